@@ -1,0 +1,80 @@
+import type { ConsumerRecord, ConsumerTable } from '../../lib/log/consumer-table.ts'
+import type { Change } from './memory-event-store.ts'
+
+/** Leases and checkpoints in memory. */
+export class MemoryConsumers implements ConsumerTable {
+  readonly #records = new Map<string, ConsumerRecord>()
+  readonly #change: Change
+
+  constructor(change: Change) {
+    this.#change = change
+  }
+
+  apply(record: ConsumerRecord): void {
+    this.#records.set(record.name, record)
+  }
+
+  /** A new process starts: whoever held a lease before is gone, since only one process can have the store. */
+  freeAll(): void {
+    for (const { holder: _, ...record } of [...this.#records.values()]) this.apply(record)
+  }
+
+  ensure(name: string, position: number): Promise<ConsumerRecord> {
+    return this.#change((write) => {
+      const record = this.#records.get(name)
+      if (record) return record
+      return this.#write(write, { name, token: 0, beat: 0, position })
+    })
+  }
+
+  async list(): Promise<ConsumerRecord[]> {
+    return [...this.#records.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
+  }
+
+  async get(name: string): Promise<ConsumerRecord | undefined> {
+    return this.#records.get(name)
+  }
+
+  take(seen: ConsumerRecord, holder: string): Promise<ConsumerRecord | undefined> {
+    return this.#change((write) => {
+      const record = this.#records.get(seen.name)
+      if (!record || record.token !== seen.token || record.beat !== seen.beat || record.holder !== seen.holder) return undefined
+      return this.#write(write, { ...record, holder, token: record.token + 1, beat: record.beat + 1 })
+    })
+  }
+
+  /** Not kept: nobody can look for a sign of life of a process that is gone. */
+  async beat(name: string, token: number): Promise<boolean> {
+    const record = this.#records.get(name)
+    if (!record || record.token !== token || record.holder === undefined) return false
+    this.apply({ ...record, beat: record.beat + 1 })
+    return true
+  }
+
+  checkpoint(name: string, token: number, position: number): Promise<boolean> {
+    return this.#update(name, token, (record) => ({
+      ...record,
+      beat: record.beat + 1,
+      position: Math.max(record.position, position),
+    }))
+  }
+
+  async release(name: string, token: number): Promise<void> {
+    await this.#update(name, token, ({ holder: _, ...record }) => ({ ...record, beat: record.beat + 1 }))
+  }
+
+  #update(name: string, token: number, to: (record: ConsumerRecord) => ConsumerRecord): Promise<boolean> {
+    return this.#change((write) => {
+      const record = this.#records.get(name)
+      if (!record || record.token !== token || record.holder === undefined) return false
+      this.#write(write, to(record))
+      return true
+    })
+  }
+
+  #write(write: Parameters<Parameters<Change>[0]>[0], record: ConsumerRecord): ConsumerRecord {
+    this.apply(record)
+    write({ kind: 'consumer', record })
+    return record
+  }
+}

@@ -1,0 +1,1 @@
+export { MemoryEventStore, type MemoryOptions } from './memory-event-store.ts'

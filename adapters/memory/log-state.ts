@@ -1,0 +1,98 @@
+import { EventStoreError } from '../../lib/errors.ts'
+import { judgeHeld, mismatch, versionClaim } from '../../lib/log/claims.ts'
+import { type Appended, type Commit, streamsOf } from '../../lib/log/commit.ts'
+import { ConcurrencyError } from '../../lib/errors.ts'
+import type { ReadOptions } from '../../lib/log/event-store.ts'
+import { firstVersions, type PreparedCommit } from '../../lib/log/prepare.ts'
+import type { StoredCommit } from './journal.ts'
+
+/**
+ * The log in memory. A commit is known here from the moment it is decided, so that the next decision sees it; it can be
+ * read only once it is durable.
+ */
+export class LogState {
+  readonly #commits: StoredCommit[] = []
+  readonly #byStream = new Map<string, number[]>()
+  readonly #holders = new Map<string, StoredCommit>()
+  #durable = 0
+
+  /** The highest position that a crash cannot undo. */
+  get durable(): number {
+    return this.#durable
+  }
+
+  settle(position: number): void {
+    if (position > this.#durable) this.#durable = position
+  }
+
+  /** Judges an append against everything decided before it: a commit to store, or the answer to give instead. */
+  decide(prepared: PreparedCommit, at: number): { store: StoredCommit } | { again: Appended } | { error: EventStoreError } {
+    const held = prepared.claims.filter((claim) => this.#holders.has(claim))
+    if (held.length > 0) {
+      const verdict = judgeHeld(held)
+      if ('error' in verdict) return verdict
+      const earlier = this.#holders.get(verdict.idempotencyKey) as StoredCommit
+      if (earlier.contentHash !== prepared.contentHash) return { error: mismatch(verdict.idempotencyKey) }
+      return { again: { position: earlier.position, id: earlier.id } }
+    }
+    for (const [stream, version] of firstVersions(prepared.events)) {
+      if (version > 1 && !this.#holders.has(versionClaim(stream, version - 1))) return { error: new ConcurrencyError(stream) }
+    }
+    const { id, events, meta, expiresAt, claims, contentHash } = prepared
+    return {
+      store: {
+        position: this.#commits.length + 1,
+        id,
+        events,
+        meta,
+        at,
+        ...(expiresAt !== undefined && { expiresAt }),
+        claims,
+        ...(contentHash !== undefined && { contentHash }),
+      },
+    }
+  }
+
+  apply(commit: StoredCommit): void {
+    this.#commits.push(commit)
+    for (const stream of streamsOf(commit.events)) {
+      const positions = this.#byStream.get(stream)
+      if (positions) positions.push(commit.position)
+      else this.#byStream.set(stream, [commit.position])
+    }
+    for (const claim of commit.claims) this.#holders.set(claim, commit)
+  }
+
+  read(stream: string, { from, direction = 'forwards', limit = Number.POSITIVE_INFINITY }: ReadOptions): Commit[] {
+    const positions = this.#byStream.get(stream) ?? []
+    const found: Commit[] = []
+    const forwards = direction === 'forwards'
+    for (let i = 0; i < positions.length && found.length < limit; i++) {
+      const position = positions[forwards ? i : positions.length - 1 - i] as number
+      if (position > this.#durable) continue
+      if (from !== undefined && (forwards ? position < from : position > from)) continue
+      found.push(this.#at(position))
+    }
+    return found
+  }
+
+  readStreams(streams: readonly string[]): Commit[] {
+    const positions = new Set(streams.flatMap((stream) => this.#byStream.get(stream) ?? []))
+    return [...positions]
+      .filter((position) => position <= this.#durable)
+      .sort((a, b) => a - b)
+      .map((position) => this.#at(position))
+  }
+
+  readAll(after: number, limit: number): Commit[] {
+    const to = Math.min(this.#durable, after + limit)
+    const found: Commit[] = []
+    for (let position = after + 1; position <= to; position++) found.push(this.#at(position))
+    return found
+  }
+
+  #at(position: number): Commit {
+    const { claims: _, contentHash: __, ...commit } = this.#commits[position - 1] as StoredCommit
+    return commit
+  }
+}

@@ -1,0 +1,173 @@
+import type { JsonObject } from '../../lib/log/commit.ts'
+import type { ClaimOptions, NewWork, Work, Worker, WorkTable } from '../../lib/log/work-table.ts'
+import type { Entry } from './journal.ts'
+import type { Change } from './memory-event-store.ts'
+
+/** Work in memory: rows by id, and for each lane what is due, in order. */
+export class MemoryWork implements WorkTable {
+  readonly #table: string
+  readonly #change: Change
+  readonly #rows = new Map<string, Work>()
+  readonly #waiting = new Map<string, Work[]>()
+  readonly #beats = new Map<string, number>()
+
+  constructor(table: string, change: Change) {
+    this.#table = table
+    this.#change = change
+  }
+
+  apply(work: Work): void {
+    this.#unqueue(this.#rows.get(work.id))
+    this.#rows.set(work.id, work)
+    if (work.doneAt === undefined && work.holder === undefined) this.#enqueue(work)
+  }
+
+  remove(id: string): void {
+    this.#unqueue(this.#rows.get(id))
+    this.#rows.delete(id)
+  }
+
+  /** A new process starts: whoever held work before is gone, since only one process can have the store. */
+  freeAll(): void {
+    for (const work of [...this.#rows.values()]) if (work.holder !== undefined) this.apply(freed(work))
+  }
+
+  add(work: readonly NewWork[]): Promise<void> {
+    return this.#change((write) => {
+      for (const row of work) if (!this.#rows.has(row.id)) this.#write(write, { ...row, fence: 0 })
+    })
+  }
+
+  claim({ holder, now, limit, perLane, room }: ClaimOptions): Promise<Work[]> {
+    return this.#change((write) => {
+      const lanes = [...this.#waiting].map(([lane, waiting]) => {
+        const most = Math.min(perLane, room?.get(lane) ?? perLane)
+        return waiting.slice(0, most).filter((work) => work.dueAt <= now)
+      })
+      const taken = inTurn(lanes).slice(0, limit)
+      return taken.map((work) => this.#write(write, { ...work, holder, fence: work.fence + 1 }))
+    })
+  }
+
+  putBack(work: Work, change: { readonly dueAt: number; readonly body: JsonObject }): Promise<boolean> {
+    return this.#ifMine(work, ({ holder: _, ...mine }) => ({ ...mine, ...change }))
+  }
+
+  finish(work: Work, at: number): Promise<boolean> {
+    return this.#ifMine(work, ({ holder: _, ...mine }) => ({ ...mine, doneAt: at }))
+  }
+
+  reopen(id: string, change: { readonly dueAt: number; readonly body: JsonObject }): Promise<boolean> {
+    return this.#change((write) => {
+      const row = this.#rows.get(id)
+      if (row?.doneAt === undefined) return false
+      const { doneAt: _, ...open } = row
+      this.#write(write, { ...open, ...change, fence: row.fence + 1 })
+      return true
+    })
+  }
+
+  async get(id: string): Promise<Work | undefined> {
+    return this.#rows.get(id)
+  }
+
+  async nextDueAt(): Promise<number | undefined> {
+    let next: number | undefined
+    for (const [first] of this.#waiting.values()) {
+      if (first && (next === undefined || first.dueAt < next)) next = first.dueAt
+    }
+    return next
+  }
+
+  async openByLane(): Promise<Map<string, number>> {
+    const open = new Map<string, number>()
+    for (const { lane, doneAt } of this.#rows.values()) {
+      if (doneAt === undefined) open.set(lane, (open.get(lane) ?? 0) + 1)
+    }
+    return open
+  }
+
+  sweep(doneBefore: number): Promise<number> {
+    return this.#change((write) => {
+      const old = [...this.#rows.values()].filter(({ doneAt }) => doneAt !== undefined && doneAt < doneBefore)
+      for (const { id } of old) {
+        this.remove(id)
+        write({ kind: 'work_removed', table: this.#table, id })
+      }
+      return old.length
+    })
+  }
+
+  async beat(holder: string): Promise<void> {
+    this.#beats.set(holder, (this.#beats.get(holder) ?? 0) + 1)
+  }
+
+  async workers(): Promise<Worker[]> {
+    return [...this.#beats].map(([holder, beat]) => ({ holder, beat }))
+  }
+
+  takeOver(dead: Worker): Promise<number> {
+    return this.#change((write) => {
+      if (this.#beats.get(dead.holder) !== dead.beat) return 0
+      this.#beats.delete(dead.holder)
+      const held = [...this.#rows.values()].filter(({ holder }) => holder === dead.holder)
+      for (const work of held) this.#write(write, freed(work))
+      return held.length
+    })
+  }
+
+  #ifMine(work: Work, to: (mine: Work) => Work): Promise<boolean> {
+    return this.#change((write) => {
+      const row = this.#rows.get(work.id)
+      if (!row || row.holder !== work.holder || row.fence !== work.fence || row.doneAt !== undefined) return false
+      this.#write(write, to(row))
+      return true
+    })
+  }
+
+  #write(write: (entry: Entry) => void, work: Work): Work {
+    this.apply(work)
+    write({ kind: 'work', table: this.#table, work })
+    return work
+  }
+
+  #enqueue(work: Work): void {
+    const waiting = this.#waiting.get(work.lane) ?? []
+    this.#waiting.set(work.lane, waiting)
+    waiting.splice(placeOf(work, waiting), 0, work)
+  }
+
+  #unqueue(work: Work | undefined): void {
+    const waiting = work && this.#waiting.get(work.lane)
+    if (!work || !waiting) return
+    const place = placeOf(work, waiting)
+    if (waiting[place]?.id !== work.id) return
+    waiting.splice(place, 1)
+    if (waiting.length === 0) this.#waiting.delete(work.lane)
+  }
+}
+
+function freed({ holder: _, ...work }: Work): Work {
+  return { ...work, fence: work.fence + 1 }
+}
+
+/** Where the work stands, or would stand, among what waits: by due time, then by id. */
+function placeOf({ dueAt, id }: Work, waiting: readonly Work[]): number {
+  let low = 0
+  let high = waiting.length
+  while (low < high) {
+    const middle = (low + high) >> 1
+    const other = waiting[middle] as Work
+    if (other.dueAt < dueAt || (other.dueAt === dueAt && other.id < id)) low = middle + 1
+    else high = middle
+  }
+  return low
+}
+
+/** One of each, then the second of each, and so on. */
+function inTurn<T>(lists: readonly (readonly T[])[]): T[] {
+  const longest = Math.max(0, ...lists.map((list) => list.length))
+  const turns: T[] = []
+  for (let i = 0; i < longest; i++) for (const list of lists) if (i < list.length) turns.push(list[i] as T)
+  return turns
+}

@@ -1,0 +1,202 @@
+/**
+ * Every error that a caller may meet, one class each, each with a stable `code`. The message says what was wrong and
+ * what to do; `cause` keeps what lies beneath.
+ */
+export type ErrorCode =
+  | 'OPTION_INVALID'
+  | 'CONCURRENCY'
+  | 'ALREADY_CLAIMED'
+  | 'IDEMPOTENCY_MISMATCH'
+  | 'OUTCOME_UNKNOWN'
+  | 'COMMIT_TOO_LARGE'
+  | 'COMMIT_INVALID'
+  | 'STORE_CLOSED'
+  | 'STORE_UNAVAILABLE'
+  | 'STORE_REFUSED'
+  | 'SERVER_UNFIT'
+  | 'SCHEMA_NEWER'
+  | 'EVENT_TYPE_UNKNOWN'
+  | 'KEYS_INVALID'
+  | 'KEY_UNKNOWN'
+  | 'SEAL_BROKEN'
+  | 'JOURNAL_CORRUPT'
+  | 'FOLDER_HELD'
+  | 'LEASE_LOST'
+  | 'CONSUMER_STOPPED'
+  | 'PROVIDER_UNFIT'
+  | 'SESSION_CHANGED'
+
+/** Base of all errors of this package: catch it to catch them all, look at `code` to tell them apart. */
+export abstract class EventStoreError extends Error {
+  abstract readonly code: ErrorCode
+  override get name(): string {
+    return this.constructor.name
+  }
+}
+
+/** An option is unknown, missing or of the wrong kind. Thrown before anything else happens. */
+export class OptionInvalidError extends EventStoreError {
+  readonly code = 'OPTION_INVALID'
+  /** The option's name, as the caller wrote it. */
+  readonly option: string
+  constructor(option: string, expectation: string) {
+    super(`option \`${option}\` ${expectation}`)
+    this.option = option
+  }
+}
+
+/** Another commit followed the state that this one expected: read again, decide again, append again. */
+export class ConcurrencyError extends EventStoreError {
+  readonly code = 'CONCURRENCY'
+  readonly stream: string
+  constructor(stream: string) {
+    super(`${stream} has changed since it was read: read it again and decide anew`)
+    this.stream = stream
+  }
+}
+
+/** A once-only mark is held by an earlier commit: what it stands for was done already. */
+export class AlreadyClaimedError extends EventStoreError {
+  readonly code = 'ALREADY_CLAIMED'
+  readonly mark: string
+  constructor(mark: string) {
+    super(`${mark} was claimed by an earlier commit: it can be used only once`)
+    this.mark = mark
+  }
+}
+
+/** The same idempotency key was used for other content. */
+export class IdempotencyMismatchError extends EventStoreError {
+  readonly code = 'IDEMPOTENCY_MISMATCH'
+  readonly key: string
+  constructor(key: string) {
+    super(`idempotency key ${key} stands for a commit with other content: use a new key for a new commit`)
+    this.key = key
+  }
+}
+
+/** Nobody could tell in time whether the commit was stored. It may have been: read before you repeat it. */
+export class OutcomeUnknownError extends EventStoreError {
+  readonly code = 'OUTCOME_UNKNOWN'
+  constructor(why: string, options?: ErrorOptions) {
+    super(`the outcome of the commit is unknown (${why}): read the streams before you append it again`, options)
+  }
+}
+
+/** The commit is larger than a store takes. */
+export class CommitTooLargeError extends EventStoreError {
+  readonly code = 'COMMIT_TOO_LARGE'
+  constructor(bytes: number, limit: number) {
+    super(`the commit has ${bytes} bytes, ${limit} are allowed: split it or store less`)
+  }
+}
+
+/** The commit cannot be stored as it is: nothing in it, or data that JSON cannot hold. */
+export class CommitInvalidError extends EventStoreError {
+  readonly code = 'COMMIT_INVALID'
+}
+
+/** The store was closed; open it again to go on. */
+export class StoreClosedError extends EventStoreError {
+  readonly code = 'STORE_CLOSED'
+  constructor() {
+    super('the store is closed: open it again to go on')
+  }
+}
+
+/** The store cannot be reached now. Nothing was stored; the same call may succeed later. */
+export class StoreUnavailableError extends EventStoreError {
+  readonly code = 'STORE_UNAVAILABLE'
+}
+
+/** The store answered, and its answer will not change by asking again: rights, validation, a failed disk. */
+export class StoreRefusedError extends EventStoreError {
+  readonly code = 'STORE_REFUSED'
+}
+
+/** The database server lacks something that the log's correctness stands on. */
+export class ServerUnfitError extends EventStoreError {
+  readonly code = 'SERVER_UNFIT'
+}
+
+/** Stored by a newer version of this package. */
+export class SchemaNewerError extends EventStoreError {
+  readonly code = 'SCHEMA_NEWER'
+  constructor(what: string, found: number, known: number) {
+    super(`${what} has schema version ${found}, this version of oidc-provider-eventstore knows ${known}: upgrade the package`)
+  }
+}
+
+/** A stream that this package must understand holds an event that it does not know. */
+export class EventTypeUnknownError extends EventStoreError {
+  readonly code = 'EVENT_TYPE_UNKNOWN'
+  constructor(stream: string, type: string) {
+    super(`${stream} holds an event of type "${type}" that this version does not know: upgrade the package`)
+  }
+}
+
+/** `keys` is missing or a key in it is unusable. */
+export class KeysInvalidError extends EventStoreError {
+  readonly code = 'KEYS_INVALID'
+  constructor(what: string) {
+    super(
+      `${what}. A key is { id, secret } with 32 random bytes as base64url; make one with: ` +
+        `node -e "console.log(crypto.randomBytes(32).toString('base64url'))"`,
+    )
+  }
+}
+
+/** Stored data needs a key that is not configured. */
+export class KeyUnknownError extends EventStoreError {
+  readonly code = 'KEY_UNKNOWN'
+}
+
+/** Sealed data does not open under its key: it was changed, or moved from another stream. */
+export class SealBrokenError extends EventStoreError {
+  readonly code = 'SEAL_BROKEN'
+  constructor(stream: string, options?: ErrorOptions) {
+    super(`sealed data of ${stream} does not open: it was altered, or belongs to another stream`, options)
+  }
+}
+
+/** The journal of the embedded store is damaged before its end. */
+export class JournalCorruptError extends EventStoreError {
+  readonly code = 'JOURNAL_CORRUPT'
+}
+
+/** Another process has the folder of the embedded store open. */
+export class FolderHeldError extends EventStoreError {
+  readonly code = 'FOLDER_HELD'
+  constructor(folder: string) {
+    super(`${folder} is in use by another process: stop it, or give this one a folder of its own`)
+  }
+}
+
+/** Another process has taken the lease over; what this one still held counts no more. */
+export class LeaseLostError extends EventStoreError {
+  readonly code = 'LEASE_LOST'
+  constructor(name: string) {
+    super(`the lease of ${name} was taken over by another process`)
+  }
+}
+
+/** A consumer gave up on a commit after several failures, as its policy says. */
+export class ConsumerStoppedError extends EventStoreError {
+  readonly code = 'CONSUMER_STOPPED'
+  constructor(name: string, position: number, options?: ErrorOptions) {
+    super(`consumer ${name} stopped at position ${position}: its handler failed again and again`, options)
+  }
+}
+
+/** The provider handed in is not one that this package can work with. */
+export class ProviderUnfitError extends EventStoreError {
+  readonly code = 'PROVIDER_UNFIT'
+}
+
+/** The session that a request works on has changed in a way that cannot be reconciled: the request must be repeated. */
+export class SessionChangedError extends EventStoreError {
+  readonly code = 'SESSION_CHANGED'
+  constructor(why: string) {
+    super(`the session changed while the request was in flight (${why}): repeat the request`)
+  }
+}

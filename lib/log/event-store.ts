@@ -1,0 +1,68 @@
+import type { KeyRing } from '../secrets/key-ring.ts'
+import type { Appended, Commit, NewCommit } from './commit.ts'
+import type { ConsumerTable } from './consumer-table.ts'
+import type { WorkTable } from './work-table.ts'
+
+/** Where to start, which way and how far to read. */
+export interface ReadOptions {
+  /** The first position to return. Default: the oldest forwards, the newest backwards. */
+  readonly from?: number
+  readonly direction?: 'forwards' | 'backwards'
+  /** At most so many commits. Default: all. */
+  readonly limit?: number
+}
+
+/**
+ * The log. Whoever implements this passes the suite in `test/contract/event-store.ts`.
+ *
+ * Every method rejects with StoreClosedError (`STORE_CLOSED`) after `close()`, and with StoreUnavailableError
+ * (`STORE_UNAVAILABLE`) when the store cannot be reached.
+ */
+export interface EventStore {
+  /** Hashes ids and seals payloads before they get here; each store is opened with its own. */
+  readonly keys: KeyRing
+
+  /**
+   * Appends one commit, atomically and durably. Resolves when no crash can undo it.
+   *
+   * @throws CommitInvalidError, CommitTooLargeError: nothing was queued
+   * @throws AlreadyClaimedError, ConcurrencyError, IdempotencyMismatchError: another commit holds a claim; nothing was stored
+   * @throws OutcomeUnknownError: it may or may not have been stored
+   * @throws StoreRefusedError: nothing was stored, and trying again will not help
+   */
+  append(commit: NewCommit): Promise<Appended>
+
+  /** The newest commit that names the stream. Sees every append acknowledged before. */
+  latest(stream: string): Promise<Commit | undefined>
+
+  /** The commits that name the stream, in order. Sees every append acknowledged before. */
+  read(stream: string, options?: ReadOptions): Promise<Commit[]>
+
+  /**
+   * All commits that name any of the streams, in order, with one command. For streams that are short by nature: there
+   * is no limit for each.
+   */
+  readStreams(streams: readonly string[]): Promise<Commit[]>
+
+  /** The log from a position on, in order: commits above `after`, at most `limit`. Holes are not waited for. */
+  readAll(options: { readonly after: number; readonly limit: number }): Promise<Commit[]>
+
+  /** The position that a subscription started now would have reached when everything acknowledged so far was delivered. */
+  end(): Promise<number>
+
+  /**
+   * Follows the log: every commit above `after`, each once, in order, none skipped, none before its predecessor, none
+   * that a crash could still undo. Yields what is there in batches, waits for more, ends when `signal` aborts or the
+   * store closes.
+   */
+  subscribe(options: { readonly after: number; readonly signal?: AbortSignal }): AsyncIterable<readonly Commit[]>
+
+  /** Named consumers: lease and checkpoint. */
+  readonly consumers: ConsumerTable
+
+  /** A table of work to do, made from the log and rebuildable from it. */
+  work(table: string): WorkTable
+
+  /** Waits for what was appended, then closes. Idempotent. */
+  close(): Promise<void>
+}

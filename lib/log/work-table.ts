@@ -1,0 +1,71 @@
+import type { JsonObject } from './commit.ts'
+
+/** A piece of work to put into the table. */
+export interface NewWork {
+  /** Derived from the log, so that making it twice makes it once. */
+  readonly id: string
+  /** Work of one lane shares a limit and a fate: one RP, say. */
+  readonly lane: string
+  /** When it may be done, milliseconds since 1970. */
+  readonly dueAt: number
+  readonly body: JsonObject
+}
+
+/** A piece of work as it stands. */
+export interface Work extends NewWork {
+  /** Who is at it now. */
+  readonly holder?: string
+  /** Raised at each claim and each take-over: what a former holder writes changes nothing. */
+  readonly fence: number
+  /** Set when there is nothing left to do; the row is kept for a while so that a late planner cannot make it again. */
+  readonly doneAt?: number
+}
+
+/** A process that does work, and its sign of life. */
+export interface Worker {
+  readonly holder: string
+  readonly beat: number
+}
+
+/** What `claim` may choose from. */
+export interface ClaimOptions {
+  readonly holder: string
+  /** Only work due by then, milliseconds since 1970. */
+  readonly now: number
+  /** At most so many in all. */
+  readonly limit: number
+  /** At most so many of each lane. */
+  readonly perLane: number
+  /** How many more of a lane may be taken, where that is fewer than `perLane`; 0 leaves the lane out. */
+  readonly room?: ReadonlyMap<string, number>
+}
+
+/**
+ * Work made from the log, shared by many processes. Every write filters on the holder and the fence. No method trusts a
+ * clock for leases: a worker is dead when its beat stood still on the observer's own clock.
+ */
+export interface WorkTable {
+  /** Adds what is not there yet, done work included. */
+  add(work: readonly NewWork[]): Promise<void>
+  /** Takes due work nobody is at, oldest first within a lane, lanes in turn. */
+  claim(options: ClaimOptions): Promise<Work[]>
+  /** Gives it back, due again later. False: somebody else has it by now. */
+  putBack(work: Work, change: { readonly dueAt: number; readonly body: JsonObject }): Promise<boolean>
+  /** Marks it as done. False: somebody else has it by now. */
+  finish(work: Work, at: number): Promise<boolean>
+  /** Opens finished work again, due at `dueAt`. False: it is not finished, or not there. */
+  reopen(id: string, change: { readonly dueAt: number; readonly body: JsonObject }): Promise<boolean>
+  get(id: string): Promise<Work | undefined>
+  /** The earliest time at which work that nobody is at is due; undefined when there is none. */
+  nextDueAt(): Promise<number | undefined>
+  /** How much is open, by lane. */
+  openByLane(): Promise<Map<string, number>>
+  /** Removes what was done before then, milliseconds since 1970. Returns how many rows went. */
+  sweep(doneBefore: number): Promise<number>
+
+  /** Shows that the worker lives. */
+  beat(holder: string): Promise<void>
+  workers(): Promise<Worker[]>
+  /** Frees the work of a worker that did not beat since `dead` was read, and forgets it. Returns how much was freed. */
+  takeOver(dead: Worker): Promise<number>
+}

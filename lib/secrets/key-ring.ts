@@ -1,0 +1,147 @@
+import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto'
+import { KeysInvalidError, KeyUnknownError, SealBrokenError } from '../errors.ts'
+import type { Json } from '../log/commit.ts'
+
+/** A key with its name. The name is stored beside what the key sealed. */
+export interface Key {
+  /** 1 to 32 letters, digits, `-` or `_`. */
+  readonly id: string
+  /** 32 random bytes, as base64url text or as bytes. */
+  readonly secret: string | Uint8Array
+}
+
+/**
+ * The keys of a store, newest first. The first of each list is used to write; all are used to read. To rotate the
+ * hashing key without downtime: add the new one as second in every process, then make it first, and remove the old one
+ * after the longest lifetime of anything stored.
+ */
+export interface Keys {
+  readonly sealing: readonly Key[]
+  readonly hashing: readonly Key[]
+}
+
+interface Secret {
+  readonly id: string
+  readonly bytes: Buffer
+}
+
+/** Makes the secret of a new key: 32 random bytes as base64url. */
+export function generateSecret(): string {
+  return randomBytes(32).toString('base64url')
+}
+
+/** Keys that nobody keeps: what was stored under them is unreadable once the process ends. */
+export function ephemeralKeys(): Keys {
+  return { sealing: [{ id: 'ephemeral', secret: generateSecret() }], hashing: [{ id: 'ephemeral', secret: generateSecret() }] }
+}
+
+/**
+ * Keeps credentials out of the log. Ids that are bearer values become HMACs; payloads are sealed with AES-256-GCM, with
+ * the stream as associated data, so that a payload moved to another stream does not open.
+ */
+export class KeyRing {
+  readonly #sealing: readonly Secret[]
+  readonly #hashing: readonly Secret[]
+
+  /** @throws KeysInvalidError (`KEYS_INVALID`) */
+  constructor(keys: Keys) {
+    if (typeof keys !== 'object' || keys === null) throw new KeysInvalidError('`keys` is missing: { sealing: [key], hashing: [key] }')
+    for (const option of Object.keys(keys)) {
+      if (option !== 'sealing' && option !== 'hashing') throw new KeysInvalidError(`\`keys.${option}\` is not known`)
+    }
+    this.#sealing = secretsOf(keys.sealing, 'keys.sealing')
+    this.#hashing = secretsOf(keys.hashing, 'keys.hashing')
+  }
+
+  /**
+   * The names under which a thing's stream may be found: one for each hashing key, the writing key's first.
+   *
+   * @param kind - what it is, kept in the clear (`Session`, `uid`, …)
+   * @param id - its id, which must not be stored
+   */
+  streams(kind: string, id: string): [string, ...string[]] {
+    const names = this.#hashing.map(({ bytes }) => {
+      const mac = createHmac('sha256', bytes).update(kind).update('\0').update(id).digest('base64url')
+      return `${kind}:${mac}`
+    })
+    return names as [string, ...string[]]
+  }
+
+  /** What `value` looks like in a dump: the key's id and the ciphertext, as one string. */
+  seal(value: Json, stream: string): string {
+    const { id, bytes } = this.#sealing[0] as Secret
+    const nonce = randomBytes(12)
+    const cipher = createCipheriv('aes-256-gcm', streamKey(bytes, stream), nonce).setAAD(Buffer.from(stream))
+    const text = Buffer.concat([cipher.update(JSON.stringify(value), 'utf8'), cipher.final()])
+    return `${id}.${Buffer.concat([nonce, cipher.getAuthTag(), text]).toString('base64url')}`
+  }
+
+  /** @throws KeyUnknownError (`KEY_UNKNOWN`), SealBrokenError (`SEAL_BROKEN`) */
+  open(sealed: string, stream: string): Json {
+    const dot = sealed.indexOf('.')
+    const id = sealed.slice(0, dot)
+    const secret = this.#sealing.find((key) => key.id === id)
+    if (!secret) {
+      throw new KeyUnknownError(
+        `${stream} is sealed with key "${id}", which is not among keys.sealing (${this.#sealing.map((key) => key.id).join(', ')}): ` +
+          'configure it as a second key until nothing sealed with it is left',
+      )
+    }
+    try {
+      const raw = Buffer.from(sealed.slice(dot + 1), 'base64url')
+      const decipher = createDecipheriv('aes-256-gcm', streamKey(secret.bytes, stream), raw.subarray(0, 12), { authTagLength: 16 })
+        .setAAD(Buffer.from(stream))
+        .setAuthTag(raw.subarray(12, 28))
+      return JSON.parse(Buffer.concat([decipher.update(raw.subarray(28)), decipher.final()]).toString('utf8')) as Json
+    } catch (cause) {
+      throw new SealBrokenError(stream, { cause })
+    }
+  }
+
+  /**
+   * What a store remembers of its hashing keys, to notice later that it was opened with other ones and would find
+   * nothing. Tells nothing about the keys.
+   */
+  hashingFingerprints(): string[] {
+    return this.#hashing.map(({ id, bytes }) => {
+      const print = Buffer.from(hkdfSync('sha256', bytes, '', 'oidc-provider-eventstore fingerprint', 12))
+      return `${id}.${print.toString('base64url')}`
+    })
+  }
+
+  /**
+   * Compares with what the store remembers.
+   *
+   * @throws KeyUnknownError (`KEY_UNKNOWN`) when none of the keys that the store was written with is configured
+   */
+  assertHashingKnown(remembered: readonly string[]): void {
+    if (remembered.length === 0) return
+    if (this.hashingFingerprints().some((print) => remembered.includes(print))) return
+    const ids = remembered.map((print) => print.slice(0, print.lastIndexOf('.'))).join(', ')
+    throw new KeyUnknownError(
+      `none of keys.hashing is one that this store was written with (${ids}): nothing stored would be found. ` +
+        'Configure the former key; to rotate, add the new key as the second one first',
+    )
+  }
+}
+
+/** A key of its own for each stream: random nonces of GCM are safe for 2^32 messages a key (NIST SP 800-38D, 8.3). */
+function streamKey(secret: Buffer, stream: string): Buffer {
+  return createHmac('sha256', secret).update('seal\0').update(stream).digest()
+}
+
+function secretsOf(keys: readonly Key[], name: string): readonly Secret[] {
+  if (!Array.isArray(keys) || keys.length === 0) throw new KeysInvalidError(`\`${name}\` needs at least one key`)
+  const secrets = keys.map((key: Key, index) => {
+    const at = `\`${name}[${index}]\``
+    if (typeof key?.id !== 'string' || !/^[A-Za-z0-9_-]{1,32}$/.test(key.id)) {
+      throw new KeysInvalidError(`${at} needs an id of 1 to 32 letters, digits, - or _`)
+    }
+    const bytes = typeof key.secret === 'string' ? Buffer.from(key.secret, 'base64url') : Buffer.from(key.secret ?? [])
+    if (bytes.length !== 32) throw new KeysInvalidError(`${at} ("${key.id}") has ${bytes.length} bytes, 32 are needed`)
+    return { id: key.id, bytes }
+  })
+  const ids = new Set(secrets.map(({ id }) => id))
+  if (ids.size !== secrets.length) throw new KeysInvalidError(`\`${name}\` has two keys with the same id`)
+  return secrets
+}
