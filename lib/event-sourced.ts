@@ -1,0 +1,165 @@
+import { type Clock, systemClock } from './clock.ts'
+import { AlreadyClaimedError, OptionInvalidError, ProviderUnfitError } from './errors.ts'
+import type { EventStore } from './log/event-store.ts'
+import { type Logger, silent } from './logger.ts'
+import type { Plugin } from './plugin.ts'
+import { ModelAdapter, type UnitSource } from './provider/adapter.ts'
+import { ModelLog } from './provider/model-log.ts'
+import type { Payload } from './provider/models.ts'
+import { isUnavailable, OneCommit } from './provider/one-commit.ts'
+import type { ProviderLike } from './provider/provider-like.ts'
+import { asProviderError, usedUp } from './provider/refusals.ts'
+import type { RequestContext } from './provider/request-context.ts'
+import { UnitOfWork, type UnitSurroundings } from './provider/unit-of-work.ts'
+
+/** How the provider is put on the log. All optional. */
+export interface EventSourcedOptions {
+  readonly plugins?: readonly Plugin[]
+  readonly logger?: Logger
+  readonly clock?: Clock
+}
+
+/** Makes the adapter of a model: what oidc-provider's `adapter` option takes. */
+export type AdapterFactory = (model: string) => ModelAdapter
+
+/** How long a session that was found ended may turn out to be between two writes of a rotation, in milliseconds. */
+const ROTATION_MS = 1_000
+const ROTATION_LOOKS_MS: readonly number[] = [10, 40, 160]
+
+/**
+ * Puts an oidc-provider on the log.
+ *
+ *     const op = eventSourced(store, { plugins })
+ *     const provider = new Provider(issuer, op.configure(configuration))
+ *     await op.start(provider)
+ *
+ * @throws OptionInvalidError (`OPTION_INVALID`)
+ */
+export function eventSourced(store: EventStore, options: EventSourcedOptions = {}): EventSourced {
+  return new EventSourced(store, options)
+}
+
+/** An oidc-provider on the log: its adapter, its unit of work, its plugins. */
+export class EventSourced {
+  /** For oidc-provider's `adapter` option, where `configure()` is not used. */
+  readonly adapter: AdapterFactory
+  readonly #store: EventStore
+  readonly #log: ModelLog
+  readonly #plugins: readonly Plugin[]
+  readonly #logger: Logger
+  readonly #clock: Clock
+  readonly #oneCommit: OneCommit
+  #provider: ProviderLike | undefined
+  #started: Promise<void> | undefined
+
+  constructor(store: EventStore, options: EventSourcedOptions) {
+    assertOptions(store, options)
+    this.#store = store
+    this.#log = new ModelLog(store)
+    this.#plugins = options.plugins ?? []
+    this.#logger = options.logger ?? silent
+    this.#clock = options.clock ?? systemClock
+    this.#oneCommit = new OneCommit((ctx) => new UnitOfWork(this.#surroundings(), ctx), store.keys, this.#logger)
+    const units: UnitSource = {
+      current: () => this.#oneCommit.current(),
+      alone: (work) => this.#alone(work),
+      findSessionAgain: (find, uid) => this.#findSessionAgain(find, uid),
+      failed: (error) => {
+        if (isUnavailable(error)) this.#oneCommit.unavailable(error)
+      },
+    }
+    this.adapter = (model) => new ModelAdapter(model, units)
+  }
+
+  /** The provider's configuration with the adapter and what the plugins need. */
+  configure<C extends object>(configuration: C): C & { adapter: AdapterFactory } {
+    let complete = configuration
+    for (const plugin of this.#plugins) complete = plugin.configure?.(complete) ?? complete
+    return { ...complete, adapter: this.adapter }
+  }
+
+  /**
+   * Makes every request of the provider one commit, and starts the plugins. Call it before other middleware is added to
+   * the provider, so that nothing is sent before the commit. Idempotent.
+   *
+   * @throws ProviderUnfitError (`PROVIDER_UNFIT`) when this is not a provider, or another one than before
+   */
+  start(provider: ProviderLike): Promise<void> {
+    if (this.#provider && this.#provider !== provider) {
+      return Promise.reject(new ProviderUnfitError('this was started with another provider: make one eventSourced() for each'))
+    }
+    if (typeof provider?.use !== 'function' || typeof provider.issuer !== 'string' || typeof provider.Session !== 'function') {
+      return Promise.reject(new ProviderUnfitError('start() needs the Provider instance that configure() was called for'))
+    }
+    this.#started ??= this.#start(provider)
+    return this.#started
+  }
+
+  async #start(provider: ProviderLike): Promise<void> {
+    this.#provider = provider
+    provider.use(this.#oneCommit.middleware)
+    for (const { middleware } of this.#plugins) if (middleware) provider.use(middleware)
+    const host = { store: this.#store, provider, clock: this.#clock, logger: this.#logger }
+    for (const plugin of this.#plugins) await plugin.start(host)
+  }
+
+  /** Stops the plugins and waits until they have stopped. Requests go on being one commit each. The store stays open. */
+  async stop(): Promise<void> {
+    await this.#started?.catch(() => undefined)
+    for (const plugin of [...this.#plugins].reverse()) await plugin.stop()
+  }
+
+  #surroundings(): UnitSurroundings {
+    return {
+      log: this.#log,
+      clock: this.#clock,
+      meta: this.#provider ? { instance: this.#provider.issuer } : {},
+      observers: this.#plugins.flatMap(({ observer }) => (observer ? [observer] : [])),
+      attached: this.#provider !== undefined,
+    }
+  }
+
+  async #alone<T>(work: (unit: UnitOfWork) => Promise<T>): Promise<T> {
+    const unit = new UnitOfWork(this.#surroundings())
+    const result = await work(unit)
+    try {
+      await unit.commit()
+    } catch (error) {
+      const model = error instanceof AlreadyClaimedError ? unit.modelOf(error.mark) : undefined
+      throw model === undefined ? error : asProviderError(usedUp(model), error)
+    }
+    return result
+  }
+
+  /** A provider that is not attached rotates a session in two writes: between them it seems gone. */
+  async #findSessionAgain(find: () => Promise<Payload | undefined>, uid: string): Promise<Payload | undefined> {
+    let found = await find()
+    if (found || this.#provider) return found
+    const head = await this.#log.findSession(uid)
+    if (!head || !('ended' in head) || this.#clock.now() - head.ended.at >= ROTATION_MS) return undefined
+    for (const waitMs of ROTATION_LOOKS_MS) {
+      await this.#clock.sleep(waitMs)
+      found = await find()
+      if (found) return found
+    }
+    return undefined
+  }
+}
+
+const OPTIONS: ReadonlySet<string> = new Set(['plugins', 'logger', 'clock'])
+
+function assertOptions(store: EventStore, options: EventSourcedOptions): void {
+  if (typeof store?.append !== 'function') throw new OptionInvalidError('store', 'must be an EventStore: open one from adapters/')
+  for (const option of Object.keys(options)) {
+    if (!OPTIONS.has(option)) throw new OptionInvalidError(option, `is not known; known are ${[...OPTIONS].join(', ')}`)
+  }
+  if (options.plugins !== undefined && !Array.isArray(options.plugins)) throw new OptionInvalidError('plugins', 'must be an array')
+  const names = new Set<string>()
+  for (const { name } of options.plugins ?? []) {
+    if (names.has(name)) throw new OptionInvalidError('plugins', `has two plugins called "${name}"`)
+    names.add(name)
+  }
+  for (const method of ['debug', 'info', 'warn', 'error'] as const) {
+    if (options.logger && typeof options.logger[method] !== 'function') throw new OptionInvalidError('logger', `needs a method \`${method}\``)
+  }
+}

@@ -1,0 +1,29 @@
+import type { Clock } from './clock.ts'
+import type { EventStore } from './log/event-store.ts'
+import type { Logger } from './logger.ts'
+import type { ProviderLike } from './provider/provider-like.ts'
+import type { RequestContext } from './provider/request-context.ts'
+import type { SessionObserver } from './provider/session-change.ts'
+
+/** What a plugin works with. */
+export interface Host {
+  readonly store: EventStore
+  readonly provider: ProviderLike
+  readonly clock: Clock
+  readonly logger: Logger
+}
+
+/** Something that uses the log. */
+export interface Plugin {
+  readonly name: string
+  /** Completes the provider's configuration. Called before the provider is made. */
+  configure?<C extends object>(configuration: C): C
+  /** Sees every change of a session, in the commit that makes it. */
+  readonly observer?: SessionObserver
+  /** Runs around each request of the provider, inside its unit of work. */
+  readonly middleware?: (ctx: RequestContext, next: () => Promise<unknown>) => Promise<void>
+  /** Starts what runs beside the requests. */
+  start(host: Host): Promise<void>
+  /** Stops it, and waits until it has. Idempotent. */
+  stop(): Promise<void>
+}

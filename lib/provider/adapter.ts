@@ -1,0 +1,71 @@
+import type { Payload } from './models.ts'
+import type { UnitOfWork } from './unit-of-work.ts'
+
+/** Where an adapter's calls go: the unit of work of the request, or one of their own. */
+export interface UnitSource {
+  /** The open unit of the request this runs in, if its writes may be staged. */
+  current(): UnitOfWork | undefined
+  /** Runs what happens outside a request: one write, one commit. */
+  alone<T>(work: (unit: UnitOfWork) => Promise<T>): Promise<T>
+  /** Looks again, for a moment, for a session that may be between two writes of a rotation. */
+  findSessionAgain(find: () => Promise<Payload | undefined>, uid: string): Promise<Payload | undefined>
+  /** Hears of every failure: a request that could not read must not be answered as if there was nothing. */
+  failed(error: unknown): void
+}
+
+/**
+ * oidc-provider's adapter on the log: one for each model. Inside a request of an attached provider its writes are
+ * staged, elsewhere each is a commit of its own.
+ */
+export class ModelAdapter {
+  readonly #model: string
+  readonly #units: UnitSource
+
+  constructor(model: string, units: UnitSource) {
+    this.#model = model
+    this.#units = units
+  }
+
+  /** The stored payload, expired ones too: the provider judges expiry itself. */
+  find(id: string): Promise<Payload | undefined> {
+    return this.#in((unit) => unit.find(this.#model, id))
+  }
+
+  findByUid(uid: string): Promise<Payload | undefined> {
+    const find = (): Promise<Payload | undefined> => this.#in((unit) => unit.findSession(uid))
+    return this.#units.current() ? find() : this.#units.findSessionAgain(find, uid)
+  }
+
+  findByUserCode(userCode: string): Promise<Payload | undefined> {
+    return this.#in((unit) => unit.findDeviceCode(userCode))
+  }
+
+  /** @param _expiresIn - not needed: the payload tells, and retention is a matter of the log */
+  upsert(id: string, payload: Payload, _expiresIn?: number): Promise<void> {
+    return this.#in((unit) => unit.upsert(this.#model, id, payload))
+  }
+
+  /** Marks it as used. Only one commit ever can, whatever the concurrency. */
+  consume(id: string): Promise<void> {
+    return this.#in((unit) => unit.consume(this.#model, id))
+  }
+
+  destroy(id: string): Promise<void> {
+    return this.#in((unit) => unit.destroy(this.#model, id))
+  }
+
+  /** Revokes what this model has under the grant. The Grant itself is destroyed by a call of its own. */
+  revokeByGrantId(grantId: string): Promise<void> {
+    return this.#in((unit) => unit.revokeGranted(this.#model, grantId))
+  }
+
+  async #in<T>(work: (unit: UnitOfWork) => Promise<T>): Promise<T> {
+    const unit = this.#units.current()
+    try {
+      return await (unit ? work(unit) : this.#units.alone(work))
+    } catch (error) {
+      this.#units.failed(error)
+      throw error
+    }
+  }
+}

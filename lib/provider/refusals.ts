@@ -1,0 +1,79 @@
+import { createHash } from 'node:crypto'
+import type { KeyRing } from '../secrets/key-ring.ts'
+import type { RequestContext } from './request-context.ts'
+
+/** An answer in the provider's own form. */
+export interface Refusal {
+  readonly status: number
+  readonly error: string
+  readonly description: string
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+const INVALID_GRANT: Refusal = { status: 400, error: 'invalid_grant', description: 'grant request is invalid' }
+const INVALID_CLIENT: Refusal = { status: 401, error: 'invalid_client', description: 'client authentication failed' }
+
+/**
+ * What the provider answers when it finds a token, code or request already used (RFC 6749 section 5.2, RFC 9126
+ * section 4).
+ */
+export function usedUp(model: string): Refusal {
+  if (model !== 'PushedAuthorizationRequest') return INVALID_GRANT
+  return {
+    status: 400,
+    error: 'invalid_request_uri',
+    description: 'request_uri is invalid, expired, or was already used',
+  }
+}
+
+/**
+ * What the provider answers to a replayed proof: a client assertion (RFC 7523 section 3), a DPoP proof (RFC 9449
+ * section 11.1), an attestation's proof of possession.
+ *
+ * @param mark - the mark that another request holds
+ */
+export function replayed(keys: KeyRing, ctx: RequestContext, mark: string): Refusal {
+  const isThis = (jwt: unknown): boolean => {
+    const jti = jtiOf(jwt)
+    const client = ctx.oidc?.entities?.Client?.clientId ?? ctx.oidc?.client?.clientId ?? ''
+    if (jti === undefined) return false
+    const id = createHash('sha256').update(`${client}${jti}`).digest('base64url')
+    return keys.streams('ReplayDetection', id).some((name) => mark.startsWith(`${name}@`))
+  }
+  if (!isThis(ctx.headers['dpop'])) return INVALID_CLIENT
+  if (ctx.oidc?.route === 'token') return INVALID_GRANT
+  if (ctx.oidc?.route === 'userinfo' || ctx.oidc?.route === 'credential') {
+    return {
+      status: 401,
+      error: 'invalid_token',
+      description: 'invalid token provided',
+      headers: { 'WWW-Authenticate': 'DPoP error="invalid_token", error_description="invalid token provided"' },
+    }
+  }
+  return { status: 400, error: 'invalid_request', description: 'DPoP proof JWT Replay detected' }
+}
+
+/**
+ * The refusal as an error that the provider knows how to answer: for writes that were not staged, whose loser it asks
+ * itself.
+ */
+export function asProviderError({ status, error, description }: Refusal, cause: unknown): Error {
+  return Object.assign(new Error(error, { cause }), {
+    status,
+    statusCode: status,
+    expose: true,
+    error,
+    error_description: description,
+  })
+}
+
+/** The `jti` of a JWT that the provider has verified already. */
+function jtiOf(jwt: unknown): string | undefined {
+  if (typeof jwt !== 'string') return undefined
+  try {
+    const payload: unknown = JSON.parse(Buffer.from(jwt.split('.')[1] ?? '', 'base64url').toString('utf8'))
+    return (payload as { jti?: string }).jti
+  } catch {
+    return undefined
+  }
+}

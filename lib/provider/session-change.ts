@@ -1,0 +1,35 @@
+import type { JsonObject, NewEvent } from '../log/commit.ts'
+import type { Payload } from './models.ts'
+import type { RequestContext } from './request-context.ts'
+
+/** A session as a request found it and as it leaves it. */
+export interface SessionChange {
+  /** The session's stable identity; its cookie value rotates. */
+  readonly uid: string
+  /** Absent when the session is new. */
+  readonly before?: Payload
+  /** Absent when the session ends. */
+  readonly after?: Payload
+  /** What the observer itself noted with the state before. */
+  readonly note?: JsonObject
+  /** The provider's request in which this happens; absent when application code writes the session. */
+  readonly request?: RequestContext
+}
+
+/** What an observer adds to the commit that changes the session. */
+export interface Observation {
+  /** Facts to record in the same commit. */
+  readonly events: readonly NewEvent[]
+  /** What to remember with the new state; replaces the former note. Ignored when the session ends. */
+  readonly note?: JsonObject
+}
+
+/**
+ * Sees every change of a session in the commit that makes it: the one place through which sessions begin, change and
+ * end. May be asked again for the same change, on top of a newer state, so it only looks and answers.
+ */
+export interface SessionObserver {
+  /** Under which its notes are kept. */
+  readonly name: string
+  sessionChanges(change: SessionChange): Promise<Observation> | Observation
+}

@@ -1,0 +1,278 @@
+import type { Clock } from '../clock.ts'
+import { AlreadyClaimedError, ConcurrencyError } from '../errors.ts'
+import type { Appended, Claim, Meta, NewCommit, NewEvent } from '../log/commit.ts'
+import type { Granted, ModelLog } from './model-log.ts'
+import type { ModelState } from './model-state.ts'
+import { isConsumable, isGrantable, type Payload } from './models.ts'
+import type { RequestContext } from './request-context.ts'
+import type { SessionObserver } from './session-change.ts'
+import { SessionWrites } from './session-writes.ts'
+import { claimsOf, eventOf, indexOf, namesOf, revocationClaims, type Staged, viewOf } from './staged.ts'
+
+/** What a unit of work needs from around it. */
+export interface UnitSurroundings {
+  readonly log: ModelLog
+  readonly clock: Clock
+  readonly meta: Meta
+  readonly observers: readonly SessionObserver[]
+  /** Whether requests of the provider are one unit of work each; otherwise every write is one of its own. */
+  readonly attached: boolean
+}
+
+/** A unit that loses this many races in a row gives up. */
+const MOST_TRIES = 32
+
+/**
+ * What one request of the provider reads and wants to write: staged here, laid over what the request reads, and
+ * appended as one commit.
+ *
+ * A commit that loses a race is built again on top of the newer state where that is possible: a session is rebased, the
+ * list of what a grant holds is read again. Whatever cannot be reconciled is thrown, and then nothing has happened.
+ */
+export class UnitOfWork {
+  readonly #around: UnitSurroundings
+  readonly #request: RequestContext | undefined
+  readonly #known = new Map<string, Promise<ModelState | undefined>>()
+  readonly #staged = new Map<string, Staged>()
+  readonly #sessions: SessionWrites
+  readonly #granted = new Map<string, Promise<Granted[]>>()
+  readonly #revoked = new Map<string, Set<string>>()
+  readonly #taken = new Set<string>()
+  readonly #facts: NewEvent[] = []
+
+  /** @param request - the request that this unit is for; without one, the unit is a single write of application code */
+  constructor(around: UnitSurroundings, request?: RequestContext) {
+    this.#around = around
+    this.#request = request
+    this.#sessions = new SessionWrites(around, request)
+  }
+
+  async find(model: string, id: string): Promise<Payload | undefined> {
+    if (model === 'Session') {
+      const written = this.#sessions.writtenAs(id)
+      if (written) return written.payload
+    }
+    const staged = this.#staged.get(this.#key(model, id))
+    if (staged) return viewOf(staged)
+    return (await this.#load(model, id))?.payload
+  }
+
+  async findSession(uid: string): Promise<Payload | undefined> {
+    const written = this.#sessions.writtenUnder(uid)
+    if (written) return written.payload
+    const head = await this.#around.log.findSession(uid)
+    if (!head || !('state' in head)) return undefined
+    this.#sessions.read(head.state)
+    return head.state.payload
+  }
+
+  async findDeviceCode(userCode: string): Promise<Payload | undefined> {
+    for (const staged of this.#staged.values()) {
+      if (staged.model === 'DeviceCode' && staged.payload?.['userCode'] === userCode) return viewOf(staged)
+    }
+    const state = await this.#around.log.findDeviceCode(userCode)
+    if (state) this.#known.set(this.#key('DeviceCode', String(state.payload['jti'])), Promise.resolve(state))
+    return state?.payload
+  }
+
+  async upsert(model: string, id: string, payload: Payload): Promise<void> {
+    if (model === 'Session') return this.#sessions.write(id, payload)
+    const known = await this.#known.get(this.#key(model, id))
+    const before = this.#staged.get(this.#key(model, id))
+    const follows = model === 'ReplayDetection' ? ((await this.#load(model, id))?.commit ?? 'none') : undefined
+    this.#stage(id, {
+      model,
+      names: namesOf(this.#keys, model, id, known),
+      action: 'stored',
+      payload,
+      index: indexOf(this.#keys, model, payload),
+      ...(before?.consumedAt !== undefined && { consumedAt: before.consumedAt }),
+      ...(follows !== undefined && { follows }),
+    })
+  }
+
+  async consume(model: string, id: string): Promise<void> {
+    const at = Math.floor(this.#around.clock.now() / 1000)
+    const before = this.#staged.get(this.#key(model, id))
+    if (before) {
+      this.#stage(id, { ...before, consumedAt: before.consumedAt ?? at })
+      return
+    }
+    const state = await this.#load(model, id)
+    this.#stage(id, this.#change(model, id, 'consumed', state, at))
+  }
+
+  async destroy(model: string, id: string): Promise<void> {
+    if (model === 'Session') {
+      await this.#load(model, id)
+      return this.#sessions.end(id)
+    }
+    const { consumedAt } = this.#staged.get(this.#key(model, id)) ?? {}
+    const state = await this.#load(model, id)
+    this.#stage(id, this.#change(model, id, 'destroyed', state, consumedAt))
+  }
+
+  /** Revokes what lives under the grant, of one model: the provider calls this once for each. */
+  async revokeGranted(model: string, grantId: string): Promise<void> {
+    const models = this.#revoked.get(grantId) ?? new Set<string>()
+    this.#revoked.set(grantId, models.add(model))
+    await this.#grantedBy(grantId)
+    for (const [key, staged] of this.#staged) {
+      if (staged.model === model && staged.payload?.['grantId'] === grantId && isGrantable(model)) {
+        this.#staged.set(key, { ...staged, action: 'revoked' })
+      }
+    }
+  }
+
+  /** Adds facts to the commit. */
+  record(events: readonly NewEvent[]): void {
+    this.#facts.push(...events)
+  }
+
+  /** Whether it takes something away: then it counts even when the request ends in an error. */
+  get takesAway(): boolean {
+    if (this.#revoked.size > 0 || this.#sessions.endsOne) return true
+    return [...this.#staged.values()].some(({ action }) => action === 'destroyed' || action === 'revoked')
+  }
+
+  /**
+   * Appends what was staged. Undefined: there was nothing.
+   *
+   * @throws AlreadyClaimedError for what another request has used up, SessionChangedError when the request must be
+   *   repeated, and whatever the store throws
+   */
+  async commit(): Promise<Appended | undefined> {
+    for (let tries = 1; ; tries++) {
+      const commit = await this.#build()
+      if (!commit) return undefined
+      try {
+        return await this.#around.log.store.append(commit)
+      } catch (error) {
+        if (tries >= MOST_TRIES) throw error
+        if (error instanceof ConcurrencyError && (await this.#sessions.catchUp(error.stream))) continue
+        if (error instanceof AlreadyClaimedError && this.#reconsider(error.mark)) continue
+        throw error
+      }
+    }
+  }
+
+  /**
+   * Appends the shown proofs alone, after the commit failed: a proof that was shown is spent, even by the loser.
+   */
+  async commitProofs(): Promise<void> {
+    for (const staged of this.#staged.values()) {
+      if (staged.model !== 'ReplayDetection') continue
+      const commit = { events: [eventOf(this.#keys, staged)], claims: claimsOf(staged), meta: this.#around.meta }
+      try {
+        await this.#around.log.store.append(commit)
+      } catch (error) {
+        if (!(error instanceof AlreadyClaimedError)) throw error
+      }
+    }
+  }
+
+  /** The model whose once-only mark or proof this is, when this unit wanted it. */
+  modelOf(mark: string): string | undefined {
+    for (const staged of this.#staged.values()) {
+      if (claimsOf(staged).some((claim) => claim.kind === 'once' && claim.mark === mark)) return staged.model
+    }
+    return undefined
+  }
+
+  async #build(): Promise<NewCommit | undefined> {
+    const revocations = await this.#revocations()
+    const sessions = await this.#sessions.build()
+    const revoked = new Set([...revocations.values()].flatMap(({ event }) => [event.stream, ...(event.also ?? [])]))
+    const wishes = [...this.#staged.values()].filter(({ names }) => !names.some((name) => revoked.has(name)))
+    const events = [
+      ...wishes.map((staged) => eventOf(this.#keys, staged)),
+      ...[...revocations.values()].map(({ event }) => event),
+      ...sessions.events,
+      ...this.#facts,
+    ]
+    if (events.length === 0) return undefined
+    const claims: Claim[] = [
+      ...[...this.#staged.values()].flatMap(claimsOf),
+      ...[...revocations.values()].flatMap((revocation) => revocation.claims),
+      ...sessions.claims,
+    ]
+    const expiresAt = this.#latestExpiry(sessions.expiry)
+    return { events, claims, meta: this.#around.meta, ...(expiresAt !== undefined && { expiresAt }) }
+  }
+
+  /** What the grants held when they were last listed, and what this unit itself puts under them. */
+  async #revocations(): Promise<Map<string, { event: NewEvent; claims: Claim[] }>> {
+    const revocations = new Map<string, { event: NewEvent; claims: Claim[] }>()
+    for (const [grantId, models] of this.#revoked) {
+      for (const { model, names, consumed } of await this.#grantedBy(grantId)) {
+        if (!models.has(model)) continue
+        const staged: Staged = { model, names, action: 'revoked', index: this.#keys.streams('grant', grantId) }
+        const [name = ''] = names
+        const used = consumed || names.some((one) => this.#taken.has(one))
+        revocations.set(name, { event: eventOf(this.#keys, staged), claims: revocationClaims(model, names, used) })
+      }
+    }
+    return revocations
+  }
+
+  /** A mark that only a revocation wanted is held: an exchange was faster, so its tokens are in the list by now. */
+  #reconsider(mark: string): boolean {
+    if (this.modelOf(mark) !== undefined) return false
+    this.#taken.add(mark.slice(0, mark.lastIndexOf('#')))
+    this.#granted.clear()
+    return this.#revoked.size > 0
+  }
+
+  #latestExpiry(sessions: readonly (number | undefined)[]): number | undefined {
+    const stored = [...this.#staged.values()].filter(({ action }) => action === 'stored')
+    const expiries = [...stored.map(({ payload }) => payload?.['exp']), ...sessions]
+    if (expiries.length === 0 || expiries.some((exp) => typeof exp !== 'number')) return undefined
+    return Math.max(...expiries.map(Number)) * 1000
+  }
+
+  #change(model: string, id: string, action: 'consumed' | 'destroyed', state: ModelState | undefined, consumedAt?: number): Staged {
+    return {
+      model,
+      names: namesOf(this.#keys, model, id, state),
+      action,
+      index: state ? indexOf(this.#keys, model, state.payload) : [],
+      ...(state && { payload: state.payload }),
+      ...(consumedAt !== undefined && isConsumable(model) && { consumedAt }),
+    }
+  }
+
+  #stage(id: string, staged: Staged): void {
+    this.#staged.set(this.#key(staged.model, id), staged)
+  }
+
+  #load(model: string, id: string): Promise<ModelState | undefined> {
+    const key = this.#key(model, id)
+    let loading = this.#known.get(key)
+    if (!loading) {
+      loading = this.#around.log.find(model, id).then((state) => {
+        if (state && model === 'Session') this.#sessions.read(state)
+        return state
+      })
+      this.#known.set(key, loading)
+    }
+    return loading
+  }
+
+  #grantedBy(grantId: string): Promise<Granted[]> {
+    let listing = this.#granted.get(grantId)
+    if (!listing) {
+      listing = this.#around.log.grantedBy(grantId)
+      this.#granted.set(grantId, listing)
+    }
+    return listing
+  }
+
+  #key(model: string, id: string): string {
+    return this.#keys.streams(model, id)[0]
+  }
+
+  get #keys() {
+    return this.#around.log.store.keys
+  }
+}
+
