@@ -1,0 +1,35 @@
+import { leftRunning } from './left-running.ts'
+import { stopSharedServer } from './mongo-database.ts'
+
+// mocha's command starts a second process that runs the tests, and leaves it alone when it is itself killed by anything
+// but Ctrl-C. Without its parent this process would go on, with all the servers that it started.
+const parent = process.ppid
+setInterval(() => {
+  if (process.ppid !== parent) process.exit(1)
+}, 500).unref()
+
+/** Sockets that were told to close need a few turns of the event loop before they are gone. */
+const GRACE_MS = 2_000
+
+export async function mochaGlobalTeardown(): Promise<void> {
+  const deadline = performance.now() + GRACE_MS
+  let left = leftRunning()
+  while (left.length > 0 && performance.now() < deadline) {
+    // Not unref'ed: with nothing else alive the process would end here, in the middle of the report. The turn after it
+    // is for the timer itself to be off the list.
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    await new Promise((resolve) => setImmediate(resolve))
+    left = leftRunning()
+  }
+  // After the look around: it takes the forgotten connections down with it.
+  await stopSharedServer()
+  if (left.length > 0) throw new LeftRunning(left)
+}
+
+class LeftRunning extends Error {
+  constructor(left: string[]) {
+    super(`the tests left something running:\n${left.map((line) => `  - ${line}`).join('\n')}`)
+    // Where the check stands says nothing about what was left.
+    this.stack = this.message
+  }
+}
