@@ -1,0 +1,71 @@
+import { createLocalJWKSet, createRemoteJWKSet, type CompactVerifyGetKey, type JSONWebKeySet } from 'jose'
+import { isObject } from './claim-rules.ts'
+import { LogoutTokenError } from './logout-token-error.ts'
+import { ReceiverOptionError } from './option-error.ts'
+
+/** Where the issuer's public keys come from: its JWKS, the URL of its `jwks_uri`, or a jose key getter. */
+export type IssuerKeys = JSONWebKeySet | URL | CompactVerifyGetKey
+
+/** One key set per URL in this process, so that its cache and its cool-down hold however often options are read. */
+const remoteKeySets: Map<string, CompactVerifyGetKey> = new Map()
+
+/**
+ * The key getter behind the `jwks` option. Its errors are sorted into "no such key" (`key_not_found`) and "cannot tell
+ * now" (`key_unavailable`); only jose's `ERR_JWKS_MULTIPLE_MATCHING_KEYS` comes through as it is.
+ *
+ * @throws {ReceiverOptionError} when `jwks` is none of the three
+ */
+export function issuerKeys(jwks: unknown): CompactVerifyGetKey {
+  if (typeof jwks === 'function') return sorted(jwks as CompactVerifyGetKey)
+  if (jwks instanceof URL) return sorted(remoteKeySet(jwks))
+  return sorted(createLocalJWKSet(publicKeys(jwks)))
+}
+
+function remoteKeySet(url: URL): CompactVerifyGetKey {
+  if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLoopback(url.hostname))) {
+    throw new ReceiverOptionError(
+      'jwks',
+      'must be an https URL (http for loopback only): whoever alters the keys on their way can log everybody out. ' +
+        'Inside a trusted network hand in createRemoteJWKSet(url) of jose yourself'
+    )
+  }
+  const known = remoteKeySets.get(url.href)
+  if (known !== undefined) return known
+  const fresh = createRemoteJWKSet(url)
+  remoteKeySets.set(url.href, fresh)
+  return fresh
+}
+
+function isLoopback(hostname: string): boolean {
+  return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname)
+}
+
+function publicKeys(jwks: unknown): JSONWebKeySet {
+  if (!isObject(jwks) || !Array.isArray(jwks.keys) || jwks.keys.length === 0 || !jwks.keys.every(isObject)) {
+    throw new ReceiverOptionError('jwks', 'must be a JWKS ({ keys: [...] }), a URL object, or a key getter of jose')
+  }
+  if (jwks.keys.some((key) => key.kty === 'oct' || 'd' in key || 'priv' in key)) {
+    throw new ReceiverOptionError('jwks', 'must hold public keys only: take them from the jwks_uri of the issuer')
+  }
+  return { keys: jwks.keys }
+}
+
+function sorted(getKey: CompactVerifyGetKey): CompactVerifyGetKey {
+  return async (header, token) => {
+    // During the cool-down jose does not fetch again, so a key that the issuer has just begun to use is not seen yet.
+    const mayBeStale = 'coolingDown' in getKey && getKey.coolingDown === true
+    try {
+      return await getKey(header, token)
+    } catch (cause) {
+      const code = joseCode(cause)
+      if (code === 'ERR_JWKS_MULTIPLE_MATCHING_KEYS') throw cause
+      if (code === 'ERR_JWKS_NO_MATCHING_KEY' && !mayBeStale) throw new LogoutTokenError('key_not_found', { cause })
+      throw new LogoutTokenError('key_unavailable', { cause })
+    }
+  }
+}
+
+/** The code of an error of jose. By code, not by class: a key getter may come from another copy of jose. */
+export function joseCode(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
+}

@@ -1,0 +1,45 @@
+/** A wrong or unknown option. Thrown when the receiver is set up, before any input or output. */
+export class ReceiverOptionError extends TypeError {
+  override readonly name: string = 'ReceiverOptionError'
+  readonly code: 'OPTION_INVALID' = 'OPTION_INVALID'
+  /** The option's name, as the caller wrote it. */
+  readonly option: string
+
+  constructor(option: string, expectation: string) {
+    super(`option "${option}" ${expectation}`)
+    this.option = option
+  }
+}
+
+/** Throws unless `options` is an object whose members are all known. */
+export function knownOptions(options: unknown, known: readonly string[]): void {
+  if (typeof options !== 'object' || options === null) throw new ReceiverOptionError('options', 'must be an object')
+  for (const name of Object.keys(options)) {
+    if (!known.includes(name)) throw new ReceiverOptionError(name, `is unknown; known are: ${known.join(', ')}`)
+  }
+}
+
+export function nonEmptyString(option: string, value: unknown): string {
+  if (typeof value !== 'string' || value === '') throw new ReceiverOptionError(option, 'must be a non-empty string')
+  return value
+}
+
+export function nonEmptyStrings(option: string, value: unknown): readonly string[] {
+  if (!Array.isArray(value) || value.length === 0 || value.some((item) => typeof item !== 'string' || item === '')) {
+    throw new ReceiverOptionError(option, 'must be an array of non-empty strings, with one at least')
+  }
+  return Object.freeze([...value])
+}
+
+export function atLeastZero(option: string, value: unknown, fallback: number): number {
+  if (value === undefined) return fallback
+  if (typeof value !== 'number' || !Number.isFinite(value) || value < 0) {
+    throw new ReceiverOptionError(option, 'must be a finite number, zero or more')
+  }
+  return value
+}
+
+export function callable<F extends (...args: never[]) => unknown>(option: string, value: F): F {
+  if (typeof value !== 'function') throw new ReceiverOptionError(option, 'must be a function')
+  return value
+}

@@ -1,0 +1,66 @@
+import { createHash } from 'node:crypto'
+import { compactDecrypt, type CompactDecryptGetKey, type CompactJWEHeaderParameters, type KeyInput } from 'jose'
+import { LogoutTokenError } from './logout-token-error.ts'
+import { ReceiverOptionError } from './option-error.ts'
+
+/** The RP's private key, a jose key getter, or `client_secret` for the symmetric algorithms (`dir`, `A…KW`, `A…GCMKW`). */
+export type DecryptionKey = KeyInput | CompactDecryptGetKey | 'client_secret'
+
+export interface DecryptionRules {
+  readonly getKey: CompactDecryptGetKey
+  readonly keyManagementAlgorithms?: readonly string[]
+  readonly contentEncryptionAlgorithms?: readonly string[]
+}
+
+/**
+ * The key getter behind the `decryptionKey` option.
+ *
+ * @throws {ReceiverOptionError} when it is no key, or is `client_secret` and there is none
+ */
+export function decryptionKeys(key: unknown, clientSecret: string | undefined): CompactDecryptGetKey {
+  if (key === 'client_secret') {
+    if (clientSecret === undefined) throw new ReceiverOptionError('clientSecret', "must be given for decryptionKey: 'client_secret'")
+    return (header) => derivedKey(clientSecret, header)
+  }
+  if (typeof key === 'function') return key as CompactDecryptGetKey
+  if (typeof key !== 'object' || key === null) {
+    throw new ReceiverOptionError('decryptionKey', "must be a key or key getter as jose takes them, or 'client_secret'")
+  }
+  if ('keys' in key && Array.isArray(key.keys)) throw new ReceiverOptionError('decryptionKey', 'must be one private key: for several give a key getter')
+  if ('kty' in key && !('d' in key) && !('k' in key)) {
+    throw new ReceiverOptionError('decryptionKey', 'must be the private key: the public one is for the OP')
+  }
+  return () => key as Exclude<KeyInput, string>
+}
+
+/**
+ * The signed token inside an encrypted one: Back-Channel Logout 1.0 section 2.6 step 1, RFC 7519 section 7.2.
+ *
+ * Compressed tokens are refused: oidc-provider does not make them, and they can be made to grow.
+ *
+ * @throws {LogoutTokenError} `decryption_failed` whatever went wrong, so that the answer tells nothing about the key
+ */
+export async function decryptToken(
+  token: string,
+  rules: DecryptionRules
+): Promise<{ signed: string; header: CompactJWEHeaderParameters }> {
+  const { getKey, keyManagementAlgorithms, contentEncryptionAlgorithms } = rules
+  try {
+    const { plaintext, protectedHeader } = await compactDecrypt(token, getKey, {
+      maxDecompressedLength: 0,
+      ...(keyManagementAlgorithms && { keyManagementAlgorithms: [...keyManagementAlgorithms] }),
+      ...(contentEncryptionAlgorithms && { contentEncryptionAlgorithms: [...contentEncryptionAlgorithms] })
+    })
+    return { signed: new TextDecoder('utf-8', { fatal: true }).decode(plaintext), header: protectedHeader }
+  } catch (cause) {
+    throw new LogoutTokenError('decryption_failed', { cause })
+  }
+}
+
+/** Core 1.0 section 10.2: the key is the left part of a SHA-2 hash of the client secret's UTF-8 octets. */
+function derivedKey(clientSecret: string, { alg, enc }: CompactJWEHeaderParameters): Uint8Array {
+  const bits = Number(alg === 'dir' ? /^A(?:\d{3}CBC-HS)?(\d{3})(?:GCM)?$/.exec(enc)?.[1] : /^A(\d{3})(?:GCM)?KW$/.exec(alg)?.[1])
+  if (Number.isNaN(bits)) throw new TypeError('not an algorithm whose key is made from the client secret')
+  const digest = bits <= 256 ? 'sha256' : bits <= 384 ? 'sha384' : 'sha512'
+  return createHash(digest).update(clientSecret, 'utf8').digest().subarray(0, bits / 8)
+}

@@ -1,0 +1,144 @@
+import type { ClaimRules } from './claim-rules.ts'
+import { issuerKeys, type IssuerKeys } from './issuer-keys.ts'
+import { atLeastZero, callable, knownOptions, nonEmptyString, nonEmptyStrings, ReceiverOptionError } from './option-error.ts'
+import type { LogoutTokenReplayStore } from './replay-store.ts'
+import { decryptionKeys, type DecryptionKey, type DecryptionRules } from './token-encryption.ts'
+import type { SignatureRules } from './token-signature.ts'
+
+/** How one RP judges the logout tokens of one OP. */
+export interface LogoutTokenOptions {
+  /** The OP's issuer, exactly as in its discovery document and its ID tokens. */
+  issuer: string
+  /** The RP's client id, or all of them: one has to be in `aud`. */
+  audience: string | readonly string[]
+  /** The OP's public keys. Needed for every algorithm but `HS…`. A URL's keys are cached by jose. */
+  jwks?: IssuerKeys
+  /** Needed for `HS…` signatures, and for `decryptionKey: 'client_secret'`. */
+  clientSecret?: string
+  /**
+   * The allowed signing algorithms. Best set to the client's `id_token_signed_response_alg` alone. Default: with `jwks`
+   * RS, PS and ES 256 to 512, EdDSA, Ed25519; without it HS256, HS384, HS512. Never `none`.
+   */
+  algorithms?: readonly string[]
+  /** For a client with `id_token_encrypted_response_alg`. Once given, a token that is not encrypted is refused. */
+  decryptionKey?: DecryptionKey
+  /** Allowed JWE `alg` values. Default: those that fit the key, PBES2 excluded. */
+  keyManagementAlgorithms?: readonly string[]
+  /** Allowed JWE `enc` values. Default: those that fit the key. */
+  contentEncryptionAlgorithms?: readonly string[]
+  /** Refuse tokens without `typ: logout+jwt`. Section 2.4 only recommends the header, so the default is false. */
+  requireType?: boolean
+  /** How far the clocks of OP and RP may differ. Default 30. */
+  clockToleranceSeconds?: number
+  /** How old a token (`iat`) may be, beyond the tolerance, even if its `exp` would allow more. Default 300. */
+  maxAgeSeconds?: number
+  /** With it each token is taken once (section 2.6 step 8). */
+  replayStore?: LogoutTokenReplayStore
+  /** The clock: milliseconds since the epoch. Default `Date.now`. It does not drive the cache of a jwks URL. */
+  now?: () => number
+}
+
+/** The options, checked and made ready. */
+export interface VerifierRules {
+  readonly signature: SignatureRules
+  readonly decryption?: DecryptionRules
+  readonly claims: ClaimRules
+  readonly replayStore?: LogoutTokenReplayStore
+  readonly nowSeconds: () => number
+}
+
+const symmetric = ['HS256', 'HS384', 'HS512']
+const asymmetric = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519']
+const onRequest = ['ML-DSA-44', 'ML-DSA-65', 'ML-DSA-87']
+
+export const logoutTokenOptionNames: readonly string[] = [
+  'issuer',
+  'audience',
+  'jwks',
+  'clientSecret',
+  'algorithms',
+  'decryptionKey',
+  'keyManagementAlgorithms',
+  'contentEncryptionAlgorithms',
+  'requireType',
+  'clockToleranceSeconds',
+  'maxAgeSeconds',
+  'replayStore',
+  'now'
+] satisfies (keyof LogoutTokenOptions)[]
+
+/** @throws {ReceiverOptionError} `OPTION_INVALID`, naming the option; nothing has been read or fetched by then */
+export function verifierRules(options: LogoutTokenOptions): VerifierRules {
+  knownOptions(options, logoutTokenOptionNames)
+  const { replayStore, now = Date.now, requireType = false } = options
+  if (typeof requireType !== 'boolean') throw new ReceiverOptionError('requireType', 'must be true or false')
+  if (replayStore !== undefined && typeof replayStore?.reserve !== 'function') {
+    throw new ReceiverOptionError('replayStore', 'must have a reserve method')
+  }
+  callable('now', now)
+  const decryption = decryptionRules(options)
+  return {
+    claims: {
+      issuer: nonEmptyString('issuer', options.issuer),
+      audience: typeof options.audience === 'string'
+          ? [nonEmptyString('audience', options.audience)]
+          : nonEmptyStrings('audience', options.audience),
+      requireType,
+      clockToleranceSeconds: atLeastZero('clockToleranceSeconds', options.clockToleranceSeconds, 30),
+      maxAgeSeconds: atLeastZero('maxAgeSeconds', options.maxAgeSeconds, 300)
+    },
+    signature: signatureRules(options),
+    ...(decryption && { decryption }),
+    ...(replayStore && { replayStore }),
+    nowSeconds: () => seconds(now())
+  }
+}
+
+/** A clock that is broken must not let everything pass, as comparisons with NaN would. */
+function seconds(milliseconds: number): number {
+  if (!Number.isFinite(milliseconds)) throw new ReceiverOptionError('now', 'must return milliseconds since the epoch')
+  return milliseconds / 1000
+}
+
+function signatureRules({ jwks, clientSecret, algorithms, decryptionKey }: LogoutTokenOptions): SignatureRules {
+  if (clientSecret !== undefined) nonEmptyString('clientSecret', clientSecret)
+  if (jwks === undefined && clientSecret === undefined) {
+    throw new ReceiverOptionError('jwks', 'must be given, or clientSecret for a client with an HS algorithm')
+  }
+  const allowed = algorithms === undefined ? (jwks === undefined ? symmetric : asymmetric) : nonEmptyStrings('algorithms', algorithms)
+  for (const alg of allowed) {
+    if (![...symmetric, ...asymmetric, ...onRequest].includes(alg)) {
+      throw new ReceiverOptionError('algorithms', `must not hold ${JSON.stringify(alg)}: it is no signature algorithm known here`)
+    }
+  }
+  const usesSecret = allowed.some((alg) => symmetric.includes(alg))
+  const usesKeys = allowed.some((alg) => !symmetric.includes(alg))
+  if (usesSecret && clientSecret === undefined) throw new ReceiverOptionError('clientSecret', 'must be given for HS algorithms')
+  if (usesKeys && jwks === undefined) throw new ReceiverOptionError('jwks', 'must be given for algorithms other than HS')
+  if (!usesSecret && clientSecret !== undefined && decryptionKey !== 'client_secret') {
+    throw new ReceiverOptionError(
+      'clientSecret',
+      "is used by nothing: name the client's HS algorithm in algorithms, or set decryptionKey: 'client_secret', or leave it out"
+    )
+  }
+  return {
+    algorithms: allowed,
+    ...(jwks !== undefined && { getKey: issuerKeys(jwks) }),
+    ...(usesSecret && clientSecret !== undefined && { secret: new TextEncoder().encode(clientSecret) })
+  }
+}
+
+function decryptionRules(options: LogoutTokenOptions): DecryptionRules | undefined {
+  const { decryptionKey, clientSecret, keyManagementAlgorithms, contentEncryptionAlgorithms } = options
+  for (const [name, value] of Object.entries({ keyManagementAlgorithms, contentEncryptionAlgorithms })) {
+    if (value === undefined) continue
+    nonEmptyStrings(name, value)
+    if (decryptionKey === undefined) throw new ReceiverOptionError('decryptionKey', `must be given when ${name} is`)
+  }
+  if (decryptionKey === undefined) return undefined
+  return {
+    getKey: decryptionKeys(decryptionKey, clientSecret),
+    ...(keyManagementAlgorithms && { keyManagementAlgorithms }),
+    ...(contentEncryptionAlgorithms && { contentEncryptionAlgorithms })
+  }
+}
