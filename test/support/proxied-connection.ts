@@ -1,0 +1,108 @@
+import { connect, type Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { commandName, MessageSplitter, requestId, responseTo } from './mongo-wire.ts'
+
+export type Direction = 'request' | 'reply'
+
+/** What is to happen to one request. */
+export type Verdict =
+  | { readonly kind: 'pass' }
+  | { readonly kind: 'hold'; readonly until: Promise<void> }
+  /** Before it reaches the server, or after the server has answered it and before the answer returns. */
+  | { readonly kind: 'cut'; readonly when: 'before' | 'after'; readonly done: () => void }
+
+/** What a connection asks of the proxy that it belongs to. */
+export interface Faults {
+  /** A request has arrived at the proxy. */
+  arrived(command: string | undefined): void
+  judge(command: string | undefined): Verdict
+  delayMs(direction: Direction): number
+  /** Resolves when nothing holds this direction back. */
+  pass(direction: Direction): Promise<void>
+}
+
+/**
+ * One client's connection through the proxy. Messages keep their order, and each direction waits on its own. A request
+ * that is on its way still arrives when its client has given up meanwhile, as on a real network.
+ */
+export class ProxiedConnection {
+  /** Resolves when both sides are closed. */
+  readonly closed: Promise<void>
+  readonly #client: Socket
+  readonly #server: Socket
+  readonly #faults: Faults
+  /** By the id of the request that went through: what to do instead of returning its reply. */
+  readonly #lostReplies = new Map<number, () => void>()
+
+  constructor(client: Socket, target: { readonly host: string; readonly port: number }, faults: Faults) {
+    this.#client = client.setNoDelay(true)
+    this.#server = connect({ ...target, noDelay: true })
+    this.#faults = faults
+    const closing = [this.#client, this.#server].map(
+      (socket) => new Promise<void>((resolve) => socket.once('close', () => resolve())),
+    )
+    this.closed = Promise.all(closing).then(() => {})
+    this.#pump(this.#client, this.#server, 'request', (message) => this.#request(message))
+    this.#pump(this.#server, this.#client, 'reply', (message) => this.#reply(message))
+  }
+
+  /** Resets both sides: whoever waits for an answer learns at once that none will come. */
+  cut(): void {
+    for (const socket of [this.#client, this.#server]) {
+      if (socket.connecting) socket.destroy()
+      else socket.resetAndDestroy()
+    }
+  }
+
+  async #request(message: Buffer): Promise<void> {
+    const verdict = this.#faults.judge(commandName(message))
+    if (verdict.kind === 'hold') await verdict.until
+    if (verdict.kind === 'cut') {
+      if (verdict.when === 'before') {
+        this.cut()
+        verdict.done()
+        return
+      }
+      this.#lostReplies.set(requestId(message), verdict.done)
+    }
+    if (!this.#server.destroyed) this.#server.write(message)
+  }
+
+  async #reply(message: Buffer): Promise<void> {
+    const lost = this.#lostReplies.get(responseTo(message))
+    if (lost) {
+      this.cut()
+      lost()
+    } else if (!this.#client.destroyed) this.#client.write(message)
+  }
+
+  #pump(from: Socket, to: Socket, direction: Direction, deliver: (message: Buffer) => Promise<void>): void {
+    const splitter = new MessageSplitter()
+    let previous = Promise.resolve()
+    const inOrder = (step: () => Promise<void> | void): void => {
+      // A message that is no MongoDB message, or a step that fails otherwise, must not hang the client.
+      previous = previous.then(step).catch(() => this.cut())
+    }
+    from.on('data', (chunk: Buffer) => {
+      for (const message of splitter.push(chunk)) {
+        if (direction === 'request') this.#faults.arrived(commandName(message))
+        const due = performance.now() + this.#faults.delayMs(direction)
+        inOrder(async () => {
+          await this.#faults.pass(direction)
+          const waitMs = due - performance.now()
+          if (waitMs > 0) await sleep(waitMs)
+          if (to.destroyed) return
+          await deliver(message)
+        })
+      }
+    })
+    // 'close' follows every error.
+    from.on('error', () => {})
+    from.on('close', () =>
+      inOrder(() => {
+        to.end()
+        to.destroySoon()
+      }),
+    )
+  }
+}
