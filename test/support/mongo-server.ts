@@ -5,9 +5,9 @@ import type { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { MongoClient } from 'mongodb'
+import { portOutsideEphemeralRange } from './free-port.ts'
 import { startGuardian } from './guardian.ts'
 import { findLauncher, type Launcher } from './mongo-launcher.ts'
-import { portOutsideEphemeralRange } from './free-port.ts'
 
 export interface ServerOptions {
   /** An acknowledged write survives `kill('SIGKILL')`. Slower. */
