@@ -23,7 +23,7 @@ export function judgeClaims(
   header: Readonly<Record<string, unknown>>,
   claims: Readonly<Record<string, unknown>>,
   rules: ClaimRules,
-  now: number
+  now: number,
 ): LogoutToken {
   judgeType(header.typ, rules.requireType)
   const audience = judgeIssuerAndAudience(claims, rules)
@@ -54,11 +54,15 @@ function judgeType(typ: unknown, required: boolean): void {
 /** Section 2.6 step 4, as for ID tokens: Core 1.0 section 3.1.3.7 steps 2 and 3. Compared character by character. */
 function judgeIssuerAndAudience(claims: Readonly<Record<string, unknown>>, rules: ClaimRules): readonly string[] {
   if (claims.iss !== rules.issuer) {
-    throw new LogoutTokenError('issuer_mismatch', { detail: `expected ${quoted(rules.issuer)}, got ${quoted(claims.iss)}` })
+    throw new LogoutTokenError('issuer_mismatch', {
+      detail: `expected ${quoted(rules.issuer)}, got ${quoted(claims.iss)}`,
+    })
   }
   const audience: unknown[] = Array.isArray(claims.aud) ? claims.aud : [claims.aud]
   if (!audience.every(isText) || !audience.some((value) => rules.audience.includes(value))) {
-    throw new LogoutTokenError('audience_mismatch', { detail: `expected ${quoted(rules.audience)}, got ${quoted(claims.aud)}` })
+    throw new LogoutTokenError('audience_mismatch', {
+      detail: `expected ${quoted(rules.audience)}, got ${quoted(claims.aud)}`,
+    })
   }
   return audience
 }
@@ -67,7 +71,7 @@ function judgeIssuerAndAudience(claims: Readonly<Record<string, unknown>>, rules
 function judgeTimes(
   { iat, exp, nbf }: Readonly<Record<string, unknown>>,
   { clockToleranceSeconds, maxAgeSeconds }: ClaimRules,
-  now: number
+  now: number,
 ): { issuedAt: number; expiresAt: number } {
   if (!isTime(iat)) throw new LogoutTokenError('issued_at_invalid', { detail: `iat ${quoted(iat)}` })
   if (!isTime(exp)) throw new LogoutTokenError('expiry_invalid', { detail: `exp ${quoted(exp)}` })
@@ -76,7 +80,9 @@ function judgeTimes(
   }
   if (exp <= now - clockToleranceSeconds) throw new LogoutTokenError('expired', { detail: `${now - exp} s ago` })
   if (iat <= now - clockToleranceSeconds - maxAgeSeconds) {
-    throw new LogoutTokenError('issued_at_invalid', { detail: `issued ${now - iat} s ago, at most ${maxAgeSeconds} s allowed` })
+    throw new LogoutTokenError('issued_at_invalid', {
+      detail: `issued ${now - iat} s ago, at most ${maxAgeSeconds} s allowed`,
+    })
   }
   if (nbf !== undefined && !(isTime(nbf) && nbf <= now + clockToleranceSeconds)) {
     throw new LogoutTokenError('not_yet_valid', { detail: `nbf ${quoted(nbf)}` })

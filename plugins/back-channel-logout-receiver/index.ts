@@ -3,13 +3,18 @@
  * The guide is `docs/guides/receiver.md`.
  */
 export type { IssuerKeys } from './issuer-keys.ts'
-export { backChannelLogoutReceiver, type KoaLogoutContext, type KoaReceiver, type KoaReceiverOptions } from './koa-middleware.ts'
+export {
+  backChannelLogoutReceiver,
+  type KoaLogoutContext,
+  type KoaReceiver,
+  type KoaReceiverOptions,
+} from './koa-middleware.ts'
 export {
   type LogoutAnswer,
   type LogoutNotice,
   type LogoutRequest,
   type LogoutRequestOptions,
-  logoutRequestHandler
+  logoutRequestHandler,
 } from './logout-request.ts'
 export type { LogoutToken } from './logout-token.ts'
 export {
@@ -17,7 +22,7 @@ export {
   type LogoutTokenErrorCode,
   logoutTokenErrorCodes,
   type RejectedTokenCode,
-  type UndecidedTokenCode
+  type UndecidedTokenCode,
 } from './logout-token-error.ts'
 export { MemoryReplayStore } from './memory-replay-store.ts'
 export { ReceiverOptionError } from './option-error.ts'

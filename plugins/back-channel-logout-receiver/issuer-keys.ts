@@ -1,4 +1,4 @@
-import { createLocalJWKSet, createRemoteJWKSet, type CompactVerifyGetKey, type JSONWebKeySet } from 'jose'
+import { type CompactVerifyGetKey, createLocalJWKSet, createRemoteJWKSet, type JSONWebKeySet } from 'jose'
 import { isObject } from './claim-rules.ts'
 import { LogoutTokenError } from './logout-token-error.ts'
 import { ReceiverOptionError } from './option-error.ts'
@@ -26,7 +26,7 @@ function remoteKeySet(url: URL): CompactVerifyGetKey {
     throw new ReceiverOptionError(
       'jwks',
       'must be an https URL (http for loopback only): whoever alters the keys on their way can log everybody out. ' +
-        'Inside a trusted network hand in createRemoteJWKSet(url) of jose yourself'
+        'Inside a trusted network hand in createRemoteJWKSet(url) of jose yourself',
     )
   }
   const known = remoteKeySets.get(url.href)

@@ -26,7 +26,10 @@ export interface KoaReceiverOptions extends LogoutRequestOptions {
 }
 
 /** Generic, so that `app.use` leaves the type of the application's own context as it was. */
-export type KoaReceiver = <Context extends KoaLogoutContext>(ctx: Context, next: () => Promise<unknown>) => Promise<void>
+export type KoaReceiver = <Context extends KoaLogoutContext>(
+  ctx: Context,
+  next: () => Promise<unknown>,
+) => Promise<void>
 
 /**
  * Koa middleware around {@link logoutRequestHandler}. Works before or after a body parser, below `koa-mount` or by
@@ -37,7 +40,8 @@ export type KoaReceiver = <Context extends KoaLogoutContext>(ctx: Context, next:
 export function backChannelLogoutReceiver(options: KoaReceiverOptions): KoaReceiver {
   knownOptions(options, ['path', 'onFailure', ...logoutRequestOptionNames])
   const { path, onFailure, ...requestOptions } = options
-  if (path !== undefined && !nonEmptyString('path', path).startsWith('/')) throw new ReceiverOptionError('path', 'must begin with /')
+  if (path !== undefined && !nonEmptyString('path', path).startsWith('/'))
+    throw new ReceiverOptionError('path', 'must begin with /')
   if (onFailure !== undefined) callable('onFailure', onFailure)
   const handleLogoutRequest = logoutRequestHandler(requestOptions)
   return async function receiveBackChannelLogout(ctx, next) {
@@ -45,7 +49,11 @@ export function backChannelLogoutReceiver(options: KoaReceiverOptions): KoaRecei
       await next()
       return
     }
-    const answer = await handleLogoutRequest({ method: ctx.method, contentType: ctx.get('content-type'), body: bodyOf(ctx) })
+    const answer = await handleLogoutRequest({
+      method: ctx.method,
+      contentType: ctx.get('content-type'),
+      body: bodyOf(ctx),
+    })
     ctx.status = answer.status
     ctx.set({ ...answer.headers })
     ctx.body = answer.body

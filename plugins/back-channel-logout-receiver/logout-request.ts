@@ -2,7 +2,12 @@ import type { LogoutToken } from './logout-token.ts'
 import { LogoutTokenError } from './logout-token-error.ts'
 import { atLeastZero, callable, knownOptions } from './option-error.ts'
 import { BodyTooLarge, type LogoutRequestBody, logoutTokenOf } from './request-form.ts'
-import { type LogoutTokenOptions, logoutTokenOptionNames, type VerifierRules, verifierRules } from './verifier-options.ts'
+import {
+  type LogoutTokenOptions,
+  logoutTokenOptionNames,
+  type VerifierRules,
+  verifierRules,
+} from './verifier-options.ts'
 import { atReplayStore, judgeToken, reserveToken } from './verify-logout-token.ts'
 
 /** What is to end at the RP: Back-Channel Logout 1.0 section 2.7. */
@@ -103,7 +108,7 @@ function failure(reason: unknown, patience: number): LogoutAnswer {
   if (error instanceof BodyTooLarge) {
     return answer(413, 'invalid_request', 'The request is larger than a logout request can be.', {
       headers: { connection: 'close' },
-      error
+      error,
     })
   }
   if (error instanceof LogoutTokenError && !error.retryable) {
@@ -112,19 +117,22 @@ function failure(reason: unknown, patience: number): LogoutAnswer {
   const code = error instanceof LogoutTokenError ? error.code : 'logout_failed'
   const description = error instanceof LogoutTokenError ? error.description : 'The logout failed here: try again later.'
   const seconds = code === 'key_unavailable' ? Math.max(patience, 30) : patience
-  return answer(503, 'temporarily_unavailable', `${code}: ${description}`, { headers: { 'retry-after': `${seconds}` }, error })
+  return answer(503, 'temporarily_unavailable', `${code}: ${description}`, {
+    headers: { 'retry-after': `${seconds}` },
+    error,
+  })
 }
 
 function answer(
   status: LogoutAnswer['status'],
   code: string,
   description: string,
-  extra: { headers?: Record<string, string>; error?: Error } = {}
+  extra: { headers?: Record<string, string>; error?: Error } = {},
 ): LogoutAnswer {
   return {
     status,
     headers: { 'cache-control': 'no-store', 'content-type': 'application/json', ...extra.headers },
     body: JSON.stringify({ error: code, error_description: description }),
-    ...(extra.error !== undefined && { error: extra.error })
+    ...(extra.error !== undefined && { error: extra.error }),
   }
 }

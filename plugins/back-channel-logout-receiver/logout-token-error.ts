@@ -28,40 +28,49 @@ export type UndecidedTokenCode = 'key_unavailable' | 'replay_store_unavailable' 
 export type LogoutTokenErrorCode = RejectedTokenCode | UndecidedTokenCode
 
 const rejected: Readonly<Record<RejectedTokenCode, string>> = {
-  token_missing: 'The body has no logout_token parameter: send it form-encoded. If a body parser runs first, hand its result on.',
-  token_malformed: 'The logout token is not a single compact JWT: send one logout_token parameter holding one JWS or JWE.',
+  token_missing:
+    'The body has no logout_token parameter: send it form-encoded. If a body parser runs first, hand its result on.',
+  token_malformed:
+    'The logout token is not a single compact JWT: send one logout_token parameter holding one JWS or JWE.',
   encryption_required: 'The logout token is not encrypted: encrypt it as this client registered for its ID tokens.',
-  decryption_failed: 'The logout token cannot be decrypted: compare the encryption key and algorithms registered for this client.',
-  algorithm_not_allowed: 'The signing algorithm is not the one of this client: compare id_token_signed_response_alg at both ends.',
-  key_not_found: 'No key of the issuer fits the kid and alg of the logout token: publish the signing key in jwks_uri first.',
-  signature_invalid: 'The signature does not match the key of the issuer: sign with the published key or the current client secret.',
+  decryption_failed:
+    'The logout token cannot be decrypted: compare the encryption key and algorithms registered for this client.',
+  algorithm_not_allowed:
+    'The signing algorithm is not the one of this client: compare id_token_signed_response_alg at both ends.',
+  key_not_found:
+    'No key of the issuer fits the kid and alg of the logout token: publish the signing key in jwks_uri first.',
+  signature_invalid:
+    'The signature does not match the key of the issuer: sign with the published key or the current client secret.',
   type_invalid: 'The typ header is not logout+jwt: this is another kind of token.',
-  issuer_mismatch: 'The iss claim is not the expected issuer: compare it with the issuer of the ID tokens, trailing slash included.',
+  issuer_mismatch:
+    'The iss claim is not the expected issuer: compare it with the issuer of the ID tokens, trailing slash included.',
   audience_mismatch: 'The aud claim does not name this client: send the token to the client it was made for.',
-  issued_at_invalid: 'The iat claim is missing, no number, in the future or too old: check both clocks and send a fresh token.',
+  issued_at_invalid:
+    'The iat claim is missing, no number, in the future or too old: check both clocks and send a fresh token.',
   not_yet_valid: 'The nbf claim lies in the future or is no number: check both clocks.',
   expiry_invalid: 'The exp claim is missing or no number: a logout token must have one.',
   expired: 'The logout token has expired: check both clocks and send a fresh token.',
   subject_missing: 'The logout token has neither sub nor sid: it must name a user, a session, or both.',
   subject_invalid: 'The sub or sid claim is not a non-empty string.',
-  events_invalid: 'The events claim is not an object with an object at http://schemas.openid.net/event/backchannel-logout.',
+  events_invalid:
+    'The events claim is not an object with an object at http://schemas.openid.net/event/backchannel-logout.',
   nonce_present: 'The logout token has a nonce claim, which is forbidden: this may be an ID token.',
   jti_missing: 'The jti claim is missing or not a non-empty string.',
-  replayed: 'A logout token with this jti was accepted before: send a fresh token.'
+  replayed: 'A logout token with this jti was accepted before: send a fresh token.',
 }
 
 const undecided: Readonly<Record<UndecidedTokenCode, string>> = {
   key_unavailable: 'The keys of the issuer cannot be read or used now: try again later.',
   replay_store_unavailable: 'The memory of used logout tokens cannot be reached now: try again later.',
   in_progress: 'The same logout token is being handled at this moment: try again shortly.',
-  body_unreadable: 'The request body could not be read to its end: send the request again.'
+  body_unreadable: 'The request body could not be read to its end: send the request again.',
 }
 
 const advice: Readonly<Record<LogoutTokenErrorCode, string>> = { ...rejected, ...undecided }
 
 /** Every code that a {@link LogoutTokenError} can have, for tables, metrics and exhaustive tests. */
 export const logoutTokenErrorCodes: readonly LogoutTokenErrorCode[] = Object.freeze(
-  Object.keys(advice) as LogoutTokenErrorCode[]
+  Object.keys(advice) as LogoutTokenErrorCode[],
 )
 
 /**
@@ -78,7 +87,10 @@ export class LogoutTokenError extends Error {
 
   constructor(code: LogoutTokenErrorCode, options: { detail?: string; cause?: unknown } = {}) {
     const { detail, cause } = options
-    super(detail === undefined ? advice[code] : `${advice[code]} (${detail})`, cause === undefined ? undefined : { cause })
+    super(
+      detail === undefined ? advice[code] : `${advice[code]} (${detail})`,
+      cause === undefined ? undefined : { cause },
+    )
     this.code = code
     this.description = advice[code]
   }

@@ -50,7 +50,7 @@ export class MemoryReplayStore implements LogoutTokenReplayStore {
       },
       release: async () => {
         if (this.#held.get(key) === mine && mine.state === 'reserved') this.#held.delete(key)
-      }
+      },
     }
   }
 

@@ -21,6 +21,10 @@ const DISCARD_LIMIT_BYTES = 1024 * 1024
 /** The body is larger than {@link BODY_LIMIT_BYTES}: 413. */
 export class BodyTooLarge extends Error {
   override readonly name: string = 'BodyTooLarge'
+
+  constructor() {
+    super(`the body of the logout request is larger than ${BODY_LIMIT_BYTES} bytes`)
+  }
 }
 
 /**
@@ -31,10 +35,12 @@ export class BodyTooLarge extends Error {
  */
 export async function logoutTokenOf(body: LogoutRequestBody): Promise<string> {
   const given = await parameters(body)
-  if (given.length > 1) throw new LogoutTokenError('token_malformed', { detail: 'logout_token is given more than once' })
+  if (given.length > 1)
+    throw new LogoutTokenError('token_malformed', { detail: 'logout_token is given more than once' })
   const [token] = given
   if (token === undefined || token === null || token === '') throw new LogoutTokenError('token_missing')
-  if (typeof token !== 'string') throw new LogoutTokenError('token_malformed', { detail: `logout_token is a ${typeof token}` })
+  if (typeof token !== 'string')
+    throw new LogoutTokenError('token_malformed', { detail: `logout_token is a ${typeof token}` })
   if (Buffer.byteLength(token) > BODY_LIMIT_BYTES) throw new BodyTooLarge()
   return token
 }
@@ -66,7 +72,11 @@ async function read(body: AsyncIterable<Uint8Array | string>): Promise<Buffer> {
   try {
     // Not `for await`: leaving it early would destroy a Node request, and with it the connection the answer needs.
     const iterator = body[Symbol.asyncIterator]()
-    for (let step = await iterator.next(); step.done !== true && bytes <= DISCARD_LIMIT_BYTES; step = await iterator.next()) {
+    for (
+      let step = await iterator.next();
+      step.done !== true && bytes <= DISCARD_LIMIT_BYTES;
+      step = await iterator.next()
+    ) {
       const chunk = Buffer.from(step.value)
       bytes += chunk.byteLength
       if (bytes <= BODY_LIMIT_BYTES) chunks.push(chunk)

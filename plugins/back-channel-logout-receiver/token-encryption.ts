@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { compactDecrypt, type CompactDecryptGetKey, type CompactJWEHeaderParameters, type KeyInput } from 'jose'
+import { type CompactDecryptGetKey, type CompactJWEHeaderParameters, compactDecrypt, type KeyInput } from 'jose'
 import { LogoutTokenError } from './logout-token-error.ts'
 import { ReceiverOptionError } from './option-error.ts'
 
@@ -19,14 +19,16 @@ export interface DecryptionRules {
  */
 export function decryptionKeys(key: unknown, clientSecret: string | undefined): CompactDecryptGetKey {
   if (key === 'client_secret') {
-    if (clientSecret === undefined) throw new ReceiverOptionError('clientSecret', "must be given for decryptionKey: 'client_secret'")
+    if (clientSecret === undefined)
+      throw new ReceiverOptionError('clientSecret', "must be given for decryptionKey: 'client_secret'")
     return (header) => derivedKey(clientSecret, header)
   }
   if (typeof key === 'function') return key as CompactDecryptGetKey
   if (typeof key !== 'object' || key === null) {
     throw new ReceiverOptionError('decryptionKey', "must be a key or key getter as jose takes them, or 'client_secret'")
   }
-  if ('keys' in key && Array.isArray(key.keys)) throw new ReceiverOptionError('decryptionKey', 'must be one private key: for several give a key getter')
+  if ('keys' in key && Array.isArray(key.keys))
+    throw new ReceiverOptionError('decryptionKey', 'must be one private key: for several give a key getter')
   if ('kty' in key && !('d' in key) && !('k' in key)) {
     throw new ReceiverOptionError('decryptionKey', 'must be the private key: the public one is for the OP')
   }
@@ -42,14 +44,14 @@ export function decryptionKeys(key: unknown, clientSecret: string | undefined): 
  */
 export async function decryptToken(
   token: string,
-  rules: DecryptionRules
+  rules: DecryptionRules,
 ): Promise<{ signed: string; header: CompactJWEHeaderParameters }> {
   const { getKey, keyManagementAlgorithms, contentEncryptionAlgorithms } = rules
   try {
     const { plaintext, protectedHeader } = await compactDecrypt(token, getKey, {
       maxDecompressedLength: 0,
       ...(keyManagementAlgorithms && { keyManagementAlgorithms: [...keyManagementAlgorithms] }),
-      ...(contentEncryptionAlgorithms && { contentEncryptionAlgorithms: [...contentEncryptionAlgorithms] })
+      ...(contentEncryptionAlgorithms && { contentEncryptionAlgorithms: [...contentEncryptionAlgorithms] }),
     })
     return { signed: new TextDecoder('utf-8', { fatal: true }).decode(plaintext), header: protectedHeader }
   } catch (cause) {
@@ -59,8 +61,13 @@ export async function decryptToken(
 
 /** Core 1.0 section 10.2: the key is the left part of a SHA-2 hash of the client secret's UTF-8 octets. */
 function derivedKey(clientSecret: string, { alg, enc }: CompactJWEHeaderParameters): Uint8Array {
-  const bits = Number(alg === 'dir' ? /^A(?:\d{3}CBC-HS)?(\d{3})(?:GCM)?$/.exec(enc)?.[1] : /^A(\d{3})(?:GCM)?KW$/.exec(alg)?.[1])
+  const bits = Number(
+    alg === 'dir' ? /^A(?:\d{3}CBC-HS)?(\d{3})(?:GCM)?$/.exec(enc)?.[1] : /^A(\d{3})(?:GCM)?KW$/.exec(alg)?.[1],
+  )
   if (Number.isNaN(bits)) throw new TypeError('not an algorithm whose key is made from the client secret')
   const digest = bits <= 256 ? 'sha256' : bits <= 384 ? 'sha384' : 'sha512'
-  return createHash(digest).update(clientSecret, 'utf8').digest().subarray(0, bits / 8)
+  return createHash(digest)
+    .update(clientSecret, 'utf8')
+    .digest()
+    .subarray(0, bits / 8)
 }

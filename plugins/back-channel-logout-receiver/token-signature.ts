@@ -1,4 +1,4 @@
-import { compactVerify, type CompactVerifyGetKey, type CompactVerifyResult, type KeyInput } from 'jose'
+import { type CompactVerifyGetKey, type CompactVerifyResult, compactVerify, type KeyInput } from 'jose'
 import { isObject } from './claim-rules.ts'
 import { joseCode } from './issuer-keys.ts'
 import { LogoutTokenError } from './logout-token-error.ts'
@@ -43,7 +43,11 @@ async function verified(token: string, rules: SignatureRules): Promise<CompactVe
 }
 
 /** The token has no `kid` and several keys fit: jose hands the candidates over as an async iterable. */
-async function verifiedByOneOf(token: string, keys: unknown, options: { algorithms: string[] }): Promise<CompactVerifyResult> {
+async function verifiedByOneOf(
+  token: string,
+  keys: unknown,
+  options: { algorithms: string[] },
+): Promise<CompactVerifyResult> {
   for await (const key of keys as AsyncIterable<KeyInput>) {
     try {
       return await compactVerify(token, key, options)

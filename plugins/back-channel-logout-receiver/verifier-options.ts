@@ -1,8 +1,16 @@
+import { systemClock } from '../../lib/clock.ts'
 import type { ClaimRules } from './claim-rules.ts'
-import { issuerKeys, type IssuerKeys } from './issuer-keys.ts'
-import { atLeastZero, callable, knownOptions, nonEmptyString, nonEmptyStrings, ReceiverOptionError } from './option-error.ts'
+import { type IssuerKeys, issuerKeys } from './issuer-keys.ts'
+import {
+  atLeastZero,
+  callable,
+  knownOptions,
+  nonEmptyString,
+  nonEmptyStrings,
+  ReceiverOptionError,
+} from './option-error.ts'
 import type { LogoutTokenReplayStore } from './replay-store.ts'
-import { decryptionKeys, type DecryptionKey, type DecryptionRules } from './token-encryption.ts'
+import { type DecryptionKey, type DecryptionRules, decryptionKeys } from './token-encryption.ts'
 import type { SignatureRules } from './token-signature.ts'
 
 /** How one RP judges the logout tokens of one OP. */
@@ -34,7 +42,7 @@ export interface LogoutTokenOptions {
   maxAgeSeconds?: number
   /** With it each token is taken once (section 2.6 step 8). */
   replayStore?: LogoutTokenReplayStore
-  /** The clock: milliseconds since the epoch. Default `Date.now`. It does not drive the cache of a jwks URL. */
+  /** The clock: milliseconds since the epoch. Default: the machine's. It does not drive the cache of a jwks URL. */
   now?: () => number
 }
 
@@ -64,13 +72,13 @@ export const logoutTokenOptionNames: readonly string[] = [
   'clockToleranceSeconds',
   'maxAgeSeconds',
   'replayStore',
-  'now'
+  'now',
 ] satisfies (keyof LogoutTokenOptions)[]
 
 /** @throws {ReceiverOptionError} `OPTION_INVALID`, naming the option; nothing has been read or fetched by then */
 export function verifierRules(options: LogoutTokenOptions): VerifierRules {
   knownOptions(options, logoutTokenOptionNames)
-  const { replayStore, now = Date.now, requireType = false } = options
+  const { replayStore, now = systemClock.now, requireType = false } = options
   if (typeof requireType !== 'boolean') throw new ReceiverOptionError('requireType', 'must be true or false')
   if (replayStore !== undefined && typeof replayStore?.reserve !== 'function') {
     throw new ReceiverOptionError('replayStore', 'must have a reserve method')
@@ -80,17 +88,18 @@ export function verifierRules(options: LogoutTokenOptions): VerifierRules {
   return {
     claims: {
       issuer: nonEmptyString('issuer', options.issuer),
-      audience: typeof options.audience === 'string'
+      audience:
+        typeof options.audience === 'string'
           ? [nonEmptyString('audience', options.audience)]
           : nonEmptyStrings('audience', options.audience),
       requireType,
       clockToleranceSeconds: atLeastZero('clockToleranceSeconds', options.clockToleranceSeconds, 30),
-      maxAgeSeconds: atLeastZero('maxAgeSeconds', options.maxAgeSeconds, 300)
+      maxAgeSeconds: atLeastZero('maxAgeSeconds', options.maxAgeSeconds, 300),
     },
     signature: signatureRules(options),
     ...(decryption && { decryption }),
     ...(replayStore && { replayStore }),
-    nowSeconds: () => seconds(now())
+    nowSeconds: () => seconds(now()),
   }
 }
 
@@ -105,26 +114,32 @@ function signatureRules({ jwks, clientSecret, algorithms, decryptionKey }: Logou
   if (jwks === undefined && clientSecret === undefined) {
     throw new ReceiverOptionError('jwks', 'must be given, or clientSecret for a client with an HS algorithm')
   }
-  const allowed = algorithms === undefined ? (jwks === undefined ? symmetric : asymmetric) : nonEmptyStrings('algorithms', algorithms)
+  const allowed =
+    algorithms === undefined ? (jwks === undefined ? symmetric : asymmetric) : nonEmptyStrings('algorithms', algorithms)
   for (const alg of allowed) {
     if (![...symmetric, ...asymmetric, ...onRequest].includes(alg)) {
-      throw new ReceiverOptionError('algorithms', `must not hold ${JSON.stringify(alg)}: it is no signature algorithm known here`)
+      throw new ReceiverOptionError(
+        'algorithms',
+        `must not hold ${JSON.stringify(alg)}: it is no signature algorithm known here`,
+      )
     }
   }
   const usesSecret = allowed.some((alg) => symmetric.includes(alg))
   const usesKeys = allowed.some((alg) => !symmetric.includes(alg))
-  if (usesSecret && clientSecret === undefined) throw new ReceiverOptionError('clientSecret', 'must be given for HS algorithms')
-  if (usesKeys && jwks === undefined) throw new ReceiverOptionError('jwks', 'must be given for algorithms other than HS')
+  if (usesSecret && clientSecret === undefined)
+    throw new ReceiverOptionError('clientSecret', 'must be given for HS algorithms')
+  if (usesKeys && jwks === undefined)
+    throw new ReceiverOptionError('jwks', 'must be given for algorithms other than HS')
   if (!usesSecret && clientSecret !== undefined && decryptionKey !== 'client_secret') {
     throw new ReceiverOptionError(
       'clientSecret',
-      "is used by nothing: name the client's HS algorithm in algorithms, or set decryptionKey: 'client_secret', or leave it out"
+      "is used by nothing: name the client's HS algorithm in algorithms, or set decryptionKey: 'client_secret', or leave it out",
     )
   }
   return {
     algorithms: allowed,
     ...(jwks !== undefined && { getKey: issuerKeys(jwks) }),
-    ...(usesSecret && clientSecret !== undefined && { secret: new TextEncoder().encode(clientSecret) })
+    ...(usesSecret && clientSecret !== undefined && { secret: new TextEncoder().encode(clientSecret) }),
   }
 }
 
@@ -139,6 +154,6 @@ function decryptionRules(options: LogoutTokenOptions): DecryptionRules | undefin
   return {
     getKey: decryptionKeys(decryptionKey, clientSecret),
     ...(keyManagementAlgorithms && { keyManagementAlgorithms }),
-    ...(contentEncryptionAlgorithms && { contentEncryptionAlgorithms })
+    ...(contentEncryptionAlgorithms && { contentEncryptionAlgorithms }),
   }
 }

@@ -44,7 +44,7 @@ export async function judgeToken(token: unknown, rules: VerifierRules): Promise<
  */
 export async function reserveToken(
   token: LogoutToken,
-  { replayStore, claims, nowSeconds }: VerifierRules
+  { replayStore, claims, nowSeconds }: VerifierRules,
 ): Promise<Extract<ReplayReservation, { outcome: 'reserved' }>> {
   if (replayStore === undefined) return { outcome: 'reserved', commit: async () => {}, release: async () => {} }
   const { issuer, jti } = token
@@ -74,7 +74,7 @@ export async function atReplayStore<T>(call: () => Promise<T>): Promise<T> {
 /** Section 2.6 step 1: an RP that registered for encryption "SHOULD reject" tokens that are not encrypted. */
 async function signedToken(
   token: string,
-  { decryption }: VerifierRules
+  { decryption }: VerifierRules,
 ): Promise<{ signed: string; outerHeader: Readonly<Record<string, unknown>> }> {
   const encrypted = token.split('.', 6).length === 5
   if (decryption === undefined) {
@@ -100,11 +100,13 @@ function refuseUnlessCanonical(token: string, parts: number): void {
 /** RFC 7519 section 5.3: claims that are repeated in the header of an encrypted token have the same values in both. */
 function refuseIfReplicatedDifferently(
   outerHeader: Readonly<Record<string, unknown>>,
-  claims: Readonly<Record<string, unknown>>
+  claims: Readonly<Record<string, unknown>>,
 ): void {
   for (const name of ['iss', 'sub', 'aud']) {
     if (Object.hasOwn(outerHeader, name) && !isDeepStrictEqual(outerHeader[name], claims[name])) {
-      throw new LogoutTokenError('token_malformed', { detail: `${name} in the header of the JWE differs from the claim` })
+      throw new LogoutTokenError('token_malformed', {
+        detail: `${name} in the header of the JWE differs from the claim`,
+      })
     }
   }
 }

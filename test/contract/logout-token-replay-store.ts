@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import type {
   LogoutTokenReplayStore,
   ReplayEntry,
-  ReplayReservation
+  ReplayReservation,
 } from '../../plugins/back-channel-logout-receiver/index.ts'
 
 const NOW = 1_800_000_000
@@ -10,7 +10,7 @@ const NOW = 1_800_000_000
 /** What every {@link LogoutTokenReplayStore} has to do. `open` gives an empty store whose lease is `leaseSeconds`. */
 export function logoutTokenReplayStoreContract(
   name: string,
-  open: (options: { leaseSeconds: number }) => Promise<LogoutTokenReplayStore>
+  open: (options: { leaseSeconds: number }) => Promise<LogoutTokenReplayStore>,
 ): void {
   describe(`${name}, as a replay store`, () => {
     let store: LogoutTokenReplayStore
@@ -32,7 +32,7 @@ export function logoutTokenReplayStoreContract(
         entry({ issuer: 'x', jti: 'yz' }),
         entry({ issuer: 'xy', jti: 'z' }),
         entry({ jti: '$where.a' }),
-        entry({ jti: '__proto__' })
+        entry({ jti: '__proto__' }),
       ]
       for (const one of entries) await reserved(store, one)
     })
@@ -79,7 +79,7 @@ function entry(changes: Partial<ReplayEntry> = {}): ReplayEntry {
 
 async function reserved(
   store: LogoutTokenReplayStore,
-  one: ReplayEntry
+  one: ReplayEntry,
 ): Promise<Extract<ReplayReservation, { outcome: 'reserved' }>> {
   const reservation = await store.reserve(one)
   assert.equal(reservation.outcome, 'reserved')

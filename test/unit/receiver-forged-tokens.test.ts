@@ -9,15 +9,25 @@ import {
   FlattenedSign,
   generateKeyPair,
   type JSONWebKeySet,
-  UnsecuredJWT
+  UnsecuredJWT,
 } from 'jose'
 import {
   LogoutTokenError,
   type LogoutTokenErrorCode,
   logoutTokenErrorCodes,
-  verifyLogoutToken
+  verifyLogoutToken,
 } from '../../plugins/back-channel-logout-receiver/index.ts'
-import { type Changes, CLIENT, ISSUER, LOGOUT_EVENT, NOW, refusal, type TestIssuer, testIssuer, validClaims } from './receiver-issuer.ts'
+import {
+  type Changes,
+  CLIENT,
+  ISSUER,
+  LOGOUT_EVENT,
+  NOW,
+  refusal,
+  type TestIssuer,
+  testIssuer,
+  validClaims,
+} from './receiver-issuer.ts'
 
 describe('a logout token', () => {
   let op: TestIssuer
@@ -39,7 +49,7 @@ describe('a logout token', () => {
         sid: 'session-1',
         jti: 'x',
         issuedAt: NOW - 1,
-        expiresAt: NOW + 119
+        expiresAt: NOW + 119,
       })
       assert.equal(claims.more, 1)
     })
@@ -57,7 +67,7 @@ describe('a logout token', () => {
       ['with an nbf in the past', { claims: { nbf: NOW - 5 } }],
       ['from a clock 30 s ahead', { claims: { iat: NOW + 30, exp: NOW + 150 } }],
       ['expired less than 30 s ago', { claims: { iat: NOW - 149, exp: NOW - 29 } }],
-      ['of the greatest age', { claims: { iat: NOW - 329 } }]
+      ['of the greatest age', { claims: { iat: NOW - 329 } }],
     ]
     for (const [name, changes] of accepted) {
       it(`is taken ${name}`, async () => {
@@ -118,7 +128,7 @@ describe('a logout token', () => {
       ['jti_missing', 'with a jti that is a number', { claims: { jti: 7 } }],
       ['token_malformed', 'whose payload is no JSON', { payload: 'logout' }],
       ['token_malformed', 'whose payload is a list', { payload: '[]' }],
-      ['key_not_found', 'of an unknown kid', { header: { kid: 'two' } }]
+      ['key_not_found', 'of an unknown kid', { header: { kid: 'two' } }],
     ]
     for (const [code, name, changes] of forged) {
       it(`is refused with ${code} ${name}`, async () => {
@@ -155,7 +165,10 @@ describe('a logout token', () => {
     it('is refused with signature_invalid when its claims were exchanged', async () => {
       const [header, , signature] = (await op.token()).split('.')
       const claims = Buffer.from(JSON.stringify({ ...validClaims(), sub: 'bob' })).toString('base64url')
-      await assert.rejects(verifyLogoutToken(`${header}.${claims}.${signature}`, op.options), refusal('signature_invalid'))
+      await assert.rejects(
+        verifyLogoutToken(`${header}.${claims}.${signature}`, op.options),
+        refusal('signature_invalid'),
+      )
     })
 
     it('is refused with signature_invalid without kid when no key fits', async () => {
@@ -184,13 +197,16 @@ describe('a logout token', () => {
     it('is refused with algorithm_not_allowed when HS256 is given to a key getter that answers with bytes', async () => {
       const key = new TextEncoder().encode('what everybody knows of this key')
       const token = await op.token({ key, header: { alg: 'HS256' } })
-      await assert.rejects(verifyLogoutToken(token, { ...op.options, jwks: () => key }), refusal('algorithm_not_allowed'))
+      await assert.rejects(
+        verifyLogoutToken(token, { ...op.options, jwks: () => key }),
+        refusal('algorithm_not_allowed'),
+      )
     })
 
     it('is refused with algorithm_not_allowed outside the list of the RP', async () => {
       await assert.rejects(
         verifyLogoutToken(await op.token(), { ...op.options, algorithms: ['RS256'] }),
-        refusal('algorithm_not_allowed')
+        refusal('algorithm_not_allowed'),
       )
     })
 
@@ -199,7 +215,10 @@ describe('a logout token', () => {
       const token = await op.token({ key, header: { alg: 'HS256' } })
       const { jwks: _, ...options } = op.options
       await verifyLogoutToken(token, { ...options, clientSecret: 'a client secret of thirty-two bytes and more' })
-      await assert.rejects(verifyLogoutToken(token, { ...options, clientSecret: 'another' }), refusal('signature_invalid'))
+      await assert.rejects(
+        verifyLogoutToken(token, { ...options, clientSecret: 'another' }),
+        refusal('signature_invalid'),
+      )
     })
 
     it('is judged by the secret or by the keys of the issuer, never by the other, where an RP allows both', async () => {
@@ -209,7 +228,10 @@ describe('a logout token', () => {
       await verifyLogoutToken(await op.token(), both)
       await verifyLogoutToken(await op.token({ key, header: { alg: 'HS256' } }), both)
       const publicKey = new TextEncoder().encode(JSON.stringify(op.jwks.keys[0]))
-      await assert.rejects(verifyLogoutToken(await op.token({ key: publicKey, header: { alg: 'HS256' } }), both), refusal('signature_invalid'))
+      await assert.rejects(
+        verifyLogoutToken(await op.token({ key: publicKey, header: { alg: 'HS256' } }), both),
+        refusal('signature_invalid'),
+      )
     })
 
     const garbage: [LogoutTokenErrorCode, string, string][] = [
@@ -220,7 +242,7 @@ describe('a logout token', () => {
       ['token_malformed', 'six parts', 'a.b.c.d.e.f'],
       ['token_malformed', 'three empty parts', '..'],
       ['token_malformed', 'no base64url', '{}.{}.{}'],
-      ['decryption_failed', 'encrypted for an RP without key', 'a.b.c.d.e']
+      ['decryption_failed', 'encrypted for an RP without key', 'a.b.c.d.e'],
     ]
     for (const [code, name, token] of garbage) {
       it(`is refused with ${code} when it is ${name}`, async () => {
@@ -266,7 +288,10 @@ describe('a logout token', () => {
     })
 
     it('is refused with token_malformed when it is only encrypted', async () => {
-      await assert.rejects(verifyLogoutToken(await encrypt(JSON.stringify(validClaims())), options), refusal('token_malformed'))
+      await assert.rejects(
+        verifyLogoutToken(await encrypt(JSON.stringify(validClaims())), options),
+        refusal('token_malformed'),
+      )
     })
 
     it('is refused with signature_invalid when the inner token is forged', async () => {
@@ -277,7 +302,9 @@ describe('a logout token', () => {
     it('is refused with decryption_failed when one part is changed', async () => {
       const parts = (await encrypt(await op.token())).split('.')
       for (const index of [1, 2, 3, 4]) {
-        const changed = parts.map((part, at) => (at === index ? (part.startsWith('A') ? 'B' : 'A') + part.slice(1) : part)).join('.')
+        const changed = parts
+          .map((part, at) => (at === index ? (part.startsWith('A') ? 'B' : 'A') + part.slice(1) : part))
+          .join('.')
         await assert.rejects(verifyLogoutToken(changed, options), refusal('decryption_failed'))
       }
     })
@@ -291,11 +318,11 @@ describe('a logout token', () => {
       const token = await encrypt(await op.token())
       await assert.rejects(
         verifyLogoutToken(token, { ...options, keyManagementAlgorithms: ['ECDH-ES'] }),
-        refusal('decryption_failed')
+        refusal('decryption_failed'),
       )
       await assert.rejects(
         verifyLogoutToken(token, { ...options, contentEncryptionAlgorithms: ['A128GCM'] }),
-        refusal('decryption_failed')
+        refusal('decryption_failed'),
       )
     })
 
@@ -311,7 +338,9 @@ describe('a logout token', () => {
       const broken = async (): Promise<never> => {
         throw new Error('no network')
       }
-      const error: unknown = await verifyLogoutToken(await op.token(), { ...op.options, jwks: broken }).catch((reason: unknown) => reason)
+      const error: unknown = await verifyLogoutToken(await op.token(), { ...op.options, jwks: broken }).catch(
+        (reason: unknown) => reason,
+      )
       assert.ok(error instanceof LogoutTokenError)
       assert.equal(error.code, 'key_unavailable')
       assert.equal(error.retryable, true)
@@ -319,7 +348,11 @@ describe('a logout token', () => {
     })
 
     it('is no bad token: key_unavailable when the jwks_uri answers with an error or with nonsense', async () => {
-      for (const [status, body] of [[500, '{}'], [200, 'nonsense'], [200, '{"keys":1}']] as const) {
+      for (const [status, body] of [
+        [500, '{}'],
+        [200, 'nonsense'],
+        [200, '{"keys":1}'],
+      ] as const) {
         const server = createServer((_, response) => response.writeHead(status).end(body)).listen(0, '127.0.0.1')
         await new Promise((resolve) => server.once('listening', resolve))
         const jwks = new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}/jwks`)
@@ -330,7 +363,10 @@ describe('a logout token', () => {
 
     it('is no bad token: key_unavailable when the key is of another kind than the algorithm', async () => {
       const { publicKey } = await generateKeyPair('RS256')
-      await assert.rejects(verifyLogoutToken(await op.token(), { ...op.options, jwks: () => publicKey }), refusal('key_unavailable'))
+      await assert.rejects(
+        verifyLogoutToken(await op.token(), { ...op.options, jwks: () => publicKey }),
+        refusal('key_unavailable'),
+      )
     })
 
     it('is no bad token while jose may not fetch again, and a bad one after it has', async () => {

@@ -1,4 +1,11 @@
-import { CompactSign, type CryptoKey, exportJWK, generateKeyPair, type JSONWebKeySet, type JWSHeaderParameters } from 'jose'
+import {
+  CompactSign,
+  type CryptoKey,
+  exportJWK,
+  generateKeyPair,
+  type JSONWebKeySet,
+  type JWSHeaderParameters,
+} from 'jose'
 import type { LogoutTokenErrorCode, LogoutTokenOptions } from '../../plugins/back-channel-logout-receiver/index.ts'
 
 export const ISSUER = 'https://op.example'
@@ -33,8 +40,10 @@ export async function testIssuer(): Promise<TestIssuer> {
     options: { issuer: ISSUER, audience: CLIENT, jwks, now: () => NOW * 1000 },
     token: ({ header, claims, payload, key } = {}) =>
       new CompactSign(new TextEncoder().encode(payload ?? JSON.stringify({ ...validClaims(), ...claims })))
-        .setProtectedHeader({ alg: 'ES256', kid: 'one', typ: 'logout+jwt', ...header } as JWSHeaderParameters & { alg: string })
-        .sign(key ?? privateKey)
+        .setProtectedHeader({ alg: 'ES256', kid: 'one', typ: 'logout+jwt', ...header } as JWSHeaderParameters & {
+          alg: string
+        })
+        .sign(key ?? privateKey),
   }
 }
 
@@ -50,7 +59,7 @@ export function validClaims(): Record<string, unknown> {
     jti: `token-${tokens}`,
     sub: 'alice',
     sid: 'session-1',
-    events: { [LOGOUT_EVENT]: {} }
+    events: { [LOGOUT_EVENT]: {} },
   }
 }
 

@@ -8,7 +8,7 @@ import {
   backChannelLogoutReceiver,
   type KoaReceiverOptions,
   type LogoutNotice,
-  MemoryReplayStore
+  MemoryReplayStore,
 } from '../../plugins/back-channel-logout-receiver/index.ts'
 import { type TestIssuer, testIssuer } from './receiver-issuer.ts'
 
@@ -32,7 +32,7 @@ describe('the Koa middleware', () => {
       onLogout: async (notice) => {
         notices.push(notice)
         if (failing) throw new Error('session store down')
-      }
+      },
     }
   })
 
@@ -64,17 +64,23 @@ describe('the Koa middleware', () => {
     assert.equal(response.status, 200)
     assert.equal(response.headers.get('cache-control'), 'no-store')
     assert.equal(await response.text(), '')
-    assert.deepEqual(notices.map(({ sub, sid }) => [sub, sid]), [['alice', 'session-1']])
+    assert.deepEqual(
+      notices.map(({ sub, sid }) => [sub, sid]),
+      [['alice', 'session-1']],
+    )
   })
 
   it('answers 400 with a JSON error for a forged token', async () => {
-    const response = await post(await receiver(), new URLSearchParams({ logout_token: await op.token({ claims: { aud: 'other' } }) }))
+    const response = await post(
+      await receiver(),
+      new URLSearchParams({ logout_token: await op.token({ claims: { aud: 'other' } }) }),
+    )
     assert.equal(response.status, 400)
     assert.equal(response.headers.get('cache-control'), 'no-store')
     assert.match(response.headers.get('content-type') ?? '', /^application\/json/)
     const body = (await response.json()) as Record<string, string>
-    assert.equal(body['error'], 'invalid_request')
-    assert.match(body['error_description'] ?? '', /^audience_mismatch: /)
+    assert.equal(body.error, 'invalid_request')
+    assert.match(body.error_description ?? '', /^audience_mismatch: /)
     assert.equal(notices.length, 0)
   })
 
@@ -89,7 +95,7 @@ describe('the Koa middleware', () => {
 
   it('answers 415 for any other content type', async () => {
     const response = await post(await receiver(), JSON.stringify({ logout_token: await op.token() }), {
-      headers: { 'content-type': 'application/json' }
+      headers: { 'content-type': 'application/json' },
     })
     assert.equal(response.status, 415)
     assert.equal(response.headers.get('cache-control'), 'no-store')
@@ -129,13 +135,20 @@ describe('the Koa middleware', () => {
   })
 
   it('works behind a body parser that leaves forms alone', async () => {
-    const url = await listen(silent().use(bodyParser({ enableTypes: ['json'] })).use(backChannelLogoutReceiver(options)))
+    const url = await listen(
+      silent()
+        .use(bodyParser({ enableTypes: ['json'] }))
+        .use(backChannelLogoutReceiver(options)),
+    )
     assert.equal((await post(url, await form())).status, 200)
     const emptied: Koa.Middleware = (ctx, next) => {
       Object.assign(ctx.request, { body: {} })
       return next()
     }
-    assert.equal((await post(await listen(silent().use(emptied).use(backChannelLogoutReceiver(options))), await form())).status, 200)
+    assert.equal(
+      (await post(await listen(silent().use(emptied).use(backChannelLogoutReceiver(options))), await form())).status,
+      200,
+    )
     assert.equal(notices.length, 2)
   })
 
@@ -187,9 +200,16 @@ function silent(): Koa {
 }
 
 /** Through node:http, which sees an answer that arrives while the request is still being written. */
-function send(url: string, body: string, chunked: boolean): Promise<{ status: number | undefined; cacheControl: unknown; connection: unknown }> {
+function send(
+  url: string,
+  body: string,
+  chunked: boolean,
+): Promise<{ status: number | undefined; cacheControl: unknown; connection: unknown }> {
   return new Promise((resolve, reject) => {
-    const headers = { 'content-type': 'application/x-www-form-urlencoded', ...(!chunked && { 'content-length': `${body.length}` }) }
+    const headers = {
+      'content-type': 'application/x-www-form-urlencoded',
+      ...(!chunked && { 'content-length': `${body.length}` }),
+    }
     const request = httpRequest(url, { method: 'POST', headers }, (response) => {
       response.resume().on('end', () => {
         const { 'cache-control': cacheControl, connection } = response.headers

@@ -5,7 +5,7 @@ import {
   backChannelLogoutReceiver,
   logoutRequestHandler,
   ReceiverOptionError,
-  verifyLogoutToken
+  verifyLogoutToken,
 } from '../../plugins/back-channel-logout-receiver/index.ts'
 import { type TestIssuer, testIssuer } from './receiver-issuer.ts'
 
@@ -28,7 +28,11 @@ describe('an option of the receiver', () => {
     ['jwks', 'is missing, as is clientSecret', { jwks: undefined }],
     ['jwks', 'is text', { jwks: 'https://op.example/jwks' }],
     ['jwks', 'is plain http', { jwks: new URL('http://op.example/jwks') }],
-    ['jwks', 'is plain http at a name that only looks like loopback', { jwks: new URL('http://127.0.0.1.example/jwks') }],
+    [
+      'jwks',
+      'is plain http at a name that only looks like loopback',
+      { jwks: new URL('http://127.0.0.1.example/jwks') },
+    ],
     ['jwks', 'is a file', { jwks: new URL('file:///jwks') }],
     ['jwks', 'has no keys', { jwks: { keys: [] } }],
     ['jwks', 'is one key', { jwks: { kty: 'EC' } }],
@@ -57,13 +61,14 @@ describe('an option of the receiver', () => {
     ['replayStore', 'is no store', { replayStore: new Map() }],
     ['replayStore', 'is null', { replayStore: null }],
     ['now', 'is no function', { now: 1 }],
-    ['now', 'returns nonsense', { now: () => Number.NaN }]
+    ['now', 'returns nonsense', { now: () => Number.NaN }],
   ]
   for (const [option, why, changes] of wrong) {
     it(`is refused and named: ${option} ${why}`, async () => {
       await assert.rejects(
         verifyLogoutToken(await op.token(), { ...op.options, ...changes }),
-        (error: unknown) => error instanceof ReceiverOptionError && error.code === 'OPTION_INVALID' && error.option === option
+        (error: unknown) =>
+          error instanceof ReceiverOptionError && error.code === 'OPTION_INVALID' && error.option === option,
       )
     })
   }
@@ -73,20 +78,32 @@ describe('an option of the receiver', () => {
     ['onLogout', { onLogout: 'destroy' }],
     ['onLogut', { onLogut: () => {} }],
     ['retryAfterSeconds', { retryAfterSeconds: -5 }],
-    ['issuer', { issuer: '' }]
+    ['issuer', { issuer: '' }],
   ]
   for (const [option, changes] of wrongForRequests) {
     it(`is refused when the handler and the middleware are set up: ${option}`, () => {
       const options = { ...op.options, onLogout: () => {}, ...changes }
-      assert.throws(() => logoutRequestHandler(options), { name: 'ReceiverOptionError', code: 'OPTION_INVALID', option })
-      assert.throws(() => backChannelLogoutReceiver(options), { name: 'ReceiverOptionError', code: 'OPTION_INVALID', option })
+      assert.throws(() => logoutRequestHandler(options), {
+        name: 'ReceiverOptionError',
+        code: 'OPTION_INVALID',
+        option,
+      })
+      assert.throws(() => backChannelLogoutReceiver(options), {
+        name: 'ReceiverOptionError',
+        code: 'OPTION_INVALID',
+        option,
+      })
     })
   }
 
   for (const [option, value] of Object.entries({ path: 'logout', onFailure: 1, pathh: '/' })) {
     it(`is refused when the middleware is set up: ${option}`, () => {
       const options = { ...op.options, onLogout: () => {}, [option]: value }
-      assert.throws(() => backChannelLogoutReceiver(options), { name: 'ReceiverOptionError', code: 'OPTION_INVALID', option })
+      assert.throws(() => backChannelLogoutReceiver(options), {
+        name: 'ReceiverOptionError',
+        code: 'OPTION_INVALID',
+        option,
+      })
     })
   }
 
@@ -99,9 +116,20 @@ describe('an option of the receiver', () => {
 
   it('may be a jwks on loopback or behind https, and any kind of decryption key', async () => {
     const { privateKey } = await generateKeyPair('RSA-OAEP-256', { extractable: true })
-    const keys = [privateKey, await exportJWK(privateKey), createSecretKey(new Uint8Array(32)), new Uint8Array(32), () => privateKey]
+    const keys = [
+      privateKey,
+      await exportJWK(privateKey),
+      createSecretKey(new Uint8Array(32)),
+      new Uint8Array(32),
+      () => privateKey,
+    ]
     for (const decryptionKey of keys) logoutRequestHandler({ ...op.options, onLogout: () => {}, decryptionKey })
-    for (const url of ['https://op.example/jwks', 'http://localhost:1/jwks', 'http://[::1]:1/jwks', 'http://127.0.0.1:1/jwks']) {
+    for (const url of [
+      'https://op.example/jwks',
+      'http://localhost:1/jwks',
+      'http://[::1]:1/jwks',
+      'http://127.0.0.1:1/jwks',
+    ]) {
       logoutRequestHandler({ ...op.options, onLogout: () => {}, jwks: new URL(url) })
     }
   })

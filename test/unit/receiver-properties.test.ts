@@ -2,12 +2,12 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { CompactEncrypt } from 'jose'
 import {
-  LogoutTokenError,
   type LogoutRequestBody,
+  LogoutTokenError,
   type LogoutTokenOptions,
   logoutRequestHandler,
   logoutTokenErrorCodes,
-  verifyLogoutToken
+  verifyLogoutToken,
 } from '../../plugins/back-channel-logout-receiver/index.ts'
 import { CLIENT, ISSUER, LOGOUT_EVENT, NOW, type TestIssuer, testIssuer } from './receiver-issuer.ts'
 
@@ -41,7 +41,7 @@ describe('whatever is sent to the receiver', () => {
     fc.record({ kind: fc.constant('insert' as const), at: fc.nat(), letter }),
     fc.record({ kind: fc.constant('delete' as const), at: fc.nat(), letter }),
     fc.record({ kind: fc.constant('cut' as const), at: fc.nat(), letter }),
-    fc.record({ kind: fc.constant('swap' as const), at: fc.nat(), letter })
+    fc.record({ kind: fc.constant('swap' as const), at: fc.nat(), letter }),
   )
 
   it('no change to the letters of a good token is taken', async () => {
@@ -52,12 +52,15 @@ describe('whatever is sent to the receiver', () => {
         fc.pre(changed !== original)
         await refused(changed, inner ? op.options : encryptedOptions)
       }),
-      { numRuns: 2000 }
+      { numRuns: 2000 },
     )
   })
 
   it('each single letter of a good token matters', async () => {
-    for (const [token, options] of [[signed, op.options], [encrypted, encryptedOptions]] as const) {
+    for (const [token, options] of [
+      [signed, op.options],
+      [encrypted, encryptedOptions],
+    ] as const) {
       for (let at = 0; at < token.length; at += 1) {
         await refused(mutate(token, { kind: 'replace', at, letter: token[at] === 'B' ? 'C' : 'B' }), options)
       }
@@ -73,7 +76,7 @@ describe('whatever is sent to the receiver', () => {
         fc.pre(text !== JSON.stringify(claims))
         await refused(`${header}.${Buffer.from(text).toString('base64url')}.${signature}`, op.options)
       }),
-      { numRuns: 500 }
+      { numRuns: 500 },
     )
   })
 
@@ -82,16 +85,20 @@ describe('whatever is sent to the receiver', () => {
     const claims = fc.record(
       {
         iss: fc.oneof({ weight: 9, arbitrary: fc.constant(ISSUER) }, odd),
-        aud: fc.oneof({ weight: 5, arbitrary: fc.constant(CLIENT) }, { weight: 4, arbitrary: fc.constant(['other', CLIENT]) }, odd),
+        aud: fc.oneof(
+          { weight: 5, arbitrary: fc.constant(CLIENT) },
+          { weight: 4, arbitrary: fc.constant(['other', CLIENT]) },
+          odd,
+        ),
         iat: fc.oneof({ weight: 9, arbitrary: fc.integer({ min: NOW - 400, max: NOW + 40 }) }, odd),
         exp: fc.oneof({ weight: 9, arbitrary: fc.integer({ min: NOW - 40, max: NOW + 400 }) }, odd),
         jti: fc.oneof({ weight: 9, arbitrary: fc.string({ minLength: 1 }) }, odd),
         sub: fc.oneof({ weight: 9, arbitrary: fc.string({ minLength: 1 }) }, odd),
         sid: fc.oneof({ weight: 9, arbitrary: fc.string({ minLength: 1 }) }, odd),
         events: fc.oneof({ weight: 9, arbitrary: fc.constant({ [LOGOUT_EVENT]: {} }) }, odd),
-        nonce: odd
+        nonce: odd,
       },
-      { requiredKeys: ['iss', 'aud', 'iat', 'exp', 'jti', 'events'] }
+      { requiredKeys: ['iss', 'aud', 'iat', 'exp', 'jti', 'events'] },
     )
     let taken = 0
     await fc.assert(
@@ -102,7 +109,7 @@ describe('whatever is sent to the receiver', () => {
         const { jti, issuedAt } = await verifyLogoutToken(token, op.options)
         assert.deepEqual([jti, issuedAt], [some.jti, some.iat])
       }),
-      { numRuns: 2000 }
+      { numRuns: 2000 },
     )
     assert.ok(taken > 50, `only ${taken} good ones were tried`)
   })
@@ -114,17 +121,29 @@ describe('whatever is sent to the receiver', () => {
         ...options,
         onLogout: () => {
           logouts += 1
-        }
-      })
+        },
+      }),
     )
     const text = fc.string({ unit: 'binary', maxLength: 300 })
     const tokenLike = fc
-      .array(fc.oneof(fc.json().map((json) => Buffer.from(json).toString('base64url')), fc.base64String(), text), { maxLength: 6 })
+      .array(
+        fc.oneof(
+          fc.json().map((json) => Buffer.from(json).toString('base64url')),
+          fc.base64String(),
+          text,
+        ),
+        { maxLength: 6 },
+      )
       .map((parts) => parts.join('.'))
-    const header = fc.record({ alg: fc.oneof(fc.constantFrom('ES256', 'none', 'HS256', 'dir', 'A256KW'), fc.jsonValue()) }, { requiredKeys: [] })
+    const header = fc.record(
+      { alg: fc.oneof(fc.constantFrom('ES256', 'none', 'HS256', 'dir', 'A256KW'), fc.jsonValue()) },
+      { requiredKeys: [] },
+    )
     const headed = fc
       .tuple(fc.oneof(header, fc.object()), fc.base64String(), fc.constantFrom(2, 4))
-      .map(([head, rest, dots]) => [Buffer.from(JSON.stringify(head)).toString('base64url'), ...Array(dots).fill(rest)].join('.'))
+      .map(([head, rest, dots]) =>
+        [Buffer.from(JSON.stringify(head)).toString('base64url'), ...Array(dots).fill(rest)].join('.'),
+      )
     const body: fc.Arbitrary<LogoutRequestBody> = fc.oneof(
       text,
       fc.uint8Array({ maxLength: 300 }),
@@ -132,15 +151,21 @@ describe('whatever is sent to the receiver', () => {
       fc.record({ logout_token: fc.oneof(tokenLike, headed, fc.anything()) }),
       fc.object(),
       fc.constantFrom(null, undefined),
-      fc.array(fc.oneof(fc.uint8Array(), text, fc.anything()), { maxLength: 5 }).map((chunks) => streamOf(chunks as Uint8Array[])),
-      fc.anything().map((value) => value as LogoutRequestBody)
+      fc
+        .array(fc.oneof(fc.uint8Array(), text, fc.anything()), { maxLength: 5 })
+        .map((chunks) => streamOf(chunks as Uint8Array[])),
+      fc.anything().map((value) => value as LogoutRequestBody),
     )
     const statuses = new Set<number>()
     await fc.assert(
       fc.asyncProperty(
         fc.constantFrom(...handlers),
         fc.oneof({ weight: 9, arbitrary: fc.constant('POST') }, text),
-        fc.oneof({ weight: 9, arbitrary: fc.constant('application/x-www-form-urlencoded') }, text, fc.constantFrom(null, undefined)),
+        fc.oneof(
+          { weight: 9, arbitrary: fc.constant('application/x-www-form-urlencoded') },
+          text,
+          fc.constantFrom(null, undefined),
+        ),
         body,
         async (handle, method, contentType, sent) => {
           const answer = await handle({ method, contentType, body: sent })
@@ -148,9 +173,9 @@ describe('whatever is sent to the receiver', () => {
           assert.equal(answer.headers['cache-control'], 'no-store')
           assert.ok(JSON.parse(answer.body).error)
           statuses.add(answer.status)
-        }
+        },
       ),
-      { numRuns: 3000 }
+      { numRuns: 3000 },
     )
     assert.equal(logouts, 0)
     assert.ok(statuses.has(400) && statuses.has(405) && statuses.has(415))
@@ -185,7 +210,10 @@ function keepsTheRules(claims: Record<string, unknown>): boolean {
   const { iss, aud, iat, exp, jti, sub, sid, events } = claims
   const text = (value: unknown): boolean => typeof value === 'string' && value.length > 0
   const audiences: unknown[] = Array.isArray(aud) ? aud : [aud]
-  const event = events !== null && typeof events === 'object' ? Object.entries(events).find(([name]) => name === LOGOUT_EVENT)?.[1] : undefined
+  const event =
+    events !== null && typeof events === 'object'
+      ? Object.entries(events).find(([name]) => name === LOGOUT_EVENT)?.[1]
+      : undefined
   return (
     iss === ISSUER &&
     audiences.includes(CLIENT) &&

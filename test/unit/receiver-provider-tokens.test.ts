@@ -26,14 +26,18 @@ describe('a logout token made by oidc-provider', () => {
       clients: clients({ keys: [rsa.publicKey, ec.publicKey] }),
       jwks: { keys: await Promise.all(['RS256', 'PS256', 'ES256', 'Ed25519'].map(signingKey)) },
       cookies: { keys: ['for tests'] },
-      features: { backchannelLogout: { enabled: true }, encryption: { enabled: true }, devInteractions: { enabled: false } },
+      features: {
+        backchannelLogout: { enabled: true },
+        encryption: { enabled: true },
+        devInteractions: { enabled: false },
+      },
       subjectTypes: ['public', 'pairwise'],
       pairwiseIdentifier: (_, accountId, client) => `${accountId}-at-${client.clientId}`,
       enabledJWA: {
         idTokenSigningAlgValues: ['RS256', 'PS256', 'ES256', 'Ed25519', 'EdDSA', 'HS256', 'HS384', 'HS512'],
         idTokenEncryptionAlgValues: ['RSA-OAEP-256', 'ECDH-ES', 'dir', 'A128KW', 'A256GCMKW'],
-        idTokenEncryptionEncValues: ['A256GCM', 'A128CBC-HS256', 'A256CBC-HS512', 'A192CBC-HS384']
-      }
+        idTokenEncryptionEncValues: ['A256GCM', 'A128CBC-HS256', 'A256CBC-HS512', 'A192CBC-HS384'],
+      },
     })
     jwks = (await (await fetch(`${issuer}/jwks`)).json()) as JSONWebKeySet
   })
@@ -68,12 +72,19 @@ describe('a logout token made by oidc-provider', () => {
     await verifies('ECDH-ES', { jwks, decryptionKey: () => decryptionKeys.EC })
   })
 
-  for (const id of ['dir A256GCM', 'dir A128CBC-HS256', 'dir A192CBC-HS384', 'dir A256CBC-HS512', 'A128KW', 'A256GCMKW']) {
+  for (const id of [
+    'dir A256GCM',
+    'dir A128CBC-HS256',
+    'dir A192CBC-HS384',
+    'dir A256CBC-HS512',
+    'A128KW',
+    'A256GCMKW',
+  ]) {
     it(`encrypted with ${id} is taken, the key made from the client secret`, async () => {
       await verifies(id, { jwks, clientSecret: SECRET, decryptionKey: 'client_secret' })
       await assert.rejects(
         verifies(id, { jwks, clientSecret: `not ${SECRET}`, decryptionKey: 'client_secret' }),
-        refusal('decryption_failed')
+        refusal('decryption_failed'),
       )
     })
   }
@@ -83,7 +94,11 @@ describe('a logout token made by oidc-provider', () => {
   })
 
   it('for a pairwise client names the user as its ID tokens do', async () => {
-    const token = await verifyLogoutToken(await logoutToken('pairwise', 'sid-1'), { issuer, audience: 'pairwise', jwks })
+    const token = await verifyLogoutToken(await logoutToken('pairwise', 'sid-1'), {
+      issuer,
+      audience: 'pairwise',
+      jwks,
+    })
     assert.equal(token.sub, 'alice-at-pairwise')
   })
 
@@ -96,7 +111,7 @@ describe('a logout token made by oidc-provider', () => {
   it('is refused by the RP that it was not made for', async () => {
     await assert.rejects(
       verifyLogoutToken(await logoutToken('RS256', 'sid-1'), { issuer, audience: 'ES256', jwks }),
-      refusal('audience_mismatch')
+      refusal('audience_mismatch'),
     )
   })
 
@@ -118,15 +133,19 @@ describe('a logout token made by oidc-provider', () => {
       verifyLogoutToken(await idToken.issue({ use: 'idtoken', expiresAt: Math.floor(Date.now() / 1000) + 60 }), {
         issuer,
         audience: 'RS256',
-        jwks
+        jwks,
       }),
-      refusal('events_invalid')
+      refusal('events_invalid'),
     )
   })
 
   async function verifies(clientId: string, options: Partial<LogoutTokenOptions>): Promise<void> {
     const before = Math.floor(Date.now() / 1000)
-    const token = await verifyLogoutToken(await logoutToken(clientId, 'sid-1'), { issuer, audience: clientId, ...options })
+    const token = await verifyLogoutToken(await logoutToken(clientId, 'sid-1'), {
+      issuer,
+      audience: clientId,
+      ...options,
+    })
     assert.equal(token.issuer, issuer)
     assert.deepEqual(token.audience, [clientId])
     assert.equal(token.sub, 'alice')
@@ -153,19 +172,24 @@ function clients(jwks: JSONWebKeySet): ClientMetadata[] {
     client_secret: SECRET,
     redirect_uris: ['https://rp.example/callback'],
     backchannel_logout_uri: 'https://rp.example/logout',
-    ...more
+    ...more,
   })
   const signed = ['RS256', 'PS256', 'ES256', 'Ed25519', 'EdDSA', 'HS256', 'HS384', 'HS512']
-  const encrypted = (alg: string, enc: string): object => ({ id_token_encrypted_response_alg: alg, id_token_encrypted_response_enc: enc })
+  const encrypted = (alg: string, enc: string): object => ({
+    id_token_encrypted_response_alg: alg,
+    id_token_encrypted_response_enc: enc,
+  })
   return [
     ...signed.map((alg) => client(alg, { id_token_signed_response_alg: alg })),
     client('RSA-OAEP-256', { jwks, ...encrypted('RSA-OAEP-256', 'A256GCM') }),
     client('ECDH-ES', { jwks, ...encrypted('ECDH-ES', 'A256GCM') }),
-    ...['A256GCM', 'A128CBC-HS256', 'A192CBC-HS384', 'A256CBC-HS512'].map((enc) => client(`dir ${enc}`, encrypted('dir', enc))),
+    ...['A256GCM', 'A128CBC-HS256', 'A192CBC-HS384', 'A256CBC-HS512'].map((enc) =>
+      client(`dir ${enc}`, encrypted('dir', enc)),
+    ),
     client('A128KW', encrypted('A128KW', 'A256GCM')),
     client('A256GCMKW', encrypted('A256GCMKW', 'A256GCM')),
     client('HS256 dir', { id_token_signed_response_alg: 'HS256', ...encrypted('dir', 'A256GCM') }),
-    client('pairwise', { subject_type: 'pairwise' })
+    client('pairwise', { subject_type: 'pairwise' }),
   ]
 }
 
@@ -179,6 +203,6 @@ async function keyPair(alg: string, more: { crv?: string } = {}): Promise<{ publ
   const pair = await generateKeyPair(alg, { extractable: true, ...more })
   return {
     publicKey: { ...(await exportJWK(pair.publicKey)), use: 'enc', alg },
-    privateKey: { ...(await exportJWK(pair.privateKey)), alg }
+    privateKey: { ...(await exportJWK(pair.privateKey)), alg },
   }
 }

@@ -3,7 +3,7 @@ import {
   type LogoutTokenReplayStore,
   MemoryReplayStore,
   type ReplayEntry,
-  verifyLogoutToken
+  verifyLogoutToken,
 } from '../../plugins/back-channel-logout-receiver/index.ts'
 import { logoutTokenReplayStoreContract } from '../contract/logout-token-replay-store.ts'
 import { ISSUER, NOW, refusal, type TestIssuer, testIssuer } from './receiver-issuer.ts'
@@ -17,7 +17,12 @@ describe('MemoryReplayStore', () => {
       const reservation = await store.reserve({ issuer: 'op', jti: `${index}`, now: index, expiresAt: index + 50 })
       if (reservation.outcome === 'reserved') await reservation.commit()
       assert.ok(store.size <= 61, `${store.size} remembered`)
-      const recent = await store.reserve({ issuer: 'op', jti: `${Math.max(0, index - 49)}`, now: index, expiresAt: index + 1 })
+      const recent = await store.reserve({
+        issuer: 'op',
+        jti: `${Math.max(0, index - 49)}`,
+        now: index,
+        expiresAt: index + 1,
+      })
       assert.equal(recent.outcome, 'used')
     }
   })
@@ -66,14 +71,14 @@ describe('verifyLogoutToken with a replay store', () => {
       reserve(entry) {
         entries.push(entry)
         return memory.reserve(entry)
-      }
+      },
     }
     const options = { ...op.options, replayStore, maxAgeSeconds: 100, clockToleranceSeconds: 10 }
     await verifyLogoutToken(await op.token({ claims: { jti: 'late', iat: NOW - 1, exp: NOW + 1e9 } }), options)
     await verifyLogoutToken(await op.token({ claims: { jti: 'soon', iat: NOW - 1, exp: NOW + 20 } }), options)
     assert.deepEqual(entries, [
       { issuer: ISSUER, jti: 'late', now: NOW, expiresAt: NOW + 109 },
-      { issuer: ISSUER, jti: 'soon', now: NOW, expiresAt: NOW + 30 }
+      { issuer: ISSUER, jti: 'soon', now: NOW, expiresAt: NOW + 30 },
     ])
   })
 
@@ -81,7 +86,7 @@ describe('verifyLogoutToken with a replay store', () => {
     const replayStore = new MemoryReplayStore()
     await assert.rejects(
       verifyLogoutToken(await op.token({ claims: { nonce: 'n' } }), { ...op.options, replayStore }),
-      refusal('nonce_present')
+      refusal('nonce_present'),
     )
     assert.equal(replayStore.size, 0)
   })
@@ -91,12 +96,15 @@ describe('verifyLogoutToken with a replay store', () => {
     const throwing = {
       reserve() {
         throw new Error('down')
-      }
+      },
     } as LogoutTokenReplayStore
     const silly = { reserve: async () => ({ outcome: 'perhaps' }) } as unknown as LogoutTokenReplayStore
     const mute = { reserve: async () => undefined } as unknown as LogoutTokenReplayStore
     for (const replayStore of [down, throwing, silly, mute]) {
-      await assert.rejects(verifyLogoutToken(await op.token(), { ...op.options, replayStore }), refusal('replay_store_unavailable'))
+      await assert.rejects(
+        verifyLogoutToken(await op.token(), { ...op.options, replayStore }),
+        refusal('replay_store_unavailable'),
+      )
     }
   })
 })

@@ -6,7 +6,7 @@ import {
   LogoutTokenError,
   type LogoutTokenReplayStore,
   logoutRequestHandler,
-  MemoryReplayStore
+  MemoryReplayStore,
 } from '../../plugins/back-channel-logout-receiver/index.ts'
 import { ISSUER, NOW, type TestIssuer, testIssuer } from './receiver-issuer.ts'
 
@@ -32,7 +32,11 @@ describe('a logout request', () => {
     if (failures.length > 0) throw failures.shift()
   }
 
-  const post = (body: LogoutRequestBody, contentType: string | null = FORM, method = 'POST') => ({ method, contentType, body })
+  const post = (body: LogoutRequestBody, contentType: string | null = FORM, method = 'POST') => ({
+    method,
+    contentType,
+    body,
+  })
 
   describe('with a good token', () => {
     it('calls onLogout with sub, sid, issuer and the token, and is answered with 200', async () => {
@@ -48,7 +52,13 @@ describe('a logout request', () => {
       const handle = logoutRequestHandler({ ...op.options, onLogout })
       await handle(post({ logout_token: await op.token({ claims: { sid: undefined } }) }))
       await handle(post({ logout_token: await op.token({ claims: { sub: undefined } }) }))
-      assert.deepEqual(notices.map((notice) => Object.keys(notice).sort()), [['issuer', 'sub', 'token'], ['issuer', 'sid', 'token']])
+      assert.deepEqual(
+        notices.map((notice) => Object.keys(notice).sort()),
+        [
+          ['issuer', 'sub', 'token'],
+          ['issuer', 'sid', 'token'],
+        ],
+      )
     })
 
     it('may have an onLogout that returns nothing', async () => {
@@ -58,7 +68,8 @@ describe('a logout request', () => {
 
     it('is read in whatever state the framework has the body', async () => {
       const handle = logoutRequestHandler({ ...op.options, onLogout })
-      const form = async (): Promise<string> => new URLSearchParams({ more: '1', logout_token: await op.token() }).toString()
+      const form = async (): Promise<string> =>
+        new URLSearchParams({ more: '1', logout_token: await op.token() }).toString()
       const chunks = (text: string): Buffer[] => text.match(/.{1,7}/g)?.map((chunk) => Buffer.from(chunk)) ?? []
       const bodies: LogoutRequestBody[] = [
         await form(),
@@ -69,7 +80,7 @@ describe('a logout request', () => {
         new Response(await form()).body,
         { logout_token: await op.token(), more: '1' },
         { logout_token: [await op.token()] },
-        Object.assign(Object.create(null), { logout_token: await op.token() })
+        Object.assign(Object.create(null), { logout_token: await op.token() }),
       ]
       for (const body of bodies) assert.equal((await handle(post(body))).status, 200)
       assert.equal(notices.length, bodies.length)
@@ -84,7 +95,14 @@ describe('a logout request', () => {
   })
 
   describe('that is refused', () => {
-    const cases: [status: number, text: string, name: string, body: (token: string) => LogoutRequestBody, type?: string | null, method?: string][] = [
+    const cases: [
+      status: number,
+      text: string,
+      name: string,
+      body: (token: string) => LogoutRequestBody,
+      type?: string | null,
+      method?: string,
+    ][] = [
       [405, 'POST', 'as a GET', () => undefined, null, 'GET'],
       [405, 'POST', 'as a PUT', (token) => ({ logout_token: token }), FORM, 'PUT'],
       [415, 'content type', 'as JSON', (token) => ({ logout_token: token }), 'application/json'],
@@ -102,11 +120,21 @@ describe('a logout request', () => {
       [400, 'token_malformed', 'with the token twice', (token) => `logout_token=${token}&logout_token=${token}`],
       [400, 'token_malformed', 'with the token twice, parsed', (token) => ({ logout_token: [token, token] })],
       [400, 'token_malformed', 'with the token nested', (token) => ({ logout_token: { a: token } })],
-      [400, 'signature_invalid', 'with a forged token', (token) => ({ logout_token: `${token.slice(0, -86)}${'A'.repeat(86)}` })],
+      [
+        400,
+        'signature_invalid',
+        'with a forged token',
+        (token) => ({ logout_token: `${token.slice(0, -86)}${'A'.repeat(86)}` }),
+      ],
       [413, 'larger', 'with a large text', () => `logout_token=${'a'.repeat(64 * 1024)}`],
       [413, 'larger', 'with a large parsed token', () => ({ logout_token: 'a'.repeat(64 * 1024 + 1) })],
-      [413, 'larger', 'with a large stream', () => Readable.from(Array.from({ length: 9 }, () => Buffer.alloc(8 * 1024, 'a')))],
-      [413, 'larger', 'with an endless stream', () => Readable.from(endless())]
+      [
+        413,
+        'larger',
+        'with a large stream',
+        () => Readable.from(Array.from({ length: 9 }, () => Buffer.alloc(8 * 1024, 'a'))),
+      ],
+      [413, 'larger', 'with an endless stream', () => Readable.from(endless())],
     ]
     for (const [status, text, name, body, type = FORM, method = 'POST'] of cases) {
       it(`${name} is answered with ${status}`, async () => {
@@ -115,12 +143,13 @@ describe('a logout request', () => {
         assert.equal(answer.status, status)
         assert.equal(answer.headers['cache-control'], 'no-store')
         assert.equal(answer.headers['content-type'], 'application/json')
-        assert.equal(answer.headers['allow'], status === 405 ? 'POST' : undefined)
+        assert.equal(answer.headers.allow, status === 405 ? 'POST' : undefined)
         assert.equal(answer.headers['retry-after'], undefined)
         const { error, error_description, ...rest } = JSON.parse(answer.body)
         assert.deepEqual([error, rest], ['invalid_request', {}])
         assert.ok(error_description.includes(text), error_description)
-        if (status === 400) assert.equal(error_description.split(':')[0], answer.error instanceof LogoutTokenError && answer.error.code)
+        if (status === 400)
+          assert.equal(error_description.split(':')[0], answer.error instanceof LogoutTokenError && answer.error.code)
         assert.equal(notices.length, 0)
       })
     }
@@ -165,7 +194,7 @@ describe('a logout request', () => {
         ...op.options,
         onLogout: () => {
           throw new Error('down')
-        }
+        },
       })
       assert.equal((await handle(post({ logout_token: await op.token() }))).status, 503)
     })
@@ -182,8 +211,11 @@ describe('a logout request', () => {
   })
 
   describe('that arrives while the same token is being handled', () => {
-    it('is answered with 503, and by the first one\'s end with 400 or a try of its own', async () => {
-      for (const [fails, later, calls] of [[false, 400, 1], [true, 200, 2]] as const) {
+    it("is answered with 503, and by the first one's end with 400 or a try of its own", async () => {
+      for (const [fails, later, calls] of [
+        [false, 400, 1],
+        [true, 200, 2],
+      ] as const) {
         let end = (): void => {}
         let started = 0
         const handle = logoutRequestHandler({
@@ -195,7 +227,7 @@ describe('a logout request', () => {
             return new Promise<void>((resolve, reject) => {
               end = fails ? () => reject(new Error('down')) : resolve
             })
-          }
+          },
         })
         const request = post({ logout_token: await op.token() })
         const first = handle(request)
@@ -237,7 +269,7 @@ describe('a logout request', () => {
           const reservation = await memory.reserve(entry)
           if (reservation.outcome !== 'reserved' || !down) return reservation
           return { ...reservation, commit: () => Promise.reject(new Error('down')) }
-        }
+        },
       }
       const handle = logoutRequestHandler({ ...op.options, onLogout, replayStore })
       const request = post({ logout_token: await op.token() })
@@ -259,7 +291,10 @@ describe('a logout request', () => {
 
     it('is answered with 503 and at least 30 seconds when the keys are', async () => {
       const jwks = (): never => assert.fail('no network')
-      for (const [retryAfterSeconds, header] of [[5, '30'], [60, '60']] as const) {
+      for (const [retryAfterSeconds, header] of [
+        [5, '30'],
+        [60, '60'],
+      ] as const) {
         const handle = logoutRequestHandler({ ...op.options, onLogout, jwks, retryAfterSeconds })
         const answer = await handle(post({ logout_token: await op.token() }))
         assert.deepEqual([answer.status, answer.headers['retry-after']], [503, header])
