@@ -1,17 +1,19 @@
 import type { ConsumerRecord, ConsumerTable } from '../../lib/log/consumer-table.ts'
-import type { Change } from './memory-event-store.ts'
+import type { Change, Turns } from './memory-event-store.ts'
 
 /** Leases and checkpoints in memory. */
 export class MemoryConsumers implements ConsumerTable {
   readonly #records = new Map<string, ConsumerRecord>()
   readonly #change: Change
+  readonly #assertOpen: () => void
 
-  constructor(change: Change) {
+  constructor({ change, assertOpen }: Turns) {
     this.#change = change
+    this.#assertOpen = assertOpen
   }
 
   apply(record: ConsumerRecord): void {
-    this.#records.set(record.name, record)
+    this.#records.set(record.name, Object.freeze(record))
   }
 
   /** A new process starts: whoever held a lease before is gone, since only one process can have the store. */
@@ -28,23 +30,27 @@ export class MemoryConsumers implements ConsumerTable {
   }
 
   async list(): Promise<ConsumerRecord[]> {
+    this.#assertOpen()
     return [...this.#records.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
   }
 
   async get(name: string): Promise<ConsumerRecord | undefined> {
+    this.#assertOpen()
     return this.#records.get(name)
   }
 
   take(seen: ConsumerRecord, holder: string): Promise<ConsumerRecord | undefined> {
     return this.#change((write) => {
       const record = this.#records.get(seen.name)
-      if (!record || record.token !== seen.token || record.beat !== seen.beat || record.holder !== seen.holder) return undefined
+      if (!record || record.token !== seen.token || record.beat !== seen.beat || record.holder !== seen.holder)
+        return undefined
       return this.#write(write, { ...record, holder, token: record.token + 1, beat: record.beat + 1 })
     })
   }
 
   /** Not kept: nobody can look for a sign of life of a process that is gone. */
   async beat(name: string, token: number): Promise<boolean> {
+    this.#assertOpen()
     const record = this.#records.get(name)
     if (!record || record.token !== token || record.holder === undefined) return false
     this.apply({ ...record, beat: record.beat + 1 })

@@ -1,9 +1,9 @@
-import { EventStoreError } from '../../lib/errors.ts'
+import { ConcurrencyError, type EventStoreError } from '../../lib/errors.ts'
 import { judgeHeld, mismatch, versionClaim } from '../../lib/log/claims.ts'
 import { type Appended, type Commit, streamsOf } from '../../lib/log/commit.ts'
-import { ConcurrencyError } from '../../lib/errors.ts'
 import type { ReadOptions } from '../../lib/log/event-store.ts'
 import { firstVersions, type PreparedCommit } from '../../lib/log/prepare.ts'
+import { deepFreeze } from './frozen.ts'
 import type { StoredCommit } from './journal.ts'
 
 /**
@@ -26,7 +26,10 @@ export class LogState {
   }
 
   /** Judges an append against everything decided before it: a commit to store, or the answer to give instead. */
-  decide(prepared: PreparedCommit, at: number): { store: StoredCommit } | { again: Appended } | { error: EventStoreError } {
+  decide(
+    prepared: PreparedCommit,
+    at: number,
+  ): { store: StoredCommit } | { again: Appended } | { error: EventStoreError } {
     const held = prepared.claims.filter((claim) => this.#holders.has(claim))
     if (held.length > 0) {
       const verdict = judgeHeld(held)
@@ -36,7 +39,8 @@ export class LogState {
       return { again: { position: earlier.position, id: earlier.id } }
     }
     for (const [stream, version] of firstVersions(prepared.events)) {
-      if (version > 1 && !this.#holders.has(versionClaim(stream, version - 1))) return { error: new ConcurrencyError(stream) }
+      if (version > 1 && !this.#holders.has(versionClaim(stream, version - 1)))
+        return { error: new ConcurrencyError(stream) }
     }
     const { id, events, meta, expiresAt, claims, contentHash } = prepared
     return {
@@ -54,6 +58,7 @@ export class LogState {
   }
 
   apply(commit: StoredCommit): void {
+    deepFreeze(commit.events) // readers share them
     this.#commits.push(commit)
     for (const stream of streamsOf(commit.events)) {
       const positions = this.#byStream.get(stream)

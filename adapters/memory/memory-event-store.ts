@@ -1,5 +1,5 @@
 import { type Clock, systemClock } from '../../lib/clock.ts'
-import { StoreClosedError, StoreRefusedError } from '../../lib/errors.ts'
+import { OutcomeUnknownError, StoreClosedError, StoreRefusedError } from '../../lib/errors.ts'
 import type { Appended, Commit, NewCommit } from '../../lib/log/commit.ts'
 import type { ConsumerTable } from '../../lib/log/consumer-table.ts'
 import type { EventStore, ReadOptions } from '../../lib/log/event-store.ts'
@@ -13,6 +13,13 @@ import { MemoryWork } from './work.ts'
 
 /** Runs a change of state in its turn; resolves when what it wrote is durable. */
 export type Change = <T>(change: (write: (entry: Entry) => void) => T) => Promise<T>
+
+/** What the store's tables need of it. */
+export interface Turns {
+  readonly change: Change
+  /** @throws StoreClosedError (`STORE_CLOSED`), StoreRefusedError (`STORE_REFUSED`) */
+  assertOpen(): void
+}
 
 /** How to open a store in memory. */
 export interface MemoryOptions {
@@ -43,20 +50,22 @@ export class MemoryEventStore implements EventStore {
   readonly #clock: Clock
   readonly #journal: Journal
   readonly #state = new LogState()
+  readonly #turns: Turns
   readonly #consumers: MemoryConsumers
   readonly #work = new Map<string, MemoryWork>()
   readonly #queue: Turn[] = []
   readonly #waiting = new Set<() => void>()
   #running: Promise<void> | undefined
   #decided = 0
-  #failure: Error | undefined
-  #closed = false
+  #failure: StoreRefusedError | undefined
+  #closing: Promise<void> | undefined
 
   constructor({ keys = ephemeralKeys(), clock = systemClock, journal = forgetful }: MemoryOptions = {}) {
     this.keys = new KeyRing(keys)
     this.#clock = clock
     this.#journal = journal
-    this.#consumers = new MemoryConsumers(this.#change)
+    this.#turns = { change: this.#change, assertOpen: () => this.#assertOpen() }
+    this.#consumers = new MemoryConsumers(this.#turns)
   }
 
   /** Rebuilds the state from what a journal kept. Only before first use. */
@@ -113,16 +122,23 @@ export class MemoryEventStore implements EventStore {
     return this.#state.durable
   }
 
-  async *subscribe({ after, signal }: { readonly after: number; readonly signal?: AbortSignal }): AsyncGenerator<readonly Commit[]> {
+  async *subscribe({
+    after,
+    signal,
+  }: {
+    readonly after: number
+    readonly signal?: AbortSignal
+  }): AsyncGenerator<readonly Commit[]> {
     this.#assertOpen()
     let position = after
-    while (!this.#closed && !signal?.aborted) {
+    while (!this.#closing && !signal?.aborted) {
       const commits = this.#state.readAll(position, BATCH)
       const last = commits.at(-1)
       if (last) {
         position = last.position
         yield commits
-      } else await this.#appended(signal)
+      } else if (this.#failure) throw this.#failure
+      else await this.#appended(signal)
     }
   }
 
@@ -136,9 +152,12 @@ export class MemoryEventStore implements EventStore {
     return this.#table(table)
   }
 
-  async close(): Promise<void> {
-    if (this.#closed) return
-    this.#closed = true
+  close(): Promise<void> {
+    this.#closing ??= this.#finish()
+    return this.#closing
+  }
+
+  async #finish(): Promise<void> {
     await this.#running
     this.#wake()
     await this.#journal.close()
@@ -147,14 +166,14 @@ export class MemoryEventStore implements EventStore {
   #table(name: string): MemoryWork {
     let table = this.#work.get(name)
     if (!table) {
-      table = new MemoryWork(name, this.#change)
+      table = new MemoryWork(name, this.#turns)
       this.#work.set(name, table)
     }
     return table
   }
 
   readonly #change: Change = (change) => {
-    if (this.#closed) return Promise.reject(new StoreClosedError())
+    if (this.#closing) return Promise.reject(new StoreClosedError())
     return new Promise((resolve, reject) => {
       let answer: () => void
       this.#queue.push({
@@ -168,9 +187,7 @@ export class MemoryEventStore implements EventStore {
         },
         settle: (failure) => (failure ? reject(failure) : answer()),
       })
-      this.#running ??= this.#drain().finally(() => {
-        this.#running = undefined
-      })
+      this.#running ??= this.#drain()
     })
   }
 
@@ -178,24 +195,28 @@ export class MemoryEventStore implements EventStore {
     await undefined // lets the rest of this tick join the first batch
     while (this.#queue.length > 0) {
       const batch = this.#queue.splice(0)
-      if (!this.#failure) await this.#flush(batch)
-      for (const turn of batch) turn.settle(this.#failure)
+      const failure = this.#failure ?? (await this.#flush(batch))
+      for (const turn of batch) turn.settle(failure)
       this.#wake()
     }
+    this.#running = undefined // here, not in a `then`: whoever was answered may queue the next change before that runs
   }
 
-  async #flush(batch: readonly Turn[]): Promise<void> {
+  /** What to tell those whose changes may or may not be in the journal. */
+  async #flush(batch: readonly Turn[]): Promise<OutcomeUnknownError | undefined> {
     const entries: Entry[] = []
     for (const turn of batch) turn.run((entry) => entries.push(entry))
     try {
       if (entries.length > 0) await this.#journal.write(entries)
       this.#state.settle(this.#decided)
+      return undefined
     } catch (cause) {
+      const why = `the journal could not be written: ${cause instanceof Error ? cause.message : cause}`
       this.#failure = new StoreRefusedError(
-        `the journal could not be written (${cause instanceof Error ? cause.message : cause}): nothing more is accepted. ` +
-          'See to the disk, then open the store again',
+        `${why}. Nothing more is accepted: see to the disk, then open the store again`,
         { cause },
       )
+      return new OutcomeUnknownError(why, { cause })
     }
   }
 
@@ -216,7 +237,7 @@ export class MemoryEventStore implements EventStore {
   }
 
   #assertOpen(): void {
-    if (this.#closed) throw new StoreClosedError()
+    if (this.#closing) throw new StoreClosedError()
     if (this.#failure) throw this.#failure
   }
 }

@@ -1,24 +1,29 @@
 import type { JsonObject } from '../../lib/log/commit.ts'
 import type { ClaimOptions, NewWork, Work, Worker, WorkTable } from '../../lib/log/work-table.ts'
+import { deepFreeze, frozenCopy } from './frozen.ts'
 import type { Entry } from './journal.ts'
-import type { Change } from './memory-event-store.ts'
+import type { Change, Turns } from './memory-event-store.ts'
 
 /** Work in memory: rows by id, and for each lane what is due, in order. */
 export class MemoryWork implements WorkTable {
   readonly #table: string
   readonly #change: Change
+  readonly #assertOpen: () => void
   readonly #rows = new Map<string, Work>()
   readonly #waiting = new Map<string, Work[]>()
   readonly #beats = new Map<string, number>()
+  /** One count for all: a worker that was taken over and comes back never shows a beat that it showed before. */
+  #beat = 0
 
-  constructor(table: string, change: Change) {
+  constructor(table: string, { change, assertOpen }: Turns) {
     this.#table = table
     this.#change = change
+    this.#assertOpen = assertOpen
   }
 
   apply(work: Work): void {
     this.#unqueue(this.#rows.get(work.id))
-    this.#rows.set(work.id, work)
+    this.#rows.set(work.id, deepFreeze(work))
     if (work.doneAt === undefined && work.holder === undefined) this.#enqueue(work)
   }
 
@@ -32,16 +37,17 @@ export class MemoryWork implements WorkTable {
     for (const work of [...this.#rows.values()]) if (work.holder !== undefined) this.apply(freed(work))
   }
 
-  add(work: readonly NewWork[]): Promise<void> {
+  async add(work: readonly NewWork[]): Promise<void> {
+    const rows = frozenCopy(work)
     return this.#change((write) => {
-      for (const row of work) if (!this.#rows.has(row.id)) this.#write(write, { ...row, fence: 0 })
+      for (const row of rows) if (!this.#rows.has(row.id)) this.#write(write, { ...row, fence: 0 })
     })
   }
 
   claim({ holder, now, limit, perLane, room }: ClaimOptions): Promise<Work[]> {
     return this.#change((write) => {
       const lanes = [...this.#waiting].map(([lane, waiting]) => {
-        const most = Math.min(perLane, room?.get(lane) ?? perLane)
+        const most = Math.max(0, Math.min(perLane, room?.get(lane) ?? perLane))
         return waiting.slice(0, most).filter((work) => work.dueAt <= now)
       })
       const taken = inTurn(lanes).slice(0, limit)
@@ -49,29 +55,33 @@ export class MemoryWork implements WorkTable {
     })
   }
 
-  putBack(work: Work, change: { readonly dueAt: number; readonly body: JsonObject }): Promise<boolean> {
-    return this.#ifMine(work, ({ holder: _, ...mine }) => ({ ...mine, ...change }))
+  async putBack(work: Work, change: { readonly dueAt: number; readonly body: JsonObject }): Promise<boolean> {
+    const { dueAt, body } = frozenCopy(change)
+    return this.#ifMine(work, ({ holder: _, ...mine }) => ({ ...mine, dueAt, body }))
   }
 
   finish(work: Work, at: number): Promise<boolean> {
     return this.#ifMine(work, ({ holder: _, ...mine }) => ({ ...mine, doneAt: at }))
   }
 
-  reopen(id: string, change: { readonly dueAt: number; readonly body: JsonObject }): Promise<boolean> {
+  async reopen(id: string, change: { readonly dueAt: number; readonly body: JsonObject }): Promise<boolean> {
+    const { dueAt, body } = frozenCopy(change)
     return this.#change((write) => {
       const row = this.#rows.get(id)
       if (row?.doneAt === undefined) return false
       const { doneAt: _, ...open } = row
-      this.#write(write, { ...open, ...change, fence: row.fence + 1 })
+      this.#write(write, { ...open, dueAt, body, fence: row.fence + 1 })
       return true
     })
   }
 
   async get(id: string): Promise<Work | undefined> {
+    this.#assertOpen()
     return this.#rows.get(id)
   }
 
   async nextDueAt(): Promise<number | undefined> {
+    this.#assertOpen()
     let next: number | undefined
     for (const [first] of this.#waiting.values()) {
       if (first && (next === undefined || first.dueAt < next)) next = first.dueAt
@@ -80,6 +90,7 @@ export class MemoryWork implements WorkTable {
   }
 
   async openByLane(): Promise<Map<string, number>> {
+    this.#assertOpen()
     const open = new Map<string, number>()
     for (const { lane, doneAt } of this.#rows.values()) {
       if (doneAt === undefined) open.set(lane, (open.get(lane) ?? 0) + 1)
@@ -99,10 +110,13 @@ export class MemoryWork implements WorkTable {
   }
 
   async beat(holder: string): Promise<void> {
-    this.#beats.set(holder, (this.#beats.get(holder) ?? 0) + 1)
+    this.#assertOpen()
+    this.#beat += 1
+    this.#beats.set(holder, this.#beat)
   }
 
   async workers(): Promise<Worker[]> {
+    this.#assertOpen()
     return [...this.#beats].map(([holder, beat]) => ({ holder, beat }))
   }
 
