@@ -1,0 +1,145 @@
+import assert from 'node:assert/strict'
+import type { ConsumerRecord } from '../../../lib/log/consumer-table.ts'
+import type { EventStore } from '../../../lib/log/event-store.ts'
+import { only, present } from './expect.ts'
+import { fresh, type MakeLog, openedLog, range } from './log-under-test.ts'
+
+/** A consumer whose lease is held. */
+async function held(store: EventStore, holder: string, position: number = 0): Promise<ConsumerRecord> {
+  return present(await store.consumers.take(await store.consumers.ensure(fresh('consumer'), position), holder))
+}
+
+export function consumersContract(makeLog: MakeLog): void {
+  describe('the table of consumers', () => {
+    const log = openedLog(makeLog)
+
+    it('makes a consumer once, where it was told to begin first', async () => {
+      const name = fresh('consumer')
+      assert.equal(await log.store.consumers.get(name), undefined)
+      const made = await log.store.consumers.ensure(name, 7)
+      assert.equal(made.name, name)
+      assert.equal(made.position, 7)
+      assert.equal(made.holder, undefined)
+      assert.deepEqual(await log.store.consumers.ensure(name, 99), made)
+      assert.deepEqual(await log.store.consumers.get(name), made)
+    })
+
+    it('makes it once for 16 that ask at the same time', async () => {
+      const name = fresh('consumer.with$dots')
+      const made = await Promise.all(range(16).map(() => log.store.consumers.ensure(name, 3)))
+      for (const record of made) assert.deepEqual(record, made[0])
+      only((await log.store.consumers.list()).filter((record) => record.name === name))
+    })
+
+    it('lists all by name', async () => {
+      const names = ['b', 'a', 'c'].map((letter) => fresh(`listed-${letter}`))
+      for (const name of names) await log.store.consumers.ensure(name, 0)
+      const listed = (await log.store.consumers.list()).map(({ name }) => name)
+      assert.deepEqual(listed, [...listed].sort())
+      assert.deepEqual(
+        listed.filter((name) => name.startsWith('listed-')),
+        [...names].sort(),
+      )
+    })
+
+    it('leases a free consumer, with a higher token and its checkpoint', async () => {
+      const seen = await log.store.consumers.ensure(fresh('consumer'), 5)
+      const record = present(await log.store.consumers.take(seen, 'me'))
+      assert.equal(record.holder, 'me')
+      assert.equal(record.position, 5)
+      assert.ok(record.token > seen.token)
+      assert.deepEqual(await log.store.consumers.get(seen.name), record)
+    })
+
+    it('leases nothing that is not there', async () => {
+      const ghost = { name: fresh('consumer'), token: 0, beat: 0, position: 0 }
+      assert.equal(await log.store.consumers.take(ghost, 'me'), undefined)
+      assert.equal(await log.store.consumers.get(ghost.name), undefined)
+    })
+
+    it('gives the lease to exactly one of 16 that saw the same', async () => {
+      const seen = await log.store.consumers.ensure(fresh('consumer'), 0)
+      const taken = await Promise.all(range(16).map((n) => log.store.consumers.take(seen, `taker-${n}`)))
+      const winner = only(taken.filter((record) => record !== undefined))
+      assert.deepEqual(await log.store.consumers.get(seen.name), winner)
+    })
+
+    it('gives a lease away that nobody beat since it was seen, and to exactly one', async () => {
+      const seen = await held(log.store, 'dead')
+      const taken = await Promise.all(range(16).map((n) => log.store.consumers.take(seen, `heir-${n}`)))
+      const winner = only(taken.filter((record) => record !== undefined))
+      assert.ok(winner.token > seen.token)
+    })
+
+    it('gives no lease away whose holder beat, moved its checkpoint or changed since it was seen', async () => {
+      const { consumers } = log.store
+      const seen = await held(log.store, 'alive')
+      assert.equal(await consumers.beat(seen.name, seen.token), true)
+      assert.equal(await consumers.take(seen, 'thief'), undefined)
+      const later = present(await consumers.get(seen.name))
+      assert.equal(await consumers.checkpoint(seen.name, seen.token, 1), true)
+      assert.equal(await consumers.take(later, 'thief'), undefined)
+      const latest = present(await consumers.get(seen.name))
+      assert.ok(await consumers.take(latest, 'heir'))
+      assert.equal(await consumers.take(latest, 'thief'), undefined)
+      assert.equal((await consumers.get(seen.name))?.holder, 'heir')
+    })
+
+    it('moves the checkpoint forward and never back', async () => {
+      const { consumers } = log.store
+      const { name, token } = await held(log.store, 'me', 10)
+      assert.equal(await consumers.checkpoint(name, token, 20), true)
+      await consumers.checkpoint(name, token, 15)
+      assert.equal((await consumers.get(name))?.position, 20)
+      assert.equal(await consumers.checkpoint(name, token, 21), true)
+      assert.equal((await consumers.get(name))?.position, 21)
+    })
+
+    it('ends at the highest of many checkpoints written at once', async () => {
+      const { name, token } = await held(log.store, 'me')
+      await Promise.all(range(40).map((n) => log.store.consumers.checkpoint(name, token, (n * 7) % 41)))
+      assert.equal((await log.store.consumers.get(name))?.position, 40)
+    })
+
+    it('hands the checkpoint over with the lease', async () => {
+      const { consumers } = log.store
+      const { name, token } = await held(log.store, 'dead')
+      const seen = present(await consumers.get(name))
+      await consumers.checkpoint(name, token, 33)
+      assert.equal(await consumers.take(seen, 'early'), undefined)
+      assert.equal((await consumers.take(present(await consumers.get(name)), 'heir'))?.position, 33)
+    })
+
+    it('changes nothing for a former holder', async () => {
+      const { consumers } = log.store
+      const former = await held(log.store, 'former', 5)
+      const heir = present(await consumers.take(former, 'heir'))
+      assert.equal(await consumers.beat(former.name, former.token), false)
+      assert.equal(await consumers.checkpoint(former.name, former.token, 50), false)
+      await consumers.release(former.name, former.token)
+      assert.deepEqual(await consumers.get(former.name), heir)
+      assert.equal(await consumers.checkpoint(heir.name, heir.token, 6), true)
+    })
+
+    it('frees a lease that was released; the token still rises', async () => {
+      const { consumers } = log.store
+      const first = await held(log.store, 'me', 5)
+      await consumers.release(first.name, first.token)
+      const freed = present(await consumers.get(first.name))
+      assert.equal(freed.holder, undefined)
+      assert.equal(freed.position, 5)
+      assert.equal(await consumers.beat(first.name, first.token), false)
+      assert.equal(await consumers.checkpoint(first.name, first.token, 9), false)
+      assert.equal(await consumers.take(first, 'late'), undefined)
+      assert.ok(present(await consumers.take(freed, 'next')).token > first.token)
+    })
+
+    it('answers false for a consumer that is not there', async () => {
+      const name = fresh('consumer')
+      assert.equal(await log.store.consumers.beat(name, 1), false)
+      assert.equal(await log.store.consumers.checkpoint(name, 1, 1), false)
+      await log.store.consumers.release(name, 1)
+      assert.equal(await log.store.consumers.get(name), undefined)
+    })
+  })
+}

@@ -1,0 +1,125 @@
+import assert from 'node:assert/strict'
+import type { WorkTable } from '../../../lib/log/work-table.ts'
+import { only, present } from './expect.ts'
+import { type MakeLog, openedLog, range } from './log-under-test.ts'
+import { all, claimOne, freshTable, job, jobs } from './work-fixture.ts'
+
+export function workOutcomesContract(makeLog: MakeLog): void {
+  describe('work that was claimed', () => {
+    const log = openedLog(makeLog)
+    let table: WorkTable
+    beforeEach(() => {
+      table = freshTable(log.store)
+    })
+
+    it('takes work back, due later, with a new body', async () => {
+      await table.add([job('a')])
+      const work = await claimOne(table)
+      assert.equal(await table.putBack(work, { dueAt: 2000, body: { attempt: 1 } }), true)
+      const back = present(await table.get('a'))
+      assert.equal(back.holder, undefined)
+      assert.equal(back.dueAt, 2000)
+      assert.deepEqual(back.body, { attempt: 1 })
+      assert.deepEqual(await table.claim(all), [])
+      const again = only(await table.claim({ ...all, now: 2000 }))
+      assert.ok(again.fence > work.fence)
+    })
+
+    it('marks work as done and hands it out no more', async () => {
+      await table.add([job('a')])
+      const work = await claimOne(table)
+      assert.equal(await table.finish(work, 777), true)
+      const done = present(await table.get('a'))
+      assert.equal(done.doneAt, 777)
+      assert.equal(done.holder, undefined)
+      assert.deepEqual(await table.claim(all), [])
+      assert.equal(await table.finish(work, 778), false)
+      assert.equal(await table.putBack(work, { dueAt: 1, body: {} }), false)
+      assert.deepEqual(await table.get('a'), done)
+    })
+
+    it('changes nothing for a holder whose fence is stale', async () => {
+      await table.add([job('a')])
+      const former = await claimOne(table, 'former')
+      await table.putBack(former, { dueAt: 100, body: { by: 'former' } })
+      const stale = async (): Promise<void> => {
+        const before = await table.get('a')
+        assert.equal(await table.putBack(former, { dueAt: 1, body: { by: 'ghost' } }), false)
+        assert.equal(await table.finish(former, 1), false)
+        assert.deepEqual(await table.get('a'), before)
+      }
+      await stale()
+      const heir = await claimOne(table, 'former') // the same name, a later claim
+      await stale()
+      assert.equal(await table.finish(heir, 500), true)
+      await stale()
+    })
+
+    it('lets only one of finish and putBack, called at once, succeed', async () => {
+      await table.add([job('a')])
+      const work = await claimOne(table)
+      const outcomes = await Promise.all(
+        range(16).map((n) => (n % 2 === 0 ? table.finish(work, n) : table.putBack(work, { dueAt: n, body: {} }))),
+      )
+      only(outcomes.filter(Boolean))
+    })
+
+    it('opens finished work again, and no other', async () => {
+      await table.add([job('a')])
+      const change = { dueAt: 300, body: { again: true } }
+      assert.equal(await table.reopen('missing', change), false)
+      assert.equal(await table.reopen('a', change), false)
+      const work = await claimOne(table)
+      assert.equal(await table.reopen('a', change), false)
+      await table.finish(work, 200)
+      assert.equal(await table.reopen('a', change), true)
+      assert.equal(await table.reopen('a', change), false)
+      const open = present(await table.get('a'))
+      assert.equal(open.doneAt, undefined)
+      assert.equal(open.dueAt, 300)
+      assert.deepEqual(open.body, { again: true })
+      assert.equal(await table.finish(work, 400), false)
+      assert.ok((await claimOne(table)).fence > work.fence)
+    })
+
+    it('tells when the next free work is due', async () => {
+      assert.equal(await table.nextDueAt(), undefined)
+      await table.add([job('b', { lane: 'two', dueAt: 200 }), job('a', { dueAt: 100 }), job('c', { dueAt: 300 })])
+      assert.equal(await table.nextDueAt(), 100)
+      const first = only(await table.claim({ ...all, limit: 1, room: new Map([['two', 0]]) }))
+      assert.equal(await table.nextDueAt(), 200)
+      await table.putBack(first, { dueAt: 150, body: {} })
+      assert.equal(await table.nextDueAt(), 150)
+      for (const work of await table.claim(all)) await table.finish(work, 500)
+      assert.equal(await table.nextDueAt(), undefined)
+    })
+
+    it('counts what is open by lane: free and held, not done', async () => {
+      assert.deepEqual(await table.openByLane(), new Map())
+      await table.add([...jobs('one.with$dots', 3), ...jobs('two', 1)])
+      const [held, done] = await table.claim({ ...all, limit: 2, room: new Map([['two', 0]]) })
+      assert.ok(held)
+      await table.finish(present(done), 500)
+      assert.deepEqual(
+        await table.openByLane(),
+        new Map([
+          ['one.with$dots', 2],
+          ['two', 1],
+        ]),
+      )
+    })
+
+    it('sweeps what was done before a time, and nothing else', async () => {
+      await table.add([job('old'), job('young'), job('held'), job('free', { dueAt: 5000 })])
+      const work = new Map((await table.claim(all)).map((row) => [row.id, row]))
+      await table.finish(present(work.get('old')), 400)
+      await table.finish(present(work.get('young')), 500)
+      assert.equal(await table.sweep(500), 1)
+      assert.equal(await table.get('old'), undefined)
+      for (const id of ['young', 'held', 'free']) assert.ok(await table.get(id), id)
+      assert.equal(await table.sweep(500), 0)
+      await table.add([job('old')])
+      assert.equal((await claimOne(table)).id, 'old')
+    })
+  })
+}
