@@ -82,11 +82,27 @@ function copied(data: JsonObject, stream: string): JsonObject {
   } catch (cause) {
     throw new CommitInvalidError(`the data of an event of ${stream} is not JSON: cyclic, or holds a BigInt`, { cause })
   }
-  const copy: unknown = json === undefined ? undefined : JSON.parse(json)
+  const copy: unknown = json === undefined ? undefined : JSON.parse(json, (key, value) => keepable(key, value, stream))
   if (typeof copy !== 'object' || copy === null || Array.isArray(copy)) {
     throw new CommitInvalidError(`the data of an event of ${stream} must be an object`)
   }
   return copy as JsonObject
+}
+
+/** What every store can give back as it was: databases know no half characters, and no NUL in a key. */
+function keepable(key: string, value: unknown, stream: string): unknown {
+  if (key.includes('\0') || !isWellFormed(key)) {
+    throw new CommitInvalidError(`the data of an event of ${stream} has a key that cannot be stored: ${JSON.stringify(key)}`)
+  }
+  if (typeof value === 'string' && !isWellFormed(value)) {
+    throw new CommitInvalidError(`the data of an event of ${stream} holds text with half a surrogate pair at "${key}"`)
+  }
+  return value
+}
+
+/** Whether the text is Unicode: every surrogate has its other half. */
+function isWellFormed(text: string): boolean {
+  return !/\p{Surrogate}/u.test(text)
 }
 
 /** Within one commit the versions of a stream follow each other. */

@@ -1,0 +1,118 @@
+import { BSON, type Document, Long } from 'mongodb'
+import { CommitInvalidError, CommitTooLargeError, SchemaNewerError } from '../../lib/errors.ts'
+import type { Commit, Event, JsonObject, Meta } from '../../lib/log/commit.ts'
+import { COMMIT_BYTES_LIMIT, type PreparedCommit, SCHEMA_VERSION } from '../../lib/log/prepare.ts'
+
+/** A position of the log: a commit, or a tombstone, which is a document of the same shape with no events. */
+export interface EventsDocument {
+  /** Position. The unique index on `_id` is what makes the log a log. */
+  _id: number | Long
+  /** Commit id, made by the writer: tells its own commit from another's. */
+  c: string
+  /** Streams touched. */
+  s: string[]
+  /** Claims; absent when there are none, since two empty arrays would collide in the unique index. */
+  k?: string[]
+  /** Events. */
+  e: EventDocument[]
+  m: { v: number; instance?: string; actor?: string; trace?: string }
+  /** Time of the append; for people. */
+  at: Date
+  /** Expiry of the state written; for retention. */
+  x?: Date
+  /** Hash of the content, with commits that hold an idempotency key. */
+  h?: string
+}
+
+/** An event of a commit. */
+export interface EventDocument {
+  s: string
+  /** Further streams that the event is found by. */
+  a?: string[]
+  t: string
+  v?: number
+  d: Document
+}
+
+export interface CountersDocument {
+  _id: string
+  /** The highest position given out. */
+  n?: number | Long
+  /** Positions at or below it may have been retired. */
+  floor?: number | Long
+}
+
+/** What the database remembers of itself. */
+export interface SchemaDocument {
+  _id: string
+  version: number
+  /** Fingerprints of the hashing keys it was written with. */
+  hashing: string[]
+}
+
+/** A commit without its position, as a document. */
+export type UnplacedDocument = Omit<EventsDocument, '_id'>
+
+/**
+ * The commit as a document, proven to be one that the driver can send.
+ *
+ * @throws CommitInvalidError, CommitTooLargeError
+ */
+export function documentOf(commit: PreparedCommit, at: number): { document: UnplacedDocument; bytes: number } {
+  const document: UnplacedDocument = {
+    c: commit.id,
+    s: [...commit.streams],
+    ...(commit.claims.length > 0 && { k: [...commit.claims] }),
+    e: commit.events.map(({ stream, also, type, version, data }) => ({
+      s: stream,
+      ...(also && { a: [...also] }),
+      t: type,
+      ...(version !== undefined && { v: version }),
+      d: data as Document,
+    })),
+    m: { v: SCHEMA_VERSION, ...commit.meta },
+    at: new Date(at),
+    ...(commit.expiresAt !== undefined && { x: new Date(commit.expiresAt) }),
+    ...(commit.contentHash !== undefined && { h: commit.contentHash }),
+  }
+  const bytes = bytesOf(document)
+  if (bytes > COMMIT_BYTES_LIMIT) throw new CommitTooLargeError(bytes, COMMIT_BYTES_LIMIT)
+  return { document, bytes }
+}
+
+function bytesOf(document: UnplacedDocument): number {
+  try {
+    return BSON.serialize({ _id: Long.ZERO, ...document }).length
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause)
+    throw new CommitInvalidError(`the commit cannot be sent to MongoDB: ${why}`, { cause })
+  }
+}
+
+/** A position that will never hold a commit. */
+export function tombstone(position: number, id: string, at: number): EventsDocument {
+  return { _id: Long.fromNumber(position), c: id, s: [], e: [], m: { v: SCHEMA_VERSION }, at: new Date(at) }
+}
+
+export function isTombstone(document: Pick<EventsDocument, 'e'>): boolean {
+  return document.e.length === 0
+}
+
+/** @throws SchemaNewerError when a newer version of this package wrote it */
+export function commitOf(document: EventsDocument): Commit {
+  const { v, ...meta } = document.m
+  const position = Number(document._id)
+  if (v > SCHEMA_VERSION) throw new SchemaNewerError(`the commit at position ${position}`, v, SCHEMA_VERSION)
+  return {
+    position,
+    id: document.c,
+    events: document.e.map(eventOf),
+    meta: meta as Meta,
+    at: document.at.getTime(),
+    ...(document.x && { expiresAt: document.x.getTime() }),
+  }
+}
+
+function eventOf({ s, a, t, v, d }: EventDocument): Event {
+  return { stream: s, ...(a && { also: a }), type: t, ...(v !== undefined && { version: v }), data: d as JsonObject }
+}

@@ -1,0 +1,1 @@
+export { MongoEventStore, type MongoOptions } from './mongo-event-store.ts'

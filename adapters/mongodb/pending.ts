@@ -1,0 +1,69 @@
+import type { Appended } from '../../lib/log/commit.ts'
+import type { PreparedCommit } from '../../lib/log/prepare.ts'
+import type { UnplacedDocument } from './documents.ts'
+
+/** An append on its way. */
+export interface Pending {
+  readonly commit: PreparedCommit
+  readonly document: UnplacedDocument
+  readonly bytes: number
+  /** When it was queued, by the monotonic clock. */
+  readonly since: number
+  /** Whether an insert of it was ever sent: until then, nothing can have been stored. */
+  sent: boolean
+  /** Set once its caller has been told. */
+  settled: boolean
+  resolve(appended: Appended): void
+  reject(error: unknown): void
+}
+
+/** The appends of a process that wait, in order. */
+export class Queue {
+  readonly #waiting: Pending[] = []
+
+  get length(): number {
+    return this.#waiting.length
+  }
+
+  push(pending: Pending): void {
+    this.#waiting.push(pending)
+  }
+
+  /** Back to the front: it waited longest. */
+  unshift(pending: Pending): void {
+    this.#waiting.unshift(pending)
+  }
+
+  /**
+   * Takes the next batch. Appends that share a state stream with one in flight, or with an earlier one that waits, stay:
+   * the later of two writes of one thing must not land below the earlier.
+   */
+  take(inFlight: ReadonlySet<string>, most: { readonly commits: number; readonly bytes: number }): Pending[] {
+    const batch: Pending[] = []
+    const busy = new Set(inFlight)
+    let bytes = 0
+    for (let i = 0; i < this.#waiting.length && batch.length < most.commits; ) {
+      const pending = this.#waiting[i] as Pending
+      const { stateStreams } = pending.commit
+      const free = [...stateStreams].every((stream) => !busy.has(stream))
+      for (const stream of stateStreams) busy.add(stream)
+      if (pending.settled) this.#waiting.splice(i, 1)
+      else if (free && (batch.length === 0 || bytes + pending.bytes <= most.bytes)) {
+        bytes += pending.bytes
+        batch.push(pending)
+        this.#waiting.splice(i, 1)
+      } else i++
+    }
+    return batch
+  }
+
+  /** Empties the queue of what nobody waits for any more. */
+  drop(which: (pending: Pending) => boolean): Pending[] {
+    const dropped: Pending[] = []
+    for (let i = this.#waiting.length - 1; i >= 0; i--) {
+      const pending = this.#waiting[i] as Pending
+      if (which(pending)) dropped.push(...this.#waiting.splice(i, 1))
+    }
+    return dropped.reverse()
+  }
+}

@@ -1,0 +1,17 @@
+import { MongoEventStore } from '../../adapters/mongodb/index.ts'
+import { ephemeralKeys } from '../../lib/index.ts'
+import { openDatabase } from '../support/mongo-database.ts'
+import { eventStoreContract } from './event-store.ts'
+
+eventStoreContract(
+  'MongoDB',
+  async () => {
+    const database = await openDatabase('contract')
+    const keys = ephemeralKeys()
+    return {
+      open: () => MongoEventStore.open(database.db, { keys }),
+      remove: () => database.drop(),
+    }
+  },
+  { kept: true, shared: true, dense: false, timeoutMs: 60_000, propertyRuns: 25 },
+)
