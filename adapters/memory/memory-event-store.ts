@@ -69,15 +69,8 @@ export class MemoryEventStore implements EventStore {
   }
 
   /** Rebuilds the state from what a journal kept. Only before first use. */
-  restore(entries: Iterable<Entry>): void {
-    for (const entry of entries) {
-      if (entry.kind === 'commit') {
-        this.#state.apply(entry.commit)
-        this.#decided = entry.commit.position
-      } else if (entry.kind === 'consumer') this.#consumers.apply(entry.record)
-      else if (entry.kind === 'work') this.#table(entry.table).apply(entry.work)
-      else if (entry.kind === 'work_removed') this.#table(entry.table).remove(entry.id)
-    }
+  protected async restore(batches: AsyncIterable<readonly Entry[]>): Promise<void> {
+    for await (const batch of batches) for (const entry of batch) this.#apply(entry)
     this.#state.settle(this.#decided)
     this.#consumers.freeAll()
     for (const table of this.#work.values()) table.freeAll()
@@ -131,7 +124,7 @@ export class MemoryEventStore implements EventStore {
   }): AsyncGenerator<readonly Commit[]> {
     this.#assertOpen()
     let position = after
-    while (!this.#closing && !signal?.aborted) {
+    while (this.#closing === undefined && !signal?.aborted) {
       const commits = this.#state.readAll(position, BATCH)
       const last = commits.at(-1)
       if (last) {
@@ -163,6 +156,15 @@ export class MemoryEventStore implements EventStore {
     await this.#journal.close()
   }
 
+  #apply(entry: Entry): void {
+    if (entry.kind === 'commit') {
+      this.#state.apply(entry.commit)
+      this.#decided = entry.commit.position
+    } else if (entry.kind === 'consumer') this.#consumers.apply(entry.record)
+    else if (entry.kind === 'work') this.#table(entry.table).apply(entry.work)
+    else if (entry.kind === 'work_removed') this.#table(entry.table).remove(entry.id)
+  }
+
   #table(name: string): MemoryWork {
     let table = this.#work.get(name)
     if (!table) {
@@ -173,7 +175,7 @@ export class MemoryEventStore implements EventStore {
   }
 
   readonly #change: Change = (change) => {
-    if (this.#closing) return Promise.reject(new StoreClosedError())
+    if (this.#closing !== undefined) return Promise.reject(new StoreClosedError())
     return new Promise((resolve, reject) => {
       let answer: () => void
       this.#queue.push({
@@ -237,7 +239,7 @@ export class MemoryEventStore implements EventStore {
   }
 
   #assertOpen(): void {
-    if (this.#closing) throw new StoreClosedError()
+    if (this.#closing !== undefined) throw new StoreClosedError()
     if (this.#failure) throw this.#failure
   }
 }

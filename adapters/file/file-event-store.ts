@@ -1,0 +1,147 @@
+import { type FileHandle, open } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import type { Clock } from '../../lib/clock.ts'
+import { OptionInvalidError } from '../../lib/errors.ts'
+import { type Logger, silent } from '../../lib/logger.ts'
+import { KeyRing, type Keys } from '../../lib/secrets/key-ring.ts'
+import { MemoryEventStore, type MemoryOptions } from '../memory/memory-event-store.ts'
+import { FileJournal } from './file-journal.ts'
+import { inFolder, isMissing, makeFile, makeFolder } from './folder.ts'
+import { FolderLock } from './folder-lock.ts'
+import { encodeHeader } from './journal-format.ts'
+import { JournalReader } from './journal-reader.ts'
+import { keysBeside } from './key-file.ts'
+
+/** How to open the embedded store. */
+export interface FileOptions {
+  /** What hashes ids and seals payloads. Default: `keys.json` in the folder, made at first use. */
+  readonly keys?: Keys
+  /** Is told, as a warning, when a crash had left half a line at the end of the journal. Default: nobody is. */
+  readonly logger?: Logger
+  readonly clock?: Clock
+}
+
+const JOURNAL = 'journal.log'
+/** Bytes read at a time. */
+const PIECE_BYTES = 1024 * 1024
+
+/**
+ * The embedded store: everything in memory, and every change in an append-only journal before it is acknowledged. For
+ * one process, on a local disk; it survives `kill -9` and loss of power. Needs as much memory as the log has contents,
+ * and reads all of it when it is opened.
+ */
+export class FileEventStore extends MemoryEventStore {
+  readonly #lock: FolderLock
+  #closed: Promise<void> | undefined
+
+  /**
+   * Opens the store in a folder, which is made if it is missing. What an unacknowledged write left at the journal's end
+   * is cut off; any other damage is reported and left as it is.
+   *
+   * @throws OptionInvalidError (`OPTION_INVALID`), KeysInvalidError (`KEYS_INVALID`)
+   * @throws FolderHeldError (`FOLDER_HELD`): another process has it open
+   * @throws StoreRefusedError (`STORE_REFUSED`): no folder can be made there, or it cannot be written to
+   * @throws JournalCorruptError (`JOURNAL_CORRUPT`), SchemaNewerError (`SCHEMA_NEWER`)
+   * @throws KeyUnknownError (`KEY_UNKNOWN`): it was written with other keys
+   */
+  static async open(folder: string, options: FileOptions = {}): Promise<FileEventStore> {
+    assertOptions(folder, options)
+    const home = resolve(folder)
+    return inFolder(home, async () => {
+      await makeFolder(home)
+      const lock = await FolderLock.take(home)
+      try {
+        return await FileEventStore.#openHeld(home, lock, options)
+      } catch (error) {
+        await lock.release()
+        throw error
+      }
+    })
+  }
+
+  static async #openHeld(
+    folder: string,
+    lock: FolderLock,
+    { keys, logger = silent, clock }: FileOptions,
+  ): Promise<FileEventStore> {
+    const path = join(folder, JOURNAL)
+    const ring = keys ?? (await keysBeside(path, folder))
+    const handle = await openJournal(folder)
+    try {
+      const journal = new FileJournal(handle)
+      const store = new FileEventStore(lock, { keys: ring, journal, ...(clock && { clock }) })
+      await store.#load(handle, new JournalReader(path), journal, logger)
+      return store
+    } catch (error) {
+      await handle.close()
+      throw error
+    }
+  }
+
+  private constructor(lock: FolderLock, options: MemoryOptions) {
+    super(options)
+    this.#lock = lock
+  }
+
+  async #load(handle: FileHandle, reader: JournalReader, journal: FileJournal, logger: Logger): Promise<void> {
+    await this.restore(reader.entries(pieces(handle)))
+    this.keys.assertHashingKnown(reader.hashingKeys)
+    if (reader.torn) {
+      await handle.truncate(reader.torn.offset)
+      logger.warn(
+        { file: reader.file, ...reader.torn },
+        'cut off half a line that a crash had left at the end of the journal',
+      )
+    }
+    // A killed process may have left lines that are whole and not on the disk yet.
+    await handle.sync()
+    journal.continueAt(reader.end)
+    const fingerprints = this.keys.hashingFingerprints()
+    if (fingerprints.join() === reader.hashingKeys.join()) return
+    await journal.write([{ kind: 'hashing_keys', fingerprints }])
+  }
+
+  /** Waits for what was appended, closes the journal and lets another process have the folder. Idempotent. */
+  override close(): Promise<void> {
+    this.#closed ??= super.close().finally(() => this.#lock.release())
+    return this.#closed
+  }
+}
+
+async function openJournal(folder: string): Promise<FileHandle> {
+  const path = join(folder, JOURNAL)
+  try {
+    return await open(path, 'r+')
+  } catch (error) {
+    if (!isMissing(error)) throw error
+    await makeFile(folder, JOURNAL, encodeHeader().line)
+    return open(path, 'r+')
+  }
+}
+
+async function* pieces(handle: FileHandle): AsyncGenerator<Buffer> {
+  for (let offset = 0; ; ) {
+    const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafe(PIECE_BYTES), 0, PIECE_BYTES, offset)
+    if (bytesRead === 0) return
+    offset += bytesRead
+    yield buffer.subarray(0, bytesRead)
+  }
+}
+
+const OPTIONS: ReadonlySet<string> = new Set(['keys', 'logger', 'clock'])
+
+function assertOptions(folder: string, options: FileOptions): void {
+  if (typeof folder !== 'string' || folder === '')
+    throw new OptionInvalidError('folder', 'must be the path of a folder')
+  if (typeof options !== 'object' || options === null) throw new OptionInvalidError('options', 'must be an object')
+  for (const option of Object.keys(options)) {
+    if (!OPTIONS.has(option)) throw new OptionInvalidError(option, `is not known; known are ${[...OPTIONS].join(', ')}`)
+  }
+  if (options.logger !== undefined && typeof options.logger?.warn !== 'function') {
+    throw new OptionInvalidError('logger', 'needs a method `warn`')
+  }
+  if (options.clock !== undefined && typeof options.clock?.now !== 'function') {
+    throw new OptionInvalidError('clock', 'needs a method `now`')
+  }
+  if (options.keys !== undefined) new KeyRing(options.keys)
+}

@@ -1,0 +1,61 @@
+import { mkdir, open, rename } from 'node:fs/promises'
+import { platform } from 'node:os'
+import { dirname, join, resolve } from 'node:path'
+import { EventStoreError, StoreRefusedError } from '../../lib/errors.ts'
+
+/** Makes the folder, with those above it, unless it is there. It survives a crash, as its later contents must. */
+export async function makeFolder(folder: string): Promise<void> {
+  const first = await mkdir(folder, { recursive: true, mode: 0o700 })
+  if (first === undefined) return
+  const top = dirname(resolve(first))
+  for (let made = resolve(folder); made !== top; made = dirname(made)) await syncFolder(dirname(made))
+}
+
+/** Makes a file that is there with all its contents or not at all, whenever the machine dies. Only its owner may read it. */
+export async function makeFile(folder: string, name: string, contents: string | Buffer): Promise<void> {
+  const path = join(folder, name)
+  const handle = await open(`${path}.new`, 'w', 0o600)
+  try {
+    await handle.chmod(0o600) // it may be left over from a crash, with whatever rights
+    await handle.writeFile(contents)
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+  await rename(`${path}.new`, path)
+  await syncFolder(folder)
+}
+
+async function syncFolder(folder: string): Promise<void> {
+  if (platform() === 'win32') return // cannot be asked for there
+  const handle = await open(folder, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+/** Does something with the folder; what the system refuses comes out as StoreRefusedError (`STORE_REFUSED`). */
+export async function inFolder<T>(folder: string, act: () => Promise<T>): Promise<T> {
+  try {
+    return await act()
+  } catch (cause) {
+    if (cause instanceof EventStoreError || !isSystemError(cause)) throw cause
+    throw new StoreRefusedError(
+      `${folder} cannot be used (${cause.message}): it must be a folder that this process may write to`,
+      {
+        cause,
+      },
+    )
+  }
+}
+
+/** Whether the system says by it that there is no such file. */
+export function isMissing(error: unknown): boolean {
+  return isSystemError(error) && error.code === 'ENOENT'
+}
+
+function isSystemError(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && 'syscall' in error
+}

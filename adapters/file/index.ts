@@ -1,0 +1,1 @@
+export { FileEventStore, type FileOptions } from './file-event-store.ts'
