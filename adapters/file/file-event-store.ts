@@ -103,8 +103,16 @@ export class FileEventStore extends MemoryEventStore {
 
   /** Waits for what was appended, closes the journal and lets another process have the folder. Idempotent. */
   override close(): Promise<void> {
-    this.#closed ??= super.close().finally(() => this.#lock.release())
+    this.#closed ??= this.#finish()
     return this.#closed
+  }
+
+  async #finish(): Promise<void> {
+    try {
+      await super.close()
+    } finally {
+      await this.#lock.release()
+    }
   }
 }
 

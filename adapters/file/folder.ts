@@ -1,14 +1,30 @@
 import { mkdir, open, rename } from 'node:fs/promises'
 import { platform } from 'node:os'
-import { dirname, join, resolve } from 'node:path'
+import { dirname, join } from 'node:path'
 import { EventStoreError, StoreRefusedError } from '../../lib/errors.ts'
 
-/** Makes the folder, with those above it, unless it is there. It survives a crash, as its later contents must. */
+/**
+ * Makes the folder, with those above it, unless it is there. It survives a crash, as its later contents must. Step by
+ * step, since node's `recursive: true` never comes back where the system denies that a folder is there (/proc).
+ */
 export async function makeFolder(folder: string): Promise<void> {
-  const first = await mkdir(folder, { recursive: true, mode: 0o700 })
-  if (first === undefined) return
-  const top = dirname(resolve(first))
-  for (let made = resolve(folder); made !== top; made = dirname(made)) await syncFolder(dirname(made))
+  try {
+    await makeBelow(folder)
+  } catch (error) {
+    if (!isMissing(error) || dirname(folder) === folder) throw error
+    await makeFolder(dirname(folder))
+    await makeBelow(folder)
+  }
+}
+
+async function makeBelow(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { mode: 0o700 })
+  } catch (error) {
+    if (isSystemError(error) && error.code === 'EEXIST') return
+    throw error
+  }
+  await syncFolder(dirname(folder))
 }
 
 /** Makes a file that is there with all its contents or not at all, whenever the machine dies. Only its owner may read it. */

@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict'
+import { type FileHandle, open } from 'node:fs/promises'
+import { FileEventStore } from '../../adapters/file/index.ts'
+import { StoreRefusedError } from '../../lib/errors.ts'
+import { present, rejectsWith } from '../contract/event-store/expect.ts'
+import { Follower } from '../contract/event-store/follower.ts'
+import { commitTo, range } from '../contract/event-store/log-under-test.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
+
+describe('a disk that fails', () => {
+  const folder = temporaryFolder()
+  let methods: Pick<FileHandle, 'datasync' | 'write'>
+  let genuine: Pick<FileHandle, 'datasync' | 'write'>
+
+  before('find what all file handles share', async () => {
+    const handle = await open(process.execPath)
+    methods = Object.getPrototypeOf(handle) as FileHandle
+    genuine = { datasync: methods.datasync, write: methods.write }
+    await handle.close()
+  })
+  afterEach('mend the disk', () => Object.assign(methods, genuine))
+
+  for (const [call, code] of [
+    ['datasync', 'EIO'],
+    ['write', 'ENOSPC'],
+  ] as const) {
+    it(`at ${call} once makes the store refuse everything from then on; what it had acknowledged is there when it is opened again`, async () => {
+      const store = await FileEventStore.open(folder.path)
+      const kept = await store.append(commitTo('a'))
+      const seen = await store.consumers.ensure('planner', 0)
+      const follower = new Follower(store, 0)
+      await follower.saw([kept.id])
+
+      methods[call] = () => Promise.reject(Object.assign(new Error(`${code}: no`), { code, syscall: call }))
+      const unsure = range(5).map(() => store.append(commitTo('a')))
+      const errors = await Promise.all(unsure.map((append) => rejectsWith('OUTCOME_UNKNOWN', () => append)))
+      for (const { message } of errors) assert.match(message, new RegExp(code))
+      Object.assign(methods, genuine)
+
+      for (const refused of [
+        () => store.append(commitTo('a')),
+        () => store.read('a'),
+        () => store.latest('a'),
+        () => store.readStreams(['a']),
+        () => store.readAll({ after: 0, limit: 10 }),
+        () => store.end(),
+        async () => store.consumers.ensure('other', 0),
+        async () => store.work('jobs').get('a'),
+        () => follower.ended,
+      ]) {
+        const error = await rejectsWith('STORE_REFUSED', refused)
+        assert.ok(error instanceof StoreRefusedError && error.cause instanceof Error)
+        assert.match(error.message, new RegExp(`${code}.*open the store again`))
+      }
+      await store.close()
+      assert.deepEqual(follower.ids, [kept.id])
+
+      const again = await FileEventStore.open(folder.path)
+      assert.equal(present((await again.read('a'))[0]).id, kept.id)
+      assert.deepEqual(await again.consumers.get('planner'), seen)
+      assert.equal((await again.append(commitTo('b'))).position, await again.end())
+      await again.close()
+    })
+  }
+
+  it('while the store is opened makes opening fail with STORE_REFUSED, and the next opening succeed', async () => {
+    methods.datasync = () => Promise.reject(Object.assign(new Error('EIO: no'), { code: 'EIO', syscall: 'fdatasync' }))
+    await rejectsWith('STORE_REFUSED', () => FileEventStore.open(folder.path))
+    Object.assign(methods, genuine)
+    const store = await FileEventStore.open(folder.path)
+    await store.close()
+  })
+})

@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict'
+import { mkdir, readdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { FolderLock } from '../../adapters/file/folder-lock.ts'
+import { only, present, race, rejectsWith } from '../contract/event-store/expect.ts'
+import { range } from '../contract/event-store/log-under-test.ts'
+import { leaveDeadSocket } from '../support/dead-socket.ts'
+import { FileStoreProcess } from '../support/file-store-process.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
+
+describe('the lock of a folder', () => {
+  const folder = temporaryFolder()
+
+  it('is had by one at a time, and free after its release', async () => {
+    const lock = await FolderLock.take(folder.path)
+    for (const _ of range(10)) await rejectsWith('FOLDER_HELD', () => FolderLock.take(folder.path))
+    await lock.release()
+    await lock.release()
+    const next = await FolderLock.take(folder.path)
+    await rejectsWith('FOLDER_HELD', () => FolderLock.take(folder.path))
+    await next.release()
+    assert.deepEqual(await readdir(folder.path), [])
+  })
+
+  it('is not kept by the dead, who are cleared away', async () => {
+    for (const n of range(20)) await leaveDeadSocket(folder.path, `lock-${n}.sock`)
+    await writeFile(join(folder.path, 'lock-file.sock'), 'not even a socket')
+    await writeFile(join(folder.path, 'other.sock'), 'none of its business')
+    const lock = await FolderLock.take(folder.path)
+    assert.equal((await readdir(folder.path)).length, 2)
+    await lock.release()
+    assert.deepEqual(await readdir(folder.path), ['other.sock'])
+  })
+
+  it('goes to exactly one of 16 that want it at once among dead sockets', async () => {
+    for (const round of range(20)) {
+      for (const n of range(round % 4)) await leaveDeadSocket(folder.path, `lock-${n * 5}.sock`)
+      const { won, lost } = await race(range(16).map(() => () => FolderLock.take(folder.path)))
+      assert.deepEqual(
+        lost,
+        range(15).map(() => 'FOLDER_HELD'),
+      )
+      await rejectsWith('FOLDER_HELD', () => FolderLock.take(folder.path))
+      await only(won).release()
+      assert.deepEqual(await readdir(folder.path), [])
+    }
+  })
+
+  it('is never had by two of five processes that fight for it', async function () {
+    this.timeout(120_000)
+    const [contested, inside] = [join(folder.path, 'contested'), join(folder.path, 'inside')]
+    await Promise.all([mkdir(contested), mkdir(inside)])
+    const fighters = range(5).map(() => new FileStoreProcess('faults/lock-contender.ts', [contested, inside, '100']))
+    const told = await Promise.all(fighters.map((fighter) => fighter.next<{ held: number; met: number }>()))
+    await Promise.all(fighters.map((fighter) => fighter.kill()))
+    assert.deepEqual(
+      told.map(present),
+      range(5).map(() => ({ held: 100, met: 0 })),
+    )
+  })
+})

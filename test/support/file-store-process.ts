@@ -1,0 +1,50 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+
+/**
+ * Another process that works on a file event store and tells what it does, a line of JSON each. It is killed with
+ * SIGKILL; what it had said by then can be read to the last line.
+ */
+export class FileStoreProcess {
+  readonly #child: ChildProcess
+  readonly #lines: AsyncIterator<string>
+  readonly #exited: Promise<unknown>
+
+  /** @param program - path of the program under test/, which gets `args` */
+  constructor(program: string, args: readonly string[]) {
+    this.#child = spawn(process.execPath, ['--import', './test/support/types.mjs', `./test/${program}`, ...args], {
+      cwd: ROOT,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    this.#exited = once(this.#child, 'exit')
+    if (!this.#child.stdout) throw new Error('the process has no output')
+    this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]()
+  }
+
+  /** The next thing it said; undefined when it has ended and everything was read. */
+  async next<T>(): Promise<T | undefined> {
+    const { value, done } = await this.#lines.next()
+    return done ? undefined : (JSON.parse(value) as T)
+  }
+
+  /** Kills it; resolves when it is gone. */
+  async kill(): Promise<void> {
+    this.#child.kill('SIGKILL')
+    await this.#exited
+  }
+
+  stop(signal: 'SIGSTOP' | 'SIGCONT'): void {
+    this.#child.kill(signal)
+  }
+
+  /** Everything else it said before it ended. */
+  async rest<T>(): Promise<T[]> {
+    const said: T[] = []
+    for (let one = await this.next<T>(); one !== undefined; one = await this.next<T>()) said.push(one)
+    return said
+  }
+}

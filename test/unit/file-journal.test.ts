@@ -1,0 +1,243 @@
+import assert from 'node:assert/strict'
+import fc from 'fast-check'
+import { encodeLine, JOURNAL_START } from '../../adapters/file/journal-format.ts'
+import type { Entry } from '../../adapters/memory/journal.ts'
+import { JournalCorruptError, SchemaNewerError } from '../../lib/errors.ts'
+import type { JsonObject } from '../../lib/log/commit.ts'
+import { newJournal, readJournal } from '../support/journal-in-memory.ts'
+
+function commit(position: number, data: JsonObject = { n: position }): Entry {
+  const events = [{ stream: `Session:é😀${position}`, type: 'stored', data }]
+  return {
+    kind: 'commit',
+    commit: { position, id: `id-${position}`, events, meta: {}, at: 1, claims: [`o:${position}`] },
+  }
+}
+
+const some: readonly Entry[] = [
+  { kind: 'hashing_keys', fingerprints: ['k1.abc'] },
+  commit(1),
+  { kind: 'consumer', record: { name: 'planner', holder: 'me', token: 1, beat: 2, position: 1 } },
+  commit(2, { 'a.$b': 'a line\nfeed, a \0 and "quotes"' }),
+  { kind: 'work', table: 'deliveries', work: { id: '2/0', lane: 'rp', dueAt: 5, body: {}, fence: 0 } },
+  { kind: 'work_removed', table: 'deliveries', id: '2/0' },
+  commit(3),
+]
+
+async function journalOf(entries: readonly Entry[]): Promise<Buffer> {
+  const { file, journal } = newJournal()
+  for (const entry of entries) await journal.write([entry])
+  return file.contents
+}
+
+/** Where each line begins, and the end of the file. */
+function lineStarts(bytes: Buffer): number[] {
+  const starts = [0]
+  for (let at = bytes.indexOf('\n'); at >= 0; at = bytes.indexOf('\n', at + 1)) starts.push(at + 1)
+  return starts
+}
+
+function assertCorrupt(error: unknown, line: number, offset: number): void {
+  assert.ok(error instanceof JournalCorruptError, `JOURNAL_CORRUPT expected, not ${error}`)
+  assert.ok(error.message.startsWith(`journal.log: line ${line}, at byte ${offset}, `), error.message)
+}
+
+const entriesOfAnyData = fc
+  .array(
+    fc.dictionary(fc.string({ unit: 'binary' }), fc.jsonValue({ stringUnit: 'binary' }), { noNullPrototype: true }),
+    {
+      maxLength: 8,
+    },
+  )
+  .map((list) => list.map((data, index) => commit(index + 1, JSON.parse(JSON.stringify(data)) as JsonObject)))
+
+describe('a journal that is whole', () => {
+  it('is read back as it was written, in pieces of any size', async () => {
+    await fc.assert(
+      fc.asyncProperty(entriesOfAnyData, fc.integer({ min: 1, max: 200 }), async (written, pieceBytes) => {
+        const bytes = await journalOf(written)
+        const { reader, entries, error } = await readJournal(bytes, pieceBytes)
+        assert.equal(error, undefined)
+        assert.deepEqual(entries, written)
+        assert.equal(reader.torn, undefined)
+        assert.equal(reader.end.offset, bytes.length)
+      }),
+    )
+  })
+
+  it('is continued where it ended', async () => {
+    const { file, journal } = newJournal()
+    await journal.write(some.slice(0, 3))
+    const { reader } = await readJournal(file.contents)
+    const next = newJournal()
+    next.file.contents = file.contents
+    next.journal.continueAt(reader.end)
+    await next.journal.write(some.slice(3))
+    assert.deepEqual(next.file.contents, await journalOf(some))
+  })
+
+  it('tells the hashing keys that it was last written with', async () => {
+    const bytes = await journalOf([...some, { kind: 'hashing_keys', fingerprints: ['k2.def', 'k1.abc'] }])
+    assert.deepEqual((await readJournal(bytes)).reader.hashingKeys, ['k2.def', 'k1.abc'])
+  })
+
+  it('has one line for each entry and one for the header', async () => {
+    assert.equal(lineStarts(await journalOf(some)).length, some.length + 2)
+  })
+})
+
+describe('a journal whose last line is torn', () => {
+  it('gives all entries before it and tells where it begins, at whatever byte it was torn', async () => {
+    const bytes = await journalOf(some)
+    const last = lineStarts(bytes).at(-2) ?? 0
+    for (let end = last; end < bytes.length; end++) {
+      const { reader, entries, error } = await readJournal(bytes.subarray(0, end), 64)
+      assert.equal(error, undefined)
+      assert.deepEqual(entries, some.slice(0, -1))
+      assert.deepEqual(reader.torn, end === last ? undefined : { offset: last, bytes: end - last })
+      assert.equal(reader.end.offset, last)
+    }
+  })
+
+  it('may end with anything, where a crash left blocks unwritten', async () => {
+    const bytes = await journalOf(some.slice(0, -1))
+    const { reader, entries } = await readJournal(Buffer.concat([bytes, Buffer.from('0123'), Buffer.alloc(4096)]))
+    assert.deepEqual(entries, some.slice(0, -1))
+    assert.deepEqual(reader.torn, { offset: bytes.length, bytes: 4100 })
+  })
+
+  it('is never a journal without its first line: that is not made in place', async () => {
+    const bytes = await journalOf([])
+    for (let end = 0; end < bytes.length; end++)
+      assertCorrupt((await readJournal(bytes.subarray(0, end))).error, end === 0 ? 0 : 1, 0)
+  })
+})
+
+describe('a journal that was altered', () => {
+  it('is found so at any bit of any line, the last one included, and the line is named', async () => {
+    const bytes = await journalOf(some)
+    const starts = lineStarts(bytes)
+    for (let at = 0; at < bytes.length; at++) {
+      const line = starts.findLastIndex((start) => start <= at)
+      for (let bit = 0; bit < 8; bit++) {
+        const altered = Buffer.from(bytes)
+        altered[at] = (bytes[at] ?? 0) ^ (1 << bit)
+        const { entries, error } = await readJournal(altered)
+        assertCorrupt(error, line + 1, starts[line] ?? 0)
+        assert.deepEqual(entries, some.slice(0, entries.length))
+      }
+    }
+  })
+
+  it('is found so when a line is missing, doubled or in another place', async () => {
+    const bytes = await journalOf(some)
+    const starts = lineStarts(bytes)
+    const lines = starts.slice(0, -1).map((start, index) => bytes.subarray(start, starts[index + 1]))
+    for (let at = 1; at < lines.length - 1; at++) {
+      const before = lines.slice(0, at)
+      const [line = Buffer.of(), next = Buffer.of(), ...rest] = lines.slice(at)
+      const missing = (await readJournal(Buffer.concat([...before, next, ...rest]))).error
+      assertCorrupt(missing, at + 1, starts[at] ?? 0)
+      const doubled = (await readJournal(Buffer.concat([...before, line, line, next, ...rest]))).error
+      assertCorrupt(doubled, at + 2, starts[at + 1] ?? 0)
+      const swapped = (await readJournal(Buffer.concat([...before, next, line, ...rest]))).error
+      assertCorrupt(swapped, at + 1, starts[at] ?? 0)
+    }
+  })
+
+  it('never gives an entry that was not written, whatever happened to it', async () => {
+    const bytes = await journalOf(some)
+    const damage = fc.record({
+      at: fc.nat({ max: bytes.length - 1 }),
+      remove: fc.nat({ max: 40 }),
+      insert: fc.uint8Array({ maxLength: 40 }),
+      pieceBytes: fc.integer({ min: 1, max: 300 }),
+    })
+    await fc.assert(
+      fc.asyncProperty(damage, async ({ at, remove, insert, pieceBytes }) => {
+        const altered = Buffer.concat([bytes.subarray(0, at), insert, bytes.subarray(at + remove)])
+        const { reader, entries, error } = await readJournal(altered, pieceBytes)
+        assert.deepEqual(entries, some.slice(0, entries.length))
+        if (error === undefined && !altered.equals(bytes)) {
+          const lost = lineStarts(altered).length <= some.length + 1
+          assert.ok(reader.torn !== undefined || lost, 'nothing was noticed')
+        } else if (error !== undefined) assert.ok(error instanceof JournalCorruptError)
+      }),
+      { numRuns: 2000 },
+    )
+  })
+
+  it('is found so when positions do not follow each other', async () => {
+    const bytes = await journalOf([commit(1), commit(3)])
+    assertCorrupt((await readJournal(bytes)).error, 3, lineStarts(bytes)[2] ?? 0)
+  })
+
+  it('is found so when an entry is of no known kind', async () => {
+    const bytes = await journalOf([{ kind: 'surprise' } as unknown as Entry])
+    assertCorrupt((await readJournal(bytes)).error, 2, lineStarts(bytes)[1] ?? 0)
+  })
+})
+
+describe('the first line of a journal', () => {
+  it('of a newer schema is refused with SCHEMA_NEWER', async () => {
+    const { line } = encodeLine({ journal: 'oidc-provider-eventstore', schema: 2 }, JOURNAL_START)
+    const { error } = await readJournal(line)
+    assert.ok(error instanceof SchemaNewerError)
+    assert.match(error.message, /^journal\.log has schema version 2, .* knows 1/)
+  })
+
+  for (const header of [
+    { journal: 'something else', schema: 1 },
+    { journal: 'oidc-provider-eventstore' },
+    null,
+    7,
+    [],
+  ]) {
+    it(`is refused when it is ${JSON.stringify(header)}`, async () => {
+      assertCorrupt((await readJournal(encodeLine(header, JOURNAL_START).line)).error, 1, 0)
+    })
+  }
+})
+
+describe('writing to a journal', () => {
+  it('syncs once for each call, however many entries', async () => {
+    const { file, journal } = newJournal()
+    await journal.write(some)
+    assert.equal(file.syncs, 1)
+    await journal.write([commit(4)])
+    assert.equal(file.syncs, 2)
+  })
+
+  it('goes on where the system took only a part', async () => {
+    const { file, journal } = newJournal()
+    file.mostBytes = 7
+    await journal.write(some)
+    file.mostBytes = Number.POSITIVE_INFINITY
+    await journal.write([commit(4)])
+    assert.deepEqual((await readJournal(file.contents)).entries, [...some, commit(4)])
+  })
+
+  it('hands much over in chunks, and not entry by entry', async () => {
+    const { file, journal } = newJournal()
+    const large = Array.from({ length: 300 }, (_, index) => commit(index + 1, { text: 'x'.repeat(20_000) }))
+    await journal.write(large)
+    assert.ok(Math.max(...file.writes) < 1.1 * 1024 * 1024, 'a chunk is too large')
+    assert.ok(file.writes.length < 10, 'chunks are too small')
+    assert.equal(file.syncs, 1)
+    assert.deepEqual((await readJournal(file.contents, 65_536)).entries, large)
+  })
+
+  for (const failing of ['failWrite', 'failSync'] as const) {
+    it(`does nothing any more after ${failing === 'failSync' ? 'a sync' : 'a write'} that failed, also when the next would succeed`, async () => {
+      const { file, journal } = newJournal()
+      await journal.write([commit(1)])
+      const failure = new Error('EIO: i/o error')
+      file[failing] = failure
+      await assert.rejects(journal.write([commit(2)]), failure)
+      file[failing] = undefined
+      const done = [file.writes.length, file.syncs]
+      await assert.rejects(journal.write([commit(3)]), failure)
+      assert.deepEqual([file.writes.length, file.syncs], done)
+    })
+  }
+})
