@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process'
 import { accessSync, constants, existsSync } from 'node:fs'
 import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
 import { delimiter, join } from 'node:path'
 import { promisify } from 'node:util'
 import { cacheFolder } from './cache-folder.ts'
@@ -123,11 +124,16 @@ function isExecutable(path: string): boolean {
   }
 }
 
+interface MemoryServerCore {
+  readonly MongoBinary: { getPath(): Promise<string> }
+}
+
 async function downloadedMongod(): Promise<string> {
   // Without this it tries for seven seconds on a machine that cannot download.
   process.env.MONGOMS_MAX_RETRIES ??= '0'
-  const { MongoBinary } = await import('mongodb-memory-server-core')
-  return await MongoBinary.getPath()
+  // Required, not imported: its declarations need declarations that it does not bring along.
+  const core = createRequire(import.meta.url)('mongodb-memory-server-core') as MemoryServerCore
+  return await core.MongoBinary.getPath()
 }
 
 async function installedWheel(): Promise<string> {
