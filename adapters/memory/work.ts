@@ -44,9 +44,10 @@ export class MemoryWork implements WorkTable {
     })
   }
 
-  claim({ holder, now, limit, perLane, room }: ClaimOptions): Promise<Work[]> {
+  claim({ holder, now, limit, perLane, room, prefix = '' }: ClaimOptions): Promise<Work[]> {
     return this.#change((write) => {
       const lanes = [...this.#waiting].map(([lane, waiting]) => {
+        if (!lane.startsWith(prefix)) return []
         const most = Math.max(0, Math.min(perLane, room?.get(lane) ?? perLane))
         return waiting.slice(0, most).filter((work) => work.dueAt <= now)
       })
@@ -80,11 +81,11 @@ export class MemoryWork implements WorkTable {
     return this.#rows.get(id)
   }
 
-  async nextDueAt(): Promise<number | undefined> {
+  async nextDueAt(prefix: string = ''): Promise<number | undefined> {
     this.#assertOpen()
     let next: number | undefined
-    for (const [first] of this.#waiting.values()) {
-      if (first && (next === undefined || first.dueAt < next)) next = first.dueAt
+    for (const [lane, [first]] of this.#waiting) {
+      if (first && lane.startsWith(prefix) && (next === undefined || first.dueAt < next)) next = first.dueAt
     }
     return next
   }

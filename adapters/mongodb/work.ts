@@ -62,11 +62,11 @@ export class MongoWork implements WorkTable {
     )
   }
 
-  async claim({ holder, now, limit, perLane, room }: ClaimOptions): Promise<Work[]> {
+  async claim({ holder, now, limit, perLane, room, prefix = '' }: ClaimOptions): Promise<Work[]> {
     await this.#giveBackLost()
     const full = [...(room ?? [])].filter(([, most]) => most <= 0).map(([lane]) => lane)
     const due = { state: 'waiting' as const, dueAt: { $lte: now } }
-    const lanes = await reaching(this.#rows.distinct('lane', { ...due, lane: { $nin: full } }))
+    const lanes = await reaching(this.#rows.distinct('lane', { ...due, lane: { ...beginning(prefix), $nin: full } }))
     const ids = inTurn(await this.#dueByLane(shuffled(lanes), due, (lane) => Math.min(perLane, limit, room?.get(lane) ?? perLane)))
     return ids.length === 0 ? [] : this.#take(ids.slice(0, limit), holder)
   }
@@ -94,8 +94,8 @@ export class MongoWork implements WorkTable {
     return document ? workOf(document) : undefined
   }
 
-  async nextDueAt(): Promise<number | undefined> {
-    const next = await reaching(this.#rows.findOne({ state: 'waiting' }, { sort: { dueAt: 1 }, projection: { dueAt: 1 } }))
+  async nextDueAt(prefix: string = ''): Promise<number | undefined> {
+    const next = await reaching(this.#rows.findOne({ state: 'waiting', lane: beginning(prefix) }, { sort: { dueAt: 1 }, projection: { dueAt: 1 } }))
     return next?.dueAt
   }
 
@@ -195,6 +195,11 @@ function workOf({ _id, lane, dueAt, body, holder, fence, doneAt }: WorkDocument)
     fence,
     ...(doneAt !== undefined && { doneAt }),
   }
+}
+
+/** Strings that begin so; compared by code point, so that nothing in the prefix needs escaping. */
+function beginning(prefix: string): { $gte: string; $lt?: string } {
+  return prefix === '' ? { $gte: '' } : { $gte: prefix, $lt: `${prefix}\u{10ffff}` }
 }
 
 function onlyDuplicates(error: unknown): boolean {

@@ -30,6 +30,8 @@ export interface Worker {
 /** What `claim` may choose from. */
 export interface ClaimOptions {
   readonly holder: string
+  /** Only lanes whose name begins so. Default: all. */
+  readonly prefix?: string
   /** Only work due by then, milliseconds since 1970. */
   readonly now: number
   /** At most so many in all. */
@@ -56,8 +58,8 @@ export interface WorkTable {
   /** Opens finished work again, due at `dueAt`. False: it is not finished, or not there. */
   reopen(id: string, change: { readonly dueAt: number; readonly body: JsonObject }): Promise<boolean>
   get(id: string): Promise<Work | undefined>
-  /** The earliest time at which work that nobody is at is due; undefined when there is none. */
-  nextDueAt(): Promise<number | undefined>
+  /** The earliest time at which work that nobody is at is due, in lanes that begin so; undefined when there is none. */
+  nextDueAt(prefix?: string): Promise<number | undefined>
   /** How much is open, by lane. */
   openByLane(): Promise<Map<string, number>>
   /** Removes what was done before then, milliseconds since 1970. Returns how many rows went. */

@@ -1,0 +1,96 @@
+import { OptionInvalidError } from '../../lib/index.ts'
+import { literalAddress } from './address-guard.ts'
+import { REASONS, type Reason } from './session-logout-events.ts'
+
+/** The client metadata member with which a client says for which reasons it wants to be told. Default: all. */
+export const INITIATORS = 'backchannel_logout_initiators'
+
+/**
+ * What is wrong with a back-channel logout URI (Back-Channel Logout 1.0 section 2.2: absolute, no fragment; https, here
+ * always but for loopback in development). Undefined: nothing.
+ */
+export function uriProblem(uri: unknown, development: boolean): string | undefined {
+  if (typeof uri !== 'string' || !URL.canParse(uri)) return 'must be an absolute URI'
+  const { protocol, hash, hostname, username, password } = new URL(uri)
+  if (hash !== '' || uri.includes('#')) return 'must not have a fragment'
+  if (username !== '' || password !== '') return 'must not have credentials in it'
+  if (protocol === 'https:') return undefined
+  if (protocol !== 'http:') return 'must be an https URI'
+  if (development && isLoopback(hostname)) return undefined
+  return development ? 'must be an https URI (http is for loopback only)' : 'must be an https URI'
+}
+
+function isLoopback(hostname: string): boolean {
+  const address = literalAddress(hostname)
+  return hostname === 'localhost' || hostname.endsWith('.localhost') || address === '::1' || (address?.startsWith('127.') ?? false)
+}
+
+/** What is wrong with a list of initiators. Undefined: nothing. */
+export function initiatorsProblem(initiators: unknown): string | undefined {
+  const known = Array.isArray(initiators) && initiators.every((reason) => REASONS.includes(reason as Reason))
+  return known ? undefined : `must be an array of ${REASONS.join(', ')}`
+}
+
+/** An error in the form that oidc-provider answers a registration with (RFC 7591 section 3.2.2). */
+function invalidClientMetadata(description: string): Error {
+  return Object.assign(new Error('invalid_client_metadata'), {
+    status: 400,
+    statusCode: 400,
+    expose: true,
+    error: 'invalid_client_metadata',
+    error_description: description,
+  })
+}
+
+interface ProviderConfiguration {
+  readonly clients?: readonly Readonly<Record<string, unknown>>[]
+  readonly clientDefaults?: Readonly<Record<string, unknown>>
+  readonly features?: Readonly<Record<string, unknown>>
+  readonly extraClientMetadata?: {
+    readonly properties?: readonly string[]
+    readonly validator?: (ctx: unknown, property: string, value: unknown, metadata: Record<string, unknown>) => void
+  }
+}
+
+/**
+ * The provider's configuration with what back-channel logout needs: the feature, the default that makes ID tokens carry
+ * a `sid`, the checks of what clients register.
+ *
+ * @throws OptionInvalidError (`OPTION_INVALID`) when a client of the configuration has an unusable URI
+ */
+export function withBackChannelLogout<C extends object>(configuration: C, development: boolean): C {
+  const given = configuration as ProviderConfiguration
+  for (const client of given.clients ?? []) assertClient(client, development)
+  const extra = given.extraClientMetadata
+  const complete: ProviderConfiguration = {
+    ...given,
+    features: { ...given.features, backchannelLogout: { enabled: true } },
+    clientDefaults: { backchannel_logout_session_required: true, ...given.clientDefaults },
+    extraClientMetadata: {
+      ...extra,
+      properties: [...new Set([...(extra?.properties ?? []), 'backchannel_logout_uri', INITIATORS])],
+      validator(ctx, property, value, metadata) {
+        // Without a context the client is a stored one: an error would disable it. It is not registered for logout instead.
+        if (ctx !== undefined) assertMetadata(property, value, development)
+        if (extra?.properties?.includes(property)) extra.validator?.(ctx, property, value, metadata)
+      },
+    },
+  }
+  return complete as C
+}
+
+function assertMetadata(property: string, value: unknown, development: boolean): void {
+  if (value === undefined) return
+  const problem =
+    property === 'backchannel_logout_uri' ? uriProblem(value, development) : property === INITIATORS ? initiatorsProblem(value) : undefined
+  if (problem !== undefined) throw invalidClientMetadata(`${property} ${problem}`)
+}
+
+function assertClient(client: Readonly<Record<string, unknown>>, development: boolean): void {
+  const where = `clients[client_id=${String(client['client_id'])}]`
+  const { backchannel_logout_uri: uri, [INITIATORS]: initiators } = client
+  const problem = uri === undefined ? undefined : uriProblem(uri, development)
+  if (problem !== undefined) throw new OptionInvalidError(`${where}.backchannel_logout_uri`, problem)
+  const unknown = initiators === undefined ? undefined : initiatorsProblem(initiators)
+  if (unknown !== undefined) throw new OptionInvalidError(`${where}.${INITIATORS}`, unknown)
+}

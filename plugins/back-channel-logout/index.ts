@@ -1,0 +1,6 @@
+export { BackChannelLogout, type BackChannelLogoutOptions, backChannelLogout } from './back-channel-logout.ts'
+export type { DeliveryPolicy } from './delivery-policy.ts'
+export type { Answer } from './judge.ts'
+export type { Network } from './network.ts'
+export type { Receipt, ReceiptEnd, ReceiptEntry } from './receipt.ts'
+export type { Reason, SessionLogoutEvent } from './session-logout-events.ts'

@@ -1,0 +1,146 @@
+import { lookup as systemLookup, type LookupAddress } from 'node:dns'
+import type { LookupFunction } from 'node:net'
+import { Agent, buildConnector, fetch } from 'undici'
+
+import { isSpecialUse, literalAddress } from './address-guard.ts'
+import type { Answer } from './judge.ts'
+
+/** Finds the addresses of a host: what `dns.lookup` does. Replaceable by tests. */
+export type Resolve = (hostname: string) => Promise<readonly LookupAddress[]>
+
+/** Sends logout tokens. The one place of this project that makes requests. */
+export interface Network {
+  /**
+   * Posts a form (Back-Channel Logout 1.0 section 2.5) and reads the answer. Never throws: whatever goes wrong is an
+   * answer too.
+   *
+   * @param inside - whether the operators allow this client to be inside their own network
+   */
+  post(url: string, form: Readonly<Record<string, string>>, options: { readonly inside: boolean; readonly signal: AbortSignal }): Promise<Answer>
+  close(): Promise<void>
+}
+
+/** So much of an answer is read. */
+const BODY_BYTES = 4_096
+
+/** How to make a network. */
+export interface NetworkOptions {
+  /** How long connecting may take, in milliseconds. */
+  readonly connectTimeoutMs: number
+  readonly resolve?: Resolve
+}
+
+/**
+ * The network, guarded: an address of special use is refused in three places, a literal host before connecting, every
+ * result of a look-up, and the address that the socket is really connected to, before anything is written. A look-up
+ * check alone would let literals through, which are never looked up.
+ */
+export function guardedNetwork({ connectTimeoutMs, resolve = resolveBySystem }: NetworkOptions): Network {
+  const guarded = new Agent({ ...LIMITS, connect: guardedConnector(connectTimeoutMs, resolve) })
+  const open = new Agent({ ...LIMITS, connect: { timeout: connectTimeoutMs, lookup: lookupWith(resolve, () => true) } })
+  return {
+    post: (url, form, { inside, signal }) => post(url, form, inside ? open : guarded, signal),
+    async close() {
+      await Promise.all([guarded.destroy(), open.destroy()])
+    },
+  }
+}
+
+const LIMITS = { headersTimeout: 60_000, bodyTimeout: 60_000, pipelining: 1, keepAliveTimeout: 4_000 } as const
+
+async function post(url: string, form: Readonly<Record<string, string>>, dispatcher: Agent, signal: AbortSignal): Promise<Answer> {
+  try {
+    const response = await fetch(url, {
+      method: 'POST',
+      headers: { 'content-type': 'application/x-www-form-urlencoded', accept: 'application/json, */*;q=0.1' },
+      body: new URLSearchParams(form).toString(),
+      redirect: 'manual',
+      signal,
+      dispatcher,
+    })
+    const body = await readStart(response.body, signal)
+    const retryAfter = response.headers.get('retry-after')
+    return { kind: 'answered', status: response.status, body, ...(retryAfter !== null && { retryAfter }) }
+  } catch (error) {
+    return { kind: 'failed', error: signal.aborted ? 'no answer in time' : reasonOf(error) }
+  }
+}
+
+/** The start of a body; the rest is not waited for. A body that breaks off is as good as one that ends: the status counts. */
+async function readStart(body: AsyncIterable<Uint8Array> | null, signal: AbortSignal): Promise<string> {
+  const chunks: Uint8Array[] = []
+  let bytes = 0
+  try {
+    for await (const chunk of body ?? []) {
+      chunks.push(chunk)
+      bytes += chunk.byteLength
+      if (bytes >= BODY_BYTES) break
+    }
+  } catch (error) {
+    if (!signal.aborted && bytes === 0) return `(the answer's body could not be read: ${reasonOf(error)})`
+  }
+  return new TextDecoder().decode(Buffer.concat(chunks).subarray(0, BODY_BYTES))
+}
+
+function guardedConnector(timeout: number, resolve: Resolve): buildConnector.connector {
+  const connect = buildConnector({ timeout, lookup: lookupWith(resolve, (address) => !isSpecialUse(address)) })
+  return (options, callback) => {
+    const literal = literalAddress(options.hostname)
+    if (literal !== undefined && isSpecialUse(literal)) {
+      callback(new SpecialUseAddress(literal), null)
+      return
+    }
+    connect(options, (error, socket) => {
+      if (error || !socket) {
+        callback(error ?? new Error('no socket'), null)
+        return
+      }
+      const address = socket.remoteAddress ?? ''
+      if (isSpecialUse(address)) {
+        socket.destroy()
+        callback(new SpecialUseAddress(address), null)
+        return
+      }
+      callback(null, socket)
+    })
+  }
+}
+
+/** A look-up for sockets whose results must all pass: one bad address among good ones is somebody's trick. */
+function lookupWith(resolve: Resolve, allowed: (address: string) => boolean): LookupFunction {
+  return (hostname, options, callback) => {
+    resolve(hostname).then(
+      (addresses) => {
+        const refused = addresses.find(({ address }) => !allowed(address))
+        const [first] = addresses
+        if (refused) callback(new SpecialUseAddress(refused.address), [])
+        else if (!first) callback(new Error(`${hostname} has no address`), [])
+        else if (options.all) callback(null, [...addresses])
+        else callback(null, first.address, first.family)
+      },
+      (error: NodeJS.ErrnoException) => callback(error, []),
+    )
+  }
+}
+
+const resolveBySystem: Resolve = (hostname) =>
+  new Promise((resolve, reject) => {
+    systemLookup(hostname, { all: true }, (error, addresses) => (error ? reject(error) : resolve(addresses)))
+  })
+
+class SpecialUseAddress extends Error {
+  readonly code = 'SPECIAL_USE_ADDRESS'
+  constructor(address: string) {
+    super(`${address} is an address of special use: RPs inside your own network must be allowed by client id (allowInternal)`)
+  }
+}
+
+/** What went wrong, in a line: the innermost cause says it best. */
+function reasonOf(error: unknown): string {
+  let innermost = error
+  while (innermost instanceof Error && innermost.cause instanceof Error) innermost = innermost.cause
+  if (innermost instanceof AggregateError) innermost = innermost.errors[0] ?? innermost
+  if (!(innermost instanceof Error)) return String(innermost)
+  const code = 'code' in innermost && typeof innermost.code === 'string' ? `${innermost.code}: ` : ''
+  return `${code}${innermost.message}`.slice(0, 500)
+}

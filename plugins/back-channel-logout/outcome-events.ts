@@ -1,0 +1,72 @@
+import type { Claim, NewCommit } from '../../lib/index.ts'
+import type { Attempt } from './attempt.ts'
+import type { Delivery, Step } from './delivery.ts'
+import { type SessionLogoutEvent, toEvent } from './session-logout-events.ts'
+
+/** So much of an RP's answer is kept. */
+const ANSWER_CHARS = 1_000
+
+/** The commit that records what a step came to. */
+export function commitOfStep(id: string, step: Step, tookMs: number, issuer: string): NewCommit {
+  const { clientId, sid, attempts } = step.delivery
+  const common = { delivery: id, client_id: clientId }
+  switch (step.kind) {
+    case 'confirmed': {
+      const took_ms = Math.round(tookMs)
+      return settling(id, step.delivery, issuer, {
+        type: 'session_logout.back_channel.sent',
+        ...common,
+        oidc_session_id: sid,
+        attempt: attempts,
+        status: step.status,
+        took_ms,
+      })
+    }
+    case 'rejected': {
+      const answer = wellFormed(step.answer.slice(0, ANSWER_CHARS))
+      return settling(id, step.delivery, issuer, {
+        type: 'session_logout.back_channel.rejected',
+        ...common,
+        attempt: attempts,
+        status: step.status,
+        answer,
+      })
+    }
+    case 'abandoned':
+      return settling(id, step.delivery, issuer, { type: 'session_logout.back_channel.abandoned', ...common, attempts, why: 'budget_spent' })
+    case 'again': {
+      const failure = {
+        ...(step.status !== undefined && { status: step.status }),
+        ...(step.error !== undefined && { error: wellFormed(step.error) }),
+      }
+      return commit(step.delivery, issuer, {
+        type: 'session_logout.back_channel.attempt_failed',
+        ...common,
+        attempt: attempts,
+        ...failure,
+        next_attempt_at: step.dueAt,
+      })
+    }
+  }
+}
+
+/** The commit that records that there is nobody to be told any more. */
+export function commitOfNobody(id: string, delivery: Delivery, { why }: Extract<Attempt, { kind: 'nobody' }>, issuer: string): NewCommit {
+  const { clientId, attempts } = delivery
+  return settling(id, delivery, issuer, { type: 'session_logout.back_channel.abandoned', delivery: id, client_id: clientId, attempts, why })
+}
+
+/** A delivery is settled once, whoever else believes to hold it. */
+function settling(id: string, delivery: Delivery, issuer: string, event: SessionLogoutEvent): NewCommit {
+  const claim: Claim = { kind: 'once', mark: `delivery:${id}#settled` }
+  return { ...commit(delivery, issuer, event), claims: [claim] }
+}
+
+function commit({ sessionUid }: Delivery, issuer: string, event: SessionLogoutEvent): NewCommit {
+  return { events: [toEvent(sessionUid, event)], meta: { instance: issuer, actor: 'system' } }
+}
+
+/** What an RP says may be cut in the middle of a character. */
+function wellFormed(text: string): string {
+  return text.replace(/\p{Surrogate}/gu, '\ufffd')
+}

@@ -1,0 +1,49 @@
+import { type ProviderLike, ProviderUnfitError } from '../../lib/index.ts'
+
+/** What this plugin uses of a client of oidc-provider. */
+export interface OidcClient {
+  readonly clientId: string
+  readonly backchannelLogoutUri?: string
+  readonly backchannelLogoutSessionRequired?: boolean
+  readonly sectorIdentifier?: string
+  /** Whether its ID tokens carry `sid` without being asked. */
+  includeSid(): boolean
+  /** Extra metadata, under the name it was registered with. */
+  readonly [metadata: string]: unknown
+}
+
+/** oidc-provider's `IdToken`; `mask` is missing in its types. */
+export interface IdToken {
+  mask: Readonly<Record<string, null>>
+  set(claim: string, value: unknown): void
+  issue(options: { readonly use: 'logout' }): Promise<string>
+}
+
+/** What this plugin uses of a provider: some of it is not in oidc-provider's types, so it is looked for at start. */
+export interface OidcProvider extends ProviderLike {
+  readonly IdToken: new (claims: { readonly sub: string }, options: { readonly client: OidcClient; readonly ctx: undefined }) => IdToken
+  readonly Client: {
+    find(id: string): Promise<OidcClient | undefined>
+    readonly prototype: { backchannelLogout?: (sub: string, sid: string) => Promise<void> }
+  }
+  urlFor(route: string): string
+}
+
+/**
+ * The provider as this plugin needs it.
+ *
+ * @throws ProviderUnfitError (`PROVIDER_UNFIT`) when this version of oidc-provider works in another way
+ */
+export function internalsOf(provider: ProviderLike): OidcProvider {
+  const { IdToken, Client, urlFor } = provider as Partial<OidcProvider>
+  const missing = [
+    typeof IdToken?.prototype?.set === 'function' ? undefined : 'IdToken#set',
+    typeof IdToken?.prototype?.issue === 'function' ? undefined : 'IdToken#issue',
+    typeof Client?.prototype.backchannelLogout === 'function' ? undefined : 'Client#backchannelLogout',
+    typeof urlFor === 'function' ? undefined : 'urlFor',
+  ].filter((name) => name !== undefined)
+  if (missing.length > 0) {
+    throw new ProviderUnfitError(`this version of oidc-provider has no ${missing.join(', ')}: use 9.10 or later, below 10`)
+  }
+  return provider as OidcProvider
+}

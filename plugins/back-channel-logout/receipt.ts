@@ -1,0 +1,100 @@
+import type { Reason } from './session-logout-events.ts'
+import type { DeliveryState, SessionLogout } from './session-logout.ts'
+
+/** What became of the end of a session, RP by RP. */
+export interface Receipt {
+  readonly sessionUid: string
+  /** Every end: of the whole session, or of single logins before. */
+  readonly ends: readonly ReceiptEnd[]
+  /** True when nobody is still to be told. */
+  readonly settled: boolean
+}
+
+export interface ReceiptEnd {
+  readonly reason: Reason
+  /** When it was recorded, milliseconds since 1970. */
+  readonly at: number
+  /** The issuer in whose name it ended. */
+  readonly origin: string
+  /** The whole session, or single logins. */
+  readonly whole: boolean
+  /** The client that asked for it. */
+  readonly byClient?: string
+  readonly actor?: string
+  readonly relyingParties: readonly ReceiptEntry[]
+  /** From the end until the last RP confirmed, in milliseconds; absent while one has not. */
+  readonly timeToLogoutMs?: number
+}
+
+export interface ReceiptEntry {
+  readonly clientId: string
+  readonly sid: string
+  readonly delivery: string
+  readonly state: 'pending' | 'confirmed' | 'rejected' | 'abandoned'
+  /** How often it was tried. */
+  readonly attempts: number
+  /** When that was known, milliseconds since 1970; absent while pending. */
+  readonly at?: number
+  /** The RP's HTTP status, where it answered. */
+  readonly status?: number
+  /** Why it failed, or failed last. */
+  readonly why?: string
+  /** Milliseconds since 1970; only while pending after a failure. */
+  readonly nextAttemptAt?: number
+  /** From the end until this RP confirmed, in milliseconds. */
+  readonly timeToLogoutMs?: number
+}
+
+/** The receipt is a view of the fold: it holds nothing that the log does not. */
+export function receiptOf(logout: SessionLogout): Receipt {
+  const ends = logout.terminations.map(({ reason, at, origin, scope, byClient, actor, owed }) => {
+    const relyingParties = owed.map(({ delivery, registration: { clientId, sid } }) => ({
+      clientId,
+      sid,
+      delivery,
+      ...entryOf(logout.deliveries.get(delivery) ?? { kind: 'pending', attempts: 0 }, at),
+    }))
+    const confirmed = relyingParties.every(({ state }) => state === 'confirmed')
+    const slowest = Math.max(0, ...relyingParties.map(({ timeToLogoutMs }) => timeToLogoutMs ?? 0))
+    return {
+      reason,
+      at,
+      origin,
+      whole: scope === 'session',
+      ...(byClient !== undefined && { byClient }),
+      ...(actor !== undefined && { actor }),
+      relyingParties,
+      ...(confirmed && relyingParties.length > 0 && { timeToLogoutMs: slowest }),
+    }
+  })
+  const settled = ends.every(({ relyingParties }) => relyingParties.every(({ state }) => state !== 'pending'))
+  return { sessionUid: logout.uid, ends, settled }
+}
+
+function entryOf(delivery: DeliveryState, endedAt: number): Omit<ReceiptEntry, 'clientId' | 'sid' | 'delivery'> {
+  switch (delivery.kind) {
+    case 'pending': {
+      const { attempts, lastFailure } = delivery
+      const why = lastFailure?.error ?? (lastFailure?.status !== undefined ? `HTTP ${lastFailure.status}` : undefined)
+      return {
+        state: 'pending',
+        attempts,
+        ...(lastFailure?.status !== undefined && { status: lastFailure.status }),
+        ...(why !== undefined && { why }),
+        ...(lastFailure && { nextAttemptAt: lastFailure.next_attempt_at }),
+      }
+    }
+    case 'confirmed':
+      return {
+        state: 'confirmed',
+        attempts: delivery.attempt,
+        at: delivery.at,
+        status: delivery.status,
+        timeToLogoutMs: Math.max(0, delivery.at - endedAt),
+      }
+    case 'rejected':
+      return { state: 'rejected', attempts: delivery.attempt, at: delivery.at, status: delivery.status, why: delivery.answer }
+    case 'abandoned':
+      return { state: 'abandoned', attempts: delivery.attempts, at: delivery.at, why: delivery.why }
+  }
+}

@@ -1,0 +1,125 @@
+import type { JsonObject, NewEvent } from '../../lib/index.ts'
+
+/** Why a session ended, as a client may filter on it. */
+export type Reason =
+  | 'rp_initiated'
+  | 'account_switched'
+  | 'single_session'
+  | 'session_expired'
+  | 'authorization_removed'
+  | 'admin'
+  | 'account_disabled'
+  | 'account_deleted'
+  | 'password_changed'
+  | 'signed_out_everywhere'
+  | 'session_destroyed'
+
+export const REASONS: readonly Reason[] = [
+  'rp_initiated',
+  'account_switched',
+  'single_session',
+  'session_expired',
+  'authorization_removed',
+  'admin',
+  'account_disabled',
+  'account_deleted',
+  'password_changed',
+  'signed_out_everywhere',
+  'session_destroyed',
+]
+
+/** An RP holds a login of this session, and wants to be told when it ends. */
+export interface Registered {
+  readonly type: 'session_logout.back_channel.registered'
+  readonly client_id: string
+  /** The RP's own session id for the login: the `sid` of its ID tokens (Back-Channel Logout 1.0 section 2.1). */
+  readonly oidc_session_id: string
+  /** The account, sealed. */
+  readonly user_id: string
+  /** The URI as it was, for history; what counts when a token is sent is the client as it is then. */
+  readonly back_channel_logout_uri: string
+  /** Whether the ID tokens of this login carry the sid, and so the logout token does. */
+  readonly session_required: boolean
+  /** The reasons for which the client wants to be told; absent: all. */
+  readonly initiators?: readonly Reason[]
+}
+
+/** The session, or part of it, ended. */
+export interface Terminated {
+  readonly type: 'session_logout.terminated'
+  readonly reason: Reason
+  /** The issuer in whose name the session ended: the token's issuer, never the request's host. */
+  readonly triggered_at_origin: string
+  /** The whole session, or the logins with these sids. */
+  readonly scope: 'session' | readonly string[]
+  readonly actor?: string
+  /** The client that asked for it. */
+  readonly by_client?: string
+}
+
+/** The RP confirmed: 200, 202 or 204. */
+export interface Sent {
+  readonly type: 'session_logout.back_channel.sent'
+  readonly delivery: string
+  readonly client_id: string
+  readonly oidc_session_id: string
+  readonly attempt: number
+  readonly status: number
+  readonly took_ms: number
+}
+
+/** Will be tried again. */
+export interface AttemptFailed {
+  readonly type: 'session_logout.back_channel.attempt_failed'
+  readonly delivery: string
+  readonly client_id: string
+  readonly attempt: number
+  readonly status?: number
+  readonly error?: string
+  /** Milliseconds since 1970. */
+  readonly next_attempt_at: number
+}
+
+/** The RP refuses for good. Terminal, and never counted as delivered. */
+export interface Rejected {
+  readonly type: 'session_logout.back_channel.rejected'
+  readonly delivery: string
+  readonly client_id: string
+  readonly attempt: number
+  readonly status: number
+  readonly answer: string
+}
+
+/** Nobody will try any more: a dead letter, or nobody is there to be told. */
+export interface Abandoned {
+  readonly type: 'session_logout.back_channel.abandoned'
+  readonly delivery: string
+  readonly client_id: string
+  readonly attempts: number
+  readonly why: 'budget_spent' | 'client_deleted' | 'no_uri'
+}
+
+/** The facts of the aggregate `session_logout`. */
+export type SessionLogoutEvent = Registered | Terminated | Sent | AttemptFailed | Rejected | Abandoned
+
+const PREFIX = 'session_logout.'
+const STREAM = 'session_logout:'
+
+/** The stream of one session's logout. */
+export function sessionLogoutStream(uid: string): string {
+  return `${STREAM}${uid}`
+}
+
+/** The session uid of such a stream; undefined for other streams. */
+export function uidOfStream(stream: string): string | undefined {
+  return stream.startsWith(STREAM) ? stream.slice(STREAM.length) : undefined
+}
+
+export function isSessionLogout(type: string): boolean {
+  return type.startsWith(PREFIX)
+}
+
+/** The fact as an event of the log. */
+export function toEvent(uid: string, { type, ...data }: SessionLogoutEvent, also: readonly string[] = []): NewEvent {
+  return { stream: sessionLogoutStream(uid), ...(also.length > 0 && { also }), type, data: data as unknown as JsonObject }
+}

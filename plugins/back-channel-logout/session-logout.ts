@@ -1,0 +1,183 @@
+import { type Commit, EventTypeUnknownError } from '../../lib/index.ts'
+import {
+  type AttemptFailed,
+  isSessionLogout,
+  type Reason,
+  type Registered,
+  type SessionLogoutEvent,
+  sessionLogoutStream,
+  type Terminated,
+} from './session-logout-events.ts'
+
+/** A login of the session at an RP that is still to be told of its end. */
+export interface Registration {
+  readonly clientId: string
+  readonly sid: string
+  /** The account, sealed under the session_logout stream. */
+  readonly sealedSubject: string
+  readonly withSid: boolean
+  readonly initiators?: readonly Reason[]
+}
+
+/** One end of the session, or of part of it, and who is owed a token for it. */
+export interface Termination {
+  readonly position: number
+  /** When it was recorded, milliseconds since 1970. */
+  readonly at: number
+  readonly reason: Reason
+  readonly origin: string
+  readonly scope: Terminated['scope']
+  readonly actor?: string
+  readonly byClient?: string
+  readonly owed: readonly Owed[]
+}
+
+/** A logout token owed to an RP. */
+export interface Owed {
+  /** Derived from the log, so that planning it twice makes it once: position, event, part. */
+  readonly delivery: string
+  readonly registration: Registration
+}
+
+/** How a delivery stands. */
+export type DeliveryState =
+  | { readonly kind: 'pending'; readonly attempts: number; readonly lastFailure?: AttemptFailed }
+  | { readonly kind: 'confirmed'; readonly at: number; readonly attempt: number; readonly status: number; readonly tookMs: number }
+  | { readonly kind: 'rejected'; readonly at: number; readonly attempt: number; readonly status: number; readonly answer: string }
+  | { readonly kind: 'abandoned'; readonly at: number; readonly why: string; readonly attempts: number }
+
+/** The fold of one session's logout. */
+export interface SessionLogout {
+  readonly uid: string
+  /** Logins that have not ended, by client and sid. */
+  readonly registrations: ReadonlyMap<string, Registration>
+  readonly terminations: readonly Termination[]
+  readonly deliveries: ReadonlyMap<string, DeliveryState>
+}
+
+/** A session of which nothing is known. */
+export function nothing(uid: string): SessionLogout {
+  return { uid, registrations: new Map(), terminations: [], deliveries: new Map() }
+}
+
+/**
+ * One commit further.
+ *
+ * @throws EventTypeUnknownError (`EVENT_TYPE_UNKNOWN`)
+ */
+export function evolve(state: SessionLogout, commit: Commit): SessionLogout {
+  const stream = sessionLogoutStream(state.uid)
+  let next = state
+  commit.events.forEach((event, index) => {
+    if (event.stream !== stream || !isSessionLogout(event.type)) return
+    next = apply(next, { type: event.type, ...event.data } as unknown as SessionLogoutEvent, commit, index)
+  })
+  return next
+}
+
+/** The state that a stream's commits leave. */
+export function fold(uid: string, commits: readonly Commit[]): SessionLogout {
+  return commits.reduce(evolve, nothing(uid))
+}
+
+function apply(state: SessionLogout, event: SessionLogoutEvent, commit: Commit, index: number): SessionLogout {
+  switch (event.type) {
+    case 'session_logout.back_channel.registered':
+      return { ...state, registrations: new Map(state.registrations).set(keyOf(event.client_id, event.oidc_session_id), registrationOf(event)) }
+    case 'session_logout.terminated':
+      return terminate(state, event, commit, index)
+    case 'session_logout.back_channel.attempt_failed':
+      return pending(state, event.delivery, event)
+    case 'session_logout.back_channel.sent':
+      return settled(state, event.delivery, {
+        kind: 'confirmed',
+        at: commit.at,
+        attempt: event.attempt,
+        status: event.status,
+        tookMs: event.took_ms,
+      })
+    case 'session_logout.back_channel.rejected':
+      return settled(state, event.delivery, {
+        kind: 'rejected',
+        at: commit.at,
+        attempt: event.attempt,
+        status: event.status,
+        answer: event.answer,
+      })
+    case 'session_logout.back_channel.abandoned':
+      return settled(state, event.delivery, { kind: 'abandoned', at: commit.at, why: event.why, attempts: event.attempts })
+    default:
+      throw new EventTypeUnknownError(sessionLogoutStream(state.uid), (event as { type: string }).type)
+  }
+}
+
+function registrationOf({ client_id, oidc_session_id, user_id, session_required, initiators }: Registered): Registration {
+  return {
+    clientId: client_id,
+    sid: oidc_session_id,
+    sealedSubject: user_id,
+    withSid: session_required,
+    ...(initiators && { initiators }),
+  }
+}
+
+function terminate(state: SessionLogout, event: Terminated, commit: Commit, index: number): SessionLogout {
+  const ended = [...state.registrations].filter(([, { sid }]) => event.scope === 'session' || event.scope.includes(sid))
+  const registrations = new Map(state.registrations)
+  for (const [key] of ended) registrations.delete(key)
+  const owed = owedFor(
+    ended.map(([, registration]) => registration),
+    event.reason,
+  ).map((registration, part) => ({ delivery: `${commit.position}/${index}.${part}`, registration }))
+  const deliveries = new Map(state.deliveries)
+  for (const { delivery } of owed) if (!deliveries.has(delivery)) deliveries.set(delivery, { kind: 'pending', attempts: 0 })
+  const termination: Termination = {
+    position: commit.position,
+    at: commit.at,
+    reason: event.reason,
+    origin: event.triggered_at_origin,
+    scope: event.scope,
+    ...(event.actor !== undefined && { actor: event.actor }),
+    ...(event.by_client !== undefined && { byClient: event.by_client }),
+    owed,
+  }
+  return { ...state, registrations, terminations: [...state.terminations, termination], deliveries }
+}
+
+/**
+ * Who is owed a token: each login whose client did not filter the reason out. A token without a sid ends all the user's
+ * sessions at the RP, so one is enough.
+ */
+function owedFor(ended: readonly Registration[], reason: Reason): Registration[] {
+  const told = new Set<string>()
+  return ended
+    .filter(({ initiators }) => initiators?.includes(reason) ?? true)
+    .toSorted((a, b) => compare(a.clientId, b.clientId) || compare(a.sid, b.sid))
+    .filter(({ clientId, withSid }) => {
+      if (withSid) return true
+      const first = !told.has(clientId)
+      told.add(clientId)
+      return first
+    })
+}
+
+function pending(state: SessionLogout, delivery: string, event: AttemptFailed): SessionLogout {
+  const before = state.deliveries.get(delivery)
+  if (before && before.kind !== 'pending') return state // a late holder of the delivery: it was settled meanwhile
+  return {
+    ...state,
+    deliveries: new Map(state.deliveries).set(delivery, { kind: 'pending', attempts: event.attempt, lastFailure: event }),
+  }
+}
+
+function settled(state: SessionLogout, delivery: string, outcome: DeliveryState): SessionLogout {
+  return { ...state, deliveries: new Map(state.deliveries).set(delivery, outcome) }
+}
+
+function keyOf(clientId: string, sid: string): string {
+  return JSON.stringify([clientId, sid])
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
+}
