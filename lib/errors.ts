@@ -123,7 +123,9 @@ export class ServerUnfitError extends EventStoreError {
 export class SchemaNewerError extends EventStoreError {
   readonly code = 'SCHEMA_NEWER'
   constructor(what: string, found: number, known: number) {
-    super(`${what} has schema version ${found}, this version of oidc-provider-eventstore knows ${known}: upgrade the package`)
+    super(
+      `${what} has schema version ${found}, this version of oidc-provider-eventstore knows ${known}: upgrade the package`,
+    )
   }
 }
 

@@ -9,7 +9,6 @@ import type { Payload } from './provider/models.ts'
 import { isUnavailable, OneCommit } from './provider/one-commit.ts'
 import type { ProviderLike } from './provider/provider-like.ts'
 import { asProviderError, usedUp } from './provider/refusals.ts'
-import type { RequestContext } from './provider/request-context.ts'
 import { UnitOfWork, type UnitSurroundings } from './provider/unit-of-work.ts'
 
 /** How the provider is put on the log. All optional. */
@@ -86,10 +85,18 @@ export class EventSourced {
    */
   start(provider: ProviderLike): Promise<void> {
     if (this.#provider && this.#provider !== provider) {
-      return Promise.reject(new ProviderUnfitError('this was started with another provider: make one eventSourced() for each'))
+      return Promise.reject(
+        new ProviderUnfitError('this was started with another provider: make one eventSourced() for each'),
+      )
     }
-    if (typeof provider?.use !== 'function' || typeof provider.issuer !== 'string' || typeof provider.Session !== 'function') {
-      return Promise.reject(new ProviderUnfitError('start() needs the Provider instance that configure() was called for'))
+    if (
+      typeof provider?.use !== 'function' ||
+      typeof provider.issuer !== 'string' ||
+      typeof provider.Session !== 'function'
+    ) {
+      return Promise.reject(
+        new ProviderUnfitError('start() needs the Provider instance that configure() was called for'),
+      )
     }
     this.#started ??= this.#start(provider)
     return this.#started
@@ -149,17 +156,20 @@ export class EventSourced {
 const OPTIONS: ReadonlySet<string> = new Set(['plugins', 'logger', 'clock'])
 
 function assertOptions(store: EventStore, options: EventSourcedOptions): void {
-  if (typeof store?.append !== 'function') throw new OptionInvalidError('store', 'must be an EventStore: open one from adapters/')
+  if (typeof store?.append !== 'function')
+    throw new OptionInvalidError('store', 'must be an EventStore: open one from adapters/')
   for (const option of Object.keys(options)) {
     if (!OPTIONS.has(option)) throw new OptionInvalidError(option, `is not known; known are ${[...OPTIONS].join(', ')}`)
   }
-  if (options.plugins !== undefined && !Array.isArray(options.plugins)) throw new OptionInvalidError('plugins', 'must be an array')
+  if (options.plugins !== undefined && !Array.isArray(options.plugins))
+    throw new OptionInvalidError('plugins', 'must be an array')
   const names = new Set<string>()
   for (const { name } of options.plugins ?? []) {
     if (names.has(name)) throw new OptionInvalidError('plugins', `has two plugins called "${name}"`)
     names.add(name)
   }
   for (const method of ['debug', 'info', 'warn', 'error'] as const) {
-    if (options.logger && typeof options.logger[method] !== 'function') throw new OptionInvalidError('logger', `needs a method \`${method}\``)
+    if (options.logger && typeof options.logger[method] !== 'function')
+      throw new OptionInvalidError('logger', `needs a method \`${method}\``)
   }
 }

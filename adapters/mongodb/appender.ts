@@ -1,6 +1,12 @@
 import { type AnyClientBulkWriteModel, type Document, Long } from 'mongodb'
 import type { Clock, Timer } from '../../lib/clock.ts'
-import { ConcurrencyError, OutcomeUnknownError, StoreClosedError, StoreRefusedError, StoreUnavailableError } from '../../lib/errors.ts'
+import {
+  ConcurrencyError,
+  OutcomeUnknownError,
+  StoreClosedError,
+  StoreRefusedError,
+  StoreUnavailableError,
+} from '../../lib/errors.ts'
 import { versionClaim } from '../../lib/log/claims.ts'
 import type { Appended, NewCommit } from '../../lib/log/commit.ts'
 import { firstVersions, type PreparedCommit, prepare } from '../../lib/log/prepare.ts'
@@ -121,9 +127,11 @@ export class Appender {
     for (const [stream, version] of firstVersions(prepared.events)) {
       if (version === 1) continue
       const predecessor = { k: versionClaim(stream, version - 1) }
-      const found = await this.#parts.collections.events.findOne(predecessor, { projection: { _id: 1 } }).catch((cause) => {
-        throw new StoreUnavailableError('MongoDB does not answer: nothing was stored', { cause })
-      })
+      const found = await this.#parts.collections.events
+        .findOne(predecessor, { projection: { _id: 1 } })
+        .catch((cause) => {
+          throw new StoreUnavailableError('MongoDB does not answer: nothing was stored', { cause })
+        })
       if (!found) throw new ConcurrencyError(stream)
     }
   }
@@ -142,7 +150,8 @@ export class Appender {
     for (const pending of [...this.#unanswered]) {
       const waited = now - pending.since
       if (waited < UNSENT_MS) break
-      if (!pending.sent) pending.reject(new StoreUnavailableError('MongoDB does not answer: nothing was stored, try again later'))
+      if (!pending.sent)
+        pending.reject(new StoreUnavailableError('MongoDB does not answer: nothing was stored, try again later'))
       else if (waited >= UNKNOWN_MS) pending.reject(new OutcomeUnknownError('MongoDB did not answer in time'))
     }
     const [first] = this.#unanswered
@@ -161,7 +170,7 @@ export class Appender {
   }
 
   #send(): void {
-    if (this.#sending) {
+    if (this.#sending !== undefined) {
       this.#kicked = true
       return
     }
@@ -212,7 +221,11 @@ export class Appender {
         update: { $set: { n: Long.fromNumber(last + batch.length) } },
         upsert: true,
       },
-      ...documents.map((document) => ({ name: 'insertOne' as const, namespace: collections.namespace('events'), document })),
+      ...documents.map((document) => ({
+        name: 'insertOne' as const,
+        namespace: collections.namespace('events'),
+        document,
+      })),
     ]
     for (const pending of batch) pending.sent = true
     const started = clock.monotonic()
@@ -306,7 +319,12 @@ export class Appender {
   #refuse(pending: Pending, cause: unknown): void {
     this.#inFlight.delete(pending)
     const why = cause instanceof Error ? cause.message : String(cause)
-    pending.reject(new StoreRefusedError(`MongoDB refuses the commit (${why}): see to the database user's rights and the server's log`, { cause }))
+    pending.reject(
+      new StoreRefusedError(
+        `MongoDB refuses the commit (${why}): see to the database user's rights and the server's log`,
+        { cause },
+      ),
+    )
   }
 }
 

@@ -42,7 +42,10 @@ export class MongoConsumers implements ConsumerTable {
     return document ? recordOf(document) : undefined
   }
 
-  async take({ name, token, beat, holder: former }: ConsumerRecord, holder: string): Promise<ConsumerRecord | undefined> {
+  async take(
+    { name, token, beat, holder: former }: ConsumerRecord,
+    holder: string,
+  ): Promise<ConsumerRecord | undefined> {
     const document = await reaching(
       this.#consumers.findOneAndUpdate(
         { _id: name, token, beat, holder: former ?? { $exists: false } },
@@ -60,7 +63,10 @@ export class MongoConsumers implements ConsumerTable {
 
   async checkpoint(name: string, token: number, position: number): Promise<boolean> {
     const { matchedCount } = await reaching(
-      this.#consumers.updateOne(held(name, token), { $inc: { beat: 1 }, $max: { position: Long.fromNumber(position) } }),
+      this.#consumers.updateOne(held(name, token), {
+        $inc: { beat: 1 },
+        $max: { position: Long.fromNumber(position) },
+      }),
     )
     return matchedCount === 1
   }

@@ -72,7 +72,12 @@ export class MongoEventStore implements EventStore {
     return new MongoEventStore(collections, keys, traits, options)
   }
 
-  private constructor(collections: Collections, keys: KeyRing, traits: ServerTraits, { clock = systemClock, logger = silent }: MongoOptions) {
+  private constructor(
+    collections: Collections,
+    keys: KeyRing,
+    traits: ServerTraits,
+    { clock = systemClock, logger = silent }: MongoOptions,
+  ) {
     this.keys = keys
     this.#collections = collections
     this.#clock = clock
@@ -101,14 +106,22 @@ export class MongoEventStore implements EventStore {
   async read(stream: string, { from, direction = 'forwards', limit = 0 }: ReadOptions = {}): Promise<Commit[]> {
     this.#assertOpen()
     const forwards = direction === 'forwards'
-    const range = from === undefined ? {} : { _id: forwards ? { $gte: Long.fromNumber(from) } : { $lte: Long.fromNumber(from) } }
+    const range =
+      from === undefined ? {} : { _id: forwards ? { $gte: Long.fromNumber(from) } : { $lte: Long.fromNumber(from) } }
     const found = this.#collections.events.find({ s: stream, ...range }).sort({ _id: forwards ? 1 : -1 })
     return this.#commits(reaching(found.limit(limit).toArray()))
   }
 
   async readStreams(streams: readonly string[]): Promise<Commit[]> {
     this.#assertOpen()
-    return this.#commits(reaching(this.#collections.events.find({ s: { $in: [...streams] } }).sort({ _id: 1 }).toArray()))
+    return this.#commits(
+      reaching(
+        this.#collections.events
+          .find({ s: { $in: [...streams] } })
+          .sort({ _id: 1 })
+          .toArray(),
+      ),
+    )
   }
 
   async readAll({ after, limit }: { readonly after: number; readonly limit: number }): Promise<Commit[]> {
@@ -136,7 +149,13 @@ export class MongoEventStore implements EventStore {
     return position
   }
 
-  async *subscribe({ after, signal }: { readonly after: number; readonly signal?: AbortSignal }): AsyncGenerator<readonly Commit[]> {
+  async *subscribe({
+    after,
+    signal,
+  }: {
+    readonly after: number
+    readonly signal?: AbortSignal
+  }): AsyncGenerator<readonly Commit[]> {
     this.#assertOpen()
     const ended = new AbortController()
     const end = (): void => ended.abort()
@@ -191,14 +210,15 @@ export class MongoEventStore implements EventStore {
   }
 
   #assertOpen(): void {
-    if (this.#closed) throw new StoreClosedError()
+    if (this.#closed !== undefined) throw new StoreClosedError()
   }
 }
 
 const OPTIONS: ReadonlySet<string> = new Set(['keys', 'prefix', 'logger', 'clock'])
 
 function assertOptions(db: Db, options: MongoOptions): void {
-  if (typeof db?.collection !== 'function') throw new OptionInvalidError('db', "must be a Db of the mongodb driver: client.db('op')")
+  if (typeof db?.collection !== 'function')
+    throw new OptionInvalidError('db', "must be a Db of the mongodb driver: client.db('op')")
   for (const option of Object.keys(options ?? {})) {
     if (!OPTIONS.has(option)) throw new OptionInvalidError(option, `is not known; known are ${[...OPTIONS].join(', ')}`)
   }

@@ -67,7 +67,9 @@ export function counterMoved(error: unknown): boolean {
 
 /** Whether a unique index refused a single write. */
 export function isDuplicate(error: unknown): boolean {
-  return error instanceof MongoServerError && error.code === DUPLICATE && !error.errorLabels.includes('RetryableWriteError')
+  return (
+    error instanceof MongoServerError && error.code === DUPLICATE && !error.errorLabels.includes('RetryableWriteError')
+  )
 }
 
 /** Whether asking again will not help. */

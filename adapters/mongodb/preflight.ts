@@ -22,7 +22,9 @@ export async function prepareDatabase(collections: Collections, keys: KeyRing): 
     { key: { s: 1, _id: -1 }, name: 'streams' },
     { key: { k: 1 }, name: 'claims', unique: true, sparse: true },
   ])
-  await ignoringDuplicate(collections.counters.updateOne({ _id: 'events' }, { $setOnInsert: { n: Long.ZERO } }, { upsert: true }))
+  await ignoringDuplicate(
+    collections.counters.updateOne({ _id: 'events' }, { $setOnInsert: { n: Long.ZERO } }, { upsert: true }),
+  )
   await collections.workers.createIndex({ table: 1 })
 }
 
@@ -31,7 +33,10 @@ async function recordSchema({ schema }: Collections, keys: KeyRing): Promise<voi
   const fresh = { version: SCHEMA_VERSION, hashing: keys.hashingFingerprints() }
   await ignoringDuplicate(schema.updateOne({ _id: 'schema' }, { $setOnInsert: fresh }, { upsert: true }))
   const found = await schema.findOne({ _id: 'schema' })
-  if (!found) throw new ServerUnfitError('the schema version was written and cannot be read back: is this user allowed to read the database?')
+  if (!found)
+    throw new ServerUnfitError(
+      'the schema version was written and cannot be read back: is this user allowed to read the database?',
+    )
   if (found.version > SCHEMA_VERSION) throw new SchemaNewerError('the database', found.version, SCHEMA_VERSION)
   keys.assertHashingKnown(found.hashing)
   await schema.updateOne({ _id: 'schema' }, { $addToSet: { hashing: { $each: keys.hashingFingerprints() } } })

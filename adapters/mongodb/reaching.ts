@@ -12,7 +12,8 @@ export async function reaching<T>(call: Promise<T>): Promise<T> {
   } catch (cause) {
     if (cause instanceof EventStoreError) throw cause
     const why = cause instanceof Error ? cause.message : String(cause)
-    if (isPermanent(cause)) throw new StoreRefusedError(`MongoDB refuses (${why}): see to the database user's rights`, { cause })
+    if (isPermanent(cause))
+      throw new StoreRefusedError(`MongoDB refuses (${why}): see to the database user's rights`, { cause })
     throw new StoreUnavailableError(`MongoDB cannot be reached or does not answer (${why})`, { cause })
   }
 }

@@ -36,7 +36,11 @@ const POLL_MS = { least: 20, most: 1_000 }
  *
  * Never fills at or below `floor`: those positions are retired, and are not waited for.
  */
-export async function* subscription(parts: SubscriptionParts, after: number, signal: AbortSignal): AsyncGenerator<readonly Commit[]> {
+export async function* subscription(
+  parts: SubscriptionParts,
+  after: number,
+  signal: AbortSignal,
+): AsyncGenerator<readonly Commit[]> {
   const { collections, positions, clock, logger, wakeups } = parts
   const watch = new HoleWatch(parts)
   let position = after

@@ -23,7 +23,10 @@ export async function settlePosition(
   for (let tries = 0; ; tries++) {
     signal.throwIfAborted()
     try {
-      const holder = await collections.majorityEvents.findOne({ _id: Long.fromNumber(position) }, { projection: { c: 1, e: 1 } })
+      const holder = await collections.majorityEvents.findOne(
+        { _id: Long.fromNumber(position) },
+        { projection: { c: 1, e: 1 } },
+      )
       if (holder) return holder
       await insertTombstone(collections, clock, position)
     } catch (error) {
@@ -36,7 +39,9 @@ export async function settlePosition(
 /** Resolves whether or not it came first: the read that follows tells. */
 async function insertTombstone(collections: Collections, clock: Clock, position: number): Promise<void> {
   try {
-    await collections.events.insertOne(tombstone(position, `tombstone ${randomBytes(9).toString('base64url')}`, clock.now()))
+    await collections.events.insertOne(
+      tombstone(position, `tombstone ${randomBytes(9).toString('base64url')}`, clock.now()),
+    )
   } catch (error) {
     if (isPermanent(error)) throw error
     await clock.sleep(PAUSES_MS[0] as number)

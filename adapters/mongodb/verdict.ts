@@ -56,4 +56,3 @@ function judge({ commit }: Pending, holders: readonly Holder[]): Verdict {
   if (earlier.h !== commit.contentHash) return { error: mismatch(judged.idempotencyKey) }
   return { appended: { position: Number(earlier._id), id: earlier.c } }
 }
-

@@ -42,18 +42,22 @@ export class MongoWork implements WorkTable {
 
   /** The indexes that the queries below use. */
   static async prepare(collections: Collections, table: string): Promise<void> {
-    await collections.work(table).createIndexes([
-      { key: { state: 1, lane: 1, dueAt: 1 } },
-      { key: { state: 1, dueAt: 1 } },
-      { key: { holder: 1 }, sparse: true },
-      { key: { doneAt: 1 }, sparse: true },
-    ])
+    await collections
+      .work(table)
+      .createIndexes([
+        { key: { state: 1, lane: 1, dueAt: 1 } },
+        { key: { state: 1, dueAt: 1 } },
+        { key: { holder: 1 }, sparse: true },
+        { key: { doneAt: 1 }, sparse: true },
+      ])
   }
 
   async add(work: readonly NewWork[]): Promise<void> {
     if (work.length === 0) return
     const inserts: AnyBulkWriteOperation<WorkDocument>[] = work.map(({ id, lane, dueAt, body }) => ({
-      insertOne: { document: { _id: id, lane, dueAt, body: structuredClone(body) as Document, state: 'waiting', fence: 0 } },
+      insertOne: {
+        document: { _id: id, lane, dueAt, body: structuredClone(body) as Document, state: 'waiting', fence: 0 },
+      },
     }))
     await reaching(
       this.#rows.bulkWrite(inserts, { ordered: false }).catch((error: unknown) => {
@@ -67,12 +71,17 @@ export class MongoWork implements WorkTable {
     const full = [...(room ?? [])].filter(([, most]) => most <= 0).map(([lane]) => lane)
     const due = { state: 'waiting' as const, dueAt: { $lte: now } }
     const lanes = await reaching(this.#rows.distinct('lane', { ...due, lane: { ...beginning(prefix), $nin: full } }))
-    const ids = inTurn(await this.#dueByLane(shuffled(lanes), due, (lane) => Math.min(perLane, limit, room?.get(lane) ?? perLane)))
+    const ids = inTurn(
+      await this.#dueByLane(shuffled(lanes), due, (lane) => Math.min(perLane, limit, room?.get(lane) ?? perLane)),
+    )
     return ids.length === 0 ? [] : this.#take(ids.slice(0, limit), holder)
   }
 
   async putBack(work: Work, { dueAt, body }: { readonly dueAt: number; readonly body: JsonObject }): Promise<boolean> {
-    return this.#ifMine(work, { $set: { state: 'waiting', dueAt, body: structuredClone(body) as Document }, $unset: { holder: '', claim: '' } })
+    return this.#ifMine(work, {
+      $set: { state: 'waiting', dueAt, body: structuredClone(body) as Document },
+      $unset: { holder: '', claim: '' },
+    })
   }
 
   async finish(work: Work, at: number): Promise<boolean> {
@@ -83,7 +92,11 @@ export class MongoWork implements WorkTable {
     const { matchedCount } = await reaching(
       this.#rows.updateOne(
         { _id: id, state: 'done' },
-        { $set: { state: 'waiting', dueAt, body: structuredClone(body) as Document }, $unset: { doneAt: '' }, $inc: { fence: 1 } },
+        {
+          $set: { state: 'waiting', dueAt, body: structuredClone(body) as Document },
+          $unset: { doneAt: '' },
+          $inc: { fence: 1 },
+        },
       ),
     )
     return matchedCount === 1
@@ -95,13 +108,22 @@ export class MongoWork implements WorkTable {
   }
 
   async nextDueAt(prefix: string = ''): Promise<number | undefined> {
-    const next = await reaching(this.#rows.findOne({ state: 'waiting', lane: beginning(prefix) }, { sort: { dueAt: 1 }, projection: { dueAt: 1 } }))
+    const next = await reaching(
+      this.#rows.findOne(
+        { state: 'waiting', lane: beginning(prefix) },
+        { sort: { dueAt: 1 }, projection: { dueAt: 1 } },
+      ),
+    )
     return next?.dueAt
   }
 
   async openByLane(): Promise<Map<string, number>> {
     const open = { $match: { state: { $in: ['waiting', 'held'] } } }
-    const counts = await reaching(this.#rows.aggregate<{ _id: string; open: number }>([open, { $group: { _id: '$lane', open: { $sum: 1 } } }]).toArray())
+    const counts = await reaching(
+      this.#rows
+        .aggregate<{ _id: string; open: number }>([open, { $group: { _id: '$lane', open: { $sum: 1 } } }])
+        .toArray(),
+    )
     return new Map(counts.map(({ _id, open: count }) => [_id, count]))
   }
 
@@ -116,7 +138,15 @@ export class MongoWork implements WorkTable {
     await reaching(
       this.#collections.workers.updateOne(
         { _id: id },
-        [{ $set: { table: this.#table, holder, beat: { $add: [{ $ifNull: ['$beat', randomBytes(5).readUIntBE(0, 5)] }, 1] } } }],
+        [
+          {
+            $set: {
+              table: this.#table,
+              holder,
+              beat: { $add: [{ $ifNull: ['$beat', randomBytes(5).readUIntBE(0, 5)] }, 1] },
+            },
+          },
+        ],
         { upsert: true },
       ),
     )
@@ -136,7 +166,11 @@ export class MongoWork implements WorkTable {
     return modifiedCount
   }
 
-  async #dueByLane(lanes: readonly string[], due: { state: 'waiting'; dueAt: { $lte: number } }, mostOf: (lane: string) => number): Promise<string[][]> {
+  async #dueByLane(
+    lanes: readonly string[],
+    due: { state: 'waiting'; dueAt: { $lte: number } },
+    mostOf: (lane: string) => number,
+  ): Promise<string[][]> {
     const found: string[][] = []
     for (let i = 0; i < lanes.length; i += LANES_AT_ONCE) {
       const rows = lanes.slice(i, i + LANES_AT_ONCE).map((lane) =>

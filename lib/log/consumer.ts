@@ -63,7 +63,7 @@ export class Consumer {
    * @param from - the position that a new consumer starts after
    */
   async start(from: number): Promise<void> {
-    if (this.#running) return
+    if (this.#running !== undefined) return
     await this.#options.store.consumers.ensure(this.#options.name, from)
     this.#running = this.#run()
   }
@@ -86,11 +86,15 @@ export class Consumer {
       } catch (error) {
         if (error instanceof ConsumerStoppedError) {
           this.#failure = error
-          logger.error({ err: error, consumer: name }, 'a consumer of the log has stopped; it starts again with the process')
+          logger.error(
+            { err: error, consumer: name },
+            'a consumer of the log has stopped; it starts again with the process',
+          )
           return
         }
         if (signal.aborted) return
-        if (failures++ === 0) logger.warn({ err: error, consumer: name }, 'a consumer of the log was interrupted; it goes on trying')
+        if (failures++ === 0)
+          logger.warn({ err: error, consumer: name }, 'a consumer of the log was interrupted; it goes on trying')
         await clock.sleep(Math.min(5_000, 50 * 2 ** failures), signal)
       }
     }
@@ -161,7 +165,10 @@ export class Consumer {
     try {
       await this.#options.handle(commits)
     } catch (error) {
-      this.#options.logger.warn({ err: error, consumer: this.#options.name }, 'a batch could not be handled and is tried commit by commit')
+      this.#options.logger.warn(
+        { err: error, consumer: this.#options.name },
+        'a batch could not be handled and is tried commit by commit',
+      )
       for (const commit of commits) await this.#insist(commit, signal)
     }
   }
@@ -182,8 +189,13 @@ export class Consumer {
     if (onFailure === 'stop') throw new ConsumerStoppedError(name, commit.position, { cause: last })
     const why = last instanceof Error ? last.message : String(last)
     logger.error({ err: last, consumer: name, position: commit.position }, 'a commit is parked')
-    await store
-      .work(PARKED)
-      .add([{ id: `${name}@${commit.position}`, lane: name, dueAt: NEVER, body: { consumer: name, position: commit.position, why } }])
+    await store.work(PARKED).add([
+      {
+        id: `${name}@${commit.position}`,
+        lane: name,
+        dueAt: NEVER,
+        body: { consumer: name, position: commit.position, why },
+      },
+    ])
   }
 }

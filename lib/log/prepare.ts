@@ -92,7 +92,9 @@ function copied(data: JsonObject, stream: string): JsonObject {
 /** What every store can give back as it was: databases know no half characters, and no NUL in a key. */
 function keepable(key: string, value: unknown, stream: string): unknown {
   if (key.includes('\0') || !isWellFormed(key)) {
-    throw new CommitInvalidError(`the data of an event of ${stream} has a key that cannot be stored: ${JSON.stringify(key)}`)
+    throw new CommitInvalidError(
+      `the data of an event of ${stream} has a key that cannot be stored: ${JSON.stringify(key)}`,
+    )
   }
   if (typeof value === 'string' && !isWellFormed(value)) {
     throw new CommitInvalidError(`the data of an event of ${stream} holds text with half a surrogate pair at "${key}"`)

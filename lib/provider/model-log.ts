@@ -90,7 +90,9 @@ export class ModelLog {
       if (event.type === 'consumed' || event.data['consumed'] !== undefined) granted.consumed = true
       if (event.type === 'destroyed' || event.type === 'revoked') granted.gone = true
     }
-    return [...new Set(byName.values())].filter(({ gone }) => !gone).map(({ gone: _, names, ...rest }) => ({ ...rest, names: [...names] }))
+    return [...new Set(byName.values())]
+      .filter(({ gone }) => !gone)
+      .map(({ gone: _, names, ...rest }) => ({ ...rest, names: [...names] }))
   }
 
   /** Two commits decide: the state, and perhaps the mark above it. */
@@ -133,4 +135,3 @@ function eventsIn(commits: readonly Commit[], names: readonly string[]): { commi
     commit.events.filter((event) => names.some((name) => isIn(event, name))).map((event) => ({ commit, event })),
   )
 }
-

@@ -47,7 +47,11 @@ export function sealState(keys: KeyRing, stream: string, payload: Payload, notes
  *
  * @throws EventTypeUnknownError, KeyUnknownError, SealBrokenError
  */
-export function foldModel(keys: KeyRing, model: string, history: readonly { commit: Commit; event: Event }[]): ModelState | undefined {
+export function foldModel(
+  keys: KeyRing,
+  model: string,
+  history: readonly { commit: Commit; event: Event }[],
+): ModelState | undefined {
   let stored: { commit: Commit; event: Event } | undefined
   let consumed: number | undefined
   let gone = false

@@ -1,5 +1,13 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { AlreadyClaimedError, type EventStoreError, OutcomeUnknownError, SessionChangedError, StoreClosedError, StoreRefusedError, StoreUnavailableError } from '../errors.ts'
+import {
+  AlreadyClaimedError,
+  type EventStoreError,
+  OutcomeUnknownError,
+  SessionChangedError,
+  StoreClosedError,
+  StoreRefusedError,
+  StoreUnavailableError,
+} from '../errors.ts'
 import type { Logger } from '../logger.ts'
 import type { KeyRing } from '../secrets/key-ring.ts'
 import { type Refusal, replayed, usedUp } from './refusals.ts'

@@ -22,7 +22,9 @@ export interface OidcContext {
   readonly params?: Readonly<Record<string, unknown>> | undefined
   readonly client?: ClientLike | undefined
   readonly entities?: { readonly Client?: ClientLike | undefined }
-  readonly session?: { readonly state?: { readonly postLogoutRedirectUri?: string; readonly clientId?: string } | undefined } | undefined
+  readonly session?:
+    | { readonly state?: { readonly postLogoutRedirectUri?: string; readonly clientId?: string } | undefined }
+    | undefined
 }
 
 /** A client of the provider, as far as this package needs one. */

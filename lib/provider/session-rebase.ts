@@ -18,7 +18,10 @@ export function rebase(read: Payload, written: Payload, newest: Payload): { payl
   const merged: Record<string, unknown> = {}
   for (const field of fieldsOf(read, written, newest)) {
     if (field === 'exp' || field === 'iat') continue
-    const value = field === 'authorizations' ? mergeAuthorizations(read, written, newest) : merge(read[field], written[field], newest[field])
+    const value =
+      field === 'authorizations'
+        ? mergeAuthorizations(read, written, newest)
+        : merge(read[field], written[field], newest[field])
     if (value === CONFLICT) return { conflict: `\`${field}\` changed on both sides` }
     if (value !== undefined) merged[field] = value
   }
@@ -34,7 +37,11 @@ function merge(read: unknown, written: unknown, newest: unknown): unknown {
 }
 
 function mergeAuthorizations(read: Payload, written: Payload, newest: Payload): unknown {
-  const [before, mine, theirs] = [read, written, newest].map(authorizationsOf) as [Authorizations, Authorizations, Authorizations]
+  const [before, mine, theirs] = [read, written, newest].map(authorizationsOf) as [
+    Authorizations,
+    Authorizations,
+    Authorizations,
+  ]
   const merged: Record<string, unknown> = {}
   for (const client of fieldsOf(before, mine, theirs)) {
     const value = merge(own(before, client), own(mine, client), own(theirs, client))

@@ -113,7 +113,11 @@ export class SessionWrites {
     if (!write.base) throw new SessionChangedError('its uid is taken')
     const newest = head.state
     if (!write.written) throw new SessionChangedError('it was written while it was being ended')
-    const rebased = rebase(write.base.payload, { ...write.written.payload, jti: write.base.payload['jti'] }, newest.payload)
+    const rebased = rebase(
+      write.base.payload,
+      { ...write.written.payload, jti: write.base.payload['jti'] },
+      newest.payload,
+    )
     if ('conflict' in rebased) throw new SessionChangedError(rebased.conflict)
     write.base = newest
     write.written = { id: write.written.id, payload: { ...rebased.payload, jti: write.written.id } }
@@ -137,7 +141,10 @@ export class SessionWrites {
     return true
   }
 
-  async #buildOne(write: SessionWrite, built: { events: NewEvent[]; claims: Claim[]; expiry: (number | undefined)[] }): Promise<void> {
+  async #buildOne(
+    write: SessionWrite,
+    built: { events: NewEvent[]; claims: Claim[]; expiry: (number | undefined)[] },
+  ): Promise<void> {
     const { base, written } = write
     const { events, notes } = await this.#observe(write)
     const keys = this.#around.log.store.keys
@@ -146,16 +153,25 @@ export class SessionWrites {
     for (const id of gone) {
       if (id !== base?.payload['jti']) continue // staged and withdrawn within this unit: it was never in the log
       const index = indexOf(keys, 'Session', base.payload)
-      built.events.push(eventOf(keys, { model: 'Session', names: namesOf(keys, 'Session', id, base), action: 'destroyed', index }))
+      built.events.push(
+        eventOf(keys, { model: 'Session', names: namesOf(keys, 'Session', id, base), action: 'destroyed', index }),
+      )
     }
     if (written) {
       const { id, payload } = written
       const names = namesOf(keys, 'Session', id, base?.payload['jti'] === id ? base : undefined)
-      built.events.push(eventOf(keys, { model: 'Session', names, action: 'stored', payload, index: indexOf(keys, 'Session', payload) }, notes))
+      built.events.push(
+        eventOf(
+          keys,
+          { model: 'Session', names, action: 'stored', payload, index: indexOf(keys, 'Session', payload) },
+          notes,
+        ),
+      )
       built.expiry.push(typeof payload['exp'] === 'number' ? payload['exp'] : undefined)
     }
     built.events.push(...events)
-    for (const stream of this.#uidStreams(write)) built.claims.push({ kind: 'follows', stream, after: base?.commit ?? write.after ?? 'none' })
+    for (const stream of this.#uidStreams(write))
+      built.claims.push({ kind: 'follows', stream, after: base?.commit ?? write.after ?? 'none' })
   }
 
   async #observe({ uid, base, written }: SessionWrite): Promise<{ events: NewEvent[]; notes: Notes }> {

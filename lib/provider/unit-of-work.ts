@@ -31,7 +31,6 @@ const MOST_TRIES = 32
  */
 export class UnitOfWork {
   readonly #around: UnitSurroundings
-  readonly #request: RequestContext | undefined
   readonly #known = new Map<string, Promise<ModelState | undefined>>()
   readonly #staged = new Map<string, Staged>()
   readonly #sessions: SessionWrites
@@ -43,7 +42,6 @@ export class UnitOfWork {
   /** @param request - the request that this unit is for; without one, the unit is a single write of application code */
   constructor(around: UnitSurroundings, request?: RequestContext) {
     this.#around = around
-    this.#request = request
     this.#sessions = new SessionWrites(around, request)
   }
 
@@ -230,7 +228,13 @@ export class UnitOfWork {
     return Math.max(...expiries.map(Number)) * 1000
   }
 
-  #change(model: string, id: string, action: 'consumed' | 'destroyed', state: ModelState | undefined, consumedAt?: number): Staged {
+  #change(
+    model: string,
+    id: string,
+    action: 'consumed' | 'destroyed',
+    state: ModelState | undefined,
+    consumedAt?: number,
+  ): Staged {
     return {
       model,
       names: namesOf(this.#keys, model, id, state),
@@ -275,4 +279,3 @@ export class UnitOfWork {
     return this.#around.log.store.keys
   }
 }
-

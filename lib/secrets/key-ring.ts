@@ -32,7 +32,10 @@ export function generateSecret(): string {
 
 /** Keys that nobody keeps: what was stored under them is unreadable once the process ends. */
 export function ephemeralKeys(): Keys {
-  return { sealing: [{ id: 'ephemeral', secret: generateSecret() }], hashing: [{ id: 'ephemeral', secret: generateSecret() }] }
+  return {
+    sealing: [{ id: 'ephemeral', secret: generateSecret() }],
+    hashing: [{ id: 'ephemeral', secret: generateSecret() }],
+  }
 }
 
 /**
@@ -45,7 +48,8 @@ export class KeyRing {
 
   /** @throws KeysInvalidError (`KEYS_INVALID`) */
   constructor(keys: Keys) {
-    if (typeof keys !== 'object' || keys === null) throw new KeysInvalidError('`keys` is missing: { sealing: [key], hashing: [key] }')
+    if (typeof keys !== 'object' || keys === null)
+      throw new KeysInvalidError('`keys` is missing: { sealing: [key], hashing: [key] }')
     for (const option of Object.keys(keys)) {
       if (option !== 'sealing' && option !== 'hashing') throw new KeysInvalidError(`\`keys.${option}\` is not known`)
     }
@@ -89,7 +93,9 @@ export class KeyRing {
     }
     try {
       const raw = Buffer.from(sealed.slice(dot + 1), 'base64url')
-      const decipher = createDecipheriv('aes-256-gcm', streamKey(secret.bytes, stream), raw.subarray(0, 12), { authTagLength: 16 })
+      const decipher = createDecipheriv('aes-256-gcm', streamKey(secret.bytes, stream), raw.subarray(0, 12), {
+        authTagLength: 16,
+      })
         .setAAD(Buffer.from(stream))
         .setAuthTag(raw.subarray(12, 28))
       return JSON.parse(Buffer.concat([decipher.update(raw.subarray(28)), decipher.final()]).toString('utf8')) as Json

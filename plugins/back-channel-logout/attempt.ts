@@ -37,7 +37,11 @@ export async function attempt(parts: AttemptParts, delivery: Delivery, stopping:
   const end = (): void => over.abort()
   const timer = clock.setTimeout(end, timeoutMs)
   stopping.addEventListener('abort', end, { once: true })
-  const failed = (error: string): Attempt => ({ kind: 'tried', answer: { kind: 'failed', error }, tookMs: clock.monotonic() - started })
+  const failed = (error: string): Attempt => ({
+    kind: 'tried',
+    answer: { kind: 'failed', error },
+    tookMs: clock.monotonic() - started,
+  })
   try {
     const client = await within(provider.Client.find(delivery.clientId), over.signal)
     if (!client) return { kind: 'nobody', why: 'client_deleted' }

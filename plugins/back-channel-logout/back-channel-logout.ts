@@ -1,4 +1,12 @@
-import { Consumer, configuredGates, type FeatureGates, type Host, OptionInvalidError, type Plugin, ProviderUnfitError } from '../../lib/index.ts'
+import {
+  Consumer,
+  configuredGates,
+  type FeatureGates,
+  type Host,
+  OptionInvalidError,
+  type Plugin,
+  ProviderUnfitError,
+} from '../../lib/index.ts'
 import { withBackChannelLogout } from './client-metadata.ts'
 import { type DeliveryPolicy, policyOf } from './delivery-policy.ts'
 import { hideFromDiscovery } from './discovery.ts'
@@ -7,8 +15,8 @@ import { guardedNetwork, type Network } from './network.ts'
 import { PLANNER, plan } from './planner.ts'
 import { internalsOf } from './provider-internals.ts'
 import { type Receipt, receiptOf } from './receipt.ts'
-import { sessionLogoutStream } from './session-logout-events.ts'
 import { fold } from './session-logout.ts'
+import { sessionLogoutStream } from './session-logout-events.ts'
 import { BackChannelObserver } from './session-observer.ts'
 
 /** How back-channel logout is set up. All optional. */
@@ -77,7 +85,13 @@ export class BackChannelLogout implements Plugin {
     const { store, clock, logger } = host
     // The session's end is recorded by what writes the session. Success here means: accepted.
     provider.Client.prototype.backchannelLogout = async () => {}
-    this.observer.attach({ provider, keys: store.keys, logger, development: this.#development, isOn: () => this.#isOn() })
+    this.observer.attach({
+      provider,
+      keys: store.keys,
+      logger,
+      development: this.#development,
+      isOn: () => this.#isOn(),
+    })
     const network = this.#options.network ?? guardedNetwork({ connectTimeoutMs: this.#policy.timeoutMs })
     const work = store.work('deliveries')
     const inside = new Set(this.#options.allowInternal)
@@ -126,7 +140,8 @@ export class BackChannelLogout implements Plugin {
 
   /** Which RP confirmed the end of a session, which is pending, which failed. Nothing ended yet: no ends. */
   async receipt(sessionUid: string): Promise<Receipt> {
-    if (!this.#running) throw new ProviderUnfitError('back-channel logout is not started: call start() of eventSourced() first')
+    if (!this.#running)
+      throw new ProviderUnfitError('back-channel logout is not started: call start() of eventSourced() first')
     return receiptOf(fold(sessionUid, await this.#running.host.store.read(sessionLogoutStream(sessionUid))))
   }
 
@@ -139,17 +154,28 @@ export class BackChannelLogout implements Plugin {
   }
 }
 
-const OPTIONS: ReadonlySet<string> = new Set(['enabled', 'gates', 'delivery', 'allowInternal', 'development', 'network'])
+const OPTIONS: ReadonlySet<string> = new Set([
+  'enabled',
+  'gates',
+  'delivery',
+  'allowInternal',
+  'development',
+  'network',
+])
 
 function assertOptions(options: BackChannelLogoutOptions): void {
   for (const option of Object.keys(options)) {
     if (!OPTIONS.has(option)) throw new OptionInvalidError(option, `is not known; known are ${[...OPTIONS].join(', ')}`)
   }
   const { enabled, development, allowInternal } = options
-  if (enabled !== undefined && typeof enabled !== 'boolean') throw new OptionInvalidError('enabled', 'must be true or false')
-  if (development !== undefined && typeof development !== 'boolean') throw new OptionInvalidError('development', 'must be true or false')
-  if (allowInternal !== undefined && !(Array.isArray(allowInternal) && allowInternal.every((id) => typeof id === 'string'))) {
+  if (enabled !== undefined && typeof enabled !== 'boolean')
+    throw new OptionInvalidError('enabled', 'must be true or false')
+  if (development !== undefined && typeof development !== 'boolean')
+    throw new OptionInvalidError('development', 'must be true or false')
+  if (
+    allowInternal !== undefined &&
+    !(Array.isArray(allowInternal) && allowInternal.every((id) => typeof id === 'string'))
+  ) {
     throw new OptionInvalidError('allowInternal', 'must be an array of client ids')
   }
 }
-

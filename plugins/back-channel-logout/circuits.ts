@@ -1,4 +1,4 @@
-import { answered, CLOSED, type Circuit, failed, probesAt, room, sent } from './circuit-breaker.ts'
+import { answered, type Circuit, CLOSED, failed, probesAt, room, sent } from './circuit-breaker.ts'
 
 /** The circuits of this process, by RP origin, and which lane leads where. */
 export class Circuits {

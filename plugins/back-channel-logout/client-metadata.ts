@@ -22,7 +22,12 @@ export function uriProblem(uri: unknown, development: boolean): string | undefin
 
 function isLoopback(hostname: string): boolean {
   const address = literalAddress(hostname)
-  return hostname === 'localhost' || hostname.endsWith('.localhost') || address === '::1' || (address?.startsWith('127.') ?? false)
+  return (
+    hostname === 'localhost' ||
+    hostname.endsWith('.localhost') ||
+    address === '::1' ||
+    (address?.startsWith('127.') ?? false)
+  )
 }
 
 /** What is wrong with a list of initiators. Undefined: nothing. */
@@ -82,7 +87,11 @@ export function withBackChannelLogout<C extends object>(configuration: C, develo
 function assertMetadata(property: string, value: unknown, development: boolean): void {
   if (value === undefined) return
   const problem =
-    property === 'backchannel_logout_uri' ? uriProblem(value, development) : property === INITIATORS ? initiatorsProblem(value) : undefined
+    property === 'backchannel_logout_uri'
+      ? uriProblem(value, development)
+      : property === INITIATORS
+        ? initiatorsProblem(value)
+        : undefined
   if (problem !== undefined) throw invalidClientMetadata(`${property} ${problem}`)
 }
 

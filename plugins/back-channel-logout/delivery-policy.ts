@@ -20,7 +20,18 @@ const HOUR = 60 * MINUTE
 
 /** Eleven attempts over about 28 hours. */
 export const DEFAULT_POLICY: DeliveryPolicy = {
-  retryDelaysMs: [5 * SECOND, 30 * SECOND, 2 * MINUTE, 10 * MINUTE, 30 * MINUTE, HOUR, 2 * HOUR, 4 * HOUR, 8 * HOUR, 12 * HOUR],
+  retryDelaysMs: [
+    5 * SECOND,
+    30 * SECOND,
+    2 * MINUTE,
+    10 * MINUTE,
+    30 * MINUTE,
+    HOUR,
+    2 * HOUR,
+    4 * HOUR,
+    8 * HOUR,
+    12 * HOUR,
+  ],
   jitter: 0.2,
   timeoutMs: 10 * SECOND,
   concurrency: 256,
@@ -38,7 +49,10 @@ export const BAD_REQUEST_DELAYS_MS: readonly number[] = [MINUTE, 10 * MINUTE]
 export function policyOf(wishes: Partial<DeliveryPolicy> = {}): DeliveryPolicy {
   for (const option of Object.keys(wishes)) {
     if (!(option in DEFAULT_POLICY)) {
-      throw new OptionInvalidError(`delivery.${option}`, `is not known; known are ${Object.keys(DEFAULT_POLICY).join(', ')}`)
+      throw new OptionInvalidError(
+        `delivery.${option}`,
+        `is not known; known are ${Object.keys(DEFAULT_POLICY).join(', ')}`,
+      )
     }
   }
   const policy = { ...DEFAULT_POLICY, ...wishes }
@@ -46,7 +60,8 @@ export function policyOf(wishes: Partial<DeliveryPolicy> = {}): DeliveryPolicy {
   if (!Array.isArray(retryDelaysMs) || !retryDelaysMs.every((delay) => Number.isFinite(delay) && delay >= 0)) {
     throw new OptionInvalidError('delivery.retryDelaysMs', 'must be an array of milliseconds, 0 or more each')
   }
-  if (!(jitter >= 0 && jitter < 1)) throw new OptionInvalidError('delivery.jitter', 'must be a share from 0 up to, not including, 1')
+  if (!(jitter >= 0 && jitter < 1))
+    throw new OptionInvalidError('delivery.jitter', 'must be a share from 0 up to, not including, 1')
   for (const option of ['timeoutMs', 'concurrency', 'concurrencyPerClient'] as const) {
     if (!Number.isSafeInteger(policy[option]) || policy[option] < 1) {
       throw new OptionInvalidError(`delivery.${option}`, 'must be a whole number from 1')

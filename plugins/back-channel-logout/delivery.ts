@@ -48,7 +48,13 @@ export type Step =
  *
  * @param random - from 0 to 1, for the jitter
  */
-export function step(delivery: Delivery, judgement: Judgement, policy: DeliveryPolicy, now: number, random: number): Step {
+export function step(
+  delivery: Delivery,
+  judgement: Judgement,
+  policy: DeliveryPolicy,
+  now: number,
+  random: number,
+): Step {
   const tried = { ...delivery, attempts: delivery.attempts + 1 }
   switch (judgement.verdict) {
     case 'confirmed':
@@ -58,7 +64,8 @@ export function step(delivery: Delivery, judgement: Judgement, policy: DeliveryP
     case 'bad_request': {
       const refused = { ...tried, badRequests: delivery.badRequests + 1 }
       const least = BAD_REQUEST_DELAYS_MS[delivery.badRequests]
-      if (least === undefined) return { kind: 'rejected', delivery: refused, status: judgement.status, answer: judgement.body }
+      if (least === undefined)
+        return { kind: 'rejected', delivery: refused, status: judgement.status, answer: judgement.body }
       return again(refused, { status: judgement.status }, least, policy, now, random)
     }
     case 'again': {

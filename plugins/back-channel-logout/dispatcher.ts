@@ -1,5 +1,13 @@
 import { randomBytes } from 'node:crypto'
-import { AlreadyClaimedError, type Clock, type EventStore, type Logger, type NewCommit, type Work, type WorkTable } from '../../lib/index.ts'
+import {
+  AlreadyClaimedError,
+  type Clock,
+  type EventStore,
+  type Logger,
+  type NewCommit,
+  type Work,
+  type WorkTable,
+} from '../../lib/index.ts'
 import { type Attempt, type AttemptParts, attempt } from './attempt.ts'
 import { Circuits } from './circuits.ts'
 import { type Delivery, fromBody, type Step, step, toBody } from './delivery.ts'
@@ -56,7 +64,7 @@ export class Dispatcher {
   }
 
   async start(): Promise<void> {
-    if (this.#running) return
+    if (this.#running !== undefined) return
     await this.#signs.start()
     this.#running = this.#run()
   }
@@ -91,7 +99,8 @@ export class Dispatcher {
         if (claimed.length === 0) await this.#nap(await this.#pause())
       } catch (error) {
         if (this.#stopping.signal.aborted) return
-        if (!failing) logger.warn({ err: error }, 'deliveries of logout tokens cannot be read; the dispatcher goes on trying')
+        if (!failing)
+          logger.warn({ err: error }, 'deliveries of logout tokens cannot be read; the dispatcher goes on trying')
         failing = true
         await clock.sleep(NAP_MS, this.#stopping.signal)
       }
@@ -126,7 +135,12 @@ export class Dispatcher {
   #begin(work: Work): void {
     this.#circuits.sending(work.lane)
     const sending = this.#deliver(work)
-      .catch((error) => this.#parts.logger.error({ err: error, delivery: work.id }, 'a delivery failed in an unforeseen way; another process takes it over'))
+      .catch((error) =>
+        this.#parts.logger.error(
+          { err: error, delivery: work.id },
+          'a delivery failed in an unforeseen way; another process takes it over',
+        ),
+      )
       .finally(() => {
         this.#inFlight.delete(sending)
         this.wake()
@@ -183,7 +197,11 @@ export class Dispatcher {
   #watchCircuit(lane: string, { answer, origin }: Extract<Attempt, { kind: 'tried' }>): void {
     const well = answer.kind === 'answered' && answer.status < 500 && answer.status !== 429
     const change = this.#circuits.came(lane, origin, well, this.#parts.clock.monotonic())
-    if (change === 'opened') this.#parts.logger.warn({ rp: origin }, 'an RP fails again and again: its deliveries wait, and one at a time probes it')
+    if (change === 'opened')
+      this.#parts.logger.warn(
+        { rp: origin },
+        'an RP fails again and again: its deliveries wait, and one at a time probes it',
+      )
     if (change === 'closed') this.#parts.logger.info({ rp: origin }, 'an RP is back: its deliveries go on')
   }
 
@@ -216,21 +234,28 @@ export class Dispatcher {
   #tell(id: string, next: Step, tookMs: number): void {
     const { logger } = this.#parts
     const { clientId, sessionUid, attempts } = next.delivery
-    const fields = { session: sessionUid, client_id: clientId, delivery: id, attempt: attempts, took_ms: Math.round(tookMs) }
-    const failure = 'error' in next && next.error !== undefined ? next.error : `HTTP ${'status' in next ? next.status : '?'}`
-    switch (next.kind) {
-      case 'confirmed':
-        return logger.info({ ...fields, status: next.status }, `${clientId} confirmed the logout`)
-      case 'again':
-        return logger.warn({ ...fields, why: failure, next_attempt_at: new Date(next.dueAt).toISOString() }, `${clientId} was not told of a logout; it will be tried again`)
-      case 'rejected':
-        return logger.warn({ ...fields, status: next.status }, `${clientId} refuses to be told of a logout`)
-      case 'abandoned':
-        return logger.error({ ...fields, why: failure }, `${clientId} could not be told of a logout: a dead letter`)
+    const fields = {
+      session: sessionUid,
+      client_id: clientId,
+      delivery: id,
+      attempt: attempts,
+      took_ms: Math.round(tookMs),
     }
+    const failure =
+      'error' in next && next.error !== undefined ? next.error : `HTTP ${'status' in next ? next.status : '?'}`
+    if (next.kind === 'confirmed') logger.info({ ...fields, status: next.status }, `${clientId} confirmed the logout`)
+    else if (next.kind === 'rejected') {
+      logger.warn({ ...fields, status: next.status }, `${clientId} refuses to be told of a logout`)
+    } else if (next.kind === 'again') {
+      const again = { ...fields, why: failure, next_attempt_at: new Date(next.dueAt).toISOString() }
+      logger.warn(again, `${clientId} was not told of a logout; it will be tried again`)
+    } else logger.error({ ...fields, why: failure }, `${clientId} could not be told of a logout: a dead letter`)
   }
 
   #tellNobody({ clientId, sessionUid }: Delivery, { why }: Extract<Attempt, { kind: 'nobody' }>): void {
-    this.#parts.logger.warn({ session: sessionUid, client_id: clientId, why }, `${clientId} cannot be told of a logout any more`)
+    this.#parts.logger.warn(
+      { session: sessionUid, client_id: clientId, why },
+      `${clientId} cannot be told of a logout any more`,
+    )
   }
 }

@@ -12,7 +12,12 @@ const EVENT = 'http://schemas.openid.net/event/backchannel-logout'
  * @param sid - the RP's session id, exactly when the ID tokens of that login carried one
  * @throws what oidc-provider throws when the client's keys cannot be fetched or its secret has expired
  */
-export async function makeLogoutToken(provider: OidcProvider, client: OidcClient, subject: string, sid: string | undefined): Promise<string> {
+export async function makeLogoutToken(
+  provider: OidcProvider,
+  client: OidcClient,
+  subject: string,
+  sid: string | undefined,
+): Promise<string> {
   const token = new provider.IdToken({ sub: subject }, { client, ctx: undefined })
   token.mask = { sub: null }
   token.set('events', { [EVENT]: {} })

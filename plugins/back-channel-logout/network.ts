@@ -1,4 +1,4 @@
-import { lookup as systemLookup, type LookupAddress } from 'node:dns'
+import { type LookupAddress, lookup as systemLookup } from 'node:dns'
 import type { LookupFunction } from 'node:net'
 import { Agent, buildConnector, fetch } from 'undici'
 
@@ -16,7 +16,11 @@ export interface Network {
    *
    * @param inside - whether the operators allow this client to be inside their own network
    */
-  post(url: string, form: Readonly<Record<string, string>>, options: { readonly inside: boolean; readonly signal: AbortSignal }): Promise<Answer>
+  post(
+    url: string,
+    form: Readonly<Record<string, string>>,
+    options: { readonly inside: boolean; readonly signal: AbortSignal },
+  ): Promise<Answer>
   close(): Promise<void>
 }
 
@@ -48,7 +52,12 @@ export function guardedNetwork({ connectTimeoutMs, resolve = resolveBySystem }: 
 
 const LIMITS = { headersTimeout: 60_000, bodyTimeout: 60_000, pipelining: 1, keepAliveTimeout: 4_000 } as const
 
-async function post(url: string, form: Readonly<Record<string, string>>, dispatcher: Agent, signal: AbortSignal): Promise<Answer> {
+async function post(
+  url: string,
+  form: Readonly<Record<string, string>>,
+  dispatcher: Agent,
+  signal: AbortSignal,
+): Promise<Answer> {
   try {
     const response = await fetch(url, {
       method: 'POST',
@@ -131,7 +140,9 @@ const resolveBySystem: Resolve = (hostname) =>
 class SpecialUseAddress extends Error {
   readonly code = 'SPECIAL_USE_ADDRESS'
   constructor(address: string) {
-    super(`${address} is an address of special use: RPs inside your own network must be allowed by client id (allowInternal)`)
+    super(
+      `${address} is an address of special use: RPs inside your own network must be allowed by client id (allowInternal)`,
+    )
   }
 }
 

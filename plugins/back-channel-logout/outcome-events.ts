@@ -33,7 +33,12 @@ export function commitOfStep(id: string, step: Step, tookMs: number, issuer: str
       })
     }
     case 'abandoned':
-      return settling(id, step.delivery, issuer, { type: 'session_logout.back_channel.abandoned', ...common, attempts, why: 'budget_spent' })
+      return settling(id, step.delivery, issuer, {
+        type: 'session_logout.back_channel.abandoned',
+        ...common,
+        attempts,
+        why: 'budget_spent',
+      })
     case 'again': {
       const failure = {
         ...(step.status !== undefined && { status: step.status }),
@@ -51,9 +56,20 @@ export function commitOfStep(id: string, step: Step, tookMs: number, issuer: str
 }
 
 /** The commit that records that there is nobody to be told any more. */
-export function commitOfNobody(id: string, delivery: Delivery, { why }: Extract<Attempt, { kind: 'nobody' }>, issuer: string): NewCommit {
+export function commitOfNobody(
+  id: string,
+  delivery: Delivery,
+  { why }: Extract<Attempt, { kind: 'nobody' }>,
+  issuer: string,
+): NewCommit {
   const { clientId, attempts } = delivery
-  return settling(id, delivery, issuer, { type: 'session_logout.back_channel.abandoned', delivery: id, client_id: clientId, attempts, why })
+  return settling(id, delivery, issuer, {
+    type: 'session_logout.back_channel.abandoned',
+    delivery: id,
+    client_id: clientId,
+    attempts,
+    why,
+  })
 }
 
 /** A delivery is settled once, whoever else believes to hold it. */

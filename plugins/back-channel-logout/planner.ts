@@ -1,7 +1,7 @@
 import type { Commit, EventStore, NewWork } from '../../lib/index.ts'
 import { toBody } from './delivery.ts'
-import { sessionLogoutStream, uidOfStream } from './session-logout-events.ts'
 import { fold, type SessionLogout, type Termination } from './session-logout.ts'
+import { sessionLogoutStream, uidOfStream } from './session-logout-events.ts'
 
 /** The name under which the planner remembers how far it got (the seed's `current_states`). */
 export const PLANNER = 'projections.notifications_back_channel_logout'
@@ -26,7 +26,9 @@ export async function plan(store: EventStore, commits: readonly Commit[], now: n
   const histories = byStream(await store.readStreams([...ended.keys()].map(sessionLogoutStream)))
   return [...ended].flatMap(([uid, positions]) => {
     const logout = fold(uid, histories.get(sessionLogoutStream(uid)) ?? [])
-    return logout.terminations.filter(({ position }) => positions.has(position)).flatMap((end) => owedFor(logout, end, now))
+    return logout.terminations
+      .filter(({ position }) => positions.has(position))
+      .flatMap((end) => owedFor(logout, end, now))
   })
 }
 
@@ -46,7 +48,17 @@ function owedFor(logout: SessionLogout, { at, reason, origin, owed }: Terminatio
       id: delivery,
       lane: laneOf(origin, clientId),
       dueAt: now,
-      body: toBody({ sessionUid: logout.uid, clientId, sid, sealedSubject, withSid, reason, endedAt: at, attempts: 0, badRequests: 0 }),
+      body: toBody({
+        sessionUid: logout.uid,
+        clientId,
+        sid,
+        sealedSubject,
+        withSid,
+        reason,
+        endedAt: at,
+        attempts: 0,
+        badRequests: 0,
+      }),
     }))
 }
 

@@ -21,7 +21,10 @@ export interface IdToken {
 
 /** What this plugin uses of a provider: some of it is not in oidc-provider's types, so it is looked for at start. */
 export interface OidcProvider extends ProviderLike {
-  readonly IdToken: new (claims: { readonly sub: string }, options: { readonly client: OidcClient; readonly ctx: undefined }) => IdToken
+  readonly IdToken: new (
+    claims: { readonly sub: string },
+    options: { readonly client: OidcClient; readonly ctx: undefined },
+  ) => IdToken
   readonly Client: {
     find(id: string): Promise<OidcClient | undefined>
     readonly prototype: { backchannelLogout?: (sub: string, sid: string) => Promise<void> }
@@ -43,7 +46,9 @@ export function internalsOf(provider: ProviderLike): OidcProvider {
     typeof urlFor === 'function' ? undefined : 'urlFor',
   ].filter((name) => name !== undefined)
   if (missing.length > 0) {
-    throw new ProviderUnfitError(`this version of oidc-provider has no ${missing.join(', ')}: use 9.10 or later, below 10`)
+    throw new ProviderUnfitError(
+      `this version of oidc-provider has no ${missing.join(', ')}: use 9.10 or later, below 10`,
+    )
   }
   return provider as OidcProvider
 }

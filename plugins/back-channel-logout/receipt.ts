@@ -1,5 +1,5 @@
-import type { Reason } from './session-logout-events.ts'
 import type { DeliveryState, SessionLogout } from './session-logout.ts'
+import type { Reason } from './session-logout-events.ts'
 
 /** What became of the end of a session, RP by RP. */
 export interface Receipt {
@@ -93,7 +93,13 @@ function entryOf(delivery: DeliveryState, endedAt: number): Omit<ReceiptEntry, '
         timeToLogoutMs: Math.max(0, delivery.at - endedAt),
       }
     case 'rejected':
-      return { state: 'rejected', attempts: delivery.attempt, at: delivery.at, status: delivery.status, why: delivery.answer }
+      return {
+        state: 'rejected',
+        attempts: delivery.attempt,
+        at: delivery.at,
+        status: delivery.status,
+        why: delivery.answer,
+      }
     case 'abandoned':
       return { state: 'abandoned', attempts: delivery.attempts, at: delivery.at, why: delivery.why }
   }

@@ -121,5 +121,10 @@ export function isSessionLogout(type: string): boolean {
 
 /** The fact as an event of the log. */
 export function toEvent(uid: string, { type, ...data }: SessionLogoutEvent, also: readonly string[] = []): NewEvent {
-  return { stream: sessionLogoutStream(uid), ...(also.length > 0 && { also }), type, data: data as unknown as JsonObject }
+  return {
+    stream: sessionLogoutStream(uid),
+    ...(also.length > 0 && { also }),
+    type,
+    data: data as unknown as JsonObject,
+  }
 }

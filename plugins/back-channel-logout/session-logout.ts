@@ -42,8 +42,20 @@ export interface Owed {
 /** How a delivery stands. */
 export type DeliveryState =
   | { readonly kind: 'pending'; readonly attempts: number; readonly lastFailure?: AttemptFailed }
-  | { readonly kind: 'confirmed'; readonly at: number; readonly attempt: number; readonly status: number; readonly tookMs: number }
-  | { readonly kind: 'rejected'; readonly at: number; readonly attempt: number; readonly status: number; readonly answer: string }
+  | {
+      readonly kind: 'confirmed'
+      readonly at: number
+      readonly attempt: number
+      readonly status: number
+      readonly tookMs: number
+    }
+  | {
+      readonly kind: 'rejected'
+      readonly at: number
+      readonly attempt: number
+      readonly status: number
+      readonly answer: string
+    }
   | { readonly kind: 'abandoned'; readonly at: number; readonly why: string; readonly attempts: number }
 
 /** The fold of one session's logout. */
@@ -83,7 +95,13 @@ export function fold(uid: string, commits: readonly Commit[]): SessionLogout {
 function apply(state: SessionLogout, event: SessionLogoutEvent, commit: Commit, index: number): SessionLogout {
   switch (event.type) {
     case 'session_logout.back_channel.registered':
-      return { ...state, registrations: new Map(state.registrations).set(keyOf(event.client_id, event.oidc_session_id), registrationOf(event)) }
+      return {
+        ...state,
+        registrations: new Map(state.registrations).set(
+          keyOf(event.client_id, event.oidc_session_id),
+          registrationOf(event),
+        ),
+      }
     case 'session_logout.terminated':
       return terminate(state, event, commit, index)
     case 'session_logout.back_channel.attempt_failed':
@@ -105,13 +123,24 @@ function apply(state: SessionLogout, event: SessionLogoutEvent, commit: Commit, 
         answer: event.answer,
       })
     case 'session_logout.back_channel.abandoned':
-      return settled(state, event.delivery, { kind: 'abandoned', at: commit.at, why: event.why, attempts: event.attempts })
+      return settled(state, event.delivery, {
+        kind: 'abandoned',
+        at: commit.at,
+        why: event.why,
+        attempts: event.attempts,
+      })
     default:
       throw new EventTypeUnknownError(sessionLogoutStream(state.uid), (event as { type: string }).type)
   }
 }
 
-function registrationOf({ client_id, oidc_session_id, user_id, session_required, initiators }: Registered): Registration {
+function registrationOf({
+  client_id,
+  oidc_session_id,
+  user_id,
+  session_required,
+  initiators,
+}: Registered): Registration {
   return {
     clientId: client_id,
     sid: oidc_session_id,
@@ -130,7 +159,8 @@ function terminate(state: SessionLogout, event: Terminated, commit: Commit, inde
     event.reason,
   ).map((registration, part) => ({ delivery: `${commit.position}/${index}.${part}`, registration }))
   const deliveries = new Map(state.deliveries)
-  for (const { delivery } of owed) if (!deliveries.has(delivery)) deliveries.set(delivery, { kind: 'pending', attempts: 0 })
+  for (const { delivery } of owed)
+    if (!deliveries.has(delivery)) deliveries.set(delivery, { kind: 'pending', attempts: 0 })
   const termination: Termination = {
     position: commit.position,
     at: commit.at,
@@ -166,7 +196,11 @@ function pending(state: SessionLogout, delivery: string, event: AttemptFailed): 
   if (before && before.kind !== 'pending') return state // a late holder of the delivery: it was settled meanwhile
   return {
     ...state,
-    deliveries: new Map(state.deliveries).set(delivery, { kind: 'pending', attempts: event.attempt, lastFailure: event }),
+    deliveries: new Map(state.deliveries).set(delivery, {
+      kind: 'pending',
+      attempts: event.attempt,
+      lastFailure: event,
+    }),
   }
 }
 

@@ -1,4 +1,14 @@
-import type { JsonObject, KeyRing, Logger, NewEvent, Observation, Payload, RequestContext, SessionChange, SessionObserver } from '../../lib/index.ts'
+import type {
+  JsonObject,
+  KeyRing,
+  Logger,
+  NewEvent,
+  Observation,
+  Payload,
+  RequestContext,
+  SessionChange,
+  SessionObserver,
+} from '../../lib/index.ts'
 import { INITIATORS, initiatorsProblem, uriProblem } from './client-metadata.ts'
 import type { OidcClient, OidcProvider } from './provider-internals.ts'
 import { askingClient, reasonOfEnd, reasonOfRemoval } from './reason.ts'
@@ -77,13 +87,22 @@ export class BackChannelObserver implements SessionObserver {
     ]
   }
 
-  #terminated(parts: ObserverParts, uid: string, before: Payload, what: Pick<Terminated, 'reason' | 'scope' | 'by_client'>): NewEvent {
+  #terminated(
+    parts: ObserverParts,
+    uid: string,
+    before: Payload,
+    what: Pick<Terminated, 'reason' | 'scope' | 'by_client'>,
+  ): NewEvent {
     const event: Terminated = { type: 'session_logout.terminated', triggered_at_origin: parts.provider.issuer, ...what }
     return toEvent(uid, event, accountStreams(parts.keys, before))
   }
 
   /** Logins that are not registered as they are: new ones, with a new sid, or whose ID tokens carry the sid only now. */
-  async #registered(parts: ObserverParts, { uid, after, request }: SessionChange, noted: readonly Noted[]): Promise<{ events: NewEvent[]; noted: Noted[] }> {
+  async #registered(
+    parts: ObserverParts,
+    { uid, after, request }: SessionChange,
+    noted: readonly Noted[],
+  ): Promise<{ events: NewEvent[]; noted: Noted[] }> {
     const events: NewEvent[] = []
     const now: Noted[] = [...noted]
     if (!after || typeof after['accountId'] !== 'string') return { events, noted: now }
@@ -95,13 +114,26 @@ export class BackChannelObserver implements SessionObserver {
       if (!client) continue
       const withSid = client.includeSid() || asksForSid(request, clientId)
       if (before && !withSid) continue
-      events.push(toEvent(uid, this.#registration(parts, uid, client, sid, withSid, after['accountId']), accountStreams(parts.keys, after)))
+      events.push(
+        toEvent(
+          uid,
+          this.#registration(parts, uid, client, sid, withSid, after['accountId']),
+          accountStreams(parts.keys, after),
+        ),
+      )
       now.splice(0, now.length, ...now.filter((login) => login !== before), { clientId, sid, withSid })
     }
     return { events, noted: now }
   }
 
-  #registration({ keys }: ObserverParts, uid: string, client: OidcClient, sid: string, withSid: boolean, accountId: string): Registered {
+  #registration(
+    { keys }: ObserverParts,
+    uid: string,
+    client: OidcClient,
+    sid: string,
+    withSid: boolean,
+    accountId: string,
+  ): Registered {
     const initiators = client[INITIATORS]
     const valid = initiators !== undefined && initiatorsProblem(initiators) === undefined
     return {
@@ -116,13 +148,20 @@ export class BackChannelObserver implements SessionObserver {
   }
 
   /** The client, if it can be told. A client that cannot be loaded must not break anybody's login. */
-  async #clientToTell(parts: ObserverParts, clientId: string, request: RequestContext | undefined): Promise<OidcClient | undefined> {
+  async #clientToTell(
+    parts: ObserverParts,
+    clientId: string,
+    request: RequestContext | undefined,
+  ): Promise<OidcClient | undefined> {
     const current = request?.oidc?.client as OidcClient | undefined
     let client: OidcClient | undefined
     try {
       client = current?.clientId === clientId ? current : await parts.provider.Client.find(clientId)
     } catch (err) {
-      parts.logger.warn({ err, client_id: clientId }, 'a client cannot be loaded, and so not be registered for back-channel logout')
+      parts.logger.warn(
+        { err, client_id: clientId },
+        'a client cannot be loaded, and so not be registered for back-channel logout',
+      )
       return undefined
     }
     if (!client?.backchannelLogoutUri) return undefined
@@ -130,7 +169,10 @@ export class BackChannelObserver implements SessionObserver {
     if (problem === undefined) return client
     if (!this.#warned.has(clientId)) {
       this.#warned.add(clientId)
-      parts.logger.warn({ client_id: clientId }, `the client's backchannel_logout_uri ${problem}: it is not told of logouts`)
+      parts.logger.warn(
+        { client_id: clientId },
+        `the client's backchannel_logout_uri ${problem}: it is not told of logouts`,
+      )
     }
     return undefined
   }
@@ -138,7 +180,9 @@ export class BackChannelObserver implements SessionObserver {
 
 /** This request is the client's own, and asks for the sid claim (OpenID Connect Core 1.0 section 5.5). */
 function asksForSid(request: RequestContext | undefined, clientId: string): boolean {
-  const oidc = request?.oidc as { client?: { clientId: string }; claims?: { id_token?: Record<string, unknown> } } | undefined
+  const oidc = request?.oidc as
+    | { client?: { clientId: string }; claims?: { id_token?: Record<string, unknown> } }
+    | undefined
   return oidc?.client?.clientId === clientId && oidc.claims?.id_token !== undefined && 'sid' in oidc.claims.id_token
 }
 
