@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict'
+import { readdir } from 'node:fs/promises'
+import { createConnection, type Socket } from 'node:net'
+import { join } from 'node:path'
 import { FileEventStore } from '../../adapters/file/index.ts'
 import type { Appended } from '../../lib/log/commit.ts'
 import { present, rejectsWith } from '../contract/event-store/expect.ts'
@@ -27,10 +30,19 @@ describe('a process with a file event store that is killed with SIGKILL', functi
       else if ('done' in told) done.push(told.done)
     }
     for (const round of range(KILLS)) {
-      const child = new FileStoreProcess('faults/file-writer.ts', [folder.path, `${round}`])
-      for (let left = 1 + Math.floor(random() * 400); left > 0; left--) note(present(await child.next<Told>()))
-      await child.kill()
+      const last = 1 + Math.floor(random() * 400)
+      const byItself = round % 2 === 0
+      const child = new FileStoreProcess('faults/file-writer.ts', [
+        folder.path,
+        `${round}`,
+        ...(byItself ? [`${last}`] : []),
+      ])
+      if (!byItself) {
+        for (let left = last; left > 0; left--) note(present(await child.next<Told>()))
+        await child.kill()
+      }
       for (const told of await child.rest<Told>()) note(told)
+      await child.kill()
 
       const store = await FileEventStore.open(folder.path)
       const commits = await wholeLog(store)
@@ -63,6 +75,9 @@ describe('a folder that another process holds', function () {
       assert.ok(error.message.startsWith(folder.path))
       child.stop('SIGSTOP')
       await rejectsWith('FOLDER_HELD', () => FileEventStore.open(folder.path))
+      const crowd = await crowdAt(folder.path)
+      await rejectsWith('FOLDER_HELD', () => FileEventStore.open(folder.path))
+      for (const socket of crowd) socket.destroy()
       child.stop('SIGCONT')
     } finally {
       await child.kill()
@@ -72,3 +87,11 @@ describe('a folder that another process holds', function () {
     await store.close()
   })
 })
+
+/** So many that wait to be let in by a stopped process that the system turns away whoever comes next. */
+async function crowdAt(folder: string): Promise<Socket[]> {
+  const name = present((await readdir(folder)).find((file) => file.endsWith('.sock')))
+  const crowd = range(1000).map(() => createConnection(join(folder, name)))
+  await Promise.all(crowd.map((socket) => new Promise((settled) => socket.on('connect', settled).on('error', settled))))
+  return crowd
+}

@@ -63,6 +63,23 @@ describe('a disk that fails', () => {
     })
   }
 
+  it('in the midst of a sync leaves those unsure whose turn it was, and refuses those that waited', async () => {
+    const store = await FileEventStore.open(folder.path)
+    const disk = withResolvers()
+    const asked = withResolvers()
+    methods.datasync = () => {
+      asked.resolve()
+      return disk.promise
+    }
+    const unsure = rejectsWith('OUTCOME_UNKNOWN', () => store.append(commitTo('a')))
+    await asked.promise
+    const waiting = rejectsWith('STORE_REFUSED', () => store.append(commitTo('a')))
+    assert.deepEqual(await store.read('a'), [], 'it was shown before it was on the disk')
+    disk.reject(Object.assign(new Error('EIO: no'), { code: 'EIO', syscall: 'fdatasync' }))
+    await Promise.all([unsure, waiting])
+    await store.close()
+  })
+
   it('while the store is opened makes opening fail with STORE_REFUSED, and the next opening succeed', async () => {
     methods.datasync = () => Promise.reject(Object.assign(new Error('EIO: no'), { code: 'EIO', syscall: 'fdatasync' }))
     await rejectsWith('STORE_REFUSED', () => FileEventStore.open(folder.path))
@@ -71,3 +88,13 @@ describe('a disk that fails', () => {
     await store.close()
   })
 })
+
+function withResolvers(): { promise: Promise<void>; resolve: () => void; reject: (why: Error) => void } {
+  let resolve = (): void => {}
+  let reject = (_: Error): void => {}
+  const promise = new Promise<void>((yes, no) => {
+    resolve = yes
+    reject = no
+  })
+  return { promise, resolve, reject }
+}

@@ -1,5 +1,6 @@
 // Appends to the file event store of the folder named in its arguments until it is killed, and tells each append that
-// was acknowledged: eight writers at once, marks, versions, large and small, a consumer's checkpoint, work.
+// was acknowledged: eight writers at once, marks, versions, large and small, a consumer's checkpoint, work. With a third
+// argument it kills itself at its so-manieth acknowledgement, before anything else can happen.
 import { FileEventStore } from '../../adapters/file/index.ts'
 import type { NewCommit } from '../../lib/log/commit.ts'
 
@@ -10,7 +11,8 @@ export type Told =
   | { readonly checkpoint: number }
   | { readonly done: string }
 
-const [folder = '', round = ''] = process.argv.slice(2)
+const [folder = '', round = '', last = 'never'] = process.argv.slice(2)
+let acknowledged = 0
 
 function tell(said: Told): void {
   process.stdout.write(`${JSON.stringify(said)}\n`)
@@ -27,6 +29,8 @@ async function write(store: FileEventStore, writer: number): Promise<never> {
     }
     const { id, position } = await store.append(commit)
     tell({ id, position, mark })
+    acknowledged += 1
+    if (acknowledged === Number(last)) process.kill(process.pid, 'SIGKILL')
   }
 }
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { mkdir, readdir, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, unlink, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { FolderLock } from '../../adapters/file/folder-lock.ts'
 import { only, present, race, rejectsWith } from '../contract/event-store/expect.ts'
@@ -44,6 +45,21 @@ describe('the lock of a folder', () => {
       await only(won).release()
       assert.deepEqual(await readdir(folder.path), [])
     }
+  })
+
+  it('is tried for again by one whose socket was taken for dead and removed', async () => {
+    // Another contender, with a name that loses: waited for until it has decided.
+    const other = createServer((socket) => {
+      void readdir(folder.path).then(async (names) => {
+        for (const name of names) if (name !== 'lock-z.sock') await unlink(join(folder.path, name))
+        other.close()
+        socket.destroy()
+      })
+    })
+    await new Promise<void>((listening) => other.listen(join(folder.path, 'lock-z.sock'), listening))
+    const lock = await FolderLock.take(folder.path)
+    await rejectsWith('FOLDER_HELD', () => FolderLock.take(folder.path))
+    await lock.release()
   })
 
   it('is never had by two of five processes that fight for it', async function () {

@@ -31,7 +31,7 @@ export class FileStoreProcess {
     return done ? undefined : (JSON.parse(value) as T)
   }
 
-  /** Kills it; resolves when it is gone. */
+  /** Kills it, unless it has ended; resolves when it is gone. */
   async kill(): Promise<void> {
     this.#child.kill('SIGKILL')
     await this.#exited

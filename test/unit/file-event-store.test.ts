@@ -176,8 +176,9 @@ describe('opening a file event store after a crash', () => {
   const journal = (): string => join(folder.path, 'journal.log')
 
   it('cuts a torn tail off, says so, and goes on', async () => {
+    const text = 'longer than what is written in its place'.repeat(100)
     await opened(folder.path, {}, async (store) => {
-      for (const n of range(3)) await store.append(commitTo('a', { data: { n } }))
+      for (const n of range(3)) await store.append(commitTo('a', { data: { n, text } }))
     })
     const { size } = await stat(journal())
     const last = (await readFile(journal())).lastIndexOf('\n', size - 2) + 1
@@ -185,6 +186,7 @@ describe('opening a file event store after a crash', () => {
     const warnings: object[] = []
     const logger = { debug() {}, info() {}, warn: (fields: object) => warnings.push(fields), error() {} }
     await opened(folder.path, { logger }, async (store) => {
+      assert.equal((await stat(journal())).size, last)
       assert.equal(await store.end(), 2)
       assert.equal((await store.append(commitTo('a'))).position, 3)
     })

@@ -74,21 +74,33 @@ export function subscriptionContract(makeLog: MakeLog): void {
       assert.deepEqual(seen, ids)
     })
 
+    it('delivers more than anybody would put into one batch', async () => {
+      const from = await log.store.end()
+      const all = await Promise.all(range(1300).map(() => log.store.append(commitTo(fresh()))))
+      const follower = new Follower(log.store, from)
+      await follower.saw(idsOf(all))
+      await follower.stop()
+      assert.deepEqual(follower.ids, idsOf(await wholeLog(log.store, from)))
+    })
+
     it('shows several that started at different times the same order, while 500 appends run', async () => {
       const from = await log.store.end()
-      const early = range(3).map(() => new Follower(log.store, from))
-      const late: Follower[] = []
-      const running = range(500).map(async (n) => {
-        const one = await log.store.append(commitTo(fresh(), { data: { n } }))
-        if (n % 100 === 0) late.push(new Follower(log.store, from))
-        return one
+      const followers = range(3).map(() => new Follower(log.store, from))
+      const writers = range(10).map(async (writer) => {
+        const written: Appended[] = []
+        for (const n of range(50)) {
+          written.push(await log.store.append(commitTo(fresh(), { data: { writer, n } })))
+          if (writer === 0 && n % 10 === 5) followers.push(new Follower(log.store, from))
+        }
+        return written
       })
-      const all = await Promise.all(running)
-      const followers = [...early, ...late, new Follower(log.store, from)]
+      const all = (await Promise.all(writers)).flat()
+      followers.push(new Follower(log.store, from))
       await Promise.all(followers.map((follower) => follower.saw(idsOf(all))))
       await Promise.all(followers.map((follower) => follower.stop()))
       const expected: Commit[] = await wholeLog(log.store, from)
       assert.equal(expected.length, 500)
+      assert.equal(followers.length, 9)
       for (const { commits } of followers) assert.deepEqual(commits, expected)
     })
 
