@@ -121,8 +121,8 @@ export class OneCommit {
     const model = unit.modelOf(error.mark) ?? ''
     this.#logger.info({ method: ctx.method, model }, 'a request lost the race for something that can be used only once')
     // Its own form of the refusal depends on the client and the response mode: the provider gives it at the next try.
-    if (model === 'PushedAuthorizationRequest') return repeat(ctx, before)
-    refuse(ctx, before, model === 'ReplayDetection' ? replayed(this.#keys, ctx, error.mark) : usedUp(model))
+    if (model === 'PushedAuthorizationRequest') repeat(ctx, before)
+    else refuse(ctx, before, model === 'ReplayDetection' ? replayed(this.#keys, ctx, error.mark) : usedUp(model))
   }
 
   #answerUnavailable(ctx: RequestContext, before: Headers, error: unknown): void {
