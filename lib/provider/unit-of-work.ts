@@ -46,6 +46,10 @@ export class UnitOfWork {
   }
 
   async find(model: string, id: string): Promise<Payload | undefined> {
+    return copyOf(await this.#find(model, id))
+  }
+
+  async #find(model: string, id: string): Promise<Payload | undefined> {
     if (model === 'Session') {
       const written = this.#sessions.writtenAs(id)
       if (written) return written.payload
@@ -57,23 +61,24 @@ export class UnitOfWork {
 
   async findSession(uid: string): Promise<Payload | undefined> {
     const written = this.#sessions.writtenUnder(uid)
-    if (written) return written.payload
+    if (written) return copyOf(written.payload)
     const head = await this.#around.log.findSession(uid)
     if (!head || !('state' in head)) return undefined
     this.#sessions.read(head.state)
-    return head.state.payload
+    return copyOf(head.state.payload)
   }
 
   async findDeviceCode(userCode: string): Promise<Payload | undefined> {
     for (const staged of this.#staged.values()) {
-      if (staged.model === 'DeviceCode' && staged.payload?.['userCode'] === userCode) return viewOf(staged)
+      if (staged.model === 'DeviceCode' && staged.payload?.['userCode'] === userCode) return copyOf(viewOf(staged))
     }
     const state = await this.#around.log.findDeviceCode(userCode)
     if (state) this.#known.set(this.#key('DeviceCode', String(state.payload['jti'])), Promise.resolve(state))
-    return state?.payload
+    return copyOf(state?.payload)
   }
 
-  async upsert(model: string, id: string, payload: Payload): Promise<void> {
+  async upsert(model: string, id: string, given: Payload): Promise<void> {
+    const payload = asStored(given)
     if (model === 'Session') return this.#sessions.write(id, payload)
     const known = await this.#known.get(this.#key(model, id))
     const before = this.#staged.get(this.#key(model, id))
@@ -278,4 +283,14 @@ export class UnitOfWork {
   get #keys() {
     return this.#around.log.store.keys
   }
+}
+
+/** What a model instance is made of belongs to it: the provider changes it in place. What was read must stay as it was. */
+function copyOf(payload: Payload | undefined): Payload | undefined {
+  return payload && structuredClone(payload)
+}
+
+/** The payload as it will come back; from now on the provider may change its own. */
+function asStored(payload: Payload): Payload {
+  return JSON.parse(JSON.stringify(payload)) as Payload
 }
