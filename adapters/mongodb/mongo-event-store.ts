@@ -103,13 +103,14 @@ export class MongoEventStore implements EventStore {
     return commit
   }
 
-  async read(stream: string, { from, direction = 'forwards', limit = 0 }: ReadOptions = {}): Promise<Commit[]> {
+  async read(stream: string, { from, direction = 'forwards', limit }: ReadOptions = {}): Promise<Commit[]> {
     this.#assertOpen()
+    if (limit === 0) return [] // no limit at all, to MongoDB
     const forwards = direction === 'forwards'
     const range =
       from === undefined ? {} : { _id: forwards ? { $gte: Long.fromNumber(from) } : { $lte: Long.fromNumber(from) } }
     const found = this.#collections.events.find({ s: stream, ...range }).sort({ _id: forwards ? 1 : -1 })
-    return this.#commits(reaching(found.limit(limit).toArray()))
+    return this.#commits(reaching(found.limit(limit ?? 0).toArray()))
   }
 
   async readStreams(streams: readonly string[]): Promise<Commit[]> {
@@ -127,6 +128,7 @@ export class MongoEventStore implements EventStore {
   async readAll({ after, limit }: { readonly after: number; readonly limit: number }): Promise<Commit[]> {
     this.#assertOpen()
     const found: Commit[] = []
+    if (limit === 0) return found
     for (let position = after; ; ) {
       const documents = await reaching(
         this.#collections.events

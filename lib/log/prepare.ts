@@ -38,8 +38,14 @@ export function prepare(commit: NewCommit, limit: number = COMMIT_BYTES_LIMIT): 
   checkVersions(events)
   const json = JSON.stringify(events)
   const claims = claimsOf(commit)
+  if (!claims.every(isWellFormed)) throw new CommitInvalidError('a claim holds half a surrogate pair')
   const streams = streamsOf(events)
-  const bytes = Buffer.byteLength(json) + sizeOf(claims) + sizeOf(streams)
+  const meta = metaOf(commit.meta)
+  const { expiresAt } = commit
+  if (expiresAt !== undefined && !(Number.isFinite(expiresAt) && expiresAt >= 0)) {
+    throw new CommitInvalidError('expiresAt must be a time in milliseconds since 1970')
+  }
+  const bytes = Buffer.byteLength(json) + sizeOf(claims) + sizeOf(streams) + sizeOf(Object.values(meta))
   if (bytes > limit) throw new CommitTooLargeError(bytes, limit)
   const idempotent = commit.claims?.some((claim) => claim.kind === 'idempotency')
   return {
@@ -48,12 +54,25 @@ export function prepare(commit: NewCommit, limit: number = COMMIT_BYTES_LIMIT): 
     streams,
     stateStreams: new Set(events.map((event) => event.stream)),
     claims,
-    meta: commit.meta ?? {},
-    ...(commit.expiresAt !== undefined && { expiresAt: commit.expiresAt }),
+    meta,
+    ...(expiresAt !== undefined && { expiresAt }),
     ...(idempotent && { contentHash: createHash('sha256').update(json).digest('base64url') }),
     bytes,
   }
 }
+
+function metaOf(meta: Meta = {}): Meta {
+  const copy: Record<string, string> = {}
+  for (const [name, value] of Object.entries(meta)) {
+    if (!META.has(name)) throw new CommitInvalidError(`meta.${name} is not known; known are ${[...META].join(', ')}`)
+    if (value === undefined) continue
+    if (typeof value !== 'string' || !isWellFormed(value)) throw new CommitInvalidError(`meta.${name} must be text`)
+    copy[name] = value
+  }
+  return copy
+}
+
+const META: ReadonlySet<string> = new Set(['instance', 'actor', 'trace'])
 
 function sizeOf(strings: readonly string[]): number {
   return strings.reduce((sum, string) => sum + Buffer.byteLength(string), 0)
@@ -62,7 +81,13 @@ function sizeOf(strings: readonly string[]): number {
 function checked(event: NewEvent): NewEvent {
   const { stream, also, type, version, data } = event
   if (typeof stream !== 'string' || stream === '') throw new CommitInvalidError('an event needs a stream')
+  if (also !== undefined && !(Array.isArray(also) && also.every((name) => typeof name === 'string' && name !== ''))) {
+    throw new CommitInvalidError(`\`also\` of an event of ${stream} must be an array of streams`)
+  }
   if (typeof type !== 'string' || type === '') throw new CommitInvalidError(`an event of ${stream} needs a type`)
+  if (![stream, type, ...(also ?? [])].every(isWellFormed)) {
+    throw new CommitInvalidError(`the stream or type of an event of ${stream} holds half a surrogate pair`)
+  }
   if (version !== undefined && (!Number.isSafeInteger(version) || version < 1)) {
     throw new CommitInvalidError(`the version of an event of ${stream} must be a whole number from 1`)
   }

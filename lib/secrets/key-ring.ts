@@ -65,7 +65,12 @@ export class KeyRing {
    */
   streams(kind: string, id: string): [string, ...string[]] {
     const names = this.#hashing.map(({ bytes }) => {
-      const mac = createHmac('sha256', bytes).update(kind).update('\0').update(id).digest('base64url')
+      // UTF-16, the string as it is: in UTF-8 all halves of surrogate pairs look alike.
+      const mac = createHmac('sha256', bytes)
+        .update(kind)
+        .update('\0')
+        .update(Buffer.from(id, 'utf16le'))
+        .digest('base64url')
       return `${kind}:${mac}`
     })
     return names as [string, ...string[]]

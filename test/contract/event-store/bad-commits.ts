@@ -32,6 +32,21 @@ const bad: readonly [what: string, code: ErrorCode, make: () => NewCommit][] = [
   ['half a version', 'COMMIT_INVALID', () => commitTo(fresh(), { version: 1.5 })],
   ['a version that is no number', 'COMMIT_INVALID', () => commitTo(fresh(), { version: '1' as unknown as number })],
   ['a version beyond all counting', 'COMMIT_INVALID', () => commitTo(fresh(), { version: 2 ** 53 })],
+  ['half a character in its stream', 'COMMIT_INVALID', () => commitTo('a\ud800')],
+  ['indexes that are no list', 'COMMIT_INVALID', () => commitTo(fresh(), { also: 'uid:1' as unknown as [] })],
+  [
+    'an actor that is no text',
+    'COMMIT_INVALID',
+    () => ({ ...commitTo(fresh()), meta: { actor: 1n as unknown as string } }),
+  ],
+  ['unknown metadata', 'COMMIT_INVALID', () => ({ ...commitTo(fresh()), meta: { who: 'me' } as object })],
+  ['no time as its expiry', 'COMMIT_INVALID', () => ({ ...commitTo(fresh()), expiresAt: Number.NaN })],
+  ['a BigInt as its expiry', 'COMMIT_INVALID', () => ({ ...commitTo(fresh()), expiresAt: 5n as unknown as number })],
+  [
+    'more than 8 MB of metadata',
+    'COMMIT_TOO_LARGE',
+    () => ({ ...commitTo(fresh()), meta: { trace: 'x'.repeat(9e6) } }),
+  ],
   ['more than 8 MB', 'COMMIT_TOO_LARGE', () => withData({ text: 'x'.repeat(8 * 1024 * 1024) })],
   ['more than 8 MB of two-byte letters', 'COMMIT_TOO_LARGE', () => withData({ text: 'é'.repeat(4 * 1024 * 1024) })],
 ]

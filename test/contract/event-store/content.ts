@@ -161,13 +161,16 @@ export function contentContract(makeLog: MakeLog, { propertyRuns = 100 }: Capabi
       const also = [index]
       const inner = { list: [1, 2] }
       const events = [{ stream, also, type: 'thing.happened', data: { inner } }]
-      const commit: NewCommit = { events }
+      const meta = { actor: 'operator' }
+      const commit: NewCommit = { events, meta }
       const appended = log.store.append(commit)
       also.push(fresh('uid'))
       inner.list.push(3)
       events.push({ stream, also, type: 'thing.ended', data: { inner } })
+      meta.actor = 'nobody'
       await appended
       inner.list.push(4)
+      assert.deepEqual(present(await log.store.latest(stream)).meta, { actor: 'operator' })
       assert.deepEqual(present(await log.store.latest(stream)).events, [
         { stream, also: [index], type: 'thing.happened', data: { inner: { list: [1, 2] } } },
       ])

@@ -56,6 +56,8 @@ export function readContract(makeLog: MakeLog): void {
       const from = ten[6] ?? 0
       assert.deepEqual(positions(await log.store.read(stream, { from, limit: 2 })), ten.slice(6, 8))
       assert.deepEqual(positions(await log.store.read(stream, { limit: 100 })), ten)
+      assert.deepEqual(await log.store.read(stream, { limit: 0 }), [])
+      assert.deepEqual(await log.store.readAll({ after: 0, limit: 0 }), [])
     })
 
     it('finds nothing in a stream that nobody named, and nothing beyond the end', async () => {
