@@ -60,7 +60,8 @@ export class EventSourced {
     this.#clock = options.clock ?? systemClock
     this.#oneCommit = new OneCommit((ctx) => new UnitOfWork(this.#surroundings(), ctx), store.keys, this.#logger)
     const units: UnitSource = {
-      current: () => this.#oneCommit.current(),
+      staging: () => this.#oneCommit.staging(),
+      reading: () => this.#oneCommit.reading(),
       alone: (work) => this.#alone(work),
       findSessionAgain: (find, uid) => this.#findSessionAgain(find, uid),
       failed: (error) => {

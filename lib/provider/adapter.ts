@@ -4,7 +4,9 @@ import type { UnitOfWork } from './unit-of-work.ts'
 /** Where an adapter's calls go: the unit of work of the request, or one of their own. */
 export interface UnitSource {
   /** The open unit of the request this runs in, if its writes may be staged. */
-  current(): UnitOfWork | undefined
+  staging(): UnitOfWork | undefined
+  /** The open unit of the request this runs in. */
+  reading(): UnitOfWork | undefined
   /** Runs what happens outside a request: one write, one commit. */
   alone<T>(work: (unit: UnitOfWork) => Promise<T>): Promise<T>
   /** Looks again, for a moment, for a session that may be between two writes of a rotation. */
@@ -28,41 +30,53 @@ export class ModelAdapter {
 
   /** The stored payload, expired ones too: the provider judges expiry itself. */
   find(id: string): Promise<Payload | undefined> {
-    return this.#in((unit) => unit.find(this.#model, id))
+    return this.#read((unit) => unit.find(this.#model, id))
   }
 
   findByUid(uid: string): Promise<Payload | undefined> {
-    const find = (): Promise<Payload | undefined> => this.#in((unit) => unit.findSession(uid))
-    return this.#units.current() ? find() : this.#units.findSessionAgain(find, uid)
+    const find = (): Promise<Payload | undefined> => this.#read((unit) => unit.findSession(uid))
+    return this.#units.reading() ? find() : this.#units.findSessionAgain(find, uid)
   }
 
   findByUserCode(userCode: string): Promise<Payload | undefined> {
-    return this.#in((unit) => unit.findDeviceCode(userCode))
+    return this.#read((unit) => unit.findDeviceCode(userCode))
   }
 
   /** @param _expiresIn - not needed: the payload tells, and retention is a matter of the log */
   upsert(id: string, payload: Payload, _expiresIn?: number): Promise<void> {
-    return this.#in((unit) => unit.upsert(this.#model, id, payload))
+    return this.#write((unit) => unit.upsert(this.#model, id, payload))
   }
 
   /** Marks it as used. Only one commit ever can, whatever the concurrency. */
   consume(id: string): Promise<void> {
-    return this.#in((unit) => unit.consume(this.#model, id))
+    return this.#write((unit) => unit.consume(this.#model, id))
   }
 
   destroy(id: string): Promise<void> {
-    return this.#in((unit) => unit.destroy(this.#model, id))
+    return this.#write((unit) => unit.destroy(this.#model, id))
   }
 
   /** Revokes what this model has under the grant. The Grant itself is destroyed by a call of its own. */
   revokeByGrantId(grantId: string): Promise<void> {
-    return this.#in((unit) => unit.revokeGranted(this.#model, grantId))
+    return this.#write((unit) => unit.revokeGranted(this.#model, grantId))
   }
 
-  async #in<T>(work: (unit: UnitOfWork) => Promise<T>): Promise<T> {
-    const unit = this.#units.current()
+  #read<T>(work: (unit: UnitOfWork) => Promise<T>): Promise<T> {
+    const unit = this.#units.reading()
+    return this.#watched(unit ? work(unit) : this.#units.alone(work))
+  }
+
+  async #write<T>(work: (unit: UnitOfWork) => Promise<T>): Promise<T> {
+    const unit = this.#units.staging()
+    if (unit) return this.#watched(work(unit))
+    const result = await this.#watched(this.#units.alone(work))
+    this.#units.reading()?.forget(this.#model)
+    return result
+  }
+
+  async #watched<T>(call: Promise<T>): Promise<T> {
     try {
-      return await (unit ? work(unit) : this.#units.alone(work))
+      return await call
     } catch (error) {
       this.#units.failed(error)
       throw error

@@ -51,10 +51,18 @@ export class OneCommit {
   }
 
   /** The unit that writes may be staged in: the request is the provider's own, and its unit is open. */
-  current(): UnitOfWork | undefined {
-    const slot = this.#slots.getStore()
-    const route = slot?.ctx?.oidc?.route
-    return route !== undefined && !WRITES_AT_ONCE.has(route) ? slot?.unit : undefined
+  staging(): UnitOfWork | undefined {
+    const route = this.#route()
+    return route !== undefined && !WRITES_AT_ONCE.has(route) ? this.#slots.getStore()?.unit : undefined
+  }
+
+  /** The unit that remembers what the request has read: also where writes are not staged. */
+  reading(): UnitOfWork | undefined {
+    return this.#route() === undefined ? undefined : this.#slots.getStore()?.unit
+  }
+
+  #route(): string | undefined {
+    return this.#slots.getStore()?.ctx?.oidc?.route
   }
 
   /** Remembers that the store could not be read in this request. */

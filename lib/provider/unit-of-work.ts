@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts'
 import { AlreadyClaimedError, ConcurrencyError } from '../errors.ts'
 import type { Appended, Claim, Meta, NewCommit, NewEvent } from '../log/commit.ts'
-import type { Granted, ModelLog } from './model-log.ts'
+import type { Granted, ModelLog, SessionHead } from './model-log.ts'
 import type { ModelState } from './model-state.ts'
 import { isConsumable, isGrantable, type Payload } from './models.ts'
 import type { RequestContext } from './request-context.ts'
@@ -32,6 +32,7 @@ const MOST_TRIES = 32
 export class UnitOfWork {
   readonly #around: UnitSurroundings
   readonly #known = new Map<string, Promise<ModelState | undefined>>()
+  readonly #heads = new Map<string, Promise<SessionHead | undefined>>()
   readonly #staged = new Map<string, Staged>()
   readonly #sessions: SessionWrites
   readonly #granted = new Map<string, Promise<Granted[]>>()
@@ -62,10 +63,21 @@ export class UnitOfWork {
   async findSession(uid: string): Promise<Payload | undefined> {
     const written = this.#sessions.writtenUnder(uid)
     if (written) return copyOf(written.payload)
-    const head = await this.#around.log.findSession(uid)
+    let finding = this.#heads.get(uid)
+    if (!finding) {
+      finding = this.#around.log.findSession(uid)
+      this.#heads.set(uid, finding)
+    }
+    const head = await finding
     if (!head || !('state' in head)) return undefined
     this.#sessions.read(head.state)
     return copyOf(head.state.payload)
+  }
+
+  /** What was read of a model is read anew: it was written by the same request, at once. */
+  forget(model: string): void {
+    for (const name of this.#known.keys()) if (name.startsWith(`${model}:`)) this.#known.delete(name)
+    if (model === 'Session') this.#heads.clear()
   }
 
   async findDeviceCode(userCode: string): Promise<Payload | undefined> {
