@@ -20,6 +20,9 @@ export interface Keys {
   readonly hashing: readonly Key[]
 }
 
+/** How many hashed ids are remembered. */
+const RECENT = 2_000
+
 interface Secret {
   readonly id: string
   readonly bytes: Buffer
@@ -45,6 +48,8 @@ export function ephemeralKeys(): Keys {
 export class KeyRing {
   readonly #sealing: readonly Secret[]
   readonly #hashing: readonly Secret[]
+  /** The same ids are asked for several times in a request. */
+  readonly #recent = new Map<string, [string, ...string[]]>()
 
   /** @throws KeysInvalidError (`KEYS_INVALID`) */
   constructor(keys: Keys) {
@@ -64,14 +69,21 @@ export class KeyRing {
    * @param id - its id, which must not be stored
    */
   streams(kind: string, id: string): [string, ...string[]] {
+    const key = `${kind}\0${id}`
+    let names = this.#recent.get(key)
+    if (!names) {
+      names = this.#hash(kind, id)
+      if (this.#recent.size >= RECENT) this.#recent.clear()
+      this.#recent.set(key, names)
+    }
+    return [...names]
+  }
+
+  #hash(kind: string, id: string): [string, ...string[]] {
     const names = this.#hashing.map(({ bytes }) => {
       // UTF-16, the string as it is: in UTF-8 all halves of surrogate pairs look alike.
-      const mac = createHmac('sha256', bytes)
-        .update(kind)
-        .update('\0')
-        .update(Buffer.from(id, 'utf16le'))
-        .digest('base64url')
-      return `${kind}:${mac}`
+      const mac = createHmac('sha256', bytes).update(kind).update('\0').update(Buffer.from(id, 'utf16le'))
+      return `${kind}:${mac.digest('base64url')}`
     })
     return names as [string, ...string[]]
   }
