@@ -35,7 +35,8 @@ export function outcomeOfInsert(error: unknown, index: number): Outcome {
   if (mine && PERMANENT.has(Number(mine.code))) return { kind: 'refused', error }
   if (mine) return { kind: 'unknown', error }
   if (writeErrors.length === 0) return whole(error)
-  const sound = error.code === DUPLICATE && !error.result.getWriteConcernError()
+  // Any other error among them may have stopped the server before it came to this one.
+  const sound = writeErrors.every(({ code }) => code === DUPLICATE) && !error.result.getWriteConcernError()
   return sound ? { kind: 'stored' } : { kind: 'unknown', error }
 }
 
@@ -48,8 +49,9 @@ export function outcomeOfQuietPath(error: unknown, index: number): Outcome {
   if (error === undefined) return { kind: 'stored' }
   if (!(error instanceof MongoClientBulkWriteError)) return whole(error)
   const [failed] = [...error.writeErrors.keys()]
-  if (failed === undefined || error.writeConcernErrors.length > 0) return whole(error)
+  if (failed === undefined || !isWhole(error)) return whole(error)
   const code = error.writeErrors.get(failed)?.code
+  if (failed === 0 && PERMANENT.has(Number(code))) return { kind: 'refused', error }
   if (failed > index + 1) return code === DUPLICATE ? { kind: 'stored' } : { kind: 'unknown', error }
   if (failed < index + 1) return { kind: 'not_tried' }
   if (code === DUPLICATE) return { kind: 'duplicate' }
@@ -58,11 +60,12 @@ export function outcomeOfQuietPath(error: unknown, index: number): Outcome {
 
 /** Whether the quiet path stopped at the counter: it moved, and nothing else was tried. */
 export function counterMoved(error: unknown): boolean {
-  return (
-    error instanceof MongoClientBulkWriteError &&
-    error.writeErrors.get(0)?.code === DUPLICATE &&
-    error.writeConcernErrors.length === 0
-  )
+  return error instanceof MongoClientBulkWriteError && error.writeErrors.get(0)?.code === DUPLICATE && isWhole(error)
+}
+
+/** Whether the error is the server's whole answer: nothing went wrong on top of what its list names. */
+function isWhole(error: MongoClientBulkWriteError): boolean {
+  return error.writeConcernErrors.length === 0 && error.cause === undefined
 }
 
 /** Whether a unique index refused a single write. */
