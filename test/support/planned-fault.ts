@@ -1,3 +1,5 @@
+import type { Document } from 'mongodb'
+
 /** Which requests a fault meets. */
 export interface Which {
   /**
@@ -5,6 +7,8 @@ export interface Which {
    * of sessions), which comes at moments that no test controls.
    */
   readonly command?: string | readonly string[]
+  /** Looks into the command, where its name does not tell enough. Default: any. */
+  readonly where?: (request: Document) => boolean
   /** How many requests it meets before it is over. Default 1. */
   readonly times?: number
 }
@@ -23,6 +27,7 @@ export class PlannedFault {
   /** Resolves when the fault has met all its requests. */
   readonly happened: Promise<void>
   readonly #commands: ReadonlySet<string> | undefined
+  readonly #where: Which['where']
   readonly #times: number
   #claimed = 0
   #count = 0
@@ -31,6 +36,7 @@ export class PlannedFault {
   constructor(which: Which = {}) {
     const commands = typeof which.command === 'string' ? [which.command] : which.command
     this.#commands = commands && new Set(commands)
+    this.#where = which.where
     this.#times = which.times ?? 1
     this.happened = new Promise((resolve) => {
       this.#resolve = resolve
@@ -48,9 +54,10 @@ export class PlannedFault {
   }
 
   /** The proxy asks: is this request one of yours? */
-  claims(command: string | undefined): boolean {
+  claims(command: string | undefined, request: () => Document | undefined): boolean {
     if (this.#claimed >= this.#times) return false
-    const mine = this.#commands ? command !== undefined && this.#commands.has(command) : !isHousekeeping(command)
+    const named = this.#commands ? command !== undefined && this.#commands.has(command) : !isHousekeeping(command)
+    const mine = named && (this.#where?.(request() ?? {}) ?? true)
     if (mine) this.#claimed += 1
     return mine
   }

@@ -1,5 +1,7 @@
 import { connect, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Document } from 'mongodb'
+import { bodyOf, replyMessage } from './mongo-message.ts'
 import { commandName, MessageSplitter, requestId, responseTo } from './mongo-wire.ts'
 
 export type Direction = 'request' | 'reply'
@@ -10,12 +12,17 @@ export type Verdict =
   | { readonly kind: 'hold'; readonly until: Promise<void> }
   /** Before it reaches the server, or after the server has answered it and before the answer returns. */
   | { readonly kind: 'cut'; readonly when: 'before' | 'after'; readonly done: () => void }
+  /** Another answer than the server's, which may or may not have seen the request. */
+  | { readonly kind: 'answer'; readonly when: 'before' | 'after'; readonly script: Script; readonly done: () => void }
+
+/** Writes an answer: to this request, which the server answered so (an empty document when it never saw it). */
+export type Script = (request: Document, reply: Document) => Document
 
 /** What a connection asks of the proxy that it belongs to. */
 export interface Faults {
   /** A request has arrived at the proxy. */
   arrived(command: string | undefined): void
-  judge(command: string | undefined): Verdict
+  judge(command: string | undefined, message: Buffer): Verdict
   delayMs(direction: Direction): number
   /** Resolves when nothing holds this direction back. */
   pass(direction: Direction): Promise<void>
@@ -32,7 +39,7 @@ export class ProxiedConnection {
   readonly #server: Socket
   readonly #faults: Faults
   /** By the id of the request that went through: what to do instead of returning its reply. */
-  readonly #lostReplies = new Map<number, () => void>()
+  readonly #insteadOfReply = new Map<number, (reply: Buffer) => void>()
 
   constructor(client: Socket, target: { readonly host: string; readonly port: number }, faults: Faults) {
     this.#client = client.setNoDelay(true)
@@ -55,7 +62,7 @@ export class ProxiedConnection {
   }
 
   async #request(message: Buffer): Promise<void> {
-    const verdict = this.#faults.judge(commandName(message))
+    const verdict = this.#faults.judge(commandName(message), message)
     if (verdict.kind === 'hold') await verdict.until
     if (verdict.kind === 'cut') {
       if (verdict.when === 'before') {
@@ -63,17 +70,28 @@ export class ProxiedConnection {
         verdict.done()
         return
       }
-      this.#lostReplies.set(requestId(message), verdict.done)
+      this.#insteadOfReply.set(requestId(message), () => {
+        this.cut()
+        verdict.done()
+      })
+    }
+    if (verdict.kind === 'answer') {
+      const answer = (reply: Buffer | undefined): void => {
+        const body = verdict.script(bodyOf(message) ?? {}, (reply && bodyOf(reply)) ?? {})
+        if (!this.#client.destroyed) this.#client.write(replyMessage(requestId(message), body))
+        verdict.done()
+      }
+      if (verdict.when === 'before') return answer(undefined)
+      this.#insteadOfReply.set(requestId(message), answer)
     }
     if (!this.#server.destroyed) this.#server.write(message)
   }
 
   async #reply(message: Buffer): Promise<void> {
-    const lost = this.#lostReplies.get(responseTo(message))
-    if (lost) {
-      this.cut()
-      lost()
-    } else if (!this.#client.destroyed) this.#client.write(message)
+    const instead = this.#insteadOfReply.get(responseTo(message))
+    this.#insteadOfReply.delete(responseTo(message))
+    if (instead) instead(message)
+    else if (!this.#client.destroyed) this.#client.write(message)
   }
 
   #pump(from: Socket, to: Socket, direction: Direction, deliver: (message: Buffer) => Promise<void>): void {

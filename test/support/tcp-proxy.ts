@@ -1,8 +1,10 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Server } from 'node:net'
+import type { Document } from 'mongodb'
 import { Gate } from './gate.ts'
+import { bodyOf } from './mongo-message.ts'
 import { isHousekeeping, PlannedFault, type Which } from './planned-fault.ts'
-import { type Direction, type Faults, ProxiedConnection, type Verdict } from './proxied-connection.ts'
+import { type Direction, type Faults, ProxiedConnection, type Script, type Verdict } from './proxied-connection.ts'
 import { seededRandom } from './seeded-random.ts'
 
 export interface Target {
@@ -16,6 +18,8 @@ export interface Chaos {
   readonly cutBefore?: number
   /** Probability that a request is cut after the server has answered it. */
   readonly cutAfter?: number
+  /** Requests that may be repeated only when the server never saw them: those are cut before, never after. */
+  readonly unrepeatable?: (request: Document) => boolean
   /** Each message waits a random time up to this. */
   readonly delayMs?: number
 }
@@ -100,6 +104,17 @@ export class TcpProxy implements Faults {
     return this.#plan(new PlannedFault(which), 'after')
   }
 
+  /**
+   * Answers the next such request in the server's place: a script for the server.
+   *
+   * @param when - whether the server never sees the request, or carries it out first
+   */
+  answer(which: Which, when: 'before' | 'after', script: Script): PlannedFault {
+    const fault = new PlannedFault(which)
+    this.#planned.push({ fault, verdict: () => ({ kind: 'answer', when, script, done: () => fault.met() }) })
+    return fault
+  }
+
   /** Holds the next such request back, and with it what follows on its connection; everything else passes. */
   hold(which?: Which): Held {
     const fault = new PlannedFault(which)
@@ -175,14 +190,18 @@ export class TcpProxy implements Faults {
   }
 
   /** @internal for connections */
-  judge(command: string | undefined): Verdict {
-    const planned = this.#planned.find(({ fault }) => fault.claims(command))
+  judge(command: string | undefined, message: Buffer): Verdict {
+    const request = (): Document | undefined => bodyOf(message)
+    const planned = this.#planned.find(({ fault }) => fault.claims(command, request))
     if (planned) return planned.verdict()
     if (!this.#chaos || isHousekeeping(command)) return PASS
-    const { cutBefore = 0, cutAfter = 0 } = this.#chaos.options
+    const { cutBefore = 0, cutAfter = 0, unrepeatable } = this.#chaos.options
     const drawn = this.#chaos.cuts()
     if (drawn < cutBefore) return { kind: 'cut', when: 'before', done: () => {} }
-    if (drawn < cutBefore + cutAfter) return { kind: 'cut', when: 'after', done: () => {} }
+    if (drawn < cutBefore + cutAfter) {
+      const when = unrepeatable?.(request() ?? {}) ? 'before' : 'after'
+      return { kind: 'cut', when, done: () => {} }
+    }
     return PASS
   }
 

@@ -136,6 +136,27 @@ describe('the TCP proxy', () => {
     assert.equal(await client().send('insert'), 'insert', 'it has met the one request that it was planned for')
   })
 
+  it('answers in the place of the server, which never sees the request', async () => {
+    proxy.answer({ command: 'insert', where: ({ insert }) => insert === 1 }, 'before', (request, reply) => {
+      assert.deepEqual([request, reply], [{ insert: 1 }, {}])
+      return { scripted: 1 }
+    })
+    assert.equal(await client().send('insert'), 'scripted')
+    assert.deepEqual(server.seen, [])
+    assert.equal(await client().send('insert'), 'insert')
+  })
+
+  it('answers otherwise than the server did, which has seen the request', async () => {
+    proxy.answer({ command: 'insert' }, 'after', (_, reply) => ({ scripted: 1, ...reply }))
+    assert.equal(await client().send('insert'), 'scripted')
+    assert.deepEqual(server.seen, ['insert'])
+  })
+
+  it('spares requests that are not what a fault looks for', async () => {
+    proxy.dropBefore({ command: 'insert', where: ({ insert }) => insert === 2 })
+    assert.equal(await client().send('insert'), 'insert')
+  })
+
   it('meets as many requests as it was told to, and no housekeeping', async () => {
     const cut = proxy.dropBefore({ times: 2 })
     assert.equal(await client().send('hello'), 'hello')
