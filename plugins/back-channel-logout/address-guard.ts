@@ -27,6 +27,7 @@ const SPECIAL: readonly (readonly [string, number])[] = [
   ['::', 128],
   ['::1', 128],
   ['::', 96],
+  ['::ffff:0:0', 96],
   ['64:ff9b::', 96],
   ['64:ff9b:1::', 48],
   ['100::', 64],
@@ -43,15 +44,20 @@ const SPECIAL: readonly (readonly [string, number])[] = [
   ['ff00::', 8],
 ]
 
-const special = new BlockList()
-for (const [network, prefix] of SPECIAL) special.addSubnet(network, prefix, network.includes(':') ? 'ipv6' : 'ipv4')
+/** Apart, since a `BlockList` holds every IPv4 address to be inside `::ffff:0:0/96`. */
+const special = { ipv4: new BlockList(), ipv6: new BlockList() }
+for (const [network, prefix] of SPECIAL) {
+  const family = network.includes(':') ? 'ipv6' : 'ipv4'
+  special[family].addSubnet(network, prefix, family)
+}
 
 /** Whether an IP address is of special use, and so not one that an RP on the internet can have. */
 export function isSpecialUse(address: string): boolean {
   const bare = address.replace(/%.*$/, '')
   const version = isIP(bare)
   if (version === 0) return true // not an address: nothing to be sure of
-  return special.check(bare, version === 6 ? 'ipv6' : 'ipv4')
+  const family = version === 6 ? 'ipv6' : 'ipv4'
+  return special[family].check(bare, family)
 }
 
 /** The host of a URL as an IP address, when it is one in any notation: `URL` has made `127.1` and `2130706433` canonical. */
