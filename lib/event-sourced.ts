@@ -9,7 +9,8 @@ import type { Payload } from './provider/models.ts'
 import { isUnavailable, OneCommit } from './provider/one-commit.ts'
 import type { ProviderLike } from './provider/provider-like.ts'
 import { asProviderError, usedUp } from './provider/refusals.ts'
-import { UnitOfWork, type UnitSurroundings } from './provider/unit-of-work.ts'
+import { UnitOfWork } from './provider/unit-of-work.ts'
+import type { UnitSurroundings } from './provider/unit-surroundings.ts'
 
 /** How the provider is put on the log. All optional. */
 export interface EventSourcedOptions {

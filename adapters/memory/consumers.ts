@@ -1,5 +1,5 @@
 import type { ConsumerRecord, ConsumerTable } from '../../lib/log/consumer-table.ts'
-import type { Change, Turns } from './memory-event-store.ts'
+import type { Change, Turns } from './turns.ts'
 
 /** Leases and checkpoints in memory. */
 export class MemoryConsumers implements ConsumerTable {

@@ -9,17 +9,8 @@ import { ephemeralKeys, KeyRing, type Keys } from '../../lib/secrets/key-ring.ts
 import { MemoryConsumers } from './consumers.ts'
 import { type Entry, forgetful, type Journal } from './journal.ts'
 import { LogState } from './log-state.ts'
+import type { Change, Turns } from './turns.ts'
 import { MemoryWork } from './work.ts'
-
-/** Runs a change of state in its turn; resolves when what it wrote is durable. */
-export type Change = <T>(change: (write: (entry: Entry) => void) => T) => Promise<T>
-
-/** What the store's tables need of it. */
-export interface Turns {
-  readonly change: Change
-  /** @throws StoreClosedError (`STORE_CLOSED`), StoreRefusedError (`STORE_REFUSED`) */
-  assertOpen(): void
-}
 
 /** How to open a store in memory. */
 export interface MemoryOptions {

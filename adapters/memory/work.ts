@@ -2,7 +2,7 @@ import type { JsonObject } from '../../lib/log/commit.ts'
 import type { ClaimOptions, NewWork, Work, Worker, WorkTable } from '../../lib/log/work-table.ts'
 import { deepFreeze, frozenCopy } from './frozen.ts'
 import type { Entry } from './journal.ts'
-import type { Change, Turns } from './memory-event-store.ts'
+import type { Change, Turns } from './turns.ts'
 
 /** Work in memory: rows by id, and for each lane what is due, in order. */
 export class MemoryWork implements WorkTable {

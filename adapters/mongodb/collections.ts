@@ -1,8 +1,13 @@
 import type { Collection, CollectionOptions, Db, Document, MongoClient } from 'mongodb'
 import { StoreClosedError } from '../../lib/errors.ts'
-import type { ConsumerDocument } from './consumers.ts'
-import type { CountersDocument, EventsDocument, SchemaDocument } from './documents.ts'
-import type { WorkDocument, WorkerDocument } from './work.ts'
+import type {
+  ConsumerDocument,
+  CountersDocument,
+  EventsDocument,
+  SchemaDocument,
+  WorkDocument,
+  WorkerDocument,
+} from './documents.ts'
 
 /**
  * How this store talks to its collections, whatever the caller's client says: the primary, acknowledged by the majority

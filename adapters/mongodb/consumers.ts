@@ -1,17 +1,9 @@
 import { Long } from 'mongodb'
 import type { ConsumerRecord, ConsumerTable } from '../../lib/log/consumer-table.ts'
 import type { Collections } from './collections.ts'
+import type { ConsumerDocument } from './documents.ts'
 import { isDuplicate } from './outcome.ts'
 import { reaching } from './reaching.ts'
-
-/** Lease and checkpoint in one document, so that a paused holder that wakes up late changes neither. */
-export interface ConsumerDocument {
-  _id: string
-  holder?: string
-  token: number
-  beat: number
-  position: number | Long
-}
 
 /** Consumers on MongoDB: every write filters on the token. */
 export class MongoConsumers implements ConsumerTable {

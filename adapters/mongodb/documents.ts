@@ -50,6 +50,37 @@ export interface SchemaDocument {
   hashing: string[]
 }
 
+/** Lease and checkpoint in one document, so that a paused holder that wakes up late changes neither. */
+export interface ConsumerDocument {
+  _id: string
+  holder?: string
+  token: number
+  beat: number
+  position: number | Long
+}
+
+/** A piece of work. */
+export interface WorkDocument {
+  _id: string
+  lane: string
+  dueAt: number
+  body: Document
+  state: 'waiting' | 'held' | 'done'
+  holder?: string
+  /** Which call of `claim` took it. */
+  claim?: string
+  fence: number
+  doneAt?: number
+}
+
+/** A process that does work, and its sign of life. */
+export interface WorkerDocument {
+  _id: string
+  table: string
+  holder: string
+  beat: number
+}
+
 /** A commit without its position, as a document. */
 export type UnplacedDocument = Omit<EventsDocument, '_id'>
 

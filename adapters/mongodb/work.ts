@@ -3,27 +3,8 @@ import { type AnyBulkWriteOperation, type Document, MongoBulkWriteError } from '
 import type { JsonObject } from '../../lib/log/commit.ts'
 import type { ClaimOptions, NewWork, Work, Worker, WorkTable } from '../../lib/log/work-table.ts'
 import type { Collections } from './collections.ts'
+import type { WorkDocument } from './documents.ts'
 import { reaching } from './reaching.ts'
-
-export interface WorkDocument {
-  _id: string
-  lane: string
-  dueAt: number
-  body: Document
-  state: 'waiting' | 'held' | 'done'
-  holder?: string
-  /** Which call of `claim` took it. */
-  claim?: string
-  fence: number
-  doneAt?: number
-}
-
-export interface WorkerDocument {
-  _id: string
-  table: string
-  holder: string
-  beat: number
-}
 
 /** A lane is asked for at most so many rows at a time. */
 const LANES_AT_ONCE = 16

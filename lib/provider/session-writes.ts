@@ -5,7 +5,7 @@ import type { Payload } from './models.ts'
 import type { RequestContext } from './request-context.ts'
 import { rebase } from './session-rebase.ts'
 import { eventOf, indexOf, namesOf } from './staged.ts'
-import type { UnitSurroundings } from './unit-of-work.ts'
+import type { UnitSurroundings } from './unit-surroundings.ts'
 
 /** One session in one unit of work: how it was read, what is to become of it. */
 interface SessionWrite {

@@ -1,23 +1,12 @@
-import type { Clock } from '../clock.ts'
 import { AlreadyClaimedError, ConcurrencyError } from '../errors.ts'
-import type { Appended, Claim, Meta, NewCommit, NewEvent } from '../log/commit.ts'
-import type { Granted, ModelLog, SessionHead } from './model-log.ts'
+import type { Appended, Claim, NewCommit, NewEvent } from '../log/commit.ts'
+import type { Granted, SessionHead } from './model-log.ts'
 import type { ModelState } from './model-state.ts'
 import { isConsumable, isGrantable, type Payload } from './models.ts'
 import type { RequestContext } from './request-context.ts'
-import type { SessionObserver } from './session-change.ts'
 import { SessionWrites } from './session-writes.ts'
 import { claimsOf, eventOf, indexOf, namesOf, revocationClaims, type Staged, viewOf } from './staged.ts'
-
-/** What a unit of work needs from around it. */
-export interface UnitSurroundings {
-  readonly log: ModelLog
-  readonly clock: Clock
-  readonly meta: Meta
-  readonly observers: readonly SessionObserver[]
-  /** Whether requests of the provider are one unit of work each; otherwise every write is one of its own. */
-  readonly attached: boolean
-}
+import type { UnitSurroundings } from './unit-surroundings.ts'
 
 /** A unit that loses this many races in a row gives up. */
 const MOST_TRIES = 32

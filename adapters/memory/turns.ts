@@ -1,0 +1,11 @@
+import type { Entry } from './journal.ts'
+
+/** Runs a change of state in its turn; resolves when what it wrote is durable. */
+export type Change = <T>(change: (write: (entry: Entry) => void) => T) => Promise<T>
+
+/** What the store's tables need of it. */
+export interface Turns {
+  readonly change: Change
+  /** @throws StoreClosedError (`STORE_CLOSED`), StoreRefusedError (`STORE_REFUSED`) */
+  assertOpen(): void
+}
