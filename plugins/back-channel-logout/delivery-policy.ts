@@ -41,6 +41,9 @@ export const DEFAULT_POLICY: DeliveryPolicy = {
 /** Waits after the first and the second 400, at least: an RP needs time to fetch new keys, or to be mended. */
 export const BAD_REQUEST_DELAYS_MS: readonly number[] = [MINUTE, 10 * MINUTE]
 
+/** Node's timers take a longer wait for none at all. */
+const TIMEOUT_MOST_MS = 2 ** 31 - 1
+
 /**
  * The policy with the caller's wishes.
  *
@@ -48,7 +51,7 @@ export const BAD_REQUEST_DELAYS_MS: readonly number[] = [MINUTE, 10 * MINUTE]
  */
 export function policyOf(wishes: Partial<DeliveryPolicy> = {}): DeliveryPolicy {
   for (const option of Object.keys(wishes)) {
-    if (!(option in DEFAULT_POLICY)) {
+    if (!Object.hasOwn(DEFAULT_POLICY, option)) {
       throw new OptionInvalidError(
         `delivery.${option}`,
         `is not known; known are ${Object.keys(DEFAULT_POLICY).join(', ')}`,
@@ -60,12 +63,14 @@ export function policyOf(wishes: Partial<DeliveryPolicy> = {}): DeliveryPolicy {
   if (!Array.isArray(retryDelaysMs) || !retryDelaysMs.every((delay) => Number.isFinite(delay) && delay >= 0)) {
     throw new OptionInvalidError('delivery.retryDelaysMs', 'must be an array of milliseconds, 0 or more each')
   }
-  if (!(jitter >= 0 && jitter < 1))
+  if (!(typeof jitter === 'number' && jitter >= 0 && jitter < 1))
     throw new OptionInvalidError('delivery.jitter', 'must be a share from 0 up to, not including, 1')
   for (const option of ['timeoutMs', 'concurrency', 'concurrencyPerClient'] as const) {
     if (!Number.isSafeInteger(policy[option]) || policy[option] < 1) {
       throw new OptionInvalidError(`delivery.${option}`, 'must be a whole number from 1')
     }
   }
+  if (policy.timeoutMs > TIMEOUT_MOST_MS)
+    throw new OptionInvalidError('delivery.timeoutMs', `must be ${TIMEOUT_MOST_MS} at most`)
   return policy
 }

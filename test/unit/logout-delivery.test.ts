@@ -1,0 +1,211 @@
+import assert from 'node:assert/strict'
+import fc from 'fast-check'
+import { type Delivery, fromBody, type Step, step, toBody } from '../../plugins/back-channel-logout/delivery.ts'
+import { DEFAULT_POLICY, type DeliveryPolicy } from '../../plugins/back-channel-logout/delivery-policy.ts'
+import type { Judgement } from '../../plugins/back-channel-logout/judge.ts'
+
+const NOW = 1_000_000
+const MINUTE_MS = 60_000
+const MIDDLE = 0.5
+
+const NEW: Delivery = {
+  sessionUid: 'uid',
+  clientId: 'rp',
+  sid: 'sid',
+  sealedSubject: 'sealed',
+  withSid: true,
+  reason: 'rp_initiated',
+  endedAt: NOW,
+  attempts: 0,
+  badRequests: 0,
+}
+
+const CONFIRMED: Judgement = { verdict: 'confirmed', status: 200 }
+const GONE: Judgement = { verdict: 'gone', status: 410, body: 'never again' }
+const BAD: Judgement = { verdict: 'bad_request', status: 400, body: 'no' }
+const AGAIN: Judgement = { verdict: 'again', status: 503 }
+
+/** Goes on as the dispatcher does: until nothing is to be tried again, or there are no more judgements. */
+function run(
+  judgements: readonly Judgement[],
+  { policy = DEFAULT_POLICY, random = MIDDLE }: { policy?: DeliveryPolicy; random?: number } = {},
+): { steps: Step[]; times: number[] } {
+  const steps: Step[] = []
+  const times: number[] = []
+  let delivery = NEW
+  let now = NOW
+  for (const judgement of judgements) {
+    times.push(now)
+    const next = step(delivery, judgement, policy, now, random)
+    steps.push(next)
+    if (next.kind !== 'again') break
+    delivery = next.delivery
+    now = next.dueAt
+  }
+  return { steps, times }
+}
+
+describe('a delivery', () => {
+  it('is confirmed at the first answer that says so', () => {
+    const { steps } = run([AGAIN, CONFIRMED, AGAIN])
+    assert.deepEqual(
+      steps.map(({ kind, delivery }) => [kind, delivery.attempts]),
+      [
+        ['again', 1],
+        ['confirmed', 2],
+      ],
+    )
+  })
+
+  it('is abandoned after eleven failures', () => {
+    const { steps, times } = run(Array(20).fill(AGAIN))
+    assert.equal(steps.length, 11)
+    assert.deepEqual(steps.at(-1), { kind: 'abandoned', delivery: { ...NEW, attempts: 11 }, status: 503 })
+    const waits = times.slice(1).map((time, i) => time - (times[i] ?? 0))
+    assert.deepEqual(waits, DEFAULT_POLICY.retryDelaysMs)
+  })
+
+  it('is tried once, where the policy has no delays', () => {
+    const { steps } = run([AGAIN, AGAIN], { policy: { ...DEFAULT_POLICY, retryDelaysMs: [] } })
+    assert.deepEqual(
+      steps.map(({ kind }) => kind),
+      ['abandoned'],
+    )
+  })
+
+  it('waits as long as the RP asks for, where that is longer', () => {
+    const { times } = run([{ verdict: 'again', status: 429, retryAfterMs: 3_600_000 }, AGAIN])
+    assert.equal(times[1], NOW + 3_600_000)
+    const brief = run([{ verdict: 'again', status: 429, retryAfterMs: 1 }, AGAIN])
+    assert.equal(brief.times[1], NOW + 5_000)
+  })
+
+  it('keeps why it failed', () => {
+    const [next] = run([{ verdict: 'again', error: 'ECONNRESET' }]).steps
+    assert.ok(next?.kind === 'again' && next.error === 'ECONNRESET' && next.status === undefined)
+  })
+
+  it('comes out of the work table as it went in', () => {
+    assert.deepEqual(fromBody(JSON.parse(JSON.stringify(toBody(NEW)))), NEW)
+  })
+})
+
+describe('a delivery whose RP answers 410', () => {
+  it('is rejected and never tried again', () => {
+    const { steps } = run([GONE, AGAIN])
+    assert.deepEqual(steps, [
+      { kind: 'rejected', delivery: { ...NEW, attempts: 1 }, status: 410, answer: 'never again' },
+    ])
+  })
+})
+
+describe('a delivery whose RP answers 400', () => {
+  it('is tried three times, at least one and ten minutes apart, then rejected', () => {
+    const { steps, times } = run([BAD, BAD, BAD, BAD])
+    assert.deepEqual(
+      steps.map(({ kind }) => kind),
+      ['again', 'again', 'rejected'],
+    )
+    const [first = 0, second = 0, third = 0] = times
+    assert.ok(second - first >= MINUTE_MS, `${second - first}`)
+    assert.ok(third - second >= 10 * MINUTE_MS, `${third - second}`)
+  })
+
+  it('counts the 400s alone: what else fails in between is no refusal', () => {
+    const { steps } = run([BAD, AGAIN, AGAIN, BAD, AGAIN, BAD])
+    assert.deepEqual(
+      steps.map(({ kind }) => kind),
+      ['again', 'again', 'again', 'again', 'again', 'rejected'],
+    )
+  })
+
+  it('can still be confirmed', () => {
+    assert.equal(run([BAD, BAD, CONFIRMED]).steps.at(-1)?.kind, 'confirmed')
+  })
+})
+
+describe('any sequence of judgements', () => {
+  const judgement: fc.Arbitrary<Judgement> = fc.oneof(
+    {
+      weight: 6,
+      arbitrary: fc.record({ verdict: fc.constant('again' as const), status: fc.integer({ min: 100, max: 599 }) }),
+    },
+    {
+      weight: 3,
+      arbitrary: fc.record({
+        verdict: fc.constant('again' as const),
+        retryAfterMs: fc.integer({ min: 1, max: 3_600_000 }),
+      }),
+    },
+    { weight: 3, arbitrary: fc.constant(BAD) },
+    { weight: 1, arbitrary: fc.constantFrom(CONFIRMED, GONE) },
+  )
+  const policy = fc.record({
+    retryDelaysMs: fc.array(fc.integer({ min: 0, max: 50_000_000 }), { maxLength: 15 }),
+    jitter: fc.double({ min: 0, max: 0.99, noNaN: true }),
+  })
+  const random = fc.double({ min: 0, max: 0.999_999, noNaN: true })
+  const cases = fc.tuple(fc.array(judgement, { minLength: 20, maxLength: 30 }), policy, random)
+
+  it('comes to an end, within the attempts of the policy, and loses nothing on the way', () => {
+    fc.assert(
+      fc.property(cases, ([judgements, wish, chance]) => {
+        const { steps } = run(judgements, { policy: { ...DEFAULT_POLICY, ...wish }, random: chance })
+        assert.ok(steps.length <= wish.retryDelaysMs.length + 1)
+        assert.notEqual(steps.at(-1)?.kind, 'again')
+        assert.ok(steps.slice(0, -1).every(({ kind }) => kind === 'again'))
+        steps.forEach(({ delivery }, i) => {
+          const { attempts, badRequests, ...rest } = delivery
+          const { attempts: _, badRequests: __, ...identity } = NEW
+          assert.equal(attempts, i + 1)
+          assert.equal(
+            badRequests,
+            judgements.slice(0, i + 1).filter(({ verdict }) => verdict === 'bad_request').length,
+          )
+          assert.deepEqual(rest, identity)
+        })
+      }),
+      { numRuns: 1_000 },
+    )
+  })
+
+  it('ends as the last judgement says', () => {
+    fc.assert(
+      fc.property(cases, ([judgements, wish, chance]) => {
+        const { steps } = run(judgements, { policy: { ...DEFAULT_POLICY, ...wish }, random: chance })
+        const { verdict } = judgements[steps.length - 1] as Judgement
+        const end = steps.at(-1)?.kind
+        if (verdict === 'confirmed') assert.equal(end, 'confirmed')
+        else if (verdict === 'gone') assert.equal(end, 'rejected')
+        else if (verdict === 'again') assert.equal(end, 'abandoned')
+        else assert.ok(end === 'rejected' || end === 'abandoned')
+      }),
+    )
+  })
+
+  it('waits as long as the policy says, give or take the jitter, or as long as the RP wants', () => {
+    fc.assert(
+      fc.property(cases, ([judgements, wish, chance]) => {
+        const { steps, times } = run(judgements, { policy: { ...DEFAULT_POLICY, ...wish }, random: chance })
+        steps.forEach((next, i) => {
+          if (next.kind !== 'again') return
+          const waitMs = next.dueAt - (times[i] ?? 0)
+          const delay = wish.retryDelaysMs[i] ?? 0
+          const before = judgements[i] as Judgement
+          const badBefore = judgements.slice(0, i).filter(({ verdict }) => verdict === 'bad_request').length
+          const least =
+            before.verdict === 'bad_request'
+              ? [MINUTE_MS, 10 * MINUTE_MS][badBefore]
+              : before.verdict === 'again'
+                ? before.retryAfterMs
+                : 0
+          assert.ok(waitMs >= Math.floor(delay * (1 - wish.jitter)))
+          assert.ok(waitMs >= (least ?? 0))
+          assert.ok(waitMs <= Math.max(Math.ceil(delay * (1 + wish.jitter)), least ?? 0))
+          assert.ok(Number.isSafeInteger(next.dueAt))
+        })
+      }),
+      { numRuns: 1_000 },
+    )
+  })
+})

@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict'
+import fc from 'fast-check'
+import { type Answer, type Judgement, judge, parseRetryAfter } from '../../plugins/back-channel-logout/judge.ts'
+
+const NOW = Date.parse('2026-01-01T00:00:00Z')
+const HOUR_MS = 3_600_000
+
+function answered(status: number, retryAfter?: string): Answer {
+  return { kind: 'answered', status, body: 'said', ...(retryAfter !== undefined && { retryAfter }) }
+}
+
+describe('the judgement of an answer', () => {
+  const SPECIAL: Readonly<Record<number, Judgement>> = {
+    200: { verdict: 'confirmed', status: 200 },
+    202: { verdict: 'confirmed', status: 202 },
+    204: { verdict: 'confirmed', status: 204 },
+    400: { verdict: 'bad_request', status: 400, body: 'said' },
+    410: { verdict: 'gone', status: 410, body: 'said' },
+  }
+
+  it('is, for each status from 100 to 599, what the table says, and else to try again', () => {
+    for (let status = 100; status <= 599; status++) {
+      assert.deepEqual(judge(answered(status), NOW), SPECIAL[status] ?? { verdict: 'again', status })
+    }
+  })
+
+  it('is to try again when nothing was answered', () => {
+    assert.deepEqual(judge({ kind: 'failed', error: 'ECONNREFUSED' }, NOW), { verdict: 'again', error: 'ECONNREFUSED' })
+  })
+
+  it('passes on how long the RP wants to be left alone', () => {
+    assert.deepEqual(judge(answered(503, '120'), NOW), { verdict: 'again', status: 503, retryAfterMs: 120_000 })
+    assert.deepEqual(judge(answered(503, 'soon'), NOW), { verdict: 'again', status: 503 })
+  })
+
+  it('does not let Retry-After put off what is settled', () => {
+    for (const status of [200, 202, 204, 410]) assert.ok(!('retryAfterMs' in judge(answered(status, '120'), NOW)))
+  })
+})
+
+describe('Retry-After', () => {
+  const FORMS: readonly (readonly [string | undefined, number | undefined])[] = [
+    [undefined, undefined],
+    ['', undefined],
+    ['0', undefined],
+    ['1', 1_000],
+    [' 30 ', 30_000],
+    ['3600', HOUR_MS],
+    ['3601', HOUR_MS],
+    ['99999999999999999999999', HOUR_MS],
+    ['-5', undefined],
+    ['1.5', undefined],
+    ['0x10', undefined],
+    ['1e3', undefined],
+    ['soon', undefined],
+    ['5 apples', undefined],
+    ['Thu, 01 Jan 2026 00:02:00 GMT', 120_000],
+    ['Thu, 01 Jan 2026 05:00:00 GMT', HOUR_MS],
+    ['Thu, 01 Jan 2026 00:00:00 GMT', undefined],
+    ['Wed, 31 Dec 2025 23:59:00 GMT', undefined],
+    ['Thursday, 01-Jan-26 00:02:00 GMT', 120_000],
+    ['Thu Jan  1 00:02:00 2026 GMT', 120_000],
+    ['1, 2', undefined],
+  ]
+  for (const [value, waitMs] of FORMS) {
+    it(`${JSON.stringify(value)} is ${waitMs === undefined ? 'nothing to wait for' : `${waitMs} ms`}`, () => {
+      assert.equal(parseRetryAfter(value, NOW), waitMs)
+    })
+  }
+
+  it('is, whatever an RP writes, nothing or a wait of up to an hour', () => {
+    const anything = fc.oneof(fc.string(), fc.integer().map(String), fc.date().map(String))
+    fc.assert(
+      fc.property(anything, fc.integer({ min: 0, max: 4e12 }), (value, now) => {
+        const waitMs = parseRetryAfter(value, now)
+        return waitMs === undefined || (waitMs > 0 && waitMs <= HOUR_MS)
+      }),
+      { numRuns: 2_000 },
+    )
+  })
+})
