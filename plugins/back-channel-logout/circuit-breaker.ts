@@ -34,10 +34,19 @@ export function answered(): Circuit {
   return CLOSED
 }
 
-/** It did not, or only to say that it cannot (5xx). */
-export function failed(circuit: Circuit, now: number): Circuit {
+/** The probe was not sent after all. */
+export function released(circuit: Circuit): Circuit {
+  return { ...circuit, probing: false }
+}
+
+/**
+ * It did not, or only to say that it cannot (5xx).
+ *
+ * @param probe - whether the request was the probe: what was sent before the circuit opened says nothing new
+ */
+export function failed(circuit: Circuit, probe: boolean, now: number): Circuit {
   if (circuit.openUntil !== undefined) {
-    if (!circuit.probing) return circuit // sent before it opened
+    if (!probe || !circuit.probing) return circuit
     const openMs = Math.min(OPEN_MOST_MS, circuit.openMs * 2)
     return { ...circuit, openMs, openUntil: now + openMs, probing: false }
   }

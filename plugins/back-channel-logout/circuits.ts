@@ -1,4 +1,10 @@
-import { answered, type Circuit, CLOSED, failed, probesAt, room, sent } from './circuit-breaker.ts'
+import { answered, type Circuit, CLOSED, failed, probesAt, released, room, sent } from './circuit-breaker.ts'
+
+/** The leave to send a request. */
+export interface Pass {
+  /** The origin whose open circuit the request probes. */
+  readonly probes?: string
+}
 
 /** The circuits of this process, by RP origin, and which lane leads where. */
 export class Circuits {
@@ -11,21 +17,44 @@ export class Circuits {
     return allowed === 'any' ? most : allowed === 'probe' ? Math.min(1, most) : 0
   }
 
-  sending(lane: string): void {
+  /** Asks for leave to send. Undefined: another lane leads to the same RP, and its request is the probe. */
+  pass(lane: string, now: number): Pass | undefined {
+    const circuit = this.#of(lane)
+    const allowed = room(circuit, now)
+    if (allowed === 'any') return {}
     const origin = this.#originOf.get(lane)
-    if (origin !== undefined) this.#byOrigin.set(origin, sent(this.#of(lane)))
+    if (allowed === 'none' || origin === undefined) return undefined
+    this.#byOrigin.set(origin, sent(circuit))
+    return { probes: origin }
   }
 
-  /** @param origin - where the request went; unknown when it never got that far, which says nothing about the RP */
-  came(lane: string, origin: string | undefined, well: boolean, now: number): 'opened' | 'closed' | undefined {
-    if (origin === undefined) return undefined
-    this.#originOf.set(lane, origin)
-    const before = this.#byOrigin.get(origin) ?? CLOSED
-    const after = well ? answered() : failed(before, now)
-    this.#byOrigin.set(origin, after)
+  /**
+   * @param origin - where the request went; unknown when it never got that far, which says nothing about the RP, but is
+   *   no success of a probe
+   */
+  came(
+    lane: string,
+    { probes }: Pass,
+    origin: string | undefined,
+    well: boolean,
+    now: number,
+  ): 'opened' | 'closed' | undefined {
+    if (origin !== undefined) this.#originOf.set(lane, origin)
+    if (probes !== undefined && origin !== undefined && probes !== origin) this.unasked({ probes })
+    const judged = origin ?? probes
+    if (judged === undefined) return undefined
+    const before = this.#byOrigin.get(judged) ?? CLOSED
+    const after = well ? answered() : failed(before, judged === probes, now)
+    this.#byOrigin.set(judged, after)
     const [wasOpen, isOpen] = [before, after].map((circuit) => circuit.openUntil !== undefined)
     if (wasOpen === isOpen) return undefined
     return isOpen ? 'opened' : 'closed'
+  }
+
+  /** The RP was not asked after all: another request may be the probe, at once. */
+  unasked({ probes }: Pass): void {
+    const circuit = probes === undefined ? undefined : this.#byOrigin.get(probes)
+    if (probes !== undefined && circuit) this.#byOrigin.set(probes, released(circuit))
   }
 
   /** Lanes whose circuit is not closed. */
@@ -35,9 +64,12 @@ export class Circuits {
     }
   }
 
-  /** When the first open circuit may be probed, by the monotonic clock. */
-  nextProbeAt(): number | undefined {
-    const times = [...this.#byOrigin.values()].map(probesAt).filter((time) => time !== undefined)
+  /** When the next open circuit may be probed that may not yet, by the monotonic clock. */
+  nextProbeAt(now: number): number | undefined {
+    const times = [...this.#byOrigin.values()]
+      .map(probesAt)
+      .filter((time) => time !== undefined)
+      .filter((time) => time > now)
     return times.length > 0 ? Math.min(...times) : undefined
   }
 

@@ -9,7 +9,7 @@ import {
   type WorkTable,
 } from '../../lib/index.ts'
 import { type Attempt, type AttemptParts, attempt } from './attempt.ts'
-import { Circuits } from './circuits.ts'
+import { Circuits, type Pass } from './circuits.ts'
 import { type Delivery, fromBody, type Step, step, toBody } from './delivery.ts'
 import type { DeliveryPolicy } from './delivery-policy.ts'
 import { judge } from './judge.ts'
@@ -133,7 +133,6 @@ export class Dispatcher {
   }
 
   #begin(work: Work): void {
-    this.#circuits.sending(work.lane)
     const sending = this.#deliver(work)
       .catch((error) =>
         this.#parts.logger.error(
@@ -151,16 +150,22 @@ export class Dispatcher {
   async #deliver(work: Work): Promise<void> {
     const { policy, clock, random, provider } = this.#parts
     const delivery = fromBody(work.body)
+    const pass = this.#circuits.pass(work.lane, clock.monotonic())
+    if (!pass) {
+      await this.#insist(() => this.#parts.work.putBack(work, work))
+      return
+    }
     const tried = await attempt(this.#parts, delivery, this.#hurry.signal)
     if (this.#hurry.signal.aborted) return // others take it over
     if (tried.kind === 'nobody') {
+      this.#circuits.unasked(pass)
       await this.#record(commitOfNobody(work.id, delivery, tried, provider.issuer))
       await this.#insist(() => this.#parts.work.finish(work, clock.now()))
       this.#tellNobody(delivery, tried)
       return
     }
     const next = step(delivery, judge(tried.answer, clock.now()), policy, clock.now(), random())
-    this.#watchCircuit(work.lane, tried)
+    this.#watchCircuit(work.lane, pass, tried)
     await this.#record(commitOfStep(work.id, next, tried.tookMs, provider.issuer))
     await this.#insist(() =>
       next.kind === 'again'
@@ -194,9 +199,9 @@ export class Dispatcher {
     }
   }
 
-  #watchCircuit(lane: string, { answer, origin }: Extract<Attempt, { kind: 'tried' }>): void {
+  #watchCircuit(lane: string, pass: Pass, { answer, origin }: Extract<Attempt, { kind: 'tried' }>): void {
     const well = answer.kind === 'answered' && answer.status < 500 && answer.status !== 429
-    const change = this.#circuits.came(lane, origin, well, this.#parts.clock.monotonic())
+    const change = this.#circuits.came(lane, pass, origin, well, this.#parts.clock.monotonic())
     if (change === 'opened')
       this.#parts.logger.warn(
         { rp: origin },
@@ -212,8 +217,8 @@ export class Dispatcher {
     const waits = [NAP_MS]
     const dueAt = await work.nextDueAt(lanePrefix(provider.issuer))
     if (dueAt !== undefined && dueAt > clock.now()) waits.push(dueAt - clock.now())
-    const probeAt = this.#circuits.nextProbeAt()
-    if (probeAt !== undefined) waits.push(Math.max(0, probeAt - clock.monotonic()))
+    const probeAt = this.#circuits.nextProbeAt(clock.monotonic())
+    if (probeAt !== undefined) waits.push(probeAt - clock.monotonic())
     return Math.max(1, Math.min(...waits))
   }
 

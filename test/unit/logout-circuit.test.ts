@@ -1,0 +1,178 @@
+import assert from 'node:assert/strict'
+import fc from 'fast-check'
+import {
+  answered,
+  type Circuit,
+  CLOSED,
+  failed,
+  probesAt,
+  released,
+  room,
+  sent,
+} from '../../plugins/back-channel-logout/circuit-breaker.ts'
+import { Circuits } from '../../plugins/back-channel-logout/circuits.ts'
+
+/** A circuit after so many failures in a row, at the moments given. */
+function failedTimes(failures: number, now: number): Circuit {
+  let circuit = CLOSED
+  for (let i = 0; i < failures; i++) circuit = failed(circuit, false, now)
+  return circuit
+}
+
+describe('the circuit of an RP', () => {
+  it('stays closed for four failures in a row', () => {
+    assert.equal(room(failedTimes(4, 0), 0), 'any')
+    assert.equal(probesAt(failedTimes(4, 0)), undefined)
+  })
+
+  it('opens at the fifth, for 30 s', () => {
+    const open = failedTimes(5, 1_000)
+    assert.equal(room(open, 1_000), 'none')
+    assert.equal(room(open, 30_999), 'none')
+    assert.equal(room(open, 31_000), 'probe')
+    assert.equal(probesAt(open), 31_000)
+  })
+
+  it('counts failures in a row only', () => {
+    assert.equal(room(failed(answered(), false, 0), 0), 'any')
+    assert.deepEqual(answered(), CLOSED)
+  })
+
+  it('lets one probe through at a time', () => {
+    const probing = sent(failedTimes(5, 0))
+    assert.equal(room(probing, 30_000), 'none')
+    assert.equal(room(probing, 10_000_000), 'none')
+    assert.equal(probesAt(probing), undefined)
+  })
+
+  it('waits twice as long after each probe that fails, up to five minutes', () => {
+    let circuit = failedTimes(5, 0)
+    const waits = [1, 2, 3, 4, 5, 6].map(() => {
+      const now = Number(circuit.openUntil)
+      circuit = failed(sent(circuit), true, now)
+      return Number(circuit.openUntil) - now
+    })
+    assert.deepEqual(waits, [60_000, 120_000, 240_000, 300_000, 300_000, 300_000])
+  })
+
+  it('lets the next probe through at once when one was not sent after all', () => {
+    const circuit = released(sent(failedTimes(5, 0)))
+    assert.equal(room(circuit, 30_000), 'probe')
+  })
+
+  it('learns nothing from what was sent before it opened', () => {
+    const open = failedTimes(5, 0)
+    assert.deepEqual(failed(open, false, 10_000), open)
+    const probing = sent(open)
+    assert.deepEqual(failed(probing, false, 40_000), probing)
+  })
+
+  it('can always come back: from any history, waiting leads to a probe, and its success closes it', () => {
+    const act = fc.oneof(
+      fc.record({ kind: fc.constantFrom('fail' as const, 'answer' as const, 'release' as const) }),
+      fc.record({ kind: fc.constant('wait' as const), ms: fc.nat(400_000) }),
+    )
+    fc.assert(
+      fc.property(fc.array(act, { maxLength: 60 }), (acts) => {
+        let circuit = CLOSED
+        let now = 0
+        for (const what of acts) {
+          if (what.kind === 'wait') {
+            now += what.ms
+            continue
+          }
+          const probe = room(circuit, now) === 'probe'
+          if (room(circuit, now) === 'none') continue
+          circuit = sent(circuit)
+          if (what.kind === 'answer') circuit = answered()
+          else if (what.kind === 'fail') circuit = failed(circuit, probe, now)
+          else circuit = released(circuit)
+          assert.ok(circuit.openUntil === undefined || circuit.openUntil <= now + 300_000)
+        }
+        assert.notEqual(room(circuit, now + 300_000), 'none')
+      }),
+      { numRuns: 1_000 },
+    )
+  })
+})
+
+describe('the circuits of a process', () => {
+  const ORIGIN = 'https://rp.example.com'
+
+  /** Circuits in which these lanes lead to one RP that has failed often enough. */
+  function open(...lanes: string[]): Circuits {
+    const circuits = new Circuits()
+    for (let i = 0; i < 5; i++) {
+      for (const lane of lanes) {
+        const pass = circuits.pass(lane, 0)
+        if (pass) circuits.came(lane, pass, ORIGIN, false, 0)
+      }
+    }
+    return circuits
+  }
+
+  it('say when one opens and when it closes', () => {
+    const circuits = new Circuits()
+    const said = [1, 2, 3, 4, 5].map(() => circuits.came('a', {}, ORIGIN, false, 0))
+    assert.deepEqual(said, [undefined, undefined, undefined, undefined, 'opened'])
+    const pass = circuits.pass('a', 30_000)
+    assert.ok(pass)
+    assert.equal(circuits.came('a', pass, ORIGIN, true, 30_000), 'closed')
+    assert.deepEqual([...circuits.troubled()], [])
+  })
+
+  it('leave what an open one leads to no room until it may be probed, then room for one', () => {
+    const circuits = open('a')
+    assert.deepEqual([...circuits.troubled()], ['a'])
+    assert.equal(circuits.room('a', 16, 29_999), 0)
+    assert.equal(circuits.room('a', 16, 30_000), 1)
+    assert.equal(circuits.room('a', 0, 30_000), 0)
+    assert.equal(circuits.room('other', 16, 0), 16)
+  })
+
+  it('are shared by the lanes that lead to one RP: one of them only may probe', () => {
+    const circuits = open('a', 'b')
+    assert.deepEqual(circuits.pass('a', 30_000), { probes: ORIGIN })
+    assert.equal(circuits.pass('b', 30_000), undefined)
+    assert.equal(circuits.room('b', 16, 30_000), 0)
+  })
+
+  it('are not kept waiting by a probe that never got as far as the RP', () => {
+    const circuits = open('a')
+    const pass = circuits.pass('a', 30_000)
+    assert.ok(pass)
+    circuits.came('a', pass, undefined, false, 31_000)
+    assert.equal(circuits.room('a', 16, 31_000), 0)
+    assert.equal(circuits.nextProbeAt(31_000), 91_000)
+    assert.equal(circuits.room('a', 16, 91_000), 1)
+  })
+
+  it('are not kept waiting by a probe whose client has moved elsewhere', () => {
+    const circuits = open('a', 'b')
+    const pass = circuits.pass('a', 30_000)
+    assert.ok(pass)
+    circuits.came('a', pass, 'https://new.example.com', true, 30_000)
+    assert.equal(circuits.room('a', 16, 30_000), 16)
+    assert.equal(circuits.room('b', 16, 30_000), 1)
+  })
+
+  it('are not kept waiting by a probe for which there is nobody to be told', () => {
+    const circuits = open('a')
+    const pass = circuits.pass('a', 30_000)
+    assert.ok(pass)
+    circuits.unasked(pass)
+    assert.equal(circuits.room('a', 16, 30_000), 1)
+  })
+
+  it('learn nothing about the RP from a token that cannot be made', () => {
+    const circuits = new Circuits()
+    for (let i = 0; i < 10; i++) circuits.came('a', {}, undefined, false, 0)
+    assert.equal(circuits.room('a', 16, 0), 16)
+  })
+
+  it('name no moment for a probe that is possible already: waiting for it would be no waiting', () => {
+    const circuits = open('a')
+    assert.equal(circuits.nextProbeAt(29_999), 30_000)
+    assert.equal(circuits.nextProbeAt(30_000), undefined)
+  })
+})
