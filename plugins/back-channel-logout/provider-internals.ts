@@ -29,7 +29,6 @@ export interface OidcProvider extends ProviderLike {
     find(id: string): Promise<OidcClient | undefined>
     readonly prototype: { backchannelLogout?: (sub: string, sid: string) => Promise<void> }
   }
-  urlFor(route: string): string
 }
 
 /**
@@ -38,12 +37,11 @@ export interface OidcProvider extends ProviderLike {
  * @throws ProviderUnfitError (`PROVIDER_UNFIT`) when this version of oidc-provider works in another way
  */
 export function internalsOf(provider: ProviderLike): OidcProvider {
-  const { IdToken, Client, urlFor } = provider as Partial<OidcProvider>
+  const { IdToken, Client } = provider as Partial<OidcProvider>
   const missing = [
     typeof IdToken?.prototype?.set === 'function' ? undefined : 'IdToken#set',
     typeof IdToken?.prototype?.issue === 'function' ? undefined : 'IdToken#issue',
     typeof Client?.prototype.backchannelLogout === 'function' ? undefined : 'Client#backchannelLogout',
-    typeof urlFor === 'function' ? undefined : 'urlFor',
   ].filter((name) => name !== undefined)
   if (missing.length > 0) {
     throw new ProviderUnfitError(

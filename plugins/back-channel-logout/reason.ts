@@ -1,11 +1,10 @@
 import type { Payload, RequestContext } from '../../lib/index.ts'
-import type { OidcProvider } from './provider-internals.ts'
 import type { Reason } from './session-logout-events.ts'
 
 /** Why a whole session ended, from the request in which its state went. */
-export function reasonOfEnd(provider: OidcProvider, before: Payload, request: RequestContext | undefined): Reason {
+export function reasonOfEnd(before: Payload, request: RequestContext | undefined): Reason {
   if (request?.oidc?.route !== 'end_session_confirm') return 'session_destroyed'
-  return isAccountSwitch(provider, before) ? 'account_switched' : 'rp_initiated'
+  return isAccountSwitch(before, request) ? 'account_switched' : 'rp_initiated'
 }
 
 /** Why single logins went while the session lives on. */
@@ -23,17 +22,20 @@ export function askingClient(before: Payload): string | undefined {
  * When another account logs in in the same browser, oidc-provider ends the old session on the way: it posts itself to
  * `end_session_confirm`, and goes on to where the login was to be resumed.
  */
-function isAccountSwitch(provider: OidcProvider, before: Payload): boolean {
+function isAccountSwitch(before: Payload, request: RequestContext): boolean {
   const { postLogoutRedirectUri } = logoutState(before)
   if (postLogoutRedirectUri === undefined) return false
-  return ['authorization', 'code_verification'].some((route) => startsBelow(provider, route, postLogoutRedirectUri))
+  const uid = postLogoutRedirectUri.slice(postLogoutRedirectUri.lastIndexOf('/') + 1)
+  return uid !== '' && ['resume', 'device_resume'].some((route) => urlOf(request, route, uid) === postLogoutRedirectUri)
 }
 
-function startsBelow(provider: OidcProvider, route: string, uri: string): boolean {
+/** As the request names it, which is how the URI was made: the issuer may have another host, and no mount path. */
+function urlOf({ oidc }: RequestContext, route: string, uid: string): string | undefined {
+  const { urlFor } = oidc as { urlFor?: (route: string, params: { readonly uid: string }) => string }
   try {
-    return uri.startsWith(`${provider.urlFor(route)}/`)
+    return urlFor?.call(oidc, route, { uid })
   } catch {
-    return false // the provider has no such route: the feature is off
+    return undefined // the provider has no such route: the feature is off
   }
 }
 

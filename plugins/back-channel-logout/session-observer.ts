@@ -61,7 +61,7 @@ export class BackChannelObserver implements SessionObserver {
     const byClient = request && askingClient(before)
     return [
       this.#terminated(parts, uid, before, {
-        reason: reasonOfEnd(parts.provider, before, request),
+        reason: reasonOfEnd(before, request),
         scope: 'session',
         ...(byClient !== undefined && { by_client: byClient }),
       }),
