@@ -1,0 +1,86 @@
+import type { Commit, NewEvent } from '../../lib/index.ts'
+import {
+  type Registered,
+  type SessionLogoutEvent,
+  type Terminated,
+  toEvent,
+} from '../../plugins/back-channel-logout/session-logout-events.ts'
+
+/** When the first commit of such a history was appended; each further one a second later. */
+export const FIRST_AT = 1_000_000
+
+/** The commits of one session's logout, one event each, as the log would hold them. */
+export function historyOf(uid: string, events: readonly SessionLogoutEvent[]): Commit[] {
+  return events.map((event, i) => commitOf(i + 1, [toEvent(uid, event)]))
+}
+
+export function commitOf(position: number, events: readonly NewEvent[]): Commit {
+  return { position, id: `commit-${position}`, events, meta: {}, at: FIRST_AT + (position - 1) * 1_000 }
+}
+
+export function registered(clientId: string, sid: string, more: Partial<Registered> = {}): Registered {
+  return {
+    type: 'session_logout.back_channel.registered',
+    client_id: clientId,
+    oidc_session_id: sid,
+    user_id: `sealed for ${clientId}`,
+    back_channel_logout_uri: `https://${clientId}.example.com/logout`,
+    session_required: true,
+    ...more,
+  }
+}
+
+export function terminated(scope: Terminated['scope'] = 'session', more: Partial<Terminated> = {}): Terminated {
+  return {
+    type: 'session_logout.terminated',
+    reason: 'rp_initiated',
+    triggered_at_origin: 'https://op.example.com',
+    scope,
+    ...more,
+  }
+}
+
+export function sent(delivery: string, more: { readonly attempt?: number } = {}): SessionLogoutEvent {
+  return {
+    type: 'session_logout.back_channel.sent',
+    delivery,
+    client_id: 'rp',
+    oidc_session_id: 'sid',
+    attempt: 1,
+    status: 200,
+    took_ms: 12,
+    ...more,
+  }
+}
+
+export function attemptFailed(delivery: string, attempt = 1): SessionLogoutEvent {
+  return {
+    type: 'session_logout.back_channel.attempt_failed',
+    delivery,
+    client_id: 'rp',
+    attempt,
+    status: 503,
+    next_attempt_at: FIRST_AT + 60_000,
+  }
+}
+
+export function rejected(delivery: string): SessionLogoutEvent {
+  return {
+    type: 'session_logout.back_channel.rejected',
+    delivery,
+    client_id: 'rp',
+    attempt: 3,
+    status: 400,
+    answer: 'no',
+  }
+}
+
+export function abandoned(delivery: string): SessionLogoutEvent {
+  return {
+    type: 'session_logout.back_channel.abandoned',
+    delivery,
+    client_id: 'rp',
+    attempts: 11,
+    why: 'budget_spent',
+  }
+}

@@ -1,0 +1,113 @@
+import assert from 'node:assert/strict'
+import { MemoryEventStore } from '../../adapters/memory/index.ts'
+import type { Commit, NewEvent, NewWork } from '../../lib/index.ts'
+import { fromBody } from '../../plugins/back-channel-logout/delivery.ts'
+import { laneOf, lanePrefix, plan } from '../../plugins/back-channel-logout/planner.ts'
+import { type SessionLogoutEvent, toEvent } from '../../plugins/back-channel-logout/session-logout-events.ts'
+import { registered, sent, terminated } from '../support/session-log.ts'
+
+const OP = 'https://op.example.com'
+const NOW = 5_000
+
+describe('planning', () => {
+  let store: MemoryEventStore
+
+  beforeEach(() => {
+    store = new MemoryEventStore()
+  })
+
+  afterEach(() => store.close())
+
+  async function append(uid: string, ...events: SessionLogoutEvent[]): Promise<void> {
+    for (const event of events) await store.append({ events: [toEvent(uid, event)] })
+  }
+
+  const all = (): Promise<Commit[]> => store.readAll({ after: 0, limit: 1_000 })
+  const planned = async (): Promise<readonly NewWork[]> => plan(store, await all(), NOW)
+  const ids = (work: readonly NewWork[]): string[] => work.map(({ id }) => id)
+
+  it('makes nothing of what is no end', async () => {
+    await append('a', registered('rp', '1'))
+    await store.append({ events: [{ stream: 'Session:x', type: 'Session:stored', data: {} }] })
+    assert.deepEqual(await planned(), [])
+    assert.deepEqual(await plan(store, [], NOW), [])
+  })
+
+  it('makes one delivery for each RP of an end, due at once, in the lane of the RP', async () => {
+    await append('a', registered('rp-1', '1'), registered('rp-2', '2', { session_required: false }), terminated())
+    const work = await planned()
+    assert.deepEqual(
+      work.map(({ id, lane, dueAt }) => [id, lane, dueAt]),
+      [
+        ['3/0.0', `${OP} rp-1`, NOW],
+        ['3/0.1', `${OP} rp-2`, NOW],
+      ],
+    )
+    const [at] = (await all()).slice(-1).map((commit) => commit.at)
+    assert.deepEqual(fromBody(work[1]?.body ?? {}), {
+      sessionUid: 'a',
+      clientId: 'rp-2',
+      sid: '2',
+      sealedSubject: 'sealed for rp-2',
+      withSid: false,
+      reason: 'rp_initiated',
+      endedAt: at,
+      attempts: 0,
+      badRequests: 0,
+    })
+  })
+
+  it('makes the same deliveries when it plans the same end again', async () => {
+    await append('a', registered('rp-1', '1'), registered('rp-2', '2'), terminated())
+    const [first, second] = [await planned(), await planned()]
+    assert.deepEqual(second, first)
+    const work = store.work('deliveries')
+    await work.add(first)
+    await work.add(second)
+    assert.deepEqual([...(await work.openByLane()).values()], [1, 1])
+  })
+
+  it('does not plan again what is settled', async () => {
+    await append('a', registered('rp-1', '1'), registered('rp-2', '2'), terminated(), sent('3/0.0'))
+    assert.deepEqual(ids(await planned()), ['3/0.1'])
+  })
+
+  it('plans the ends of the batch, not those before it', async () => {
+    await append('a', registered('rp-1', '1'), registered('rp-2', '2'), terminated(['1']))
+    await append('a', terminated())
+    const commits = await all()
+    assert.deepEqual(ids(await plan(store, commits.slice(-1), NOW)), ['4/0.0'])
+    assert.deepEqual(ids(await plan(store, commits, NOW)), ['3/0.0', '4/0.0'])
+  })
+
+  it('plans the end of a login that was registered in another batch, or in the same commit', async () => {
+    await append('a', registered('rp-1', '1'))
+    const events: NewEvent[] = [
+      toEvent('a', registered('rp-2', '2')),
+      toEvent('a', terminated()),
+      toEvent('b', registered('rp-3', '3')),
+      toEvent('b', terminated()),
+    ]
+    await store.append({ events })
+    const commits = await all()
+    assert.deepEqual(ids(await plan(store, commits.slice(-1), NOW)), ['2/1.0', '2/1.1', '2/3.0'])
+  })
+
+  it('plans for every issuer that shares the log, each in lanes of its own', async () => {
+    const other = 'https://op.example.com.other'
+    await append('a', registered('rp', '1'), terminated())
+    await append('b', registered('rp', '2'), terminated('session', { triggered_at_origin: other }))
+    const lanes = (await planned()).map(({ lane }) => lane)
+    assert.deepEqual(lanes, [laneOf(OP, 'rp'), laneOf(other, 'rp')])
+    assert.deepEqual(
+      lanes.filter((lane) => lane.startsWith(lanePrefix(OP))),
+      [laneOf(OP, 'rp')],
+    )
+  })
+
+  it('stops at a session that a newer version has written to', async () => {
+    await append('a', registered('rp', '1'), terminated())
+    await store.append({ events: [{ stream: 'session_logout:a', type: 'session_logout.new', data: {} }] })
+    await assert.rejects(planned(), { code: 'EVENT_TYPE_UNKNOWN' })
+  })
+})

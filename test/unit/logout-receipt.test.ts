@@ -1,0 +1,138 @@
+import assert from 'node:assert/strict'
+import fc from 'fast-check'
+import { type Receipt, receiptOf } from '../../plugins/back-channel-logout/receipt.ts'
+import { fold } from '../../plugins/back-channel-logout/session-logout.ts'
+import type { SessionLogoutEvent } from '../../plugins/back-channel-logout/session-logout-events.ts'
+import {
+  abandoned,
+  attemptFailed,
+  FIRST_AT,
+  historyOf,
+  registered,
+  rejected,
+  sent,
+  terminated,
+} from '../support/session-log.ts'
+
+const TWO = [registered('one', '1'), registered('two', '2'), terminated('session', { by_client: 'one' })]
+const ENDED_AT = FIRST_AT + 2_000
+const [FIRST, SECOND] = ['3/0.0', '3/0.1'] as const
+
+function receipt(...events: SessionLogoutEvent[]): Receipt {
+  return receiptOf(fold('uid', historyOf('uid', events)))
+}
+
+describe('the receipt of a session that has not ended', () => {
+  it('has no ends, and nobody is to be told', () => {
+    assert.deepEqual(receipt(registered('one', '1')), { sessionUid: 'uid', ends: [], settled: true })
+  })
+})
+
+describe('the receipt of a logout', () => {
+  it('says why, when, for whom and who is to be told', () => {
+    assert.deepEqual(receipt(...TWO), {
+      sessionUid: 'uid',
+      ends: [
+        {
+          reason: 'rp_initiated',
+          at: ENDED_AT,
+          origin: 'https://op.example.com',
+          whole: true,
+          byClient: 'one',
+          relyingParties: [
+            { clientId: 'one', sid: '1', delivery: FIRST, state: 'pending', attempts: 0 },
+            { clientId: 'two', sid: '2', delivery: SECOND, state: 'pending', attempts: 0 },
+          ],
+        },
+      ],
+      settled: false,
+    })
+  })
+
+  it('says how long it took, once all have confirmed: as long as the slowest', () => {
+    const [end] = receipt(...TWO, sent(FIRST), sent(SECOND, { attempt: 2 })).ends
+    assert.equal(end?.timeToLogoutMs, 2_000)
+    assert.deepEqual(
+      end?.relyingParties.map(({ state, at, attempts, status, timeToLogoutMs }) => [
+        state,
+        at,
+        attempts,
+        status,
+        timeToLogoutMs,
+      ]),
+      [
+        ['confirmed', ENDED_AT + 1_000, 1, 200, 1_000],
+        ['confirmed', ENDED_AT + 2_000, 2, 200, 2_000],
+      ],
+    )
+  })
+
+  it('says what failed and when it is tried again', () => {
+    const [entry] = receipt(...TWO, attemptFailed(FIRST)).ends[0]?.relyingParties ?? []
+    assert.deepEqual(entry, {
+      clientId: 'one',
+      sid: '1',
+      delivery: FIRST,
+      state: 'pending',
+      attempts: 1,
+      status: 503,
+      why: 'HTTP 503',
+      nextAttemptAt: FIRST_AT + 60_000,
+    })
+  })
+
+  it('never counts a refusal or a dead letter as a logout', () => {
+    const end = receipt(...TWO, rejected(FIRST), abandoned(SECOND)).ends[0]
+    assert.equal(end?.timeToLogoutMs, undefined)
+    assert.deepEqual(
+      end?.relyingParties.map(({ state, why, attempts }) => [state, why, attempts]),
+      [
+        ['rejected', 'no', 3],
+        ['abandoned', 'budget_spent', 11],
+      ],
+    )
+    assert.equal(receipt(...TWO, rejected(FIRST), abandoned(SECOND)).settled, true)
+  })
+
+  it('says no time to logout where nobody was to be told', () => {
+    assert.deepEqual(receipt(terminated()).ends[0]?.relyingParties, [])
+    assert.equal(receipt(terminated()).ends[0]?.timeToLogoutMs, undefined)
+    assert.equal(receipt(terminated()).settled, true)
+  })
+
+  it('is settled when every end is', () => {
+    const history = [registered('one', '1'), registered('two', '2'), terminated(['1'], { actor: 'ops' }), terminated()]
+    const told = sent('3/0.0')
+    const half = receipt(...history, told)
+    assert.deepEqual(
+      half.ends.map(({ whole, actor, relyingParties }) => [whole, actor, relyingParties[0]?.state]),
+      [
+        [false, 'ops', 'confirmed'],
+        [true, undefined, 'pending'],
+      ],
+    )
+    assert.equal(half.settled, false)
+    assert.equal(receipt(...history, told, sent('4/0.0')).settled, true)
+  })
+
+  it('takes no time, never less, where the clock went back in between', () => {
+    const commits = historyOf('uid', [...TWO, sent(FIRST)])
+    const back = commits.map((commit, i) => (i === 3 ? { ...commit, at: 1 } : commit))
+    const [entry] = receiptOf(fold('uid', back)).ends[0]?.relyingParties ?? []
+    assert.equal(entry?.timeToLogoutMs, 0)
+  })
+
+  it('is settled exactly when nothing is pending, in any order of outcomes', () => {
+    const outcome = fc.constantFrom(sent, rejected, abandoned, attemptFailed)
+    const outcomes = fc.array(fc.tuple(fc.constantFrom(FIRST, SECOND), outcome), { maxLength: 8 })
+    fc.assert(
+      fc.property(outcomes, (made) => {
+        const { settled, ends } = receipt(...TWO, ...made.map(([id, make]) => make(id)))
+        const states = ends.flatMap(({ relyingParties }) => relyingParties.map(({ state }) => state))
+        assert.equal(settled, !states.includes('pending'))
+        const ended = (id: string): boolean => made.some(([other, make]) => other === id && make !== attemptFailed)
+        assert.equal(settled, ended(FIRST) && ended(SECOND))
+      }),
+    )
+  })
+})
