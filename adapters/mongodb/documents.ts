@@ -120,6 +120,11 @@ function bytesOf(document: UnplacedDocument): number {
   }
 }
 
+/** Gives the documents the positions from `first` on. */
+export function placed(documents: readonly UnplacedDocument[], first: number): EventsDocument[] {
+  return documents.map((document, index) => ({ _id: Long.fromNumber(first + index), ...document }))
+}
+
 /** A position that will never hold a commit. */
 export function tombstone(position: number, id: string, at: number): EventsDocument {
   return { _id: Long.fromNumber(position), c: id, s: [], e: [], m: { v: SCHEMA_VERSION }, at: new Date(at) }

@@ -82,7 +82,7 @@ export class MongoEventStore implements EventStore {
     this.#collections = collections
     this.#clock = clock
     this.#logger = logger
-    this.#positions = new Positions(collections)
+    this.#positions = new Positions(collections, clock)
     this.#consumers = new MongoConsumers(collections)
     this.#appender = new Appender({
       collections,

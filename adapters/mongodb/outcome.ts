@@ -77,14 +77,15 @@ export function isDuplicate(error: unknown): boolean {
 
 /** Whether asking again will not help. */
 export function isPermanent(error: unknown): boolean {
-  return error instanceof MongoError && PERMANENT.has(Number(error.code ?? causeOf(error)))
+  return error instanceof MongoError && PERMANENT.has(Number(error.code ?? codeBeneath(error)))
 }
 
 function whole(error: unknown): Outcome {
   return isPermanent(error) ? { kind: 'refused', error } : { kind: 'unknown', error }
 }
 
-function causeOf(error: MongoError): number | undefined {
-  const cause: unknown = error.cause
-  return cause instanceof MongoError ? Number(cause.code) : undefined
+/** The driver puts errors of its own around some of the server's: the quiet path's as the cause, IllegalOperation beside it. */
+function codeBeneath(error: MongoError): number | undefined {
+  const beneath: unknown = error.cause ?? (error instanceof MongoServerError ? error['originalError'] : undefined)
+  return beneath instanceof MongoError ? Number(beneath.code ?? codeBeneath(beneath)) : undefined
 }

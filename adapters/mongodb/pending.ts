@@ -21,10 +21,6 @@ export interface Pending {
 export class Queue {
   readonly #waiting: Pending[] = []
 
-  get length(): number {
-    return this.#waiting.length
-  }
-
   push(pending: Pending): void {
     this.#waiting.push(pending)
   }
@@ -55,15 +51,5 @@ export class Queue {
       } else i++
     }
     return batch
-  }
-
-  /** Empties the queue of what nobody waits for any more. */
-  drop(which: (pending: Pending) => boolean): Pending[] {
-    const dropped: Pending[] = []
-    for (let i = this.#waiting.length - 1; i >= 0; i--) {
-      const pending = this.#waiting[i] as Pending
-      if (which(pending)) dropped.push(...this.#waiting.splice(i, 1))
-    }
-    return dropped.reverse()
   }
 }
