@@ -2,7 +2,7 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { generateKeyPair, exportJWK, type JWK } from 'jose'
 import Provider, { type ClientMetadata, type Configuration } from 'oidc-provider'
-import { type EventSourced, type EventStore, eventSourced, type Logger, type Plugin } from '../../lib/index.ts'
+import { type Clock, type EventSourced, type EventStore, eventSourced, type Logger, type Plugin } from '../../lib/index.ts'
 import { type Answer, field, UserAgent } from './user-agent.ts'
 
 /** An OP on the log, listening on a port of its own. */
@@ -22,6 +22,7 @@ export interface OpOptions {
   readonly port?: number
   readonly issuer?: string
   readonly logger?: Logger
+  readonly clock?: Clock
   /** Whether requests are one commit each. Default: yes. */
   readonly attach?: boolean
 }
@@ -58,6 +59,7 @@ export async function startOp(store: EventStore, options: OpOptions = {}): Promi
   const op = eventSourced(store, {
     ...(options.plugins && { plugins: options.plugins }),
     ...(options.logger && { logger: options.logger }),
+    ...(options.clock && { clock: options.clock }),
   })
   const configuration: Configuration = {
     clients: [...(options.clients ?? [testClient('rp')])],
@@ -72,7 +74,7 @@ export async function startOp(store: EventStore, options: OpOptions = {}): Promi
       revocation: { enabled: true },
       rpInitiatedLogout: { enabled: true },
       ...options.configuration?.features,
-    },
+    } as NonNullable<Configuration['features']>,
   }
   const provider = withoutNotices(() => new Provider(issuer, op.configure(configuration)))
   if (options.attach ?? true) await op.start(provider)
