@@ -7,6 +7,7 @@ import {
   type Plugin,
   ProviderUnfitError,
 } from '../../lib/index.ts'
+import { BrokenClients } from './broken-clients.ts'
 import { withBackChannelLogout } from './client-metadata.ts'
 import { type DeliveryPolicy, policyOf } from './delivery-policy.ts'
 import { hideFromDiscovery } from './discovery.ts'
@@ -61,6 +62,7 @@ export class BackChannelLogout implements Plugin {
   readonly #options: BackChannelLogoutOptions
   readonly #policy: DeliveryPolicy
   readonly #gates: FeatureGates
+  readonly #brokenClients = new BrokenClients()
   #running: Running | undefined
 
   constructor(options: BackChannelLogoutOptions) {
@@ -75,7 +77,7 @@ export class BackChannelLogout implements Plugin {
   }
 
   readonly middleware: NonNullable<Plugin['middleware']> = async (ctx, next) => {
-    await next()
+    await this.#brokenClients.around(ctx, next)
     if (!this.#isOn()) hideFromDiscovery(ctx)
   }
 
@@ -85,6 +87,7 @@ export class BackChannelLogout implements Plugin {
     const { store, clock, logger } = host
     // The session's end is recorded by what writes the session. Success here means: accepted.
     provider.Client.prototype.backchannelLogout = async () => {}
+    this.#brokenClients.attach(provider, logger)
     this.observer.attach({
       provider,
       keys: store.keys,

@@ -26,7 +26,7 @@ export interface OidcProvider extends ProviderLike {
     options: { readonly client: OidcClient; readonly ctx: undefined },
   ) => IdToken
   readonly Client: {
-    find(id: string): Promise<OidcClient | undefined>
+    find: (id: string) => Promise<OidcClient | undefined>
     readonly prototype: { backchannelLogout?: (sub: string, sid: string) => Promise<void> }
   }
 }
@@ -42,6 +42,7 @@ export function internalsOf(provider: ProviderLike): OidcProvider {
     typeof IdToken?.prototype?.set === 'function' ? undefined : 'IdToken#set',
     typeof IdToken?.prototype?.issue === 'function' ? undefined : 'IdToken#issue',
     typeof Client?.prototype.backchannelLogout === 'function' ? undefined : 'Client#backchannelLogout',
+    typeof Client?.find === 'function' ? undefined : 'Client.find',
   ].filter((name) => name !== undefined)
   if (missing.length > 0) {
     throw new ProviderUnfitError(

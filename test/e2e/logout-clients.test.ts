@@ -1,0 +1,156 @@
+import assert from 'node:assert/strict'
+import { StoreUnavailableError } from '../../lib/index.ts'
+import { KeptLog } from '../support/kept-log.ts'
+import { LogoutScene } from '../support/logout-scene.ts'
+import { Person, testClient } from '../support/op.ts'
+
+describe('a session with a client that cannot be loaded any more', () => {
+  let scene: LogoutScene<'rp-one' | 'rp-two'>
+  let log: KeptLog
+  let person: Person
+
+  beforeEach(async () => {
+    log = new KeptLog()
+    scene = await LogoutScene.start({ 'rp-one': {}, 'rp-two': {} }, { logger: log })
+    const clients = scene.op.eventSourced.adapter('Client')
+    const metadata = { ...testClient('broken'), backchannel_logout_uri: 'http://127.0.0.1:9/logout' }
+    await clients.upsert('broken', metadata)
+    person = new Person(scene.op)
+    await person.authorize('rp-one')
+    await person.authorize('broken')
+    await person.authorize('rp-two')
+    await clients.upsert('broken', { ...metadata, response_types: 'nonsense' })
+  })
+
+  afterEach(() => scene.stop())
+
+  it('can be logged out of: the others are told, and the log says what is wrong', async () => {
+    const answer = await person.logout()
+    assert.equal(answer.status, 303)
+    await scene.rps['rp-one'].received(1)
+    await scene.rps['rp-two'].received(1)
+    assert.equal(person.agent.cookie('_session'), undefined)
+    const [line] = log.of(/a client cannot be loaded/)
+    assert.equal(line?.level, 'warn')
+    assert.equal(line?.fields['client_id'], 'broken')
+  })
+
+  it('owes the broken client its token, which is tried until the client is mended', async () => {
+    await person.logout()
+    const [uid = ''] = await scene.ended()
+    for (;;) {
+      const { ends } = await scene.logout.receipt(uid)
+      const entry = ends[0]?.relyingParties.find(({ clientId }) => clientId === 'broken')
+      if (entry && entry.attempts > 0) {
+        assert.equal(entry.state, 'pending')
+        assert.match(String(entry.why), /invalid_client_metadata/)
+        return
+      }
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+  })
+
+  it('still refuses the client itself', async () => {
+    const answer = await person.agent.get(person.authorizationUrl('broken'))
+    assert.equal(answer.status, 400)
+  })
+
+  it('is not logged out of by half while the store is away', async () => {
+    const page = await person.endSession()
+    const cookie = person.agent.cookie('_session')
+    const { read } = scene.store
+    const clients = scene.store.keys.streams('Client', 'broken')
+    scene.store.read = (stream, options) => {
+      if (clients.includes(stream)) throw new StoreUnavailableError('away')
+      return read.call(scene.store, stream, options)
+    }
+    const answer = await person.confirm(page)
+    scene.store.read = read
+    assert.equal(answer.status, 503)
+    assert.equal(person.agent.cookie('_session'), cookie)
+    assert.deepEqual(await scene.ended(), [])
+  })
+})
+
+describe('a client that registers itself', () => {
+  let scene: LogoutScene<never>
+
+  before(async () => {
+    scene = await LogoutScene.start({}, { configuration: { features: { registration: { enabled: true } } } })
+  })
+
+  after(() => scene.stop())
+
+  async function register(metadata: object): Promise<{ status: number; body: Record<string, unknown> }> {
+    const response = await fetch(`${scene.op.issuer}/reg`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ redirect_uris: ['https://rp.example.com/cb'], ...metadata }),
+    })
+    return { status: response.status, body: (await response.json()) as Record<string, unknown> }
+  }
+
+  for (const uri of ['/relative', 'https://rp.example.com/logout#fragment', 'http://rp.example.com/logout', 42]) {
+    it(`is refused with the back-channel logout URI ${uri}`, async () => {
+      const { status, body } = await register({ backchannel_logout_uri: uri })
+      assert.equal(status, 400)
+      assert.equal(body['error'], 'invalid_client_metadata')
+      assert.match(String(body['error_description']), /backchannel_logout_uri/)
+    })
+  }
+
+  it('is refused with reasons that do not exist', async () => {
+    const { status, body } = await register({ backchannel_logout_initiators: ['boredom'] })
+    assert.equal(status, 400)
+    assert.equal(body['error'], 'invalid_client_metadata')
+  })
+
+  it('keeps what it may say, and is given sids by default', async () => {
+    const uri = 'https://rp.example.com/logout'
+    const { status, body } = await register({ backchannel_logout_uri: uri, backchannel_logout_initiators: ['admin'] })
+    assert.equal(status, 201)
+    assert.equal(body['backchannel_logout_uri'], uri)
+    assert.equal(body['backchannel_logout_session_required'], true)
+    assert.deepEqual(body['backchannel_logout_initiators'], ['admin'])
+  })
+
+  it("cannot allow itself to be inside the operators' network", async () => {
+    const inside = { allowInternal: true, allow_internal: true, inside: true }
+    const { status, body } = await register({ ...inside, backchannel_logout_uri: 'https://127.0.0.1/logout' })
+    assert.equal(status, 201)
+    for (const member of Object.keys(inside)) assert.ok(!(member in body), member)
+    const person = new Person(scene.op)
+    await person.authorize(String(body['client_id']))
+    await person.logout()
+    const [uid = ''] = await scene.ended()
+    for (;;) {
+      const why = (await scene.logout.receipt(uid)).ends[0]?.relyingParties[0]?.why
+      if (why !== undefined) return assert.match(why, /SPECIAL_USE_ADDRESS/)
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+  })
+})
+
+describe('a client whose stored URI is not usable', () => {
+  it('can log in, is not registered, and is warned about once', async () => {
+    const log = new KeptLog()
+    const scene = await LogoutScene.start({}, { logger: log })
+    try {
+      const uri = 'http://rp.example.com/logout#fragment'
+      await scene.op.eventSourced
+        .adapter('Client')
+        .upsert('stored', { ...testClient('stored'), backchannel_logout_uri: uri })
+      const person = new Person(scene.op)
+      assert.ok((await person.authorize('stored')).has('code'))
+      assert.ok((await person.authorize('stored')).has('code'))
+      const warnings = log.of(/backchannel_logout_uri must not have a fragment: it is not told/)
+      assert.deepEqual(
+        warnings.map(({ level, fields }) => [level, fields['client_id']]),
+        [['warn', 'stored']],
+      )
+      assert.deepEqual(await scene.commitsWith('session_logout.back_channel.registered'), [])
+    } finally {
+      await scene.stop()
+    }
+  })
+})
