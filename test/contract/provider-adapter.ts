@@ -1,0 +1,28 @@
+import type { Capabilities, MakeLog } from './provider-adapter/adapter-under-test.ts'
+import { foundByContract } from './provider-adapter/found-by.ts'
+import { grantsContract } from './provider-adapter/grants.ts'
+import { hashingKeysContract } from './provider-adapter/hashing-keys.ts'
+import { idsContract } from './provider-adapter/ids.ts'
+import { modelsContract } from './provider-adapter/models.ts'
+import { oneCommitContract } from './provider-adapter/one-commit.ts'
+import { racesContract } from './provider-adapter/races.ts'
+import { sealingKeysContract } from './provider-adapter/sealing-keys.ts'
+import { sessionsContract } from './provider-adapter/sessions.ts'
+
+export type { Capabilities, LogUnderTest, MakeLog } from './provider-adapter/adapter-under-test.ts'
+
+/** What oidc-provider's adapter keeps to on every event store. Registers a mocha suite. */
+export function providerAdapterContract(name: string, makeLog: MakeLog, capabilities: Capabilities): void {
+  describe(`the contract of oidc-provider's adapter on ${name}`, function () {
+    this.timeout(capabilities.timeoutMs ?? 20_000)
+    modelsContract(makeLog)
+    foundByContract(makeLog)
+    sessionsContract(makeLog)
+    grantsContract(makeLog)
+    idsContract(makeLog, capabilities)
+    oneCommitContract(makeLog)
+    racesContract(makeLog)
+    sealingKeysContract(makeLog)
+    hashingKeysContract(makeLog, capabilities)
+  })
+}

@@ -1,0 +1,189 @@
+import assert from 'node:assert/strict'
+import type { EventStore } from '../../../lib/index.ts'
+import type { ModelName } from '../../../lib/provider/models.ts'
+import { present, rejectsWith } from '../event-store/expect.ts'
+import {
+  alone,
+  type Caller,
+  type Capabilities,
+  inRequests,
+  KEYS,
+  keysNamed,
+  type MakeLog,
+  openedStore,
+  Refused,
+  withKeys,
+} from './adapter-under-test.ts'
+import { revokeAll } from './grants.ts'
+import { CONSUMABLES, MODELS, newId, sample } from './samples.ts'
+
+/** The steps of a rotation: which hashing keys a process has, the one that writes first. */
+const OLD = keysNamed(['s1'], ['h1'])
+const ADDED = keysNamed(['s1'], ['h1', 'h2'])
+const SWITCHED = keysNamed(['s1'], ['h2', 'h1'])
+const NEW = keysNamed(['s1'], ['h2'])
+
+const CALLERS: readonly ((store: EventStore) => Caller)[] = [alone, inRequests]
+
+export function hashingKeysContract(makeLog: MakeLog, { kept }: Capabilities): void {
+  for (const calling of CALLERS) {
+    describe(`while the hashing key rotates (${calling(withoutStore).name})`, () => {
+      const opened = openedStore(makeLog)
+      const callers = new Map<typeof OLD, Caller>()
+      before(() => {
+        for (const keys of [OLD, ADDED, SWITCHED, NEW]) callers.set(keys, calling(withKeys(opened.store, keys)))
+      })
+      const as = (keys: typeof OLD): Caller => present(callers.get(keys))
+
+      it('everything written under either is found under both, until the old one is removed', async () => {
+        await Promise.all(
+          MODELS.map(async (model) => {
+            const before = newId()
+            await store(as(OLD), model, before)
+            for (const reader of [OLD, ADDED, SWITCHED]) await assertFound(as(reader), model, before)
+            for (const writer of [ADDED, SWITCHED]) {
+              const id = newId()
+              await store(as(writer), model, id)
+              for (const reader of [OLD, ADDED, SWITCHED, NEW]) await assertFound(as(reader), model, id)
+            }
+          }),
+        )
+      })
+
+      it('sessions are found by uid and device codes by user code', async () => {
+        for (const writer of [ADDED, SWITCHED]) {
+          const [uid, userCode, id] = [newId(), newId(), newId()]
+          await as(writer).run((adapter) => adapter('Session').upsert(id, sample('Session', id, { uid }), 60))
+          await as(writer).run((adapter) =>
+            adapter('DeviceCode').upsert(id, sample('DeviceCode', id, { userCode }), 60),
+          )
+          for (const reader of [OLD, ADDED, SWITCHED, NEW]) {
+            assert.ok(await as(reader).run((adapter) => adapter('Session').findByUid(uid)))
+            assert.ok(await as(reader).run((adapter) => adapter('DeviceCode').findByUserCode(userCode)))
+          }
+        }
+      })
+
+      for (const model of CONSUMABLES) {
+        it(`${model}: what was used in one process is used in all of them`, async () => {
+          for (const [writer, user, other] of [
+            [OLD, OLD, ADDED],
+            [OLD, ADDED, OLD],
+            [ADDED, ADDED, SWITCHED],
+            [ADDED, SWITCHED, ADDED],
+            [SWITCHED, ADDED, NEW],
+            [OLD, SWITCHED, ADDED],
+          ] as const) {
+            const id = newId()
+            await store(as(writer), model, id)
+            await as(user).run((adapter) => adapter(model).consume(id))
+            const found = await as(other).run((adapter) => adapter(model).find(id))
+            assert.equal(typeof found?.['consumed'], 'number')
+            await assert.rejects(
+              as(other).run((adapter) => adapter(model).consume(id)),
+              Refused,
+            )
+          }
+        })
+      }
+
+      it('a code that processes of both steps exchange at once is good for one of them', async () => {
+        for (const pair of [
+          [OLD, ADDED],
+          [ADDED, SWITCHED],
+          [SWITCHED, NEW],
+        ] as const) {
+          const id = newId()
+          await store(as(pair[0] === SWITCHED ? SWITCHED : OLD), 'AuthorizationCode', id)
+          const results = await Promise.allSettled(
+            Array.from({ length: 8 }, (_, n) =>
+              as(pair[n % 2] ?? OLD).run((adapter) => adapter('AuthorizationCode').consume(id)),
+            ),
+          )
+          assert.equal(results.filter(({ status }) => status === 'fulfilled').length, 1)
+        }
+      })
+
+      it('a proof that was shown in one process was shown in all of them', async () => {
+        for (const [first, second] of [
+          [OLD, ADDED],
+          [ADDED, SWITCHED],
+          [SWITCHED, NEW],
+        ] as const) {
+          const id = newId()
+          await store(as(first), 'ReplayDetection', id)
+          assert.ok(await as(second).run((adapter) => adapter('ReplayDetection').find(id)))
+        }
+      })
+
+      it('what is destroyed or revoked in one is gone in all', async () => {
+        for (const [writer, other] of [
+          [OLD, ADDED],
+          [ADDED, SWITCHED],
+          [OLD, SWITCHED],
+          [SWITCHED, ADDED],
+        ] as const) {
+          const [destroyed, revoked, grantId] = [newId(), newId(), newId()]
+          await store(as(writer), 'Grant', destroyed)
+          await as(writer).run((adapter) =>
+            adapter('AccessToken').upsert(revoked, sample('AccessToken', revoked, { grantId }), 60),
+          )
+          await as(other).run((adapter) => adapter('Grant').destroy(destroyed))
+          await as(other).run((adapter) => revokeAll(adapter, grantId))
+          for (const reader of [OLD, ADDED, SWITCHED]) {
+            assert.equal(await as(reader).run((adapter) => adapter('Grant').find(destroyed)), undefined)
+            assert.equal(await as(reader).run((adapter) => adapter('AccessToken').find(revoked)), undefined)
+          }
+        }
+      })
+
+      it('a session goes on from step to step, and its end ends it everywhere', async () => {
+        const [id, uid] = [newId(), newId()]
+        let n = 0
+        for (const keys of [OLD, ADDED, OLD, SWITCHED, ADDED, SWITCHED, NEW]) {
+          n += 1
+          await as(keys).run(async (adapter) => {
+            const found = await adapter('Session').find(id)
+            assert.equal(found?.['n'], n === 1 ? undefined : n - 1)
+            await adapter('Session').upsert(id, sample('Session', id, { uid, n }), 60)
+          })
+        }
+        await as(NEW).run((adapter) => adapter('Session').destroy(id))
+        for (const keys of [ADDED, SWITCHED, NEW]) {
+          assert.equal(await as(keys).run((adapter) => adapter('Session').find(id)), undefined)
+        }
+      })
+    })
+  }
+
+  if (kept) {
+    describe('a log that is opened', () => {
+      it('with none of its hashing keys is refused: nothing in it would be found', async () => {
+        const log = await makeLog()
+        try {
+          await (await log.open(KEYS)).close()
+          const error = await rejectsWith('KEY_UNKNOWN', () => log.open(NEW))
+          assert.match(error.message, /h1/)
+          // The same id, another secret.
+          const [sealing] = KEYS.sealing
+          assert.ok(sealing)
+          const impostor = { sealing: [sealing], hashing: [{ id: 'h1', secret: Buffer.alloc(32, 7) }] }
+          await rejectsWith('KEY_UNKNOWN', () => log.open(impostor))
+          for (const keys of [OLD, ADDED, SWITCHED, NEW]) await (await log.open(keys)).close()
+        } finally {
+          await log.remove()
+        }
+      })
+    })
+  }
+}
+
+const withoutStore = { append: () => Promise.reject(new Error('no store')) } as unknown as EventStore
+
+async function store(caller: Caller, model: ModelName, id: string): Promise<void> {
+  await caller.run((adapter) => adapter(model).upsert(id, sample(model, id), 60))
+}
+
+async function assertFound(caller: Caller, model: ModelName, id: string): Promise<void> {
+  assert.ok(await caller.run((adapter) => adapter(model).find(id)), `the ${model} is not found`)
+}

@@ -1,0 +1,139 @@
+import assert from 'node:assert/strict'
+import type { AdapterFactory } from '../../../lib/index.ts'
+import { barrier, eventNames, SteeredStore } from '../../support/steered-store.ts'
+import {
+  alone,
+  type Caller,
+  forEachCaller,
+  inRequests,
+  type MakeLog,
+  openedStore,
+  Refused,
+} from './adapter-under-test.ts'
+import { revokeAll } from './grants.ts'
+import { CONSUMABLES, newId, sample } from './samples.ts'
+
+export function racesContract(makeLog: MakeLog): void {
+  forEachCaller('32 that want to use the same', makeLog, (caller, opened) => {
+    for (const model of CONSUMABLES) {
+      it(`${model}: one can`, async () => {
+        const id = newId()
+        await caller.run((adapter) => adapter(model).upsert(id, sample(model, id), 60))
+        opened.store.beforeAppend = barrier(32)
+        const all = Array.from({ length: 32 }, () => caller.run((adapter) => adapter(model).consume(id)))
+        const results = await Promise.allSettled(all)
+        assert.equal(results.filter(({ status }) => status === 'fulfilled').length, 1)
+        for (const result of results) if (result.status === 'rejected') assert.ok(result.reason instanceof Refused)
+      })
+    }
+
+    it('ReplayDetection: one is the first to show it', async () => {
+      const id = newId()
+      opened.store.beforeAppend = barrier(32)
+      const all = Array.from({ length: 32 }, () =>
+        caller.run((adapter) => adapter('ReplayDetection').upsert(id, sample('ReplayDetection', id), 60)),
+      )
+      const results = await Promise.allSettled(all)
+      assert.equal(results.filter(({ status }) => status === 'fulfilled').length, 1)
+    })
+  })
+
+  describe('a revocation and an exchange at the same moment', () => {
+    const opened = openedStore(makeLog)
+
+    for (const first of ['exchange', 'revocation'] as const) {
+      it(`leave no token alive when the ${first} commits first`, async () => {
+        const race = await startedRace(opened.store)
+        const exchange = race.exchange(first === 'exchange')
+        const revocation = race.revocation(first === 'revocation')
+        const won = await exchange
+        await revocation
+        assert.equal(won, first === 'exchange')
+        await race.assertNothingLives()
+      })
+    }
+
+    it('leave no token alive, whoever is faster', async () => {
+      for (let n = 0; n < 8; n++) {
+        const race = await startedRace(opened.store)
+        await Promise.all([race.exchange(n % 2 === 0), race.revocation(n % 2 === 1)])
+        await race.assertNothingLives()
+      }
+    })
+
+    it('leave no token alive when each write is a commit of its own and the exchange was first', async () => {
+      const caller = alone(opened.store)
+      const [code, token, grantId] = [newId(), newId(), newId()]
+      await caller.run((adapter) =>
+        adapter('AuthorizationCode').upsert(code, sample('AuthorizationCode', code, { grantId }), 60),
+      )
+      await caller.run((adapter) => adapter('AuthorizationCode').consume(code))
+      await caller.run((adapter) => adapter('AccessToken').upsert(token, sample('AccessToken', token, { grantId }), 60))
+      await caller.run((adapter) => revokeAll(adapter, grantId))
+      assert.equal(await caller.run((adapter) => adapter('AccessToken').find(token)), undefined)
+    })
+  })
+}
+
+interface Race {
+  /** Whether it won. Goes first, or commits once the other has. */
+  exchange(first: boolean): Promise<boolean>
+  revocation(first: boolean): Promise<boolean>
+  assertNothingLives(): Promise<void>
+}
+
+/** A code, and two requests that have read all they want before either of them commits. */
+async function startedRace(store: SteeredStore): Promise<Race> {
+  const [code, grantId] = [newId(), newId()]
+  const [access, refresh] = [newId(), newId()]
+  await alone(store).run((adapter) =>
+    adapter('AuthorizationCode').upsert(code, sample('AuthorizationCode', code, { grantId }), 60),
+  )
+  const bothRead = barrier(2)
+  let done = (): void => {}
+  const firstDone = new Promise<void>((resolve) => {
+    done = resolve
+  })
+  const request = async (first: boolean, calls: (adapter: AdapterFactory) => Promise<void>): Promise<boolean> => {
+    const steered = new SteeredStore(store)
+    steered.beforeAppend = async () => {
+      await bothRead()
+      if (!first) await firstDone
+    }
+    const caller: Caller = inRequests(steered)
+    try {
+      await caller.run(calls)
+      return true
+    } catch (error) {
+      assert.deepEqual(error, new Refused(400, 'invalid_grant'))
+      return false
+    } finally {
+      if (first) done()
+    }
+  }
+  return {
+    exchange: (first) =>
+      request(first, async (adapter) => {
+        const found = await adapter('AuthorizationCode').find(code)
+        assert.ok(found && found['consumed'] === undefined)
+        await adapter('AuthorizationCode').consume(code)
+        await adapter('AccessToken').upsert(access, sample('AccessToken', access, { grantId }), 60)
+        await adapter('RefreshToken').upsert(refresh, sample('RefreshToken', refresh, { grantId }), 60)
+      }),
+    revocation: (first) => request(first, (adapter) => revokeAll(adapter, grantId)),
+    async assertNothingLives() {
+      const left = await inRequests(store).run((adapter) =>
+        Promise.all([
+          adapter('AuthorizationCode').find(code),
+          adapter('AccessToken').find(access),
+          adapter('RefreshToken').find(refresh),
+        ]),
+      )
+      assert.deepEqual(
+        left,
+        [undefined, undefined, undefined],
+        eventNames(store.commits.at(-1) ?? { events: [] }).join(),
+      )
+    },
+  }
+}
