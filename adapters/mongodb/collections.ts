@@ -25,6 +25,8 @@ const SETTINGS: CollectionOptions = {
   // An object without a prototype: the driver looks field names up in it, and `constructor` must not be found.
   fieldsAsRaw: Object.create(null) as Document,
   ignoreUndefined: false,
+  serializeFunctions: false,
+  raw: false,
 }
 
 /** The collections of one log. */
@@ -48,7 +50,7 @@ export class Collections {
   }
 
   /** `database.collection`, as `client.bulkWrite` wants it. */
-  namespace(name: 'events' | 'counters'): string {
+  namespace(name: string): string {
     return `${this.db.databaseName}.${this.prefix}${name}`
   }
 

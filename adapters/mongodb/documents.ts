@@ -134,11 +134,15 @@ export function isTombstone(document: Pick<EventsDocument, 'e'>): boolean {
   return document.e.length === 0
 }
 
+export function isFromNewerSchema({ m }: Pick<EventsDocument, 'm'>): boolean {
+  return m.v > SCHEMA_VERSION
+}
+
 /** @throws SchemaNewerError when a newer version of this package wrote it */
 export function commitOf(document: EventsDocument): Commit {
   const { v, ...meta } = document.m
   const position = Number(document._id)
-  if (v > SCHEMA_VERSION) throw new SchemaNewerError(`the commit at position ${position}`, v, SCHEMA_VERSION)
+  if (isFromNewerSchema(document)) throw new SchemaNewerError(`the commit at position ${position}`, v, SCHEMA_VERSION)
   return {
     position,
     id: document.c,

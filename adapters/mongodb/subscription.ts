@@ -3,7 +3,7 @@ import type { Clock } from '../../lib/clock.ts'
 import type { Commit } from '../../lib/log/commit.ts'
 import type { Logger } from '../../lib/logger.ts'
 import type { Collections } from './collections.ts'
-import { commitOf, type EventsDocument, isTombstone } from './documents.ts'
+import { commitOf, type EventsDocument, isFromNewerSchema, isTombstone } from './documents.ts'
 import type { Latency } from './latency.ts'
 import type { Positions } from './positions.ts'
 import { settlePosition } from './tombstones.ts'
@@ -34,7 +34,7 @@ const POLL_MS = { least: 20, most: 1_000 }
  * watched the hole long enough, by its own monotonic clock, it puts a tombstone there. Whoever inserts first wins, so
  * safety needs no clock; and what counts is only what is then read back.
  *
- * Never fills at or below `floor`: those positions are retired, and are not waited for.
+ * Starts at `floor` and never fills at or below it: those positions are retired, and are not waited for.
  */
 export async function* subscription(
   parts: SubscriptionParts,
@@ -44,18 +44,24 @@ export async function* subscription(
   const { collections, positions, clock, logger, wakeups } = parts
   const watch = new HoleWatch(parts)
   let position = after
+  let started = false
   let pause = POLL_MS.least
   let failing = false
   while (!signal.aborted) {
     const woken = wakeups.next()
     try {
+      if (!started) position = Math.max(position, await floorOf(collections))
+      started = true
       const run = await readRun(collections, position)
       failing = false
       if (run.delivered.length > 0) {
         pause = POLL_MS.least
-        position = Number(run.delivered.at(-1)?._id)
+        // What comes before a commit of a newer schema is delivered; that one throws when it is the first.
+        const newer = run.delivered.findIndex(isFromNewerSchema)
+        const delivered = newer > 0 ? run.delivered.slice(0, newer) : run.delivered
+        const commits = delivered.filter((document) => !isTombstone(document)).map(commitOf)
+        position = Number(delivered.at(-1)?._id)
         positions.see(position)
-        const commits = run.delivered.filter((document) => !isTombstone(document)).map(commitOf)
         if (commits.length > 0) yield commits
         continue
       }
