@@ -6,7 +6,7 @@ import { FolderLock } from '../../adapters/file/folder-lock.ts'
 import { only, present, race, rejectsWith } from '../contract/event-store/expect.ts'
 import { range } from '../contract/event-store/log-under-test.ts'
 import { leaveDeadSocket } from '../support/dead-socket.ts'
-import { FileStoreProcess } from '../support/file-store-process.ts'
+import { StoreProcess } from '../support/store-process.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 
 describe('the lock of a folder', () => {
@@ -66,7 +66,7 @@ describe('the lock of a folder', () => {
     this.timeout(120_000)
     const [contested, inside] = [join(folder.path, 'contested'), join(folder.path, 'inside')]
     await Promise.all([mkdir(contested), mkdir(inside)])
-    const fighters = range(5).map(() => new FileStoreProcess('faults/lock-contender.ts', [contested, inside, '100']))
+    const fighters = range(5).map(() => new StoreProcess('faults/lock-contender.ts', [contested, inside, '100']))
     const told = await Promise.all(fighters.map((fighter) => fighter.next<{ held: number; met: number }>()))
     await Promise.all(fighters.map((fighter) => fighter.kill()))
     assert.deepEqual(

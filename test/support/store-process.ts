@@ -6,10 +6,10 @@ import { fileURLToPath } from 'node:url'
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
 /**
- * Another process that works on a file event store and tells what it does, a line of JSON each. It is killed with
+ * Another process that works on an event store and tells what it does, a line of JSON each. It is killed with
  * SIGKILL; what it had said by then can be read to the last line.
  */
-export class FileStoreProcess {
+export class StoreProcess {
   readonly #child: ChildProcess
   readonly #lines: AsyncIterator<string>
   readonly #exited: Promise<unknown>
