@@ -8,6 +8,7 @@ import type { WorkTable } from '../../lib/log/work-table.ts'
 import { type Logger, silent } from '../../lib/logger.ts'
 import { KeyRing, type Keys } from '../../lib/secrets/key-ring.ts'
 import { Appender } from './appender.ts'
+import { ChangeHint } from './change-hint.ts'
 import { Collections } from './collections.ts'
 import { MongoConsumers } from './consumers.ts'
 import { commitOf, type EventsDocument } from './documents.ts'
@@ -47,6 +48,7 @@ export class MongoEventStore implements EventStore {
   readonly #logger: Logger
   readonly #latency = new Latency()
   readonly #wakeups = new Wakeups()
+  readonly #hint: ChangeHint | undefined
   readonly #closing = new AbortController()
   #closed: Promise<void> | undefined
 
@@ -59,7 +61,7 @@ export class MongoEventStore implements EventStore {
    */
   static async open(db: Db, options: MongoOptions): Promise<MongoEventStore> {
     assertOptions(db, options)
-    const keys = new KeyRing(options.keys)
+    const keys = new KeyRing(options?.keys)
     const collections = new Collections(db, options.prefix ?? '')
     const traits = await reaching(
       (async () => {
@@ -84,13 +86,15 @@ export class MongoEventStore implements EventStore {
     this.#logger = logger
     this.#positions = new Positions(collections, clock)
     this.#consumers = new MongoConsumers(collections)
+    const wakeups = this.#wakeups
+    this.#hint = traits.changeStreams ? new ChangeHint({ collections, wakeups, clock, logger }) : undefined
     this.#appender = new Appender({
       collections,
       positions: this.#positions,
       clock,
       latency: this.#latency,
       quietPath: traits.quietPath,
-      onAppended: () => this.#wakeups.wake(),
+      onAppended: () => wakeups.wake(),
     })
   }
 
@@ -139,6 +143,7 @@ export class MongoEventStore implements EventStore {
       )
       found.push(...documents.filter(({ e }) => e.length > 0).map(commitOf))
       position = Number(documents.at(-1)?._id ?? position)
+      if (documents.length > 0) this.#positions.see(position)
       if (documents.length === 0 || found.length >= limit) return found
     }
   }
@@ -165,6 +170,7 @@ export class MongoEventStore implements EventStore {
       if (cause?.aborted) return
       cause?.addEventListener('abort', end, { once: true })
     }
+    this.#hint?.start()
     try {
       yield* subscription(
         {
@@ -200,6 +206,7 @@ export class MongoEventStore implements EventStore {
     this.#closed ??= (async () => {
       await this.#appender.close()
       this.#closing.abort()
+      await this.#hint?.stop()
       this.#collections.close()
     })()
     return this.#closed
