@@ -1,0 +1,84 @@
+// An OP in a process of its own, for tests that kill it: what it is comes as JSON in its first argument; what it is
+// asked comes by IPC. It never outlives whoever started it.
+import type { ClientMetadata } from 'oidc-provider'
+import { backChannelLogout, type Receipt } from '../../plugins/back-channel-logout/index.ts'
+import { guardedNetwork } from '../../plugins/back-channel-logout/network.ts'
+import { wholeLog } from '../contract/event-store/invariants.ts'
+import { type KillPoint, MortalNetwork, mortalStore } from './kill-point.ts'
+import { startOp } from './op.ts'
+import { quickClock } from './quick-clock.ts'
+import { openPlace, type Place } from './store-place.ts'
+
+/** What it is. */
+export interface OpSetup {
+  readonly place: Place
+  readonly issuer: string
+  readonly clients: readonly ClientMetadata[]
+  /** All processes of an OP have the same keys. */
+  readonly jwks: { readonly keys: readonly object[] }
+  /** How many times sooner leases run out. */
+  readonly quicker: number
+}
+
+/** What it can be asked. */
+export type Question =
+  /** Die at this point; at none: live. */
+  | { readonly arm: KillPoint | null }
+  /** Die if a request to this URI is under way. */
+  | { readonly dieIfPosting: string }
+  /** The receipt of a session's logout, once no delivery is left to do. */
+  | { readonly receipt: string }
+  /** The position that its log has reached. */
+  | { readonly end: true }
+  /** All of it. */
+  | { readonly log: true }
+
+process.on('disconnect', () => process.exit(1))
+if (!process.connected) process.exit(1)
+
+const setup = JSON.parse(process.argv[2] ?? '') as OpSetup
+let armed: KillPoint | undefined
+const { store } = await openPlace(setup.place)
+mortalStore(store, () => armed)
+const network = new MortalNetwork(guardedNetwork({ connectTimeoutMs: 10_000 }), () => armed)
+const logout = backChannelLogout({
+  development: true,
+  allowInternal: setup.clients.map(({ client_id }) => client_id),
+  network,
+})
+const op = await startOp(store, {
+  plugins: [logout],
+  clients: setup.clients,
+  issuer: setup.issuer,
+  clock: quickClock(setup.quicker),
+  configuration: { jwks: setup.jwks as never },
+})
+// A connection that was kept would lead the next request to a process that is dead by then.
+op.provider.use((ctx, next) => {
+  ctx.set('Connection', 'close')
+  return next()
+})
+
+process.on('message', (message: { readonly id: number; readonly question: Question }) => {
+  void answer(message.question).then((answer) => process.send?.({ id: message.id, answer }))
+})
+process.send?.({ port: op.port })
+
+async function answer(question: Question): Promise<unknown> {
+  if ('receipt' in question) return settled(question.receipt)
+  if ('end' in question) return store.end()
+  if ('log' in question) return wholeLog(store)
+  if ('arm' in question) armed = question.arm ?? undefined
+  else network.dieIfPosting(question.dieIfPosting)
+  return null
+}
+
+/** Nothing but looking tells when another process's work, too, is done. */
+async function settled(uid: string): Promise<Receipt> {
+  for (;;) {
+    const receipt = await logout.receipt(uid)
+    const open = await store.work('deliveries').openByLane()
+    if (receipt.ends.length > 0 && receipt.settled && open.size === 0) return receipt
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+}
