@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { setMaxListeners } from 'node:events'
 import {
   AlreadyClaimedError,
   type Clock,
@@ -8,6 +9,7 @@ import {
   type Work,
   type WorkTable,
 } from '../../lib/index.ts'
+import { alreadySettled } from './already-settled.ts'
 import { type Attempt, type AttemptParts, attempt } from './attempt.ts'
 import { Circuits, type Pass } from './circuits.ts'
 import { type Delivery, fromBody, type Step, step, toBody } from './delivery.ts'
@@ -60,6 +62,8 @@ export class Dispatcher {
 
   constructor(parts: DispatcherParts) {
     this.#parts = parts
+    // Each delivery in flight listens: that is no leak.
+    setMaxListeners(0, this.#stopping.signal, this.#hurry.signal)
     this.#signs = new Signs(parts.work, this.#holder, parts.clock, parts.logger)
   }
 
@@ -148,11 +152,16 @@ export class Dispatcher {
   }
 
   async #deliver(work: Work): Promise<void> {
-    const { policy, clock, random, provider } = this.#parts
+    const { policy, clock, random, provider, store } = this.#parts
     const delivery = fromBody(work.body)
     const pass = this.#circuits.pass(work.lane, clock.monotonic())
     if (!pass) {
       await this.#insist(() => this.#parts.work.putBack(work, work))
+      return
+    }
+    if (await this.#insist(() => alreadySettled(store, work, delivery))) {
+      this.#circuits.unasked(pass)
+      await this.#insist(() => this.#parts.work.finish(work, clock.now()))
       return
     }
     const tried = await attempt(this.#parts, delivery, this.#hurry.signal)
