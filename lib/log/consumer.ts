@@ -126,6 +126,7 @@ export class Consumer {
     const lost = new AbortController()
     const end = (): void => lost.abort()
     this.#stopping.signal.addEventListener('abort', end, { once: true })
+    if (this.#stopping.signal.aborted) end() // stopped while it took the lease
     const beating = this.#beat(lease, lost)
     try {
       await this.#follow(lease, lost.signal)
