@@ -1,0 +1,18 @@
+import { type Logger, pino } from 'pino'
+import pretty from 'pino-pretty'
+
+/**
+ * Readable lines. pino-pretty is a stream in this process, not a worker, so that the last line before an end is seen.
+ * In production leave it away: pino writes JSON.
+ */
+export function makeLogger(level: string): Logger {
+  const stream = pretty({
+    colorize: process.stdout.isTTY ?? false,
+    ignore: 'pid,hostname,app',
+    messageFormat: '{app}  {msg}',
+    singleLine: true,
+    sync: true,
+    translateTime: 'SYS:HH:MM:ss.l',
+  })
+  return pino({ level }, stream)
+}

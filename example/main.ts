@@ -1,0 +1,54 @@
+import { makeLogger } from './logger.ts'
+import type { Running } from './running.ts'
+import { readSettings, type Settings } from './settings.ts'
+import { explain } from './startup-error.ts'
+
+const running: Running[] = []
+try {
+  const settings = readSettings(process.env)
+  await start(settings)
+  stopOnSignals()
+  sayWhereToClick(settings)
+} catch (error) {
+  console.error(explain(error))
+  await stop()
+  process.exit(1)
+}
+
+async function start(settings: Settings): Promise<void> {
+  const { start, op, rps } = settings
+  const logger = makeLogger(settings.logLevel)
+  // The RPs first: the OP goes on telling them of logouts as soon as it is there. Loaded when they are needed, since an
+  // RP needs none of what the OP needs.
+  for (const rp of rps) {
+    if (!start.has(rp.id)) continue
+    const { startRp } = await import('./rp/start-rp.ts')
+    running.push(await startRp(rp, settings, logger.child({ app: rp.id })))
+  }
+  if (!start.has(op.id)) return
+  if (Number.parseInt(process.versions.node, 10) < 22) {
+    console.log(`oidc-provider wants Node 22 or later and warns of ${process.version}; it works all the same:`)
+  }
+  const { startOp } = await import('./op/start-op.ts')
+  running.push(await startOp(settings, logger.child({ app: op.id })))
+}
+
+async function stop(): Promise<void> {
+  // The OP first: what it has in flight to an RP may still be answered.
+  for (const one of running.splice(0).reverse()) await one.stop()
+}
+
+function stopOnSignals(): void {
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    // Once: who is impatient sends it again, and the process ends as processes do.
+    process.once(signal, () => void stop().then(() => process.exit(0)))
+  }
+}
+
+function sayWhereToClick({ op, rps, start }: Settings): void {
+  const lines = [
+    ...rps.filter(({ id }) => start.has(id)).map(({ name, origin }) => `  ${name}   ${origin}   log in here`),
+    ...(start.has(op.id) ? [`  ${op.name}   ${op.origin}   its log, and who was told of which logout`] : []),
+  ]
+  console.log(`\n${lines.join('\n')}\n\n  Log in at both RPs, log out at one, and watch the other. Ctrl-C stops it.\n`)
+}

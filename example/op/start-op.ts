@@ -1,0 +1,114 @@
+import Koa from 'koa'
+import mount from 'koa-mount'
+import Provider from 'oidc-provider'
+import { type EventStore, eventSourced } from 'oidc-provider-eventstore'
+import { backChannelLogout } from 'oidc-provider-eventstore/plugins/back-channel-logout'
+import type { Logger } from 'pino'
+import { assets } from '../pages/assets.ts'
+import { failurePages } from '../pages/failures.ts'
+import { LiveUpdates } from '../pages/live-updates.ts'
+import { securityHeaders } from '../pages/security-headers.ts'
+import type { Running } from '../running.ts'
+import type { Settings } from '../settings.ts'
+import { serve } from '../web-server.ts'
+import { configuration } from './configuration.ts'
+import { dashboard, LOG } from './dashboard.ts'
+import { followLog } from './follow-log.ts'
+import { interactions } from './interactions.ts'
+import { openStore } from './open-store.ts'
+import { RecentLogouts } from './recent-logouts.ts'
+import { opSecrets } from './secrets.ts'
+
+const SECOND = 1_000
+
+/** How many logouts are shown, and how far back in the log they are looked for. */
+const LOGOUTS = 12
+const LOOK_BACK = 2_000
+
+/** Starts the OP: the log, the provider on it, the plugin, and the pages around them. */
+export async function startOp(settings: Settings, logger: Logger): Promise<Running> {
+  const { store, where, close } = await openStore(settings, logger)
+  try {
+    const started = await startOn(store, settings, logger)
+    logger.info(`the log is in ${where}`)
+    return {
+      async stop() {
+        await started.stop()
+        await close()
+      },
+    }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+async function startOn(store: EventStore, settings: Settings, logger: Logger): Promise<Running> {
+  const { op, rps } = settings
+  const places = [op, ...rps]
+  const logout = backChannelLogout({
+    // Both only because these RPs are on this machine, over plain HTTP.
+    development: true,
+    allowInternal: rps.map(({ id }) => id),
+    // Seconds, so that one can watch it. Leave it away in production: the default tries for 28 hours.
+    delivery: { retryDelaysMs: [2, 4, 8, 15, 30, 60, 120, 240, 300, 300].map((delay) => delay * SECOND), jitter: 0 },
+  })
+  const onLog = eventSourced(store, { plugins: [logout], logger })
+  const secrets = await opSecrets(settings.stateFolder)
+  const provider = new Provider(`${op.origin}/oidc`, onLog.configure(await configuration(settings, secrets)))
+  await onLog.start(provider)
+
+  const liveUpdates = new LiveUpdates()
+  const recentLogouts = new RecentLogouts(logout, LOGOUTS)
+  const end = await store.end()
+  recentLogouts.follow(await store.readAll({ after: Math.max(0, end - LOOK_BACK), limit: LOOK_BACK }))
+  await tellWhatIsOwed(recentLogouts, logger)
+  const following = followLog(
+    store,
+    end,
+    (commits) => {
+      recentLogouts.follow(commits)
+      liveUpdates.changed(LOG)
+    },
+    logger,
+  )
+
+  const app = new Koa()
+  // Mounted, the provider writes its cookies through this application, and reads some of them through itself.
+  app.keys = [...secrets.cookieKeys]
+  app.use(securityHeaders(rps.map(({ origin }) => origin)))
+  app.use(failurePages({ app: 'op', places }, (err, { method, path }) => logger.error({ err, method, path }, 'failed')))
+  app.use(assets)
+  app.use(dashboard({ provider, store, recentLogouts, liveUpdates }, places))
+  app.use(interactions(provider, places))
+  app.use(mount('/oidc', provider))
+
+  const stop = async (): Promise<void> => {
+    liveUpdates.close()
+    await following.stop()
+    await onLog.stop()
+  }
+  try {
+    const server = await serve(app, op)
+    return {
+      async stop() {
+        liveUpdates.close() // or the server would wait for open pages
+        await server.close()
+        await stop()
+      },
+    }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+/** After a restart: which RPs the process before had not reached. */
+async function tellWhatIsOwed(recentLogouts: RecentLogouts, logger: Logger): Promise<void> {
+  const owed = (await recentLogouts.list())
+    .flatMap(({ relyingParties }) => relyingParties)
+    .filter(({ state }) => state === 'pending')
+  if (owed.length === 0) return
+  const rps = [...new Set(owed.map(({ clientId }) => clientId))].join(', ')
+  logger.info({ deliveries: owed.length }, `logouts of before are still to be told to ${rps}: it goes on`)
+}

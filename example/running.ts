@@ -1,0 +1,5 @@
+/** Something that was started. */
+export interface Running {
+  /** Stops it, and waits until it has. */
+  stop(): Promise<void>
+}
