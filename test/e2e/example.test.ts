@@ -1,0 +1,295 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { createServer, type Server } from 'node:net'
+import { join } from 'node:path'
+import { type ExamplePlaces, ExampleProcess, examplePlaces } from '../support/example-process.ts'
+import { portOutsideEphemeralRange } from '../support/free-port.ts'
+import { privateDatabase } from '../support/mongo-database.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
+import { type Answer, field, UserAgent } from '../support/user-agent.ts'
+
+/** A delivery that fails is tried again after seconds, and a killed process's lease has to run out first. */
+const PATIENCE_MS = 90_000
+
+describe('the example', function () {
+  this.timeout(PATIENCE_MS)
+  const folder = temporaryFolder()
+  const running = new Set<ExampleProcess>()
+  let places: ExamplePlaces
+
+  beforeEach(async () => {
+    places = await examplePlaces(folder.path)
+  })
+
+  afterEach(async () => {
+    for (const example of running) await example.end('SIGKILL')
+    running.clear()
+  })
+
+  const start = async (environment: Record<string, string> = {}): Promise<ExampleProcess> => {
+    const example = await ExampleProcess.start({ ...places.environment, ...environment })
+    running.add(example)
+    return example
+  }
+
+  /** One line, and no more; and no success. */
+  const failsToStart = async (environment: Record<string, string>, line: RegExp): Promise<void> => {
+    const example = new ExampleProcess({ ...places.environment, ...environment })
+    running.add(example)
+    assert.equal(await example.ended, 1)
+    assert.match(example.errors, /^[^\n]+\n$/)
+    assert.match(example.errors.trimEnd(), line)
+  }
+
+  it('logs in at two RPs with one login, and out of both at one', async () => {
+    const example = await start()
+    const person = new Person()
+    await person.logIn(places.one, 'alice')
+    await person.logIn(places.two)
+    await person.logOut(places.one)
+    await person.sees(places.two, /you were logged out by the OP at/)
+    await person.sees(places.one, /you logged out here at/)
+    await person.sees(places.op, /Everybody was told within/)
+    await example.says(/rp-one confirmed the logout/)
+    await example.says(/rp-two confirmed the logout/)
+    assert.equal(await example.end(), 0)
+    assert.equal(example.errors, '')
+  })
+
+  it('logs out of one RP alone where that is wanted', async () => {
+    await start()
+    const person = new Person()
+    await person.logIn(places.one, 'bob')
+    await person.logIn(places.two)
+    await person.logOut(places.one, 'here')
+    await person.sees(places.op, /this login only[\s\S]*Everybody was told within/)
+    assert.match(await person.page(places.two), /Hello, Bob Brown/)
+  })
+
+  it('announces the end of a session to the page that shows it', async () => {
+    await start()
+    const person = new Person()
+    await person.logIn(places.one, 'alice')
+    await person.logIn(places.two)
+    const { changed } = await person.follow(`${places.two}/live`, 'rp-two.session')
+    await person.logOut(places.one)
+    await changed
+  })
+
+  it('goes on telling RP two after the OP was killed, from the state in the folder', async () => {
+    const rps = await start({ START: 'rp-one,rp-two', RP_TWO: 'down' })
+    const op = await start({ START: 'op' })
+    const person = new Person()
+    await person.logIn(places.one, 'alice')
+    await person.logIn(places.two)
+    await person.logOut(places.one)
+    await op.says(/rp-two was not told of a logout; it will be tried again/)
+    await person.sees(places.op, /pending/)
+    await op.end('SIGKILL')
+    assert.match(await person.page(places.two), /Hello, Alice Adams/)
+
+    const restarted = await start({ START: 'op' })
+    await restarted.says(/logouts of before are still to be told to rp-two/)
+    await person.submit(await person.get(places.two), '/outage')
+    await person.sees(places.two, /you were logged out by the OP at/)
+    await restarted.says(/rp-two confirmed the logout/)
+    await rps.says(/logged out by the OP/)
+    await person.sees(places.op, /Everybody was told within/)
+  })
+
+  it('knows who is logged in after a restart', async () => {
+    const op = await start({ START: 'op' })
+    await start({ START: 'rp-one,rp-two' })
+    const person = new Person()
+    await person.logIn(places.one, 'alice')
+    assert.equal(await op.end('SIGINT'), 0)
+    await start({ START: 'op' })
+    await person.logIn(places.two) // without being asked for a name
+    await person.logOut(places.two)
+    await person.sees(places.one, /you were logged out by the OP at/)
+  })
+
+  it('takes a cancelled login for what it is', async () => {
+    await start()
+    const person = new Person()
+    const asked = await person.get(`${places.one}/login`)
+    const answer = await person.submit(asked, '/cancel')
+    assert.equal(answer.status, 403)
+    assert.match(answer.text, /The login was cancelled/)
+    assert.match(await person.page(places.one), /Nobody is logged in/)
+  })
+
+  it('says so where an RP cannot reach the OP', async () => {
+    await start({ START: 'rp-one' })
+    const answer = await new UserAgent().get(`${places.one}/login`)
+    assert.equal(answer.status, 502)
+    assert.match(answer.text, /The OP at .* does not answer/)
+  })
+
+  describe('on MongoDB', () => {
+    const mongo = privateDatabase()
+
+    it('does the same', async () => {
+      const database = { MONGODB_URI: mongo.uri, MONGODB_DATABASE: mongo.name }
+      const example = await start(database)
+      await example.says(/the log is in MongoDB, database .*, its keys: .*mongodb-keys\.json/)
+      const person = new Person()
+      await person.logIn(places.one, 'alice')
+      await person.logIn(places.two)
+      await person.logOut(places.one)
+      await person.sees(places.two, /you were logged out by the OP at/)
+      await person.sees(places.op, /Everybody was told within/)
+      assert.equal(await example.end(), 0)
+
+      await failsToStart({ ...database, OP_KEYS: someKeys() }, /^none of keys\.hashing .* \(KEY_UNKNOWN\)$/)
+    })
+  })
+
+  describe('that cannot start', () => {
+    const squatters = new Set<Server>()
+
+    afterEach(async () => {
+      for (const squatter of squatters) await new Promise((resolve) => squatter.close(resolve))
+      squatters.clear()
+    })
+
+    const squat = async (portVariable: string): Promise<() => Promise<unknown>> => {
+      const squatter = createServer().listen(Number(places.environment[portVariable]), '127.0.0.1')
+      squatters.add(squatter)
+      await once(squatter, 'listening')
+      return () => new Promise((resolve) => squatter.close(resolve))
+    }
+
+    it('names the port that is taken, and the variable that helps', async () => {
+      await squat('RP_TWO_PORT')
+      await failsToStart({}, /^port \d+ \(RP two\) is taken: .*RP_TWO_PORT$/)
+    })
+
+    it('gives the folder back when the port of the OP is taken', async () => {
+      const leave = await squat('OP_PORT')
+      await failsToStart({}, /^port \d+ \(The OP\) is taken: .*OP_PORT$/)
+      await leave()
+      const example = await start()
+      assert.equal(await example.end(), 0)
+    })
+
+    it('says that another process holds the folder', async () => {
+      await start({ START: 'op' })
+      const other = await examplePlaces(folder.path)
+      await failsToStart({ ...other.environment }, /is in use by another process: .* \(FOLDER_HELD\)$/)
+    })
+
+    it('says within seconds that MongoDB cannot be reached', async () => {
+      const port = await portOutsideEphemeralRange()
+      const began = performance.now()
+      await failsToStart(
+        { MONGODB_URI: `mongodb://127.0.0.1:${port}` },
+        /^MongoDB cannot be reached .* \(STORE_UNAVAILABLE\)$/,
+      )
+      assert.ok(performance.now() - began < 30_000)
+    })
+
+    it('says that a URI is none', () => failsToStart({ MONGODB_URI: 'nonsense' }, /^MONGODB_URI cannot be used: /))
+
+    it('says what is wrong with keys', async () => {
+      await failsToStart({ OP_KEYS: 'nonsense' }, /^OP_KEYS is not JSON: /)
+      await failsToStart({ OP_KEYS: '{}' }, /^`keys\.sealing` needs at least one key\..* \(KEYS_INVALID\)$/)
+      await failsToStart({ OP_KEYS: someKeys('short') }, /has 3 bytes, 32 are needed\..* \(KEYS_INVALID\)$/)
+    })
+
+    it('says that keys are missing, or are not those of the log', async () => {
+      const first = await start({ START: 'op', OP_KEYS: someKeys() })
+      assert.equal(await first.end(), 0)
+      await failsToStart({ START: 'op' }, /journal\.log is there, .*keys\.json is not: .* \(KEY_UNKNOWN\)$/)
+      await failsToStart({ START: 'op', OP_KEYS: someKeys() }, /^none of keys\.hashing .* \(KEY_UNKNOWN\)$/)
+    })
+
+    it('says which file is damaged', async () => {
+      await mkdir(folder.path, { recursive: true })
+      await writeFile(join(folder.path, 'rp-one.json'), '{')
+      await failsToStart({}, /rp-one\.json is not JSON: /)
+    })
+
+    it('says which variable has a value that it cannot have', async () => {
+      await failsToStart({ OP_PORT: 'many' }, /^OP_PORT is "many": it must be a port/)
+      await failsToStart({ START: 'op,rp-three' }, /^START knows op, rp-one, rp-two, not "rp-three"$/)
+      await failsToStart({ RP_TWO: 'dead' }, /^RP_TWO knows up, down, not "dead"$/)
+    })
+  })
+})
+
+/** Keys as JSON, others each time. */
+function someKeys(secret?: string): string {
+  const key = {
+    id: 'one',
+    secret: secret ?? Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString('base64url'),
+  }
+  return JSON.stringify({ sealing: [key], hashing: [key] })
+}
+
+/** Somebody with a browser that runs no scripts. */
+class Person {
+  readonly #agent = new UserAgent()
+
+  async get(url: string): Promise<Answer> {
+    return this.#agent.follow(await this.#agent.get(url))
+  }
+
+  async page(url: string): Promise<string> {
+    return (await this.get(`${url}/`)).text
+  }
+
+  /** Looks at a page again and again until it shows this. */
+  async sees(url: string, pattern: RegExp): Promise<void> {
+    while (!pattern.test(await this.page(url))) await new Promise((resolve) => setImmediate(resolve))
+  }
+
+  /** Sends the form whose action ends so, with the fields and the button that it holds. */
+  async submit(page: Answer, action: string, more: Record<string, string> = {}): Promise<Answer> {
+    const form = new RegExp(`<form[^>]* action="([^"]*${action})"[^>]*>([\\s\\S]*?)</form>`).exec(page.text)
+    if (form === null) throw new Error(`no form for ${action} in ${page.url}:\n${page.text}`)
+    const [, target = '', fields = ''] = form
+    const values = Object.fromEntries(
+      [...fields.matchAll(/name="([^"]+)" value="([^"]+)"/g)].map(([, name = '', value = '']) => [name, value]),
+    )
+    return this.#agent.follow(await this.#agent.post(new URL(target, page.url).href, { ...values, ...more }))
+  }
+
+  /** @param name - with whom it answers if it is asked who it is; absent: it must not be asked */
+  async logIn(rp: string, name?: string): Promise<void> {
+    let page = await this.get(`${rp}/login`)
+    if (name !== undefined) page = await this.submit(page, '/login', { login: name })
+    assert.match(page.text, /Continue to RP/)
+    page = await this.submit(page, '/consent')
+    assert.match(page.text, /Hello, /)
+  }
+
+  async logOut(rp: string, where: 'everywhere' | 'here' = 'everywhere'): Promise<void> {
+    const question = await this.submit(await this.get(`${rp}/`), '/logout')
+    assert.match(question.text, /Log out everywhere\?/)
+    assert.match(question.text, /Only from RP/)
+    const xsrf = field(question.text, /name="xsrf" value="([^"]+)"/)
+    const answer = await this.submit(question, '/session/end/confirm', {
+      xsrf,
+      ...(where === 'everywhere' && { logout: 'yes' }),
+    })
+    assert.match(answer.text, /you logged out here at/)
+  }
+
+  /** Opens a stream of changes, as the page's script does. */
+  async follow(url: string, session: string): Promise<{ readonly changed: Promise<void> }> {
+    const cookie = [session, `${session}.sig`].map((name) => `${name}=${this.#agent.cookie(name)}`).join('; ')
+    const { body, headers } = await fetch(url, { headers: { cookie } })
+    assert.equal(headers.get('content-type'), 'text/event-stream')
+    const announced = async (): Promise<void> => {
+      let text = ''
+      for await (const chunk of body ?? []) {
+        text += Buffer.from(chunk).toString()
+        if (text.includes('event: changed\n')) return
+      }
+      throw new Error(`the stream ended: ${text}`)
+    }
+    return { changed: announced() }
+  }
+}
