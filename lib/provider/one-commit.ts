@@ -73,7 +73,7 @@ export class OneCommit {
 
   readonly middleware: Middleware = async (ctx, next) => {
     const slot: Slot = { unit: this.#open(ctx), ctx, unavailable: undefined }
-    const before = { ...ctx.response.headers }
+    const before = headersOf(ctx)
     let thrown: { readonly error: unknown } | undefined
     try {
       await this.#slots.run(slot, next)
@@ -155,6 +155,13 @@ export function isUnavailable(error: unknown): error is EventStoreError {
 }
 
 type Headers = RequestContext['response']['headers']
+
+/** As they are now: the cookies that a request sets are pushed into the list that was there. */
+function headersOf({ response }: RequestContext): Headers {
+  return Object.fromEntries(
+    Object.entries(response.headers).map(([field, value]) => [field, Array.isArray(value) ? [...value] : value]),
+  )
+}
 
 function answered(ctx: RequestContext): boolean {
   return ctx.headerSent || !ctx.writable || ctx.respond === false
