@@ -47,7 +47,9 @@ export function replayed(keys: KeyRing, ctx: RequestContext, mark: string): Refu
       status: 401,
       error: 'invalid_token',
       description: 'invalid token provided',
-      headers: { 'WWW-Authenticate': 'DPoP error="invalid_token", error_description="invalid token provided"' },
+      headers: {
+        'WWW-Authenticate': `DPoP realm="${ctx.oidc.issuer}", error="invalid_token", error_description="invalid token provided"`,
+      },
     }
   }
   return { status: 400, error: 'invalid_request', description: 'DPoP proof JWT Replay detected' }

@@ -18,6 +18,7 @@ export interface RequestContext {
 
 /** The provider's own context of a request. */
 export interface OidcContext {
+  readonly issuer?: string | undefined
   readonly route?: string | undefined
   readonly params?: Readonly<Record<string, unknown>> | undefined
   readonly client?: ClientLike | undefined
