@@ -183,14 +183,15 @@ export class Person {
   }
 }
 
-/** What a client does at the OP's endpoints, authenticated by its secret. */
+/** What a client does at the OP's endpoints, authenticated by its secret, if it has one. */
 export class Client {
   readonly #op: { readonly issuer: string }
   readonly #credentials: Record<string, string>
 
   constructor(op: { readonly issuer: string }, client: ClientMetadata) {
     this.#op = op
-    this.#credentials = { client_id: client.client_id, client_secret: String(client.client_secret) }
+    const { client_id, client_secret } = client
+    this.#credentials = { client_id, ...(typeof client_secret === 'string' && { client_secret }) }
   }
 
   token(parameters: Record<string, string>, headers: Record<string, string> = {}): Promise<TokenAnswer> {
