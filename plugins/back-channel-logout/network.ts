@@ -29,7 +29,7 @@ const BODY_BYTES = 4_096
 
 /** How to make a network. */
 export interface NetworkOptions {
-  /** How long connecting may take, in milliseconds. */
+  /** How long connecting may take, in milliseconds; and the headers, and each part of the body. */
   readonly connectTimeoutMs: number
   readonly resolve?: Resolve
 }
@@ -40,8 +40,9 @@ export interface NetworkOptions {
  * check alone would let literals through, which are never looked up.
  */
 export function guardedNetwork({ connectTimeoutMs, resolve = resolveBySystem }: NetworkOptions): Network {
-  const guarded = new Agent({ ...LIMITS, connect: guardedConnector(connectTimeoutMs, resolve) })
-  const open = new Agent({ ...LIMITS, connect: { timeout: connectTimeoutMs, lookup: lookupWith(resolve, () => true) } })
+  const limits = { ...LIMITS, headersTimeout: connectTimeoutMs, bodyTimeout: connectTimeoutMs }
+  const guarded = new Agent({ ...limits, connect: guardedConnector(connectTimeoutMs, resolve) })
+  const open = new Agent({ ...limits, connect: { timeout: connectTimeoutMs, lookup: lookupWith(resolve, () => true) } })
   return {
     post: (url, form, { inside, signal }) => post(url, form, inside ? open : guarded, signal),
     async close() {
@@ -50,7 +51,7 @@ export function guardedNetwork({ connectTimeoutMs, resolve = resolveBySystem }: 
   }
 }
 
-const LIMITS = { headersTimeout: 60_000, bodyTimeout: 60_000, pipelining: 1, keepAliveTimeout: 4_000 } as const
+const LIMITS = { pipelining: 1, keepAliveTimeout: 4_000 } as const
 
 async function post(
   url: string,

@@ -1,0 +1,32 @@
+import { generateKeyPairSync, sign } from 'node:crypto'
+
+const ECDSA_WITH_SHA256 = der(0x30, Buffer.from('06082a8648ce3d040302', 'hex'))
+const COMMON_NAME = Buffer.from('0603550403', 'hex')
+
+/** A key and a certificate that nobody has signed but the key itself, as PEM. Good for ten years around 2026. */
+export function selfSigned(commonName: string): { readonly key: string; readonly cert: string } {
+  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const name = der(0x30, der(0x31, der(0x30, COMMON_NAME, der(0x0c, Buffer.from(commonName)))))
+  const validity = der(0x30, utcTime('210101000000Z'), utcTime('310101000000Z'))
+  const publicInfo = publicKey.export({ type: 'spki', format: 'der' })
+  const serial = der(0x02, Buffer.from([1]))
+  const toBeSigned = der(0x30, serial, ECDSA_WITH_SHA256, name, validity, name, publicInfo)
+  const signature = sign('sha256', toBeSigned, privateKey)
+  const certificate = der(0x30, toBeSigned, ECDSA_WITH_SHA256, der(0x03, Buffer.from([0]), signature))
+  return {
+    key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+    cert: `-----BEGIN CERTIFICATE-----\n${certificate.toString('base64')}\n-----END CERTIFICATE-----\n`,
+  }
+}
+
+function utcTime(time: string): Buffer {
+  return der(0x17, Buffer.from(time))
+}
+
+/** One element of ASN.1's distinguished encoding. */
+function der(tag: number, ...parts: readonly Buffer[]): Buffer {
+  const content = Buffer.concat(parts)
+  const length = content.length
+  const lengths = length < 128 ? [length] : length < 256 ? [0x81, length] : [0x82, length >> 8, length & 255]
+  return Buffer.concat([Buffer.from([tag, ...lengths]), content])
+}

@@ -1,0 +1,195 @@
+import assert from 'node:assert/strict'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { once } from 'node:events'
+import { createServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import { gzipSync } from 'node:zlib'
+import type { Answer } from '../../plugins/back-channel-logout/judge.ts'
+import { guardedNetwork, type Network } from '../../plugins/back-channel-logout/network.ts'
+import { type Answering, answering, connecting } from '../support/answering.ts'
+import { selfSigned } from '../support/self-signed.ts'
+
+describe('an RP', () => {
+  let network: Network
+  let rp: Answering | undefined
+
+  beforeEach(() => {
+    network = guardedNetwork({ connectTimeoutMs: 5_000 })
+  })
+
+  afterEach(async () => {
+    await network.close()
+    await rp?.stop()
+    rp = undefined
+  })
+
+  function post(url: string, signal: AbortSignal = new AbortController().signal): Promise<Answer> {
+    return network.post(url, { logout_token: 'a.b.c' }, { inside: true, signal })
+  }
+
+  async function failed(answer: Promise<Answer>, pattern: RegExp): Promise<void> {
+    const made = await answer
+    assert.ok(made.kind === 'failed', JSON.stringify(made))
+    assert.match(made.error, pattern)
+    assert.ok(made.error.length <= 500 && !made.error.includes('\n'))
+  }
+
+  it('gets the token as a form (section 2.5)', async () => {
+    rp = await answering((response) => response.writeHead(204).end())
+    assert.deepEqual(await post(rp.origin), { kind: 'answered', status: 204, body: '' })
+    const [request] = rp.requests
+    assert.equal(request?.headers['content-type'], 'application/x-www-form-urlencoded')
+    assert.equal(request?.body, 'logout_token=a.b.c')
+  })
+
+  it('that redirects is not followed', async () => {
+    const other = await answering((response) => response.writeHead(200).end())
+    rp = await answering((response) => response.writeHead(307, { location: other.origin }).end('over there'))
+    assert.deepEqual(await post(rp.origin), { kind: 'answered', status: 307, body: 'over there' })
+    assert.equal(other.connections, 0)
+    await other.stop()
+  })
+
+  it('says how long it wants to be left alone', async () => {
+    rp = await answering((response) => response.writeHead(503, { 'retry-after': '120' }).end())
+    assert.deepEqual(await post(rp.origin), { kind: 'answered', status: 503, body: '', retryAfter: '120' })
+  })
+
+  it('may say much: 4 KiB of it are read', async () => {
+    rp = await answering((response) => response.writeHead(400).end('x'.repeat(100_000)))
+    const answer = await post(rp.origin)
+    assert.ok(answer.kind === 'answered' && answer.status === 400)
+    assert.equal(answer.body, 'x'.repeat(4_096))
+  })
+
+  it('may say little that unpacks to 50 MB', async () => {
+    const bomb = gzipSync(Buffer.alloc(50_000_000, 'x'))
+    rp = await answering((response) => response.writeHead(200, { 'content-encoding': 'gzip' }).end(bomb))
+    const answer = await post(rp.origin)
+    assert.ok(answer.kind === 'answered' && answer.body.length === 4_096)
+  })
+
+  it('that never ends its body has answered', async () => {
+    rp = await answering((response) => {
+      response.writeHead(200)
+      const goOn = (): void => {
+        while (!response.destroyed && response.write('y'.repeat(1_024)));
+        response.once('drain', goOn)
+      }
+      goOn()
+    })
+    assert.deepEqual(await post(rp.origin), { kind: 'answered', status: 200, body: 'y'.repeat(4_096) })
+  })
+
+  it('whose body comes too slowly has answered: its status counts', async () => {
+    rp = await answering((response) => response.writeHead(200).write('half'))
+    const stop = new AbortController()
+    const headersCame = new Promise<void>((resolve) => {
+      subscribe('undici:request:headers', function came() {
+        unsubscribe('undici:request:headers', came)
+        resolve()
+      })
+    })
+    const answer = post(rp.origin, stop.signal)
+    await headersCame
+    await new Promise((resolve) => setImmediate(resolve))
+    stop.abort()
+    const made = await answer
+    assert.ok(made.kind === 'answered' && made.status === 200, JSON.stringify(made))
+  })
+
+  it('whose connection breaks off in the body has answered', async () => {
+    rp = await answering((response) => {
+      response.writeHead(200, { 'content-length': 1_000 })
+      response.write('half', () => response.destroy())
+    })
+    const answer = await post(rp.origin)
+    assert.ok(answer.kind === 'answered' && answer.status === 200)
+  })
+
+  it('that sends endless headers has failed', async () => {
+    rp = await connecting((socket) => {
+      socket.write('HTTP/1.1 200 OK\r\n')
+      const goOn = (): void => {
+        while (!socket.destroyed && socket.write(`x-${'h'.repeat(1_000)}: 1\r\n`));
+        socket.once('drain', goOn)
+      }
+      socket.once('data', goOn)
+    })
+    await failed(post(rp.origin), /Headers Overflow/i)
+  })
+
+  it('that does not answer in time has failed', async () => {
+    rp = await answering(() => {})
+    const stop = new AbortController()
+    const answer = post(rp.origin, stop.signal)
+    await rp.requested(1)
+    stop.abort()
+    await failed(answer, /^no answer in time$/)
+  })
+
+  it('that does not answer has failed, also where nobody watches the time', async () => {
+    rp = await answering(() => {})
+    const impatient = guardedNetwork({ connectTimeoutMs: 500 })
+    const { signal } = new AbortController()
+    await failed(impatient.post(rp.origin, {}, { inside: true, signal }), /^UND_ERR_HEADERS_TIMEOUT/)
+    await impatient.close()
+  })
+
+  it('is not asked when the time is over before', async () => {
+    rp = await answering((response) => response.writeHead(200).end())
+    await failed(post(rp.origin, AbortSignal.abort()), /^no answer in time$/)
+    assert.equal(rp.requests.length, 0)
+  })
+
+  it('that resets the connection has failed', async () => {
+    rp = await connecting((socket) => socket.once('data', () => socket.resetAndDestroy()))
+    await failed(post(rp.origin), /ECONNRESET|UND_ERR_SOCKET/)
+  })
+
+  it('that hangs up without an answer has failed', async () => {
+    rp = await connecting((socket) => socket.once('data', () => socket.end()))
+    await failed(post(rp.origin), /UND_ERR_SOCKET: other side closed/)
+  })
+
+  it('that speaks another protocol has failed', async () => {
+    rp = await connecting((socket) => socket.once('data', () => socket.end('220 smtp.example.com ESMTP\r\n')))
+    await failed(post(rp.origin), /HPE_INVALID|Parse Error|Expected HTTP/i)
+  })
+
+  it('that is not there has failed', async () => {
+    rp = await answering(() => {})
+    const { origin } = rp
+    await rp.stop()
+    rp = undefined
+    await failed(post(origin), /^ECONNREFUSED/)
+  })
+
+  it('whose certificate nobody vouches for has failed', async () => {
+    let requests = 0
+    const server = createServer(selfSigned('localhost'), (_request, response) => {
+      requests += 1
+      response.writeHead(200).end()
+    }).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const { port } = server.address() as AddressInfo
+    await failed(post(`https://localhost:${port}/`), /^DEPTH_ZERO_SELF_SIGNED_CERT/)
+    await failed(post(`https://127.0.0.1:${port}/`), /^DEPTH_ZERO_SELF_SIGNED_CERT/)
+    assert.equal(requests, 0)
+    server.closeAllConnections()
+    await new Promise((resolve) => server.close(resolve))
+  })
+
+  for (const url of [
+    '',
+    'relative',
+    'ftp://rp.example.com/',
+    'http://',
+    'https://user:secret@rp.example.com/',
+    'http://127.0.0.1:99999/',
+  ]) {
+    it(`with the URL ${JSON.stringify(url)} has failed, and nothing is thrown`, async () => {
+      await failed(post(url), /./)
+    })
+  }
+})
