@@ -1,8 +1,15 @@
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { generateKeyPair, exportJWK, type JWK } from 'jose'
+import { exportJWK, generateKeyPair, type JWK } from 'jose'
 import Provider, { type ClientMetadata, type Configuration } from 'oidc-provider'
-import { type Clock, type EventSourced, type EventStore, eventSourced, type Logger, type Plugin } from '../../lib/index.ts'
+import {
+  type Clock,
+  type EventSourced,
+  type EventStore,
+  eventSourced,
+  type Logger,
+  type Plugin,
+} from '../../lib/index.ts'
 import { type Answer, field, UserAgent } from './user-agent.ts'
 
 /** An OP on the log, listening on a port of its own. */
@@ -61,21 +68,7 @@ export async function startOp(store: EventStore, options: OpOptions = {}): Promi
     ...(options.logger && { logger: options.logger }),
     ...(options.clock && { clock: options.clock }),
   })
-  const configuration: Configuration = {
-    clients: [...(options.clients ?? [testClient('rp')])],
-    cookies: { keys: ['cookie signing key of the tests'] },
-    jwks: { keys: [{ ...(await testSigningKey()) }] } as NonNullable<Configuration['jwks']>,
-    pkce: { required: () => false },
-    conformIdTokenClaims: false,
-    rotateRefreshToken: true,
-    ...options.configuration,
-    features: {
-      introspection: { enabled: true },
-      revocation: { enabled: true },
-      rpInitiatedLogout: { enabled: true },
-      ...options.configuration?.features,
-    } as NonNullable<Configuration['features']>,
-  }
+  const configuration = await testConfiguration(options)
   const provider = withoutNotices(() => new Provider(issuer, op.configure(configuration)))
   if (options.attach ?? true) await op.start(provider)
   server.on('request', provider.callback())
@@ -92,8 +85,27 @@ export async function startOp(store: EventStore, options: OpOptions = {}): Promi
   }
 }
 
+/** What the OPs of the tests have in common. */
+export async function testConfiguration(options: Pick<OpOptions, 'clients' | 'configuration'>): Promise<Configuration> {
+  return {
+    clients: [...(options.clients ?? [testClient('rp')])],
+    cookies: { keys: ['cookie signing key of the tests'] },
+    jwks: { keys: [{ ...(await testSigningKey()) }] } as NonNullable<Configuration['jwks']>,
+    pkce: { required: () => false },
+    conformIdTokenClaims: false,
+    rotateRefreshToken: true,
+    ...options.configuration,
+    features: {
+      introspection: { enabled: true },
+      revocation: { enabled: true },
+      rpInitiatedLogout: { enabled: true },
+      ...options.configuration?.features,
+    } as NonNullable<Configuration['features']>,
+  }
+}
+
 /** oidc-provider says on the console that development features are in use. Tests know. */
-function withoutNotices<T>(make: () => T): T {
+export function withoutNotices<T>(make: () => T): T {
   const { info, warn } = console
   console.info = () => {}
   console.warn = () => {}
@@ -105,7 +117,7 @@ function withoutNotices<T>(make: () => T): T {
   }
 }
 
-function listen(server: Server, port: number): Promise<number> {
+export function listen(server: Server, port: number): Promise<number> {
   return new Promise((resolve, reject) => {
     server.once('error', reject)
     server.listen(port, '127.0.0.1', () => resolve((server.address() as AddressInfo).port))
@@ -136,7 +148,10 @@ export class Person {
   }
 
   /** Goes to an RP and comes back from the OP, logging in and consenting where asked. Returns what the RP gets. */
-  async authorize(clientId: string, { login = 'alice', ...more }: Record<string, string> = {}): Promise<URLSearchParams> {
+  async authorize(
+    clientId: string,
+    { login = 'alice', ...more }: Record<string, string> = {},
+  ): Promise<URLSearchParams> {
     const answer = await this.agent.get(this.authorizationUrl(clientId, more))
     return this.finish(answer, login)
   }
@@ -147,7 +162,8 @@ export class Person {
     for (let steps = 0; steps < 4; steps++) {
       const location = last.headers.get('location')
       if (location && !this.#atOp(new URL(location, last.url).href)) return new URL(location).searchParams
-      if (!last.text.includes('name="prompt"')) throw new Error(`unexpected answer ${last.status} of ${last.url}: ${last.text.slice(0, 1500)}`)
+      if (!last.text.includes('name="prompt"'))
+        throw new Error(`unexpected answer ${last.status} of ${last.url}: ${last.text.slice(0, 1500)}`)
       last = await this.agent.follow(await this.submit(last, login), (url) => this.#atOp(url))
     }
     throw new Error('the OP never sent the browser back')
@@ -157,7 +173,10 @@ export class Person {
   async submit(page: Answer, login = 'alice'): Promise<Answer> {
     const action = field(page.text, /action="([^"]+)"/)
     const prompt = field(page.text, /name="prompt" value="([^"]+)"/)
-    return this.agent.post(new URL(action, page.url).href, { prompt, ...(prompt === 'login' && { login, password: 'x' }) })
+    return this.agent.post(new URL(action, page.url).href, {
+      prompt,
+      ...(prompt === 'login' && { login, password: 'x' }),
+    })
   }
 
   /** Asks for logout; returns the OP's page with the question. */
@@ -223,7 +242,11 @@ export class Client {
     return answerOf(response)
   }
 
-  async #post(path: string, parameters: Record<string, string>, headers: Record<string, string> = {}): Promise<TokenAnswer> {
+  async #post(
+    path: string,
+    parameters: Record<string, string>,
+    headers: Record<string, string> = {},
+  ): Promise<TokenAnswer> {
     const body = new URLSearchParams({ ...this.#credentials, ...parameters })
     return answerOf(await fetch(`${this.#op.issuer}${path}`, { method: 'POST', body, headers }))
   }
@@ -237,5 +260,9 @@ export interface TokenAnswer {
 
 async function answerOf(response: Response): Promise<TokenAnswer> {
   const text = await response.text()
-  return { status: response.status, headers: response.headers, body: text === '' ? {} : (JSON.parse(text) as Record<string, unknown>) }
+  return {
+    status: response.status,
+    headers: response.headers,
+    body: text === '' ? {} : (JSON.parse(text) as Record<string, unknown>),
+  }
 }
