@@ -8,8 +8,9 @@ import pretty from 'pino-pretty'
 export function makeLogger(level: string): Logger {
   const stream = pretty({
     colorize: process.stdout.isTTY ?? false,
-    ignore: 'pid,hostname,app',
-    messageFormat: '{app}  {msg}',
+    // What the message says as well, and what nobody looks at here.
+    ignore: 'pid,hostname,app,client_id,delivery,took_ms',
+    messageFormat: '{app}: {msg}',
     singleLine: true,
     sync: true,
     translateTime: 'SYS:HH:MM:ss.l',

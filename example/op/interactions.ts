@@ -103,9 +103,9 @@ function consentPage(path: string, rp: string, { session }: Interaction): { titl
     title: 'Continue',
     main: html`<section class="card narrow">
 <h1>Continue to ${rp}?</h1>
-<p class="account"><span class="avatar" aria-hidden="true">${name.charAt(0)}</span>You are logged in as <b>${name}</b></p>
+<p class="account"><span class="avatar" aria-hidden="true">${name.charAt(0)}</span><span>You are logged in as <b>${name}</b></span></p>
 <p>${rp} will learn your name, and will be told when you log out.</p>
-<form method="post" action="${path}/consent"><button class="primary" autofocus>Continue</button></form>
+<form method="post" action="${path}/consent" class="choices"><button class="primary" autofocus>Continue</button></form>
 ${cancelForm(path)}
 </section>`,
   }

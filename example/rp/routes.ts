@@ -36,11 +36,12 @@ export function routes(parts: RpParts): Middleware {
 
 function firstPage(ctx: Context, { rp, places, outage }: RpParts): void {
   const session = sessionOf(ctx)
+  const other = places.find(({ id }) => id !== 'op' && id !== rp.id)
   show(ctx, {
     app: rp.id,
     places,
     title: session.login ? session.login.name : 'Not logged in',
-    main: rpPage(rp, session, outage.down),
+    main: rpPage(rp, other, session, outage.down),
     ...(session.login && { updates: '/live' }), // its session can end any moment
   })
 }

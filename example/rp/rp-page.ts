@@ -3,10 +3,10 @@ import { type Html, html } from '../pages/html.ts'
 import type { Place, RpId } from '../settings.ts'
 import type { Ended, Login, RpSession } from './sessions.ts'
 
-export function rpPage(rp: Place<RpId>, session: RpSession, down: boolean): Html {
+export function rpPage(rp: Place<RpId>, other: Place | undefined, session: RpSession, down: boolean): Html {
   const { login, ended } = session
   return html`<section class="card hero" id="you" data-live aria-live="polite">${
-    login ? loggedIn(login) : loggedOut(rp, ended)
+    login ? loggedIn(login, other) : loggedOut(rp, ended)
   }</section>
 <section class="card aside" aria-labelledby="endpoint-title">
 <h2 id="endpoint-title">Back-channel endpoint</h2>
@@ -24,11 +24,12 @@ export function rpPage(rp: Place<RpId>, session: RpSession, down: boolean): Html
 </section>`
 }
 
-function loggedIn({ name, since, sid }: Login): Html {
+function loggedIn({ name, since, sid }: Login, other: Place | undefined): Html {
   return html`<p class="person"><span class="avatar big" aria-hidden="true">${name.charAt(0).toUpperCase()}</span></p>
 <h1>Hello, ${name}</h1>
 <p>Logged in here since ${clockTime(since)}. <span class="hint">The OP calls this login <code>${sid.slice(0, 8)}…</code></span></p>
-<form method="post" action="/logout"><button>Log out</button></form>`
+<form method="post" action="/logout"><button>Log out</button></form>
+${other && html`<p class="hint">Log in at <a data-app="${other.id}" href="${other.origin}/">${other.name}</a> as well, then log out at one of them.</p>`}`
 }
 
 function loggedOut(rp: Place<RpId>, ended: Ended | undefined): Html {

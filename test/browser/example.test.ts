@@ -147,6 +147,25 @@ describe('the example in a browser', function () {
         await seen(op, 'op-recovered')
       })
 
+      it('logs out at an RP that the OP could not tell yet', async () => {
+        await two.getByRole('button', { name: 'Play dead' }).click()
+        await two.getByRole('link', { name: 'Log in' }).click()
+        await two.getByRole('button', { name: 'Bob Brown' }).click()
+        await two.getByRole('button', { name: 'Continue' }).click()
+        await two.getByRole('heading', { name: 'Hello, Bob Brown' }).waitFor()
+        await op.getByRole('link', { name: 'Log out' }).click()
+        await op.getByRole('button', { name: 'Stay logged in' }).waitFor()
+        await op.getByRole('button', { name: 'Log out everywhere' }).click()
+        await op.getByRole('heading', { name: 'You are logged out' }).waitFor()
+        await seen(op, 'op-logged-out')
+        await op.getByRole('link', { name: 'Watch it happen' }).click()
+        // The OP has no session left to ask about: oidc-provider's page submits itself.
+        await two.getByRole('button', { name: 'Log out' }).click()
+        await two.getByText('Bob Brown, you logged out here at').waitFor()
+        await two.getByRole('button', { name: 'Bring it back' }).click()
+        await op.locator('article.receipt').first().getByText('Everybody was told within').waitFor()
+      })
+
       it('fits a phone', async () => {
         await op.setViewportSize({ width: 390, height: 844 })
         assert.equal(await op.evaluate('document.documentElement.scrollWidth'), 390)
