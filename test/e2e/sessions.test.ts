@@ -60,7 +60,7 @@ async function onAPlainAdapter(rps: readonly RelyingParty[]): Promise<OpWithSess
       ...CONSENTED,
       features: { backchannelLogout: { enabled: true } },
       // The provider's own guard keeps it from loopback addresses, where the tests' RPs are.
-      fetch: (url, init) => fetch(url, { ...init, dispatcher: undefined } as RequestInit),
+      fetch: (url, init) => fetch(url, { ...init, dispatcher: undefined } as object),
     },
   })
   return {
