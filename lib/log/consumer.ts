@@ -1,6 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import type { Clock, Timer } from '../clock.ts'
-import { ConsumerStoppedError, LeaseLostError } from '../errors.ts'
+import {
+  ConsumerStoppedError,
+  LeaseLostError,
+  OutcomeUnknownError,
+  StoreClosedError,
+  StoreUnavailableError,
+} from '../errors.ts'
 import type { Logger } from '../logger.ts'
 import type { Commit } from './commit.ts'
 import type { ConsumerRecord } from './consumer-table.ts'
@@ -47,6 +53,8 @@ export class Consumer {
   readonly #stopping = new AbortController()
   #running: Promise<void> | undefined
   #failure: ConsumerStoppedError | undefined
+  /** Interruptions since something was handled last. */
+  #interruptions = 0
 
   constructor(options: ConsumerOptions) {
     this.#options = options
@@ -77,12 +85,10 @@ export class Consumer {
   async #run(): Promise<void> {
     const { signal } = this.#stopping
     const { clock, logger, name } = this.#options
-    let failures = 0
     while (!signal.aborted && !this.#failure) {
       try {
         const lease = await this.#acquire(signal)
         if (lease) await this.#hold(lease)
-        failures = 0
       } catch (error) {
         if (error instanceof ConsumerStoppedError) {
           this.#failure = error
@@ -93,9 +99,9 @@ export class Consumer {
           return
         }
         if (signal.aborted) return
-        if (failures++ === 0)
+        if (this.#interruptions++ === 0)
           logger.warn({ err: error, consumer: name }, 'a consumer of the log was interrupted; it goes on trying')
-        await clock.sleep(Math.min(5_000, 50 * 2 ** failures), signal)
+        await clock.sleep(Math.min(5_000, 50 * 2 ** this.#interruptions), signal)
       }
     }
   }
@@ -112,7 +118,8 @@ export class Consumer {
         seen = now
         since = clock.monotonic()
       }
-      if (now.holder === undefined || clock.monotonic() - since >= leaseMs) {
+      // Its own lease is one that it could not give back while the store was away.
+      if (now.holder === undefined || now.holder === this.#holder || clock.monotonic() - since >= leaseMs) {
         const taken = await store.consumers.take(seen, this.#holder)
         if (taken) return taken
         seen = undefined
@@ -158,6 +165,7 @@ export class Consumer {
       if (signal.aborted) return
       const last = commits.at(-1)
       if (last && !(await store.consumers.checkpoint(name, token, last.position))) throw new LeaseLostError(name)
+      this.#interruptions = 0
     }
   }
 
@@ -166,6 +174,7 @@ export class Consumer {
     try {
       await this.#options.handle(commits)
     } catch (error) {
+      if (isAway(error)) throw error
       this.#options.logger.warn(
         { err: error, consumer: this.#options.name },
         'a batch could not be handled and is tried commit by commit',
@@ -182,6 +191,7 @@ export class Consumer {
       try {
         return await handle([commit])
       } catch (error) {
+        if (isAway(error)) throw error
         last = error
         logger.warn({ err: error, consumer: name, position: commit.position, attempt }, 'a commit could not be handled')
         if (attempt < tries) await clock.sleep(Math.min(10_000, 50 * 2 ** attempt), signal)
@@ -199,4 +209,11 @@ export class Consumer {
       },
     ])
   }
+}
+
+/** The store is away: that says nothing about the commit, which comes again when the store is back. */
+function isAway(error: unknown): boolean {
+  return (
+    error instanceof StoreUnavailableError || error instanceof StoreClosedError || error instanceof OutcomeUnknownError
+  )
 }

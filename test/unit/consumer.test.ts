@@ -1,0 +1,137 @@
+import assert from 'node:assert/strict'
+import { MemoryEventStore } from '../../adapters/memory/index.ts'
+import { OutcomeUnknownError, StoreUnavailableError } from '../../lib/index.ts'
+import { type Follower, follower, until } from '../support/log-follower.ts'
+
+describe('a consumer of the log', () => {
+  let store: MemoryEventStore
+  let made: Follower | undefined
+
+  beforeEach(() => {
+    store = new MemoryEventStore()
+  })
+
+  afterEach(async () => {
+    await made?.consumer.stop()
+    await store.close()
+  })
+
+  async function start(handle: () => Promise<void>, more: Parameters<typeof follower>[3] = {}): Promise<Follower> {
+    made = follower(store, 'c', handle, more)
+    await made.consumer.start(0)
+    return made
+  }
+
+  async function append(): Promise<number> {
+    return (await store.append({ events: [{ stream: 'a', type: 'happened', data: {} }] })).position
+  }
+
+  const position = async (): Promise<number | undefined> => (await store.consumers.get('c'))?.position
+
+  it('waits longer before each try of a commit that fails, up to ten seconds', async () => {
+    await append()
+    const times: number[] = []
+    const a = await start(async () => {
+      times.push(a.clock.monotonic())
+      throw new Error('no')
+    })
+    await until(() => a.consumer.failure !== undefined, [a.clock], 10_000)
+    const waits = times.slice(2).map((time, i) => time - (times[i + 1] ?? 0))
+    assert.deepEqual(waits, [100, 200, 400, 800, 1_600, 3_200, 6_400, 10_000, 10_000])
+  })
+
+  for (const error of [new StoreUnavailableError('away'), new OutcomeUnknownError('no answer')]) {
+    it(`does not hold ${error.code} against the commit: it goes on when the store is back`, async () => {
+      const at = await append()
+      let away = true
+      let tries = 0
+      const a = await start(async () => {
+        tries += 1
+        if (away) throw error
+      })
+      await until(() => tries > 50, [a.clock], 5_000)
+      assert.equal(a.consumer.failure, undefined)
+      assert.equal(await position(), 0)
+      away = false
+      await until(async () => (await position()) === at, [a.clock])
+      assert.deepEqual(a.handled, [at])
+      assert.equal(a.log.of(/was interrupted/).length, 1)
+    })
+  }
+
+  it('does not park a commit while the store is away', async () => {
+    await append()
+    let tries = 0
+    const handle = async (): Promise<void> => {
+      tries += 1
+      throw new StoreUnavailableError('away')
+    }
+    const a = await start(handle, { onFailure: 'park' })
+    await until(() => tries > 20, [a.clock], 5_000)
+    assert.deepEqual(await store.work('parked').openByLane(), new Map())
+  })
+
+  it('takes the lease again at once that it could not give back', async () => {
+    const at = await append()
+    let away = true
+    const release = store.consumers.release
+    store.consumers.release = async () => {
+      throw new StoreUnavailableError('away')
+    }
+    const a = await start(async () => {
+      if (away) throw new StoreUnavailableError('away')
+    })
+    await a.clock.scheduled()
+    away = false
+    await until(async () => (await position()) === at, [a.clock], 50)
+    store.consumers.release = release
+    assert.ok(a.clock.monotonic() - 1_000 <= 200, `after ${a.clock.monotonic() - 1_000} ms`)
+  })
+
+  it('warns of each interruption, once', async () => {
+    let away = true
+    const a = await start(async () => {
+      if (away) throw new StoreUnavailableError('away')
+    })
+    for (const warnings of [1, 2]) {
+      away = true
+      await append()
+      await until(() => a.log.of(/was interrupted/).length === warnings, [a.clock])
+      for (let i = 0; i < 5; i++) await a.clock.advance(5_000)
+      away = false
+      const end = await store.end()
+      await until(async () => (await position()) === end, [a.clock])
+      assert.equal(a.log.of(/was interrupted/).length, warnings)
+    }
+  })
+
+  it('starts and stops once, however often it is told', async () => {
+    const a = await start(async () => {})
+    await a.consumer.start(0)
+    const at = await append()
+    await until(async () => (await position()) === at)
+    await a.consumer.stop()
+    await a.consumer.stop()
+    assert.deepEqual(a.handled, [at])
+    assert.equal(a.clock.pending, 0)
+  })
+
+  it('can be stopped before it was started', async () => {
+    await follower(store, 'never').consumer.stop()
+  })
+
+  it('stops while it waits for a lease that others hold, and while a commit fails', async () => {
+    const a = await start(async () => {
+      throw new Error('no')
+    })
+    await append()
+    await until(() => a.log.of(/could not be handled/).length > 0)
+    const b = follower(store, 'c')
+    await b.consumer.start(0)
+    await b.clock.scheduled()
+    await b.consumer.stop()
+    await a.consumer.stop()
+    assert.equal(b.clock.pending, 0)
+    assert.equal(await position(), 0)
+  })
+})
