@@ -81,7 +81,7 @@ describe('a consumer of the log', () => {
     const a = await start(async () => {
       if (away) throw new StoreUnavailableError('away')
     })
-    await a.clock.scheduled()
+    await until(() => a.log.of(/was interrupted/).length > 0)
     away = false
     await until(async () => (await position()) === at, [a.clock], 50)
     store.consumers.release = release
