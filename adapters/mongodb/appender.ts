@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import type { Clock } from '../../lib/clock.ts'
 import { OutcomeUnknownError, StoreClosedError, StoreRefusedError } from '../../lib/errors.ts'
 import type { Appended, NewCommit } from '../../lib/log/commit.ts'
@@ -8,17 +9,22 @@ import { failureOf } from './failure.ts'
 import type { Latency } from './latency.ts'
 import { isPermanent, type Outcome, outcomeOfInsert, outcomeOfQuietPath } from './outcome.ts'
 import { Patience, UNSENT_MS } from './patience.ts'
-import { type Pending, Queue } from './pending.ts'
+import { newPending, type Pending, Queue } from './pending.ts'
 import type { Positions, Ticket } from './positions.ts'
 import { assertPredecessors } from './predecessors.ts'
 import { QuietPath } from './quiet-path.ts'
-import { verdict } from './verdict.ts'
+import { type Placed, verdicts } from './verdict.ts'
 
 /** The limits of a batch. The driver splits above 48 MB; nothing here comes near. */
 const BATCH = { commits: 1_000, bytes: 16 * 1024 * 1024 }
 
 /** The pause before an unknown outcome is looked into again, in milliseconds; after a refusal to tell, the longer one. */
 const RESOLVE_AGAIN_MS = { unanswered: 100, refused: 1_000 }
+
+/** An append that is not acknowledged yet. */
+interface Unresolved extends Placed {
+  readonly outcome: Outcome
+}
 
 /** What the appender works with. */
 export interface AppenderParts {
@@ -36,7 +42,7 @@ export interface AppenderParts {
  * Group commit. Appends queue; while a batch is in flight the next ones gather; when it lands, they go as one batch: one
  * command takes a range of positions, one inserts. An idle process adds no delay.
  *
- * A batch is *sent*, then each of its commits is either acknowledged or *resolved* (see `verdict`). While some resolve,
+ * A batch is *sent*, then each of its commits is either acknowledged or *resolved* (see `verdicts`). While some resolve,
  * the next batch goes, without appends that write the same streams: the later of two writes never lands below the
  * earlier. No append gets a new position before its old one is proven dead.
  *
@@ -58,6 +64,7 @@ export class Appender {
 
   constructor(parts: AppenderParts) {
     this.#parts = parts
+    setMaxListeners(0, this.#over.signal) // one for each batch that resolves
     this.#quietPath = new QuietPath(parts.collections)
     this.#patience = new Patience(parts.clock)
   }
@@ -78,16 +85,10 @@ export class Appender {
 
   #enqueue(commit: PreparedCommit, document: UnplacedDocument, bytes: number): Promise<Appended> {
     return new Promise((resolve, reject) => {
-      const pending: Pending = {
-        commit,
-        document,
-        bytes,
-        since: this.#parts.clock.monotonic(),
-        sent: false,
-        settled: false,
-        resolve: (appended) => this.#settle(pending, () => resolve(appended)),
-        reject: (error) => this.#settle(pending, () => reject(error)),
-      }
+      const since = this.#parts.clock.monotonic()
+      const pending = newPending({ commit, document, bytes, since }, { resolve, reject }, (settled) =>
+        this.#patience.remove(settled),
+      )
       this.#patience.add(pending)
       this.#queue.push(pending)
       this.#send()
@@ -100,13 +101,6 @@ export class Appender {
     if (this.#entering > 0) await new Promise<void>((resolve) => this.#idle.push(resolve))
     this.#over.abort()
     this.#patience.end()
-  }
-
-  #settle(pending: Pending, answer: () => void): void {
-    if (pending.settled) return
-    pending.settled = true
-    this.#patience.remove(pending)
-    answer()
   }
 
   #wakeIdle(): void {
@@ -128,15 +122,11 @@ export class Appender {
     await undefined // lets the rest of this tick join the batch
     this.#kicked = false
     for (;;) {
-      const batch = this.#queue.take(this.#busyStreams(), BATCH)
+      const batch = this.#queue.take(streamsOf(this.#inFlight), BATCH)
       if (batch.length === 0) return
       for (const pending of batch) this.#inFlight.add(pending)
       await this.#sendBatch(batch)
     }
-  }
-
-  #busyStreams(): Set<string> {
-    return new Set([...this.#inFlight].flatMap(({ commit }) => [...commit.stateStreams]))
   }
 
   async #sendBatch(batch: readonly Pending[]): Promise<void> {
@@ -188,43 +178,52 @@ export class Appender {
     // How long nothing was heard says nothing of how long an insert takes.
     if (outcomes.every(({ kind }) => kind !== 'unknown')) latency.record(clock.monotonic() - started)
     this.#last = Math.max(this.#last ?? 0, first + batch.length - 1)
+    const unresolved: Unresolved[] = []
     for (const [index, pending] of batch.entries()) {
       const position = first + index
       const outcome = outcomes[index] as Outcome
       if (outcome.kind === 'stored') {
         this.#inFlight.delete(pending)
         this.#acknowledge(pending, { position, id: pending.commit.id })
-      } else void this.#resolve(pending, position, outcome)
+      } else unresolved.push({ pending, position, outcome })
     }
+    if (unresolved.length > 0) void this.#resolve(unresolved)
   }
 
-  async #resolve(pending: Pending, position: number, outcome: Outcome): Promise<void> {
+  async #resolve(appends: readonly Unresolved[]): Promise<void> {
     const { collections, positions, clock } = this.#parts
     try {
-      const found = await verdict(collections, clock, pending, position, this.#over.signal)
-      positions.see(position)
-      this.#inFlight.delete(pending)
-      if ('appended' in found) this.#acknowledge(pending, found.appended)
-      else if ('error' in found) pending.reject(found.error)
-      else if (outcome.kind === 'refused') this.#refuse(pending, outcome.error)
-      else this.#again(pending)
+      const found = await verdicts(collections, clock, appends, this.#over.signal)
+      const again: Pending[] = []
+      for (const [{ pending, position, outcome }, verdict] of found) {
+        positions.see(position)
+        this.#inFlight.delete(pending)
+        if ('appended' in verdict) this.#acknowledge(pending, verdict.appended)
+        else if ('error' in verdict) pending.reject(verdict.error)
+        else if (outcome.kind === 'refused') this.#refuse(pending, outcome.error)
+        else again.push(pending)
+      }
+      this.#again(again)
     } catch (error) {
       if (this.#over.signal.aborted) return
-      this.#unresolved(pending, position, outcome, error)
+      this.#unresolved(appends, error)
     }
     this.#send()
   }
 
-  /** Nobody tells what became of it. Only what the server refused in the first place was surely not stored. */
-  #unresolved(pending: Pending, position: number, outcome: Outcome, error: unknown): void {
+  /** Nobody tells what became of them. Only what the server refused in the first place was surely not stored. */
+  #unresolved(appends: readonly Unresolved[], error: unknown): void {
     const refused = isPermanent(error)
-    if (refused && outcome.kind === 'refused') {
-      this.#refuse(pending, error)
-      return
+    const left: Unresolved[] = []
+    for (const append of appends) {
+      if (refused && append.outcome.kind === 'refused') this.#refuse(append.pending, error)
+      else left.push(append)
     }
-    if (refused) pending.reject(new OutcomeUnknownError('MongoDB refuses to tell', { cause: error }))
+    if (left.length === 0) return
+    const why = new OutcomeUnknownError('MongoDB refuses to tell', { cause: error })
+    if (refused) for (const { pending } of left) pending.reject(why)
     const pauseMs = refused ? RESOLVE_AGAIN_MS.refused : RESOLVE_AGAIN_MS.unanswered
-    this.#parts.clock.setTimeout(() => void this.#resolve(pending, position, outcome), pauseMs)
+    this.#parts.clock.setTimeout(() => void this.#resolve(left), pauseMs)
   }
 
   #acknowledge(pending: Pending, appended: Appended): void {
@@ -233,10 +232,11 @@ export class Appender {
     this.#parts.onAppended(appended.position)
   }
 
-  #again(pending: Pending): void {
-    if (pending.settled) return // its caller was told OutcomeUnknown; the old position is dead, so it was not stored
-    pending.sent = false
-    this.#queue.unshift(pending)
+  /** Those whose callers were told OutcomeUnknown are not repeated: their positions are dead, so they were not stored. */
+  #again(appends: readonly Pending[]): void {
+    const waiting = appends.filter(({ settled }) => !settled)
+    for (const pending of waiting) pending.sent = false
+    this.#queue.unshift(waiting)
   }
 
   #refuse(pending: Pending, cause: unknown): void {
@@ -249,6 +249,10 @@ export class Appender {
       ),
     )
   }
+}
+
+function streamsOf(inFlight: ReadonlySet<Pending>): Set<string> {
+  return new Set([...inFlight].flatMap(({ commit }) => [...commit.stateStreams]))
 }
 
 function documentsOf(batch: readonly Pending[]): UnplacedDocument[] {

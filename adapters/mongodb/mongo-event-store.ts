@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { type Db, Long } from 'mongodb'
 import { type Clock, systemClock } from '../../lib/clock.ts'
 import { OptionInvalidError, StoreClosedError } from '../../lib/errors.ts'
@@ -81,6 +82,7 @@ export class MongoEventStore implements EventStore {
     { clock = systemClock, logger = silent }: MongoOptions,
   ) {
     this.keys = keys
+    setMaxListeners(0, this.#closing.signal) // one for each subscription
     this.#collections = collections
     this.#clock = clock
     this.#logger = logger

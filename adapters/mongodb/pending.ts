@@ -17,6 +17,28 @@ export interface Pending {
   reject(error: unknown): void
 }
 
+/** An append that was not sent yet. Its caller is told once; `onSettled` is called then. */
+export function newPending(
+  what: Pick<Pending, 'commit' | 'document' | 'bytes' | 'since'>,
+  caller: Pick<Pending, 'resolve' | 'reject'>,
+  onSettled: (pending: Pending) => void,
+): Pending {
+  const settle = (answer: () => void): void => {
+    if (pending.settled) return
+    pending.settled = true
+    onSettled(pending)
+    answer()
+  }
+  const pending: Pending = {
+    ...what,
+    sent: false,
+    settled: false,
+    resolve: (appended) => settle(() => caller.resolve(appended)),
+    reject: (error) => settle(() => caller.reject(error)),
+  }
+  return pending
+}
+
 /** The appends of a process that wait, in order. */
 export class Queue {
   readonly #waiting: Pending[] = []
@@ -25,9 +47,9 @@ export class Queue {
     this.#waiting.push(pending)
   }
 
-  /** Back to the front: it waited longest. */
-  unshift(pending: Pending): void {
-    this.#waiting.unshift(pending)
+  /** Back to the front: they waited longest. */
+  unshift(pendings: readonly Pending[]): void {
+    this.#waiting.unshift(...pendings)
   }
 
   /**

@@ -6,7 +6,7 @@ import type { Collections } from './collections.ts'
 import { commitOf, type EventsDocument, isFromNewerSchema, isTombstone } from './documents.ts'
 import type { Latency } from './latency.ts'
 import type { Positions } from './positions.ts'
-import { settlePosition } from './tombstones.ts'
+import { settlePositions } from './tombstones.ts'
 import type { Wakeups } from './wakeups.ts'
 
 /** What a subscription works with. */
@@ -130,7 +130,10 @@ class HoleWatch {
     }
     if (clock.monotonic() - this.#since < Math.max(HOLE_MS, 4 * latency.p99)) return false
     logger.debug({ from, to }, 'positions whose writer did not come are closed with tombstones')
-    for (let missing = from; missing <= to; missing++) await settlePosition(collections, clock, missing, signal)
+    for (let next = from; next <= to; next += BATCH) {
+      const missing = Array.from({ length: Math.min(BATCH, to - next + 1) }, (_, index) => next + index)
+      await settlePositions(collections, clock, missing, signal)
+    }
     return true
   }
 }

@@ -3,47 +3,54 @@ import { Long } from 'mongodb'
 import type { Clock } from '../../lib/clock.ts'
 import type { Collections } from './collections.ts'
 import { type EventsDocument, tombstone } from './documents.ts'
+import { failureOf } from './failure.ts'
 import { isPermanent } from './outcome.ts'
 
 /** Waits between tries while the database does not answer, in milliseconds. */
 const PAUSES_MS: readonly number[] = [5, 20, 50, 100, 200, 500, 1_000]
 
 /**
- * Makes sure that a position has an owner, and says who it is: whoever inserted first, a commit or a tombstone. A
- * tombstone counts only once it was read back at majority. Goes on until the database has answered, or `signal` aborts.
+ * Makes sure that positions have an owner, and says who it is, as commit ids by position: whoever inserted first, a
+ * commit or a tombstone. A tombstone counts only once it was read back at majority. Goes on until the database has
+ * answered for all of them, or `signal` aborts. Few commands, however many positions: a fail-over may leave a whole
+ * batch to be settled, on a primary that has enough to do.
  *
  * @throws what the server says when it refuses for good
  */
-export async function settlePosition(
+export async function settlePositions(
   collections: Collections,
   clock: Clock,
-  position: number,
+  positions: readonly number[],
   signal: AbortSignal,
-): Promise<Pick<EventsDocument, 'c' | 'e'>> {
+): Promise<Map<number, string>> {
+  const owners = new Map<number, string>()
+  let missing = positions
   for (let tries = 0; ; tries++) {
     signal.throwIfAborted()
     try {
-      const holder = await collections.majorityEvents.findOne(
-        { _id: Long.fromNumber(position) },
-        { projection: { c: 1, e: 1 } },
-      )
-      if (holder) return holder
-      await insertTombstone(collections, clock, position)
+      for (const [position, owner] of await ownersOf(collections, missing)) owners.set(position, owner)
+      missing = missing.filter((position) => !owners.has(position))
+      if (missing.length === 0) return owners
     } catch (error) {
       if (isPermanent(error)) throw error
-      await clock.sleep(PAUSES_MS[Math.min(tries, PAUSES_MS.length - 1)] as number, signal)
     }
+    const failure = await failureOf(insertTombstones(collections, clock, missing))
+    if (isPermanent(failure)) throw failure
+    // Somebody else came first, and what he wrote has no majority yet; or nobody answers.
+    if (failure !== undefined) await clock.sleep(PAUSES_MS[Math.min(tries, PAUSES_MS.length - 1)] as number, signal)
   }
 }
 
-/** Resolves whether or not it came first: the read that follows tells. */
-async function insertTombstone(collections: Collections, clock: Clock, position: number): Promise<void> {
-  try {
-    await collections.events.insertOne(
-      tombstone(position, `tombstone ${randomBytes(9).toString('base64url')}`, clock.now()),
-    )
-  } catch (error) {
-    if (isPermanent(error)) throw error
-    await clock.sleep(PAUSES_MS[0] as number)
-  }
+async function ownersOf(collections: Collections, positions: readonly number[]): Promise<[number, string][]> {
+  const ids = positions.map((position) => Long.fromNumber(position))
+  const found = await collections.majorityEvents.find({ _id: { $in: ids } }, { projection: { c: 1 } }).toArray()
+  return found.map(({ _id, c }) => [Number(_id), c])
+}
+
+/** Whether or not it came first: the read that follows tells. */
+async function insertTombstones(collections: Collections, clock: Clock, positions: readonly number[]): Promise<void> {
+  const tombstones: EventsDocument[] = positions.map((position) =>
+    tombstone(position, `tombstone ${randomBytes(9).toString('base64url')}`, clock.now()),
+  )
+  await collections.events.insertMany(tombstones, { ordered: false })
 }

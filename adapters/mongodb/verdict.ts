@@ -4,9 +4,15 @@ import type { Appended } from '../../lib/log/commit.ts'
 import type { Collections } from './collections.ts'
 import type { EventsDocument } from './documents.ts'
 import type { Pending } from './pending.ts'
-import { settlePosition } from './tombstones.ts'
+import { settlePositions } from './tombstones.ts'
 
-/** What became of an append whose insert failed, or may have. */
+/** An append at a position where its insert failed, or may have. */
+export interface Placed {
+  readonly pending: Pending
+  readonly position: number
+}
+
+/** What became of it. */
 export type Verdict =
   /** It is in the log. */
   | { readonly appended: Appended }
@@ -16,7 +22,7 @@ export type Verdict =
   | { readonly again: true }
 
 /**
- * Finds out what became of an append, on E11000 and on an unknown outcome alike. Looks up, never parses a message;
+ * Finds out what became of appends, on E11000 and on an unknown outcome alike. Looks up, never parses a message;
  * everything it decides on is read at majority.
  *
  * 1. A tombstone is put at the position, and the position is read back. If the append's own commit is there, the
@@ -26,24 +32,32 @@ export type Verdict =
  *    success; other claims that are held refuse it.
  * 3. No holder: rolled back, retired, or a reader's tombstone. A new position.
  */
-export async function verdict(
+export async function verdicts<T extends Placed>(
   collections: Collections,
   clock: Clock,
-  pending: Pending,
-  position: number,
+  appends: readonly T[],
   signal: AbortSignal,
-): Promise<Verdict> {
-  const holder = await settlePosition(collections, clock, position, signal)
-  if (holder.c === pending.commit.id) return { appended: { position, id: pending.commit.id } }
-  const claims = pending.commit.claims
-  if (claims.length === 0) return { again: true }
-  const holders = await collections.majorityEvents
-    .find({ k: { $in: [...claims] } }, { projection: { c: 1, k: 1, h: 1 } })
-    .toArray()
-  return judge(pending, holders)
+): Promise<Map<T, Verdict>> {
+  const positions = appends.map(({ position }) => position)
+  const owners = await settlePositions(collections, clock, positions, signal)
+  const isThere = ({ pending, position }: T): boolean => owners.get(position) === pending.commit.id
+  const claims = appends.flatMap((append) => (isThere(append) ? [] : append.pending.commit.claims))
+  const holders = await holdersOf(collections, claims)
+  return new Map(
+    appends.map((append) => {
+      const { pending, position } = append
+      const stored = { appended: { position, id: pending.commit.id } }
+      return [append, isThere(append) ? stored : judge(pending, holders)]
+    }),
+  )
 }
 
 type Holder = Pick<EventsDocument, '_id' | 'c' | 'k' | 'h'>
+
+async function holdersOf(collections: Collections, claims: readonly string[]): Promise<Holder[]> {
+  if (claims.length === 0) return []
+  return collections.majorityEvents.find({ k: { $in: [...claims] } }, { projection: { c: 1, k: 1, h: 1 } }).toArray()
+}
 
 function judge({ commit }: Pending, holders: readonly Holder[]): Verdict {
   const own = holders.find(({ c }) => c === commit.id)

@@ -18,8 +18,8 @@ export interface Chaos {
   readonly cutBefore?: number
   /** Probability that a request is cut after the server has answered it. */
   readonly cutAfter?: number
-  /** Requests that may be repeated only when the server never saw them: those are cut before, never after. */
-  readonly unrepeatable?: (request: Document) => boolean
+  /** When a request may be cut: any time, only before the server sees it, or never. Default: any time. */
+  readonly mayCut?: (request: Document) => 'any time' | 'before' | 'never'
   /** Each message waits a random time up to this. */
   readonly delayMs?: number
 }
@@ -49,6 +49,7 @@ export class TcpProxy implements Faults {
   readonly #delays: Record<Direction, number> = { request: 0, reply: 0 }
   #chaos: { readonly options: Chaos; readonly cuts: () => number; readonly delays: () => number } | undefined
   #refusing = false
+  #cuts = 0
 
   static async start(target: number | Target): Promise<TcpProxy> {
     const proxy = new TcpProxy(typeof target === 'number' ? { port: target } : target)
@@ -87,6 +88,11 @@ export class TcpProxy implements Faults {
   /** Connections that are open at this moment. */
   get connections(): number {
     return this.#connections.size
+  }
+
+  /** How many requests the random faults have cut. */
+  get cuts(): number {
+    return this.#cuts
   }
 
   /** Each message waits this long, in one direction or in both. 0 ends it. */
@@ -195,14 +201,13 @@ export class TcpProxy implements Faults {
     const planned = this.#planned.find(({ fault }) => fault.claims(command, request))
     if (planned) return planned.verdict()
     if (!this.#chaos || isHousekeeping(command)) return PASS
-    const { cutBefore = 0, cutAfter = 0, unrepeatable } = this.#chaos.options
+    const { cutBefore = 0, cutAfter = 0, mayCut } = this.#chaos.options
     const drawn = this.#chaos.cuts()
-    if (drawn < cutBefore) return { kind: 'cut', when: 'before', done: () => {} }
-    if (drawn < cutBefore + cutAfter) {
-      const when = unrepeatable?.(request() ?? {}) ? 'before' : 'after'
-      return { kind: 'cut', when, done: () => {} }
-    }
-    return PASS
+    if (drawn >= cutBefore + cutAfter) return PASS
+    const may = mayCut?.(request() ?? {}) ?? 'any time'
+    if (may === 'never') return PASS
+    const when = drawn < cutBefore || may === 'before' ? 'before' : 'after'
+    return { kind: 'cut', when, done: () => this.#cuts++ }
   }
 
   /** @internal for connections */

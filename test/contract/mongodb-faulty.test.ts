@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict'
+import { type Document, MongoClient } from 'mongodb'
+import { MongoEventStore } from '../../adapters/mongodb/index.ts'
+import { ephemeralKeys } from '../../lib/secrets/key-ring.ts'
+import { openDatabase } from '../support/mongo-database.ts'
+import { proxyInFrontOf } from '../support/mongo-proxy.ts'
+import { PatientStore, patiently } from '../support/patient-store.ts'
+import { IMPATIENT, onlyTickets, type Path } from '../support/proxied-log.ts'
+import type { LogUnderTest } from './event-store/log-under-test.ts'
+import { eventStoreContract } from './event-store.ts'
+
+const SEED = Number(process.env['SEED'] ?? Date.now() % 2 ** 31)
+
+/** One request in fifty gets no answer, half of them are carried out nevertheless; all are late. */
+const CHAOS = { cutBefore: 0.01, cutAfter: 0.01, delayMs: 2, mayCut }
+
+const networks: readonly { readonly path: Path; readonly retries: boolean }[] = [
+  { path: 'quiet path', retries: true },
+  { path: 'quiet path', retries: false },
+  { path: 'ticket path', retries: false },
+]
+
+for (const [index, { path, retries }] of networks.entries()) {
+  const driver = retries ? 'a driver that retries' : 'a driver that never retries'
+  const seed = SEED + 1_000 * index
+  let logs = 0
+  let cuts = 0
+
+  const makeLog = async (): Promise<LogUnderTest> => {
+    const database = await openDatabase('faulty')
+    const { proxy, uri } = await proxyInFrontOf(database.uri)
+    const client = new MongoClient(uri, { ...IMPATIENT, retryWrites: retries, retryReads: retries })
+    const db = client.db(database.name)
+    const keys = ephemeralKeys()
+    if (path === 'ticket path') onlyTickets(proxy, database.name)
+    logs += 1
+    proxy.chaos({ ...CHAOS, seed: seed + logs })
+    return {
+      open: async () => new PatientStore(await patiently(() => MongoEventStore.open(db, { keys }))),
+      async remove() {
+        cuts += proxy.cuts
+        await client.close()
+        await proxy.stop()
+        await database.drop()
+      },
+    }
+  }
+
+  describe(`on the ${path}, with ${driver} (SEED=${seed})`, () => {
+    eventStoreContract('MongoDB behind a faulty network', makeLog, {
+      kept: true,
+      shared: true,
+      dense: false,
+      timeoutMs: 120_000,
+      propertyRuns: 10,
+    })
+
+    describe('the faulty network', () => {
+      it('has lost many a request and many an answer meanwhile', () => {
+        assert.ok(cuts > 50, `only ${cuts} were lost: this showed nothing`)
+      })
+    })
+  })
+}
+
+/**
+ * Whether the lease of a consumer or a row of work was taken, given back or finished cannot be told once the answer is
+ * lost, and asking again answers otherwise than the first time would have; how much a take-over freed is forgotten with
+ * it. The log itself has no such calls.
+ */
+function mayCut({ update, delete: removal, findAndModify }: Document): 'any time' | 'before' | 'never' {
+  if (removal === 'workers') return 'never'
+  return [update, removal, findAndModify].some((name) => name !== undefined && name !== 'counters')
+    ? 'before'
+    : 'any time'
+}
