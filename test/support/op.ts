@@ -237,6 +237,14 @@ export class Client {
     return this.#post('/request', parameters)
   }
 
+  startDevice(parameters: Record<string, string> = { scope: 'openid' }): Promise<TokenAnswer> {
+    return this.#post('/device/auth', parameters)
+  }
+
+  startCiba(parameters: Record<string, string>): Promise<TokenAnswer> {
+    return this.#post('/backchannel', parameters)
+  }
+
   async userinfo(accessToken: string): Promise<TokenAnswer> {
     const response = await fetch(`${this.#op.issuer}/me`, { headers: { authorization: `Bearer ${accessToken}` } })
     return answerOf(response)

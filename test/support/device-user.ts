@@ -1,0 +1,25 @@
+import type { Person } from './op.ts'
+import { type Answer, field } from './user-agent.ts'
+
+/** Types the user code in at the OP, confirms, and logs in and consents where asked. Returns the last page. */
+export async function approveDevice(
+  person: Person,
+  op: { readonly issuer: string },
+  userCode: string,
+  login: string,
+): Promise<Answer> {
+  const entry = await person.agent.get(`${op.issuer}/device`)
+  const typed = { xsrf: xsrfOf(entry), user_code: userCode }
+  const question = await person.agent.post(`${op.issuer}/device`, typed)
+  let answer = await person.agent.post(`${op.issuer}/device`, { ...typed, xsrf: xsrfOf(question), confirm: 'yes' })
+  for (let steps = 0; steps < 3; steps++) {
+    answer = await person.agent.follow(answer)
+    if (!answer.text.includes('name="prompt"')) break
+    answer = await person.submit(answer, login)
+  }
+  return answer
+}
+
+function xsrfOf(page: Answer): string {
+  return field(page.text, /name="xsrf" value="([^"]+)"/)
+}
