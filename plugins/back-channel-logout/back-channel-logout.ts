@@ -3,17 +3,21 @@ import {
   configuredGates,
   type FeatureGates,
   type Host,
+  type Logger,
+  type NewWork,
   OptionInvalidError,
   type Plugin,
   ProviderUnfitError,
+  type WorkTable,
 } from '../../lib/index.ts'
 import { BrokenClients } from './broken-clients.ts'
 import { withBackChannelLogout } from './client-metadata.ts'
+import { type Delivery, fromBody } from './delivery.ts'
 import { type DeliveryPolicy, policyOf } from './delivery-policy.ts'
 import { hideFromDiscovery } from './discovery.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { guardedNetwork, type Network } from './network.ts'
-import { PLANNER, plan } from './planner.ts'
+import { lanePrefix, PLANNER, plan } from './planner.ts'
 import { internalsOf } from './provider-internals.ts'
 import { type Receipt, receiptOf } from './receipt.ts'
 import { fold } from './session-logout.ts'
@@ -122,13 +126,14 @@ export class BackChannelLogout implements Plugin {
         const owed = await plan(store, commits, clock.now())
         if (owed.length === 0) return
         await work.add(owed)
-        logger.info({ deliveries: owed.length }, 'sessions ended: their RPs are being told')
+        tellOfEnds(logger, owed)
         dispatcher.wake()
       },
     })
     this.#running = { host, planner, dispatcher, network }
     // The cut-over: nobody is told of what ended before the first start.
     await planner.start(await store.end())
+    await tellOfLeftovers(logger, work, provider.issuer)
     await dispatcher.start()
   }
 
@@ -155,6 +160,30 @@ export class BackChannelLogout implements Plugin {
   get #development(): boolean {
     return this.#options.development ?? false
   }
+}
+
+/** A line for each session: why it ended, and who is being told. */
+function tellOfEnds(logger: Logger, owed: readonly NewWork[]): void {
+  const bySession = bySessionUid(owed)
+  for (const [session, deliveries] of bySession) {
+    const rps = deliveries.map(({ clientId }) => clientId)
+    const reason = deliveries[0]?.reason
+    logger.info({ session, reason, rps }, `a session ended (${reason}): telling ${rps.join(', ')}`)
+  }
+}
+
+function bySessionUid(owed: readonly NewWork[]): Map<string, Delivery[]> {
+  const found = new Map<string, Delivery[]>()
+  for (const delivery of owed.map(({ body }) => fromBody(body))) {
+    found.set(delivery.sessionUid, [...(found.get(delivery.sessionUid) ?? []), delivery])
+  }
+  return found
+}
+
+async function tellOfLeftovers(logger: Logger, work: WorkTable, issuer: string): Promise<void> {
+  const lanes = [...(await work.openByLane())].filter(([lane]) => lane.startsWith(lanePrefix(issuer)))
+  const deliveries = lanes.reduce((sum, [, open]) => sum + open, 0)
+  if (deliveries > 0) logger.info({ deliveries }, 'logout tokens are owed from before the start: they are being sent')
 }
 
 const OPTIONS: ReadonlySet<string> = new Set([

@@ -153,6 +153,13 @@ function reasonOf(error: unknown): string {
   while (innermost instanceof Error && innermost.cause instanceof Error) innermost = innermost.cause
   if (innermost instanceof AggregateError) innermost = innermost.errors[0] ?? innermost
   if (!(innermost instanceof Error)) return String(innermost)
-  const code = 'code' in innermost && typeof innermost.code === 'string' ? `${innermost.code}: ` : ''
-  return `${code}${innermost.message}`.slice(0, 500)
+  const code = 'code' in innermost && typeof innermost.code === 'string' ? innermost.code : ''
+  const said = PLAIN[code] ?? innermost.message
+  return `${code === '' ? '' : `${code}: `}${said}`.slice(0, 500)
+}
+
+/** What the usual failures mean, for people: some messages of sockets say little. */
+const PLAIN: Readonly<Record<string, string>> = {
+  UND_ERR_SOCKET: 'the RP closed the connection without an answer',
+  ECONNRESET: 'the RP reset the connection without an answer',
 }

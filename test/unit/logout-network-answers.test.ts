@@ -149,7 +149,7 @@ describe('an RP', () => {
 
   it('that hangs up without an answer has failed', async () => {
     rp = await connecting((socket) => socket.once('data', () => socket.end()))
-    await failed(post(rp.origin), /UND_ERR_SOCKET: other side closed/)
+    await failed(post(rp.origin), /UND_ERR_SOCKET: the RP closed the connection without an answer/)
   })
 
   it('that speaks another protocol has failed', async () => {
