@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import type { Commit } from '../../lib/index.ts'
-import { type KillPoint, nameOf } from '../support/kill-point.ts'
+import type { KillPoint } from '../support/kill-point.ts'
 import { Client, Person } from '../support/op.ts'
 import { deployment, SEQUELS } from '../support/op-deployment.ts'
 import { type RelyingParty, startRp } from '../support/rp.ts'
+import { eventNames } from '../support/steered-store.ts'
 import type { Answer } from '../support/user-agent.ts'
 
 /** All that the end of an authorization is, in one commit. */
@@ -103,5 +104,5 @@ for (const [sequel, where] of SEQUELS) {
 /** What else happened where a code was stored, a session changed or a login registered, commit by commit. */
 function authorizations(log: readonly Commit[]): string[][] {
   const telling = /^(AuthorizationCode stored|Session .*|session_logout .*)$/
-  return log.map(({ events }) => events.map(nameOf).sort()).filter((names) => names.some((name) => telling.test(name)))
+  return log.map((commit) => eventNames(commit).sort()).filter((names) => names.some((name) => telling.test(name)))
 }

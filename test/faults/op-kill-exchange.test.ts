@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import type { Commit } from '../../lib/index.ts'
 import { only } from '../contract/event-store/expect.ts'
-import { nameOf } from '../support/kill-point.ts'
 import { Client, Person, testClient } from '../support/op.ts'
 import { deployment, SEQUELS } from '../support/op-deployment.ts'
+import { eventNames } from '../support/steered-store.ts'
 
 /** All that a code exchange is, in one commit. */
 const WHOLE = ['AccessToken stored', 'AuthorizationCode consumed', 'RefreshToken stored']
@@ -73,7 +73,7 @@ for (const [sequel, where] of SEQUELS) {
 /** What else happened where a code was consumed or a token stored, commit by commit. */
 function exchanges(log: readonly Commit[]): string[][] {
   return log
-    .map(({ events }) => events.map(nameOf).sort())
+    .map(({ events }) => eventNames({ events }).sort())
     .filter((names) => names.some((name) => WHOLE.includes(name)))
 }
 

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { decodeJwt } from 'jose'
-import type { Commit } from '../../lib/index.ts'
 import { only, present } from '../contract/event-store/expect.ts'
-import { type KillPoint, nameOf } from '../support/kill-point.ts'
+import type { KillPoint } from '../support/kill-point.ts'
 import { Client, Person } from '../support/op.ts'
 import { deployment, SEQUELS } from '../support/op-deployment.ts'
 import { type RelyingParty, startRp } from '../support/rp.ts'
+import { eventNames } from '../support/steered-store.ts'
 
 const ENDED = 'session_logout session_logout.terminated'
 const SENT = 'session_logout session_logout.back_channel.sent'
@@ -49,7 +49,7 @@ for (const [sequel, where] of SEQUELS) {
       await assert.rejects(login.alice.confirm(page))
       await op.death()
       const uid = await uidOf(login)
-      assert.ok(!(await op.log(login.since)).flatMap(namesOf).includes(ENDED))
+      assert.ok(!(await op.log(login.since)).flatMap(eventNames).includes(ENDED))
 
       await op.goOn()
       assert.ok((await login.alice.authorize('rp-one', { prompt: 'none' })).has('code'), 'the session has ended')
@@ -144,14 +144,10 @@ for (const [sequel, where] of SEQUELS) {
       const op = deployed()
       assert.equal((await alice.authorize('rp-one', { prompt: 'none' })).get('error'), 'login_required')
       assert.ok((await bob.authorize('rp-one', { prompt: 'none' })).has('code'), "another person's session has ended")
-      const log = (await op.log(since)).map(namesOf)
+      const log = (await op.log(since)).map(eventNames)
       const end = only(log.filter((names) => names.includes(ENDED)))
       assert.ok(end.includes('Session destroyed'), `${ENDED} is not in the commit that ended the session`)
       assert.equal(log.flat().filter((name) => name === SENT).length, 2)
     }
   })
-}
-
-function namesOf({ events }: Commit): string[] {
-  return events.map(nameOf)
 }

@@ -1,20 +1,27 @@
-import type { Event, EventStore, NewEvent } from '../../lib/index.ts'
+import type { EventStore } from '../../lib/index.ts'
 import type { Network } from '../../plugins/back-channel-logout/index.ts'
+import { eventNames } from './steered-store.ts'
+
+/** Appending a commit that holds such an event (see `eventNames`), of this client where its data names one. */
+interface Append {
+  readonly append: string
+  readonly clientId?: string
+}
+
+/** Putting deliveries into the work table. */
+interface Plan {
+  readonly plan: true
+}
+
+/** Posting a logout token to this URI. It is over when the RP has answered. */
+interface Post {
+  readonly post: string
+}
 
 /** A step of an OP's work, before or after which its process dies. */
 export interface KillPoint {
   readonly when: 'before' | 'after'
-  readonly step: /** Appending a commit that holds such an event (see `nameOf`), of this client where its data names one. */
-    | { readonly append: string; readonly clientId?: string }
-    /** Putting deliveries into the work table. */
-    | { readonly plan: true }
-    /** Posting a logout token to this URI: after is when the RP has answered. */
-    | { readonly post: string }
-}
-
-/** What happened to what, without to which: `AuthorizationCode consumed`. */
-export function nameOf({ stream, type }: Event | NewEvent): string {
-  return `${stream.slice(0, stream.indexOf(':'))} ${type}`
+  readonly step: Append | Plan | Post
 }
 
 /** Ends this process as the system would, in the middle of a statement: nothing of it runs any more. */
@@ -30,11 +37,12 @@ export function mortalStore<S extends EventStore>(store: S, point: () => KillPoi
   const reach = reaching(point)
   const append = store.append.bind(store)
   store.append = async (commit) => {
+    const names = eventNames(commit)
     const isIt = (step: KillPoint['step']): boolean =>
       'append' in step &&
       commit.events.some(
-        (event) =>
-          nameOf(event) === step.append && (step.clientId === undefined || event.data['client_id'] === step.clientId),
+        ({ data }, index) =>
+          names[index] === step.append && (step.clientId === undefined || data['client_id'] === step.clientId),
       )
     reach('before', isIt)
     const appended = await append(commit)
