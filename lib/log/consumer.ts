@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { Clock, Timer } from '../clock.ts'
+import { type Clock, systemClock, type Timer } from '../clock.ts'
 import {
   ConsumerStoppedError,
   LeaseLostError,
@@ -7,7 +7,7 @@ import {
   StoreClosedError,
   StoreUnavailableError,
 } from '../errors.ts'
-import type { Logger } from '../logger.ts'
+import { type Logger, silent } from '../logger.ts'
 import type { Commit } from './commit.ts'
 import type { ConsumerRecord } from './consumer-table.ts'
 import type { EventStore } from './event-store.ts'
@@ -16,8 +16,10 @@ import type { EventStore } from './event-store.ts'
 export interface ConsumerOptions {
   readonly store: EventStore
   readonly name: string
-  readonly clock: Clock
-  readonly logger: Logger
+  /** Default: the machine's. */
+  readonly clock?: Clock
+  /** Default: nobody is told. */
+  readonly logger?: Logger
   /**
    * Called with each batch, in order. Its effects must be such that doing them twice does no harm: after a crash the
    * batch comes again.
@@ -48,7 +50,7 @@ const TRIES = 10
  * paused and wakes up finds its token outdated: its checkpoint changes nothing, and it waits again.
  */
 export class Consumer {
-  readonly #options: ConsumerOptions
+  readonly #options: ConsumerOptions & { readonly clock: Clock; readonly logger: Logger }
   readonly #holder = randomBytes(9).toString('base64url')
   readonly #stopping = new AbortController()
   #running: Promise<void> | undefined
@@ -57,7 +59,7 @@ export class Consumer {
   #interruptions = 0
 
   constructor(options: ConsumerOptions) {
-    this.#options = options
+    this.#options = { clock: systemClock, logger: silent, ...options }
   }
 
   /** Why it stopped by itself, if it did. */
