@@ -153,6 +153,7 @@ describe('rebase', () => {
     const first = { ...bare, authorizations: { rp: {} } }
     assert.deepEqual(merged(bare, bare, first), first)
     assert.deepEqual(merged(bare, first, bare), first)
+    assert.deepEqual(merged(first, bare, bare), bare)
   })
 })
 
