@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict'
+import { MongoClient } from 'mongodb'
+import { MongoEventStore } from '../../adapters/mongodb/index.ts'
+import { ephemeralKeys } from '../../lib/secrets/key-ring.ts'
+import { Follower } from '../contract/event-store/follower.ts'
+import { range } from '../contract/event-store/log-under-test.ts'
+import type { Appending } from '../support/appending.ts'
+import { assertLogSound } from '../support/invariants.ts'
+import { type MongoServer, startServer } from '../support/mongo-server.ts'
+import { IMPATIENT } from '../support/proxied-log.ts'
+import { seededRandom } from '../support/seeded-random.ts'
+import { StoreProcess } from '../support/store-process.ts'
+import type { WriterOrders } from './mongodb-writer.ts'
+
+const KILLS = 5
+const WRITERS = ['one', 'two']
+const COMMITS = 500
+/** An append of a killed process has no answer, and nobody can say what should have become of it. */
+const OPEN_ENDED: ReadonlySet<string | undefined> = new Set(['OUTCOME_UNKNOWN'])
+
+describe('a MongoDB server that is killed with SIGKILL and restarted', function () {
+  this.timeout(120_000)
+  const seed = Number(process.env['SEED'] ?? Date.now() % 2 ** 31)
+  const keys = ephemeralKeys()
+  let server: MongoServer
+  let client: MongoClient
+  const writers: StoreProcess[] = []
+
+  beforeEach('start a server whose acknowledgements survive', async () => {
+    server = await startServer({ durable: true })
+    client = new MongoClient(server.uri, IMPATIENT)
+  })
+  afterEach(async () => {
+    await Promise.all(writers.splice(0).map((process) => process.kill()))
+    await client.close()
+    await server.stop()
+  })
+
+  const writer = (name: string, commits: number): StoreProcess => {
+    const orders: WriterOrders = { uri: server.uri, database: 'op', keys, name, commits, lanes: 4 }
+    const process = new StoreProcess('faults/mongodb-writer.ts', [JSON.stringify(orders)])
+    writers.push(process)
+    return process
+  }
+
+  /** Collects what a writer tells until it ends; calls `each` at every line. */
+  const listen = async (process: StoreProcess, answers: Appending[], each: () => void): Promise<void> => {
+    for (let told = await process.next<Appending>(); told; told = await process.next<Appending>()) {
+      if (told.tag !== undefined) answers.push(told)
+      each()
+    }
+  }
+
+  const check = async (answers: readonly Appending[], followers: readonly Follower[]): Promise<void> => {
+    const answered = answers.filter(({ code }) => !OPEN_ENDED.has(code))
+    const acknowledged = answers.flatMap(({ id }) => id ?? [])
+    await Promise.all(followers.map((follower) => follower.saw(acknowledged)))
+    await Promise.all(followers.map((follower) => follower.stop()))
+    const subscribers = followers.map(({ ids }) => ({ after: 0, ids }))
+    await assertLogSound(client.db('op'), { answered, subscribers })
+  }
+
+  it(`keeps each acknowledged append of two processes once, through ${KILLS} kills (SEED=${seed})`, async () => {
+    const random = seededRandom(seed)
+    const store = await MongoEventStore.open(client.db('op'), { keys })
+    const follower = new Follower(store, 0)
+    const answers: Appending[] = []
+    const thresholds = range(KILLS).map((kill) =>
+      Math.floor(((kill + random()) * COMMITS * WRITERS.length) / (KILLS + 0.5)),
+    )
+    let kills = 0
+    let killing: Promise<void> | undefined
+    const killWhenDue = (): void => {
+      if (killing || answers.length < Number(thresholds[kills] ?? Number.POSITIVE_INFINITY)) return
+      kills += 1
+      killing = killAndRestart().finally(() => {
+        killing = undefined
+      })
+    }
+    const killAndRestart = async (): Promise<void> => {
+      await server.kill('SIGKILL')
+      await server.restart()
+    }
+    await Promise.all(WRITERS.map((name) => listen(writer(name, COMMITS), answers, killWhenDue)))
+    await killing
+    assert.equal(kills, KILLS)
+    assert.equal(answers.length, COMMITS * WRITERS.length)
+    const late = new Follower(store, 0)
+    await check(answers, [follower, late])
+    const codes = new Set(answers.map(({ code }) => code))
+    assert.ok(codes.has('ALREADY_CLAIMED'), 'no two wanted one mark: this showed less than it should')
+    for (const code of codes)
+      assert.ok([undefined, 'ALREADY_CLAIMED', 'OUTCOME_UNKNOWN', 'STORE_UNAVAILABLE'].includes(code), code)
+    assert.ok(answers.filter(({ position }) => position !== undefined).length > 800)
+    await store.close()
+  })
+
+  it('and writers that are killed too leave a log without a gap', async () => {
+    const store = await MongoEventStore.open(client.db('op'), { keys })
+    const follower = new Follower(store, 0)
+    const answers: Appending[] = []
+    for (const round of range(3)) {
+      const process = writer(`round ${round}`, 10_000)
+      let told = 0
+      await listen(process, answers, () => {
+        told += 1
+        if (told === 100 + 37 * round) void process.kill()
+        if (told === 60 && round === 1) void server.kill('SIGKILL').then(() => server.restart())
+      })
+    }
+    await check(answers, [follower])
+    await store.close()
+  })
+})

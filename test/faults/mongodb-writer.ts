@@ -1,0 +1,48 @@
+// Appends so many commits to the log named in its arguments, several at a time, and tells what became of each: commits
+// with marks of its own and marks that others want too, versions, and commits that share a stream.
+import { MongoClient } from 'mongodb'
+import { MongoEventStore } from '../../adapters/mongodb/index.ts'
+import type { NewCommit } from '../../lib/log/commit.ts'
+import type { Keys } from '../../lib/secrets/key-ring.ts'
+import { append, commitOf } from '../support/appending.ts'
+import { IMPATIENT } from '../support/proxied-log.ts'
+
+/** What it is told in its argument. */
+export interface WriterOrders {
+  readonly uri: string
+  readonly database: string
+  readonly keys: Keys
+  readonly name: string
+  readonly commits: number
+  /** So many at a time. */
+  readonly lanes: number
+}
+
+const { uri, database, keys, name, commits, lanes }: WriterOrders = JSON.parse(process.argv[2] ?? '')
+const client = new MongoClient(uri, IMPATIENT)
+const store = await MongoEventStore.open(client.db(database), { keys })
+
+function tell(said: object): void {
+  process.stdout.write(`${JSON.stringify(said)}\n`)
+}
+
+function nth(n: number, lane: string, version: number): NewCommit {
+  if (n % 4 === 0) return commitOf(lane, { claims: [{ kind: 'once', mark: `shared#${n}` }] })
+  if (n % 4 === 1) return commitOf(lane, { claims: [{ kind: 'once', mark: `${lane}#${n}` }], stream: 'Thing:shared' })
+  return commitOf(lane, { stream: `Lane:${lane}`, version })
+}
+
+async function write(lane: number): Promise<void> {
+  let version = 0
+  for (let n = lane; n < commits; n += lanes) {
+    const commit = nth(n, `${name}-${lane}`, version + 1)
+    const told = await append(store, commit)
+    if (told.position !== undefined && commit.events[0]?.version !== undefined) version += 1
+    tell(told)
+  }
+}
+
+tell({ opened: name })
+await Promise.all(Array.from({ length: lanes }, (_, lane) => write(lane)))
+await store.close()
+await client.close()
