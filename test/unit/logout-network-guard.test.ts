@@ -101,7 +101,8 @@ describe('the guarded network', () => {
     await network?.close()
     const notFound = Object.assign(new Error('getaddrinfo ENOTFOUND rp.example.com'), { code: 'ENOTFOUND' })
     const unknown = await post('http://rp.example.com/', false, () => Promise.reject(notFound))
-    assert.deepEqual(unknown, { kind: 'failed', error: 'ENOTFOUND: getaddrinfo ENOTFOUND rp.example.com' })
+    assert.ok(unknown.kind === 'failed')
+    assert.match(unknown.error, /^ENOTFOUND: /)
   })
 
   it('lets those through that the operators allow, by literal and by name', async () => {

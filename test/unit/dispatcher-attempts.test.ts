@@ -1,0 +1,254 @@
+import assert from 'node:assert/strict'
+import { StoreUnavailableError } from '../../lib/index.ts'
+import { DispatchScene, hangs, says } from '../support/dispatch-scene.ts'
+
+const RETRIES = { retryDelaysMs: [5_000, 30_000, 120_000] }
+
+describe('the dispatcher', () => {
+  let scene: DispatchScene
+
+  beforeEach(() => {
+    scene = new DispatchScene()
+  })
+
+  afterEach(() => scene.stop())
+
+  it('sends what is owed at once, and records that it was confirmed', async () => {
+    scene.client('rp')
+    const [uid = ''] = await scene.owe('rp')
+    await scene.dispatcher()
+    await scene.clock.advance(0)
+    assert.deepEqual(
+      scene.posts.map(({ url, inside, atMs }) => [url, inside, atMs]),
+      [['https://rp.example.com/', false, 0]],
+    )
+    const { state, attempts, status } = await scene.entry(uid)
+    assert.deepEqual([state, attempts, status], ['confirmed', 1, 200])
+    assert.equal(await scene.open(), 0)
+  })
+
+  it('sends what is owed later as soon as it is woken, and without that within a second', async () => {
+    scene.client('rp')
+    const dispatcher = await scene.dispatcher()
+    await scene.clock.advance(10_300)
+    await scene.owe('rp')
+    dispatcher.wake()
+    await scene.clock.advance(0)
+    assert.deepEqual(scene.timesOf('rp'), [10_300])
+    await scene.owe('rp')
+    await scene.clock.advance(1_000)
+    assert.equal(scene.posts.length, 2)
+  })
+
+  it('tries again at the times of the policy and not before, with a new token each time, then gives up', async () => {
+    scene.client('rp', () => says(503))
+    const [uid = ''] = await scene.owe('rp')
+    await scene.dispatcher(RETRIES)
+    await scene.clock.advance(4_999)
+    assert.equal(scene.posts.length, 1)
+    const waiting = await scene.entry(uid)
+    assert.deepEqual([waiting.state, waiting.why], ['pending', 'HTTP 503'])
+    assert.equal(waiting.nextAttemptAt, scene.clock.now() + 1)
+    await scene.clock.advance(400_000)
+    assert.deepEqual(scene.timesOf('rp'), [0, 5_000, 35_000, 155_000])
+    assert.equal(new Set(scene.posts.map(({ token }) => token)).size, 4)
+    const { state, attempts, why } = await scene.entry(uid)
+    assert.deepEqual([state, attempts, why], ['abandoned', 4, 'budget_spent'])
+    assert.equal((await scene.commits('attempt_failed')).length, 3)
+    assert.equal(await scene.open(), 0)
+  })
+
+  it('ends an attempt that is not answered in time', async () => {
+    scene.client('rp', hangs)
+    const [uid = ''] = await scene.owe('rp')
+    await scene.dispatcher({ timeoutMs: 7_000 })
+    await scene.clock.advance(6_999)
+    assert.equal((await scene.entry(uid)).attempts, 0)
+    await scene.clock.advance(1)
+    assert.equal((await scene.entry(uid)).why, 'no answer in time')
+    await scene.clock.advance(5_000)
+    assert.deepEqual(scene.timesOf('rp'), [0, 12_000])
+  })
+
+  it('asks an RP that answers 400 three times, at least one and ten minutes apart, then takes no for an answer', async () => {
+    scene.client('rp', () => ({ kind: 'answered', status: 400, body: `no ${'\ud800'}${'x'.repeat(2_000)}` }))
+    const [uid = ''] = await scene.owe('rp')
+    await scene.dispatcher()
+    await scene.clock.advance(1_000_000)
+    assert.deepEqual(scene.timesOf('rp'), [0, 60_000, 660_000])
+    const { state, why } = await scene.entry(uid)
+    assert.equal(state, 'rejected')
+    assert.match(String(why), /^no \ufffdx+$/)
+    assert.equal(why?.length, 1_000)
+    assert.equal(scene.log.of(/refuses to be told/).length, 1)
+  })
+
+  it('never asks an RP again that answers 410', async () => {
+    scene.client('rp', () => says(410))
+    const [uid = ''] = await scene.owe('rp')
+    await scene.dispatcher()
+    await scene.clock.advance(1_000_000)
+    assert.equal(scene.posts.length, 1)
+    assert.equal((await scene.entry(uid)).state, 'rejected')
+  })
+
+  it('leaves an RP alone as long as it asks for', async () => {
+    scene.client('rp', () => ({ kind: 'answered', status: 503, body: '', retryAfter: '600' }))
+    await scene.owe('rp')
+    await scene.dispatcher()
+    await scene.clock.advance(599_999)
+    assert.equal(scene.posts.length, 1)
+    await scene.clock.advance(1)
+    assert.equal(scene.posts.length, 2)
+  })
+
+  it('sends to where the client is now', async () => {
+    scene.client('rp', () => says(503))
+    await scene.owe('rp')
+    await scene.dispatcher()
+    await scene.clock.advance(0)
+    scene.client('rp', () => says(200), 'https://moved.example.com/logout')
+    await scene.clock.advance(5_000)
+    assert.deepEqual(
+      scene.posts.map(({ url }) => url),
+      ['https://rp.example.com/', 'https://moved.example.com/logout'],
+    )
+  })
+
+  it('gives up where the client was deleted or has no URI any more', async () => {
+    scene.client('gone')
+    scene.client('silent')
+    const [gone = ''] = await scene.owe('gone')
+    const [silent = ''] = await scene.owe('silent')
+    scene.clients.delete('gone')
+    scene.clients.set('silent', { clientId: 'silent', includeSid: () => false })
+    await scene.dispatcher()
+    await scene.clock.advance(0)
+    assert.equal((await scene.entry(gone)).why, 'client_deleted')
+    assert.equal((await scene.entry(silent)).why, 'no_uri')
+    assert.deepEqual(await scene.states([gone, silent]), { abandoned: 2 })
+    assert.deepEqual(scene.posts, [])
+    assert.equal(await scene.open(), 0)
+  })
+
+  it('tries again where the token cannot be made, and where the URI is unusable for now', async () => {
+    scene.client('encrypted')
+    scene.client('rp', undefined, 'http://rp.example.com/')
+    const [encrypted = ''] = await scene.owe('encrypted')
+    const [unusable = ''] = await scene.owe('rp')
+    const { makeToken } = scene
+    scene.makeToken = () => Promise.reject(new Error('jwks_uri cannot be reached'))
+    await scene.dispatcher()
+    await scene.clock.advance(0)
+    assert.match(String((await scene.entry(encrypted)).why), /could not be made: jwks_uri cannot be reached/)
+    assert.match(String((await scene.entry(unusable)).why), /must be an https URI/)
+    assert.deepEqual(scene.posts, [])
+    scene.makeToken = makeToken
+    scene.client('rp')
+    await scene.clock.advance(5_000)
+    assert.deepEqual(await scene.states([encrypted, unusable]), { confirmed: 2 })
+  })
+
+  it('does not wait for a token for ever', async () => {
+    scene.client('rp')
+    scene.makeToken = () => new Promise(() => {})
+    const [uid = ''] = await scene.owe('rp')
+    await scene.dispatcher()
+    await scene.clock.advance(10_000)
+    assert.equal((await scene.entry(uid)).why, 'no logout token in time')
+  })
+
+  it('tells the network who may be inside', async () => {
+    scene.client('inside-rp')
+    scene.client('rp')
+    await scene.owe('inside-rp')
+    await scene.owe('rp')
+    await scene.dispatcher()
+    await scene.clock.advance(0)
+    assert.deepEqual([scene.postsTo('inside-rp')[0]?.inside, scene.postsTo('rp')[0]?.inside], [true, false])
+  })
+
+  it('leaves the deliveries of another issuer to that one', async () => {
+    scene.client('rp')
+    await scene.owe('rp', 1, 'https://op.example.com.other')
+    await scene.dispatcher()
+    await scene.clock.advance(60_000)
+    assert.deepEqual(scene.posts, [])
+    assert.equal(await scene.open(), 1)
+  })
+
+  it('writes down what an RP said when the store is back, without asking the RP again', async () => {
+    scene.client('rp')
+    scene.client('failing', () => says(503))
+    const uids = [...(await scene.owe('rp')), ...(await scene.owe('failing'))]
+    const { append } = scene.store
+    scene.store.append = async () => {
+      throw new StoreUnavailableError('away')
+    }
+    await scene.dispatcher()
+    await scene.clock.advance(60_000)
+    assert.equal(scene.posts.length, 2)
+    assert.deepEqual(await scene.states(uids), { pending: 2 })
+    scene.store.append = append
+    scene.behave('failing', () => says(200))
+    await scene.clock.advance(10_000)
+    assert.equal((await scene.commits('attempt_failed')).length, 1)
+    assert.deepEqual(await scene.states(uids), { confirmed: 2 })
+    assert.equal(scene.postsTo('rp').length, 1)
+    assert.equal(scene.postsTo('failing').length, 2)
+    assert.equal(scene.log.of(/cannot be recorded yet/).length, 2)
+  })
+
+  it('goes on when deliveries can be read again', async () => {
+    scene.client('rp')
+    await scene.owe('rp')
+    const work = scene.store.work('deliveries')
+    const { claim } = work
+    work.claim = async () => {
+      throw new StoreUnavailableError('away')
+    }
+    await scene.dispatcher()
+    await scene.clock.advance(30_000)
+    assert.deepEqual(scene.posts, [])
+    work.claim = claim
+    await scene.clock.advance(1_000)
+    assert.equal(scene.posts.length, 1)
+    assert.equal(scene.log.of(/cannot be read/).length, 1)
+  })
+
+  it('sends nothing while the gate is shut, and goes on when it opens', async () => {
+    scene.client('rp', () => says(503))
+    await scene.owe('rp')
+    scene.on = false
+    await scene.dispatcher()
+    await scene.clock.advance(60_000)
+    assert.deepEqual(scene.posts, [])
+    scene.on = true
+    await scene.clock.advance(1_000)
+    assert.equal(scene.posts.length, 1)
+    scene.on = false
+    await scene.clock.advance(60_000)
+    assert.equal(scene.posts.length, 1)
+    scene.behave('rp', () => says(200))
+    scene.on = true
+    await scene.clock.advance(1_000)
+    assert.equal((await scene.commits('sent')).length, 1)
+  })
+
+  it('forgets finished work after a day', async () => {
+    scene.client('rp')
+    await scene.owe('rp')
+    const dispatcher = await scene.dispatcher()
+    await scene.clock.advance(0)
+    const [{ delivery = '' } = {}] = (await scene.commits('sent'))
+      .flatMap(({ events }) => events)
+      .map(({ data }) => data as { delivery?: string })
+    const work = scene.store.work('deliveries')
+    await dispatcher.stop()
+    assert.ok(await work.get(delivery))
+    scene.clock.jumpWall(24 * 3_600_000 + 1)
+    await scene.dispatcher()
+    await scene.clock.advance(0)
+    assert.equal(await work.get(delivery), undefined)
+  })
+})
