@@ -52,6 +52,7 @@ export class DispatchScene {
   mostInFlight = 0
   readonly #behaviours = new Map<string, Behaviour>()
   readonly #dispatchers: Dispatcher[] = []
+  readonly #clocks = new Set<FakeClock>()
   readonly #began = this.clock.monotonic()
   #tokens = 0
   #sessions = 0
@@ -108,6 +109,7 @@ export class DispatchScene {
       random: () => 0.5,
     })
     this.#dispatchers.push(dispatcher)
+    this.#clocks.add(clock)
     await dispatcher.start()
     return dispatcher
   }
@@ -115,7 +117,7 @@ export class DispatchScene {
   async stop(): Promise<void> {
     for (const id of this.#behaviours.keys()) this.behave(id, () => says(200))
     const stopping = Promise.all(this.#dispatchers.map((dispatcher) => dispatcher.stop()))
-    await this.clock.advance(30_000)
+    for (const clock of this.#clocks) await clock.advance(30_000)
     await stopping
     await this.store.close()
   }
