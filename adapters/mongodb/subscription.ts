@@ -50,9 +50,9 @@ export async function* subscription(
   while (!signal.aborted) {
     const woken = wakeups.next()
     try {
-      if (!started) position = Math.max(position, await floorOf(collections))
+      if (!started) position = Math.max(position, await unlessAborted(signal, floorOf(collections)))
       started = true
-      const run = await readRun(collections, position)
+      const run = await unlessAborted(signal, readRun(collections, position))
       failing = false
       if (run.delivered.length > 0) {
         pause = POLL_MS.least
@@ -66,12 +66,12 @@ export async function* subscription(
         continue
       }
       if (run.nextSeen !== undefined) {
-        const floor = await floorOf(collections)
+        const floor = await unlessAborted(signal, floorOf(collections))
         if (floor > position) {
           position = floor
           continue
         }
-        if (await watch.fill(position + 1, run.nextSeen - 1, signal)) continue
+        if (await unlessAborted(signal, watch.fill(position + 1, run.nextSeen - 1, signal))) continue
         pause = POLL_MS.least
       }
     } catch (error) {
@@ -135,6 +135,20 @@ class HoleWatch {
       await settlePositions(collections, clock, missing, signal)
     }
     return true
+  }
+}
+
+/** What a server that hangs may never answer is not waited for when the subscription ends. Rejects then. */
+async function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+  let abort = (): void => {}
+  const aborted = new Promise<never>((_, reject) => {
+    abort = () => reject(signal.reason)
+    signal.addEventListener('abort', abort, { once: true })
+  })
+  try {
+    return await Promise.race([work, aborted])
+  } finally {
+    signal.removeEventListener('abort', abort)
   }
 }
 
