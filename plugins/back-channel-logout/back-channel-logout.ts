@@ -199,7 +199,7 @@ function assertOptions(options: BackChannelLogoutOptions): void {
   for (const option of Object.keys(options)) {
     if (!OPTIONS.has(option)) throw new OptionInvalidError(option, `is not known; known are ${[...OPTIONS].join(', ')}`)
   }
-  const { enabled, development, allowInternal } = options
+  const { enabled, gates, development, allowInternal, network } = options
   if (enabled !== undefined && typeof enabled !== 'boolean')
     throw new OptionInvalidError('enabled', 'must be true or false')
   if (development !== undefined && typeof development !== 'boolean')
@@ -210,4 +210,8 @@ function assertOptions(options: BackChannelLogoutOptions): void {
   ) {
     throw new OptionInvalidError('allowInternal', 'must be an array of client ids')
   }
+  if (gates !== undefined && typeof gates?.isOn !== 'function')
+    throw new OptionInvalidError('gates', 'must have a method `isOn`')
+  if (network !== undefined && (typeof network?.post !== 'function' || typeof network.close !== 'function'))
+    throw new OptionInvalidError('network', 'must have the methods `post` and `close`')
 }
