@@ -1,11 +1,13 @@
 import {
   type AdapterFactory,
+  type Clock,
   type EventSourced,
   type EventStore,
   eventSourced,
   KeyRing,
   type Keys,
   type RequestContext,
+  systemClock,
 } from '../../../lib/index.ts'
 import { SteeredStore } from '../../support/steered-store.ts'
 
@@ -40,6 +42,7 @@ export interface Caller {
 /** What a request was answered with instead of what it did. */
 export class Refused extends Error {
   readonly status: number
+  /** The error's name, or where the browser is sent. */
   readonly error: string
   constructor(status: number, error: string) {
     super(`${status} ${error}`)
@@ -49,8 +52,8 @@ export class Refused extends Error {
 }
 
 /** Every call is a commit of its own: a provider that was never handed to `start()`. */
-export function alone(store: EventStore): Caller {
-  const op = eventSourced(store)
+export function alone(store: EventStore, clock: Clock = systemClock): Caller {
+  const op = eventSourced(store, { clock })
   return {
     name: 'each call alone',
     async run(calls) {
@@ -66,17 +69,21 @@ export function alone(store: EventStore): Caller {
 }
 
 /** All calls of a `run` are one request of an attached provider, and so one commit. */
-export function inRequests(store: EventStore): Caller {
+export function inRequests(store: EventStore, originalUrl = '/token'): Caller {
   const { op, middleware } = attached(store)
   return {
     name: 'a request, one commit',
     async run(calls) {
-      const ctx = new FakeContext()
+      const ctx = Object.assign(new FakeContext(), { originalUrl })
       let result: { readonly value: Awaited<ReturnType<typeof calls>> } | undefined
       await middleware(ctx, async () => {
         result = { value: await calls(op.adapter) }
       })
-      if (ctx.status !== 404) throw new Refused(ctx.status, (ctx.body as { error?: string } | undefined)?.error ?? '')
+      if (ctx.status !== 404)
+        throw new Refused(
+          ctx.status,
+          (ctx.body as { error?: string } | undefined)?.error ?? String(ctx.response.headers['location']),
+        )
       if (!result) throw new Error('the request never ran')
       return result.value
     },

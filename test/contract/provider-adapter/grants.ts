@@ -50,9 +50,17 @@ export function grantsContract(makeLog: MakeLog): void {
       assert.equal(await caller.run((adapter) => adapter('AuthorizationCode').find(code)), undefined)
     })
 
-    it('may be asked again, and of a grant that holds nothing', async () => {
-      const grantId = newId()
+    it('may be asked again, and of a grant that holds nothing, and appends nothing then', async () => {
+      const [grantId, token, refresh] = [newId(), newId(), newId()]
+      for (const [model, id] of [
+        ['AccessToken', token],
+        ['RefreshToken', refresh],
+      ] as const) {
+        await caller.run((adapter) => adapter(model).upsert(id, sample(model, id, { grantId }), 60))
+      }
+      await caller.run((adapter) => revokeAll(adapter, grantId))
       const appended = opened.store.commits.length
+      for (const _ of [1, 2]) await caller.run((adapter) => revokeAll(adapter, newId()))
       for (const _ of [1, 2]) await caller.run((adapter) => revokeAll(adapter, grantId))
       assert.equal(opened.store.commits.length, appended)
     })

@@ -34,6 +34,12 @@ export function hashingKeysContract(makeLog: MakeLog, { kept }: Capabilities): v
         for (const keys of [OLD, ADDED, SWITCHED, NEW]) callers.set(keys, calling(withKeys(opened.store, keys)))
       })
       const as = (keys: typeof OLD): Caller => present(callers.get(keys))
+      const requests = new Map<typeof OLD, Caller>()
+      const inRequest = (keys: typeof OLD): Caller => {
+        const caller = requests.get(keys) ?? inRequests(withKeys(opened.store, keys))
+        requests.set(keys, caller)
+        return caller
+      }
 
       it('everything written under either is found under both, until the old one is removed', async () => {
         await Promise.all(
@@ -134,6 +140,29 @@ export function hashingKeysContract(makeLog: MakeLog, { kept }: Capabilities): v
             assert.equal(await as(reader).run((adapter) => adapter('Grant').find(destroyed)), undefined)
             assert.equal(await as(reader).run((adapter) => adapter('AccessToken').find(revoked)), undefined)
           }
+        }
+      })
+
+      it('a session that processes of both steps write at once keeps the logins of both', async () => {
+        for (const [one, two] of [
+          [OLD, ADDED],
+          [ADDED, SWITCHED],
+          [SWITCHED, ADDED],
+        ] as const) {
+          const [id, uid] = [newId(), newId()]
+          const start = sample('Session', id, { uid, authorizations: {} })
+          await as(one).run((adapter) => adapter('Session').upsert(id, start, 60))
+          const login = (client: string) => ({ ...start, authorizations: { [client]: { sid: client } } })
+          await inRequest(one).run(async (adapter) => {
+            await adapter('Session').find(id)
+            await inRequest(two).run(async (other) => {
+              await other('Session').find(id)
+              await other('Session').upsert(id, login('two'), 60)
+            })
+            await adapter('Session').upsert(id, login('one'), 60)
+          })
+          const found = await as(two).run((adapter) => adapter('Session').find(id))
+          assert.deepEqual(Object.keys(found?.['authorizations'] ?? {}).sort(), ['one', 'two'])
         }
       })
 

@@ -80,6 +80,17 @@ export function oneCommitContract(makeLog: MakeLog): void {
         assert.equal((await sessions.find(id))?.['n'], 2)
         assert.equal((await sessions.findByUid(uid))?.['n'], 2)
       })
+      const last = newId()
+      await caller.run(async (adapter) => {
+        const sessions = adapter('Session')
+        await sessions.find(id)
+        await sessions.upsert(id, sample('Session', id, { uid, n: 3 }), 60)
+        await sessions.upsert(last, sample('Session', last, { uid, n: 4 }), 60)
+        assert.equal(await sessions.find(id), undefined)
+        assert.equal((await sessions.findByUid(uid))?.['n'], 4)
+      })
+      assert.equal(await caller.run((adapter) => adapter('Session').find(id)), undefined)
+      assert.equal((await caller.run((adapter) => adapter('Session').find(last)))?.['n'], 4)
     })
 
     it('reads in one tick with one command', async () => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { eventSourced } from '../../../lib/index.ts'
+import { FakeClock } from '../../support/fake-clock.ts'
 import { eventNames } from '../../support/steered-store.ts'
 import { alone, attached, inRequests, type MakeLog, openedStore, Refused } from './adapter-under-test.ts'
 import { newId, sample } from './samples.ts'
@@ -54,13 +55,16 @@ export function sessionsContract(makeLog: MakeLog): void {
     })
 
     it('is looked for again, for a moment, when its writes are commits of their own', async () => {
-      const caller = alone(opened.store)
+      const clock = new FakeClock(Date.now())
+      const caller = alone(opened.store, clock)
       const [oldId, id, uid] = [newId(), newId(), newId()]
       await caller.run((adapter) => adapter('Session').upsert(oldId, sample('Session', oldId, { uid }), 60))
       await caller.run((adapter) => adapter('Session').destroy(oldId))
       const looking = caller.run((adapter) => adapter('Session').findByUid(uid))
+      await clock.scheduled()
       const payload = sample('Session', id, { uid })
       await caller.run((adapter) => adapter('Session').upsert(id, payload, 60))
+      await clock.advanceToNext()
       assert.deepEqual(await looking, payload)
     })
   })
@@ -138,6 +142,19 @@ export function sessionsContract(makeLog: MakeLog): void {
       })
       await assert.rejects(loser, (error) => error instanceof Refused && error.status === 307)
       assert.equal((await caller.run((adapter) => adapter('Session').find(id)))?.['accountId'], 'bob')
+    })
+
+    it('is repeated at this host, whatever the path of the request looks like', async () => {
+      const [id, uid] = [newId(), newId()]
+      const start = sample('Session', id, { uid })
+      const caller = inRequests(opened.store, '//evil.example.com/auth?a=b')
+      await caller.run((adapter) => adapter('Session').upsert(id, start, 60))
+      const loser = caller.run(async (adapter) => {
+        await adapter('Session').find(id)
+        await inRequests(opened.store).run((other) => other('Session').destroy(id))
+        await adapter('Session').upsert(id, start, 60)
+      })
+      await assert.rejects(loser, new Refused(307, '/evil.example.com/auth?a=b'))
     })
 
     it('takes what application code saves on top of the newest state', async () => {
