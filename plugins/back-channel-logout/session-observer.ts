@@ -71,6 +71,7 @@ export class BackChannelObserver implements SessionObserver {
   /** Logins that this request has read and that are missing in what it writes. */
   #removed(parts: ObserverParts, { uid, before, after, request }: SessionChange, noted: readonly Noted[]): NewEvent[] {
     if (!before || !after) return []
+    if (!parts.isOn() && noted.length === 0) return []
     const sids = new Set<string>()
     for (const [clientId, { sid }] of authorizationsOf(before)) {
       if (sid !== undefined && authorizationOf(after, clientId) === undefined) sids.add(sid)

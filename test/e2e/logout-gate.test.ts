@@ -44,6 +44,13 @@ describe('the gate of back-channel logout', () => {
     assert.equal(scene.rps.rp.tokens.length, 0)
   })
 
+  it('shut, lets the logout from one RP alone leave no trace either', async () => {
+    open = false
+    await person.authorize('rp')
+    assert.equal((await person.confirm(await person.endSession({ client_id: 'rp' }), false)).status, 303)
+    assert.deepEqual(await scene.ended(), [])
+  })
+
   it('shut at the logout, lets what was registered before wait until it opens', async () => {
     await person.authorize('rp')
     open = false
