@@ -7,7 +7,7 @@ import { ModelAdapter, type UnitSource } from './provider/adapter.ts'
 import { ModelLog } from './provider/model-log.ts'
 import type { Payload } from './provider/models.ts'
 import { isUnavailable, OneCommit } from './provider/one-commit.ts'
-import type { ProviderLike } from './provider/provider-like.ts'
+import type { ProviderAdapter, ProviderLike } from './provider/provider-like.ts'
 import { asProviderError, usedUp } from './provider/refusals.ts'
 import { UnitOfWork } from './provider/unit-of-work.ts'
 import type { UnitSurroundings } from './provider/unit-surroundings.ts'
@@ -20,7 +20,7 @@ export interface EventSourcedOptions {
 }
 
 /** Makes the adapter of a model: what oidc-provider's `adapter` option takes. */
-export type AdapterFactory = (model: string) => ModelAdapter
+export type AdapterFactory = (model: string) => ProviderAdapter
 
 /** How long a session that was found ended may turn out to be between two writes of a rotation, in milliseconds. */
 const ROTATION_MS = 1_000

@@ -1,4 +1,5 @@
 import type { Payload } from './models.ts'
+import type { ProviderAdapter } from './provider-like.ts'
 import type { UnitOfWork } from './unit-of-work.ts'
 
 /** Where an adapter's calls go: the unit of work of the request, or one of their own. */
@@ -19,7 +20,7 @@ export interface UnitSource {
  * oidc-provider's adapter on the log: one for each model. Inside a request of an attached provider its writes are
  * staged, elsewhere each is a commit of its own.
  */
-export class ModelAdapter {
+export class ModelAdapter implements ProviderAdapter {
   readonly #model: string
   readonly #units: UnitSource
 
