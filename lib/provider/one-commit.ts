@@ -106,35 +106,34 @@ export class OneCommit {
   }
 
   async #fail(unit: UnitOfWork, ctx: RequestContext, before: Headers, error: unknown): Promise<void> {
-    const { method, originalUrl } = ctx
     if (answered(ctx)) {
       this.#logger.error(
-        { err: error, method, url: originalUrl },
+        { err: error, ...whichOf(ctx) },
         'the commit of a request failed after the application had answered it: nothing of the request was stored',
       )
       return
     }
+    if (isUnavailable(error)) return this.#answerUnavailable(ctx, before, error)
     await unit.commitProofs().catch((err) => this.#logger.warn({ err }, 'a shown proof could not be stored'))
     if (error instanceof AlreadyClaimedError) return this.#lost(unit, ctx, before, error)
     if (error instanceof SessionChangedError) {
-      this.#logger.info({ method, why: error.message }, 'a request meets a newer session and is repeated')
+      this.#logger.info({ ...whichOf(ctx), why: error.message }, 'a request meets a newer session and is repeated')
       return repeat(ctx, before)
     }
-    if (isUnavailable(error)) return this.#answerUnavailable(ctx, before, error)
     reset(ctx, before)
     throw error
   }
 
   #lost(unit: UnitOfWork, ctx: RequestContext, before: Headers, error: AlreadyClaimedError): void {
     const model = unit.modelOf(error.mark) ?? ''
-    this.#logger.info({ method: ctx.method, model }, 'a request lost the race for something that can be used only once')
+    this.#logger.info({ ...whichOf(ctx), model }, 'a request lost the race for something that can be used only once')
     // Its own form of the refusal depends on the client and the response mode: the provider gives it at the next try.
     if (model === 'PushedAuthorizationRequest') repeat(ctx, before)
     else refuse(ctx, before, model === 'ReplayDetection' ? replayed(this.#keys, ctx, error.mark) : usedUp(model))
   }
 
   #answerUnavailable(ctx: RequestContext, before: Headers, error: unknown): void {
-    this.#logger.error({ err: error, method: ctx.method, url: ctx.originalUrl }, 'the event store is not available')
+    this.#logger.error({ err: error, ...whichOf(ctx) }, 'the event store is not available')
     refuse(ctx, before, {
       status: 503,
       error: 'temporarily_unavailable',
@@ -161,6 +160,11 @@ function headersOf({ response }: RequestContext): Headers {
   return Object.fromEntries(
     Object.entries(response.headers).map(([field, value]) => [field, Array.isArray(value) ? [...value] : value]),
   )
+}
+
+/** Which request it was, for the log: never its URL, which may hold credentials. */
+function whichOf({ method, oidc }: RequestContext): { readonly method: string; readonly route: string | undefined } {
+  return { method, route: oidc?.route }
 }
 
 function answered(ctx: RequestContext): boolean {

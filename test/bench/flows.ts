@@ -49,7 +49,10 @@ async function costOfOne(one: Contestant): Promise<void> {
   const before = await count(one)
   await wholeFlow(one, testClient('rp'), 'counted')
   const after = await count(one)
-  const { commands, documents } = { commands: after.commands - before.commands, documents: after.documents - before.documents }
+  const { commands, documents } = {
+    commands: after.commands - before.commands,
+    documents: after.documents - before.documents,
+  }
   console.log(`${one.kind}: ${commands} commands a flow, ${documents} documents left`)
 }
 

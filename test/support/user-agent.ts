@@ -19,7 +19,12 @@ export class UserAgent {
   }
 
   /** One request, no redirect followed. */
-  async send(method: string, url: string, body?: URLSearchParams, headers: Record<string, string> = {}): Promise<Answer> {
+  async send(
+    method: string,
+    url: string,
+    body?: URLSearchParams,
+    headers: Record<string, string> = {},
+  ): Promise<Answer> {
     const response = await fetch(url, {
       method,
       redirect: 'manual',
@@ -38,7 +43,8 @@ export class UserAgent {
       if (!location || last.status < 300 || last.status > 399) return last
       const url = new URL(location, last.url).href
       if (!stay(url)) return last
-      if (last.status === 307 || last.status === 308) throw new Error(`a ${last.status} must be repeated by the test: ${url}`)
+      if (last.status === 307 || last.status === 308)
+        throw new Error(`a ${last.status} must be repeated by the test: ${url}`)
       last = await this.get(url)
     }
     throw new Error(`too many redirects: ${last.url}`)
@@ -62,7 +68,9 @@ export class UserAgent {
 
   #cookieHeader(url: string): Record<string, string> {
     const { host, pathname } = new URL(url)
-    const cookies = [...this.#cookies.values()].filter((cookie) => cookie.host === host && pathname.startsWith(cookie.path))
+    const cookies = [...this.#cookies.values()].filter(
+      (cookie) => cookie.host === host && pathname.startsWith(cookie.path),
+    )
     return cookies.length > 0 ? { cookie: cookies.map(({ name, value }) => `${name}=${value}`).join('; ') } : {}
   }
 
