@@ -501,6 +501,6 @@ describe('a response that the application has ended before the commit', () => {
     assert.deepEqual((await client.exchange(codes.pop() ?? '')).body, { early: true })
     const { first, message } = only(errors)
     assert.match(String(message), /after the application had answered it: nothing of the request was stored/)
-    assert.equal((first as { url?: string }).url, '/token')
+    assert.equal((first as { route?: string }).route, 'token')
   })
 })
