@@ -194,4 +194,27 @@ describe('the dispatcher', () => {
     await scene.clock.advance(1_000)
     assert.equal((await scene.commits('sent')).length, 1)
   })
+
+  it('loses nothing when the wall clock jumps: what waits comes at its time, what is new at once', async () => {
+    for (const [jumpMs, retryAfterMs] of [
+      [-3_600_000, 3_605_000],
+      [3_600_000, 1_000],
+    ] as const) {
+      const here = new DispatchScene()
+      here.client('failing', () => says(503))
+      here.client('rp')
+      const [waiting = ''] = await here.owe('failing')
+      await here.dispatcher()
+      await here.clock.advance(0)
+      here.clock.jumpWall(jumpMs)
+      here.behave('failing', () => says(200))
+      const [fresh = ''] = await here.owe('rp')
+      await here.clock.advance(1_000)
+      assert.equal((await here.entry(fresh)).state, 'confirmed')
+      await here.clock.advance(retryAfterMs)
+      assert.equal((await here.entry(waiting)).state, 'confirmed')
+      assert.equal(here.postsTo('failing').length, 2)
+      await here.stop()
+    }
+  })
 })
