@@ -99,7 +99,7 @@ export class BackChannelLogout implements Plugin {
       development: this.#development,
       isOn: () => this.#isOn(),
     })
-    const network = this.#options.network ?? guardedNetwork({ connectTimeoutMs: this.#policy.timeoutMs })
+    const network = this.#options.network ?? guardedNetwork({ timeoutMs: this.#policy.timeoutMs })
     const work = store.work('deliveries')
     const inside = new Set(this.#options.allowInternal)
     const dispatcher = new Dispatcher({

@@ -3,6 +3,8 @@ import { setMaxListeners } from 'node:events'
 import {
   AlreadyClaimedError,
   type Clock,
+  CommitInvalidError,
+  CommitTooLargeError,
   type EventStore,
   type Logger,
   type NewCommit,
@@ -37,6 +39,9 @@ const NAP_MS = 1_000
 
 /** How long what is in flight may take once it is stopped, in milliseconds. */
 const GRACE_MS = 10_000
+
+/** When a delivery that failed in an unforeseen way is tried again, in milliseconds. */
+const SET_ASIDE_MS = 60_000
 
 /** Finished work is kept so long, in milliseconds, so that a late planner cannot make it again. */
 const KEPT_MS = 24 * 3_600_000
@@ -138,12 +143,7 @@ export class Dispatcher {
 
   #begin(work: Work): void {
     const sending = this.#deliver(work)
-      .catch((error) =>
-        this.#parts.logger.error(
-          { err: error, delivery: work.id },
-          'a delivery failed in an unforeseen way; another process takes it over',
-        ),
-      )
+      .catch((error) => this.#setAside(work, error))
       .finally(() => {
         this.#inFlight.delete(sending)
         this.wake()
@@ -184,6 +184,15 @@ export class Dispatcher {
     this.#tell(work.id, next, tried.tookMs)
   }
 
+  /** Something nobody foresaw must not keep a delivery in hand for as long as this process lives. */
+  async #setAside(work: Work, error: unknown): Promise<void> {
+    const { logger, clock } = this.#parts
+    logger.error({ err: error, delivery: work.id }, 'a delivery failed in an unforeseen way; it will be tried again')
+    await this.#parts.work
+      .putBack(work, { dueAt: clock.now() + SET_ASIDE_MS, body: work.body })
+      .catch((err) => logger.debug({ err, delivery: work.id }, 'a delivery could not be put back; others take it over'))
+  }
+
   /** Another process may have settled it meanwhile: then that is how it is. */
   async #record(commit: NewCommit): Promise<void> {
     await this.#insist(async () => {
@@ -201,7 +210,7 @@ export class Dispatcher {
       try {
         return await write()
       } catch (error) {
-        if (this.#stopping.signal.aborted) throw error
+        if (this.#stopping.signal.aborted || isHopeless(error)) throw error
         if (tries === 0) this.#parts.logger.warn({ err: error }, 'the outcome of a delivery cannot be recorded yet')
         await this.#parts.clock.sleep(Math.min(5_000, 50 * 2 ** tries), this.#stopping.signal)
       }
@@ -272,4 +281,9 @@ export class Dispatcher {
       `${clientId} cannot be told of a logout any more`,
     )
   }
+}
+
+/** Writing it again will not help: what is written is at fault, not the store. */
+function isHopeless(error: unknown): boolean {
+  return error instanceof CommitInvalidError || error instanceof CommitTooLargeError
 }

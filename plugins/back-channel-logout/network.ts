@@ -30,7 +30,7 @@ const BODY_BYTES = 4_096
 /** How to make a network. */
 export interface NetworkOptions {
   /** How long connecting may take, in milliseconds; and the headers, and each part of the body. */
-  readonly connectTimeoutMs: number
+  readonly timeoutMs: number
   readonly resolve?: Resolve
 }
 
@@ -39,10 +39,10 @@ export interface NetworkOptions {
  * result of a look-up, and the address that the socket is really connected to, before anything is written. A look-up
  * check alone would let literals through, which are never looked up.
  */
-export function guardedNetwork({ connectTimeoutMs, resolve = resolveBySystem }: NetworkOptions): Network {
-  const limits = { ...LIMITS, headersTimeout: connectTimeoutMs, bodyTimeout: connectTimeoutMs }
-  const guarded = new Agent({ ...limits, connect: guardedConnector(connectTimeoutMs, resolve) })
-  const open = new Agent({ ...limits, connect: { timeout: connectTimeoutMs, lookup: lookupWith(resolve, () => true) } })
+export function guardedNetwork({ timeoutMs, resolve = resolveBySystem }: NetworkOptions): Network {
+  const limits = { ...LIMITS, headersTimeout: timeoutMs, bodyTimeout: timeoutMs }
+  const guarded = new Agent({ ...limits, connect: guardedConnector(timeoutMs, resolve) })
+  const open = new Agent({ ...limits, connect: { timeout: timeoutMs, lookup: lookupWith(resolve, () => true) } })
   return {
     post: (url, form, { inside, signal }) => post(url, form, inside ? open : guarded, signal),
     async close() {

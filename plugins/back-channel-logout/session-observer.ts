@@ -50,8 +50,9 @@ export class BackChannelObserver implements SessionObserver {
     if (!change.after) return { events: this.#ended(parts, change, noted) }
     const kept = noted.filter(({ clientId }) => authorizationOf(change.after, clientId) !== undefined)
     const removed = this.#removed(parts, change, noted)
-    const registered = parts.isOn() ? await this.#registered(parts, change, kept) : { events: [], noted: kept }
-    const note = noteOf(registered.noted)
+    const isOn = parts.isOn()
+    const registered = isOn ? await this.#registered(parts, change, kept) : { events: [], noted: kept }
+    const note = noteOf(registered.noted, isOn)
     return { events: [...removed, ...registered.events], note }
   }
 
@@ -101,16 +102,17 @@ export class BackChannelObserver implements SessionObserver {
   /** Logins that are not registered as they are: new ones, with a new sid, or whose ID tokens carry the sid only now. */
   async #registered(
     parts: ObserverParts,
-    { uid, after, request }: SessionChange,
+    change: SessionChange,
     noted: readonly Noted[],
   ): Promise<{ events: NewEvent[]; noted: Noted[] }> {
+    const { uid, after, request } = change
     const events: NewEvent[] = []
     const now: Noted[] = [...noted]
     if (!after || typeof after['accountId'] !== 'string') return { events, noted: now }
     for (const [clientId, { sid }] of authorizationsOf(after)) {
       if (sid === undefined) continue // only started: nothing was issued, there is nothing to tell
       const before = now.findLast((login) => login.clientId === clientId && login.sid === sid)
-      if (before?.withSid) continue
+      if (before?.withSid || this.#wasLookedAt(change, clientId, sid)) continue
       const client = await this.#clientToTell(parts, clientId, request)
       if (!client) continue
       const withSid = client.includeSid() || asksForSid(request, clientId)
@@ -125,6 +127,15 @@ export class BackChannelObserver implements SessionObserver {
       now.splice(0, now.length, ...now.filter((login) => login !== before), { clientId, sid, withSid })
     }
     return { events, noted: now }
+  }
+
+  /**
+   * Whether a former write, with the feature on, has looked at this login already: then only the client's own requests,
+   * which have loaded it anyway, can change anything. Else each write of a session would load all its clients.
+   */
+  #wasLookedAt({ before, note, request }: SessionChange, clientId: string, sid: string): boolean {
+    if (note?.['complete'] !== true || request?.oidc?.client?.clientId === clientId) return false
+    return before !== undefined && authorizationOf(before, clientId)?.sid === sid
   }
 
   #registration(
@@ -200,8 +211,8 @@ function authorizationOf(payload: Payload | undefined, clientId: string): { read
 }
 
 /** Client ids are no field names: they may be anything. */
-function noteOf(noted: readonly Noted[]): JsonObject {
-  return { logins: noted.map(({ clientId, sid, withSid }) => [clientId, sid, withSid]) }
+function noteOf(noted: readonly Noted[], complete: boolean): JsonObject {
+  return { complete, logins: noted.map(({ clientId, sid, withSid }) => [clientId, sid, withSid]) }
 }
 
 function notedIn(note: JsonObject | undefined): Noted[] {

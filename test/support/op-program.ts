@@ -40,7 +40,7 @@ const setup = JSON.parse(process.argv[2] ?? '') as OpSetup
 let armed: KillPoint | undefined
 const { store } = await openPlace(setup.place)
 mortalStore(store, () => armed)
-const network = new MortalNetwork(guardedNetwork({ connectTimeoutMs: 10_000 }), () => armed)
+const network = new MortalNetwork(guardedNetwork({ timeoutMs: 10_000 }), () => armed)
 const logout = backChannelLogout({
   development: true,
   allowInternal: setup.clients.map(({ client_id }) => client_id),

@@ -14,7 +14,7 @@ describe('an RP', () => {
   let rp: Answering | undefined
 
   beforeEach(() => {
-    network = guardedNetwork({ connectTimeoutMs: 5_000 })
+    network = guardedNetwork({ timeoutMs: 5_000 })
   })
 
   afterEach(async () => {
@@ -130,7 +130,7 @@ describe('an RP', () => {
 
   it('that does not answer has failed, also where nobody watches the time', async () => {
     rp = await answering(() => {})
-    const impatient = guardedNetwork({ connectTimeoutMs: 500 })
+    const impatient = guardedNetwork({ timeoutMs: 500 })
     const { signal } = new AbortController()
     await failed(impatient.post(rp.origin, {}, { inside: true, signal }), /^UND_ERR_HEADERS_TIMEOUT/)
     await impatient.close()

@@ -21,7 +21,7 @@ describe('the guarded network', () => {
 
   /** Posts with names that resolve so. Whoever asks for a literal is found out. */
   function post(url: string, inside: boolean, resolve: Resolve = () => Promise.reject(new Error('looked up'))) {
-    network = guardedNetwork({ connectTimeoutMs: 5_000, resolve })
+    network = guardedNetwork({ timeoutMs: 5_000, resolve })
     return network.post(url, { logout_token: 'x' }, { inside, signal: NEVER })
   }
 
@@ -72,7 +72,7 @@ describe('the guarded network', () => {
   })
 
   it('refuses localhost, which the system resolves', async () => {
-    network = guardedNetwork({ connectTimeoutMs: 5_000 })
+    network = guardedNetwork({ timeoutMs: 5_000 })
     const answer = await network.post(`http://localhost:${rp.port}/`, {}, { inside: false, signal: NEVER })
     assert.ok(answer.kind === 'failed')
     assert.match(answer.error, /^SPECIAL_USE_ADDRESS/)
@@ -115,7 +115,7 @@ describe('the guarded network', () => {
   })
 
   it('does not let one that is not allowed share the connection of one that is', async () => {
-    network = guardedNetwork({ connectTimeoutMs: 5_000, resolve: async () => [LOOPBACK] })
+    network = guardedNetwork({ timeoutMs: 5_000, resolve: async () => [LOOPBACK] })
     const url = `http://rp.example.com:${rp.port}/`
     assert.equal((await network.post(url, {}, { inside: true, signal: NEVER })).kind, 'answered')
     assert.equal((await network.post(url, {}, { inside: false, signal: NEVER })).kind, 'failed')
