@@ -8,7 +8,9 @@ import { ModelLog } from './provider/model-log.ts'
 import type { Payload } from './provider/models.ts'
 import { isUnavailable, OneCommit } from './provider/one-commit.ts'
 import type { ProviderAdapter, ProviderLike } from './provider/provider-like.ts'
+import { RecentSessions } from './provider/recent-sessions.ts'
 import { asProviderError, usedUp } from './provider/refusals.ts'
+import type { RequestContext } from './provider/request-context.ts'
 import { UnitOfWork } from './provider/unit-of-work.ts'
 import type { UnitSurroundings } from './provider/unit-surroundings.ts'
 
@@ -49,16 +51,17 @@ export class EventSourced {
   readonly #logger: Logger
   readonly #clock: Clock
   readonly #oneCommit: OneCommit
+  readonly #recentSessions = new RecentSessions()
   #provider: ProviderLike | undefined
   #started: Promise<void> | undefined
 
   constructor(store: EventStore, options: EventSourcedOptions) {
     assertOptions(store, options)
     this.#store = store
-    this.#log = new ModelLog(store)
     this.#plugins = options.plugins ?? []
     this.#logger = options.logger ?? silent
     this.#clock = options.clock ?? systemClock
+    this.#log = new ModelLog(store, this.#clock)
     this.#oneCommit = new OneCommit((ctx) => new UnitOfWork(this.#surroundings(), ctx), store.keys, this.#logger)
     const units: UnitSource = {
       staging: () => this.#oneCommit.staging(),
@@ -73,7 +76,7 @@ export class EventSourced {
   }
 
   /** The provider's configuration with the adapter and what the plugins need. */
-  configure<C extends object>(configuration: C): C & { adapter: AdapterFactory } {
+  configure<const C extends object>(configuration: C): C {
     let complete = configuration
     for (const plugin of this.#plugins) complete = plugin.configure?.(complete) ?? complete
     return { ...complete, adapter: this.adapter }
@@ -105,16 +108,34 @@ export class EventSourced {
   }
 
   async #start(provider: ProviderLike): Promise<void> {
+    try {
+      if (!this.#provider) this.#attach(provider)
+      const host = { store: this.#store, provider, clock: this.#clock, logger: this.#logger }
+      for (const plugin of this.#plugins) await plugin.start(host)
+    } catch (error) {
+      await this.#stopPlugins()
+      this.#started = undefined // it may go better the next time
+      throw error
+    }
+  }
+
+  #attach(provider: ProviderLike): void {
     this.#provider = provider
     provider.use(this.#oneCommit.middleware)
     for (const { middleware } of this.#plugins) if (middleware) provider.use(middleware)
-    const host = { store: this.#store, provider, clock: this.#clock, logger: this.#logger }
-    for (const plugin of this.#plugins) await plugin.start(host)
   }
 
-  /** Stops the plugins and waits until they have stopped. Requests go on being one commit each. The store stays open. */
+  /**
+   * Stops the plugins and waits until they have stopped; `start()` starts them again. Requests go on being one commit
+   * each. The store stays open.
+   */
   async stop(): Promise<void> {
     await this.#started?.catch(() => undefined)
+    await this.#stopPlugins()
+    this.#started = undefined
+  }
+
+  async #stopPlugins(): Promise<void> {
     for (const plugin of [...this.#plugins].reverse()) await plugin.stop()
   }
 
@@ -123,12 +144,14 @@ export class EventSourced {
       log: this.#log,
       clock: this.#clock,
       meta: this.#provider ? { instance: this.#provider.issuer } : {},
+      recentSessions: this.#recentSessions,
       observers: this.#plugins.flatMap(({ observer }) => (observer ? [observer] : [])),
       attached: this.#provider !== undefined,
     }
   }
 
   async #alone<T>(work: (unit: UnitOfWork) => Promise<T>): Promise<T> {
+    this.#assertInFront()
     const unit = new UnitOfWork(this.#surroundings())
     const result = await work(unit)
     try {
@@ -138,6 +161,18 @@ export class EventSourced {
       throw model === undefined ? error : asProviderError(usedUp(model), error)
     }
     return result
+  }
+
+  /**
+   * A provider whose requests do not come through the middleware would have its sessions ended by each rotation: Koa
+   * takes its middleware when `callback()` or `listen()` is called, and `start()` came later.
+   */
+  #assertInFront(): void {
+    const { ctx } = (this.#provider?.constructor ?? {}) as { ctx?: RequestContext }
+    if (ctx?.oidc?.route === undefined || this.#oneCommit.isAround()) return
+    throw new ProviderUnfitError(
+      'a request did not come through the unit of work: call start() before callback(), listen() or mounting the provider',
+    )
   }
 
   /** A provider that is not attached rotates a session in two writes: between them it seems gone. */

@@ -1,3 +1,5 @@
+import type { Clock } from '../clock.ts'
+import { KeyUnknownError } from '../errors.ts'
 import type { Commit, Event } from '../log/commit.ts'
 import { isIn, streamsOf } from '../log/commit.ts'
 import type { EventStore } from '../log/event-store.ts'
@@ -23,6 +25,18 @@ export interface Granted {
   readonly consumed: boolean
 }
 
+/** Far beyond any clock tolerance: a day, in seconds. */
+const EXPIRY_TOLERANCE_SECONDS = 86_400
+
+/** What is known of something issued under a grant while its history is read. */
+interface Listed {
+  readonly model: string
+  readonly names: Set<string>
+  consumed: boolean
+  gone: boolean
+  exp: unknown
+}
+
 interface Waiting {
   readonly names: readonly string[]
   resolve(commits: readonly Commit[]): void
@@ -32,16 +46,18 @@ interface Waiting {
 /** Reads the provider's models from the log. */
 export class ModelLog {
   readonly store: EventStore
+  readonly #clock: Clock
   #waiting: Waiting[] = []
 
-  constructor(store: EventStore) {
+  constructor(store: EventStore, clock: Clock) {
     this.store = store
+    this.#clock = clock
   }
 
   async find(model: string, id: string): Promise<ModelState | undefined> {
     const names = this.store.keys.streams(model, id)
     const history = isLong(model) ? await this.#newestTwo(names) : await this.#whole(names)
-    return foldModel(this.store.keys, model, eventsIn(history, names))
+    return this.#fold(model, eventsIn(history, names))
   }
 
   /** The newest commit that names the uid decides: every write of a session whose uid is known names it, its end too. */
@@ -50,13 +66,33 @@ export class ModelLog {
     const [commit] = await this.#newest(names, 1)
     if (!commit) return undefined
     const events = eventsIn([commit], names)
-    const state = foldModel(
-      this.store.keys,
+    const state = this.#fold(
       'Session',
       events.filter(({ event }) => event.type === 'stored'),
     )
     if (state) return { state }
     return { ended: { at: commit.at, commit: commit.id, streams: streamsOf(events.map(({ event }) => event)) } }
+  }
+
+  /**
+   * The session that went on under another cookie value when this one was destroyed: a rotation destroys one and stores
+   * another of the same uid in one commit. Undefined: it ended, or never was.
+   */
+  async findRotated(id: string): Promise<ModelState | undefined> {
+    const names = this.store.keys.streams('Session', id)
+    const [commit] = await this.#newest(names, 1)
+    const destroyed = commit?.events.find(
+      (event) => event.type === 'destroyed' && names.some((name) => isIn(event, name)),
+    )
+    const uid = destroyed?.also?.find((name) => name.startsWith('uid:'))
+    if (uid === undefined || !commit?.events.some((event) => event.type === 'stored' && isIn(event, uid)))
+      return undefined
+    const [newest] = await this.#newest([uid], 1)
+    if (!newest) return undefined
+    return this.#fold(
+      'Session',
+      eventsIn([newest], [uid]).filter(({ event }) => event.type === 'stored'),
+    )
   }
 
   /** A user code may have stood for another device code before: the newest one that was stored under it counts. */
@@ -66,33 +102,56 @@ export class ModelLog {
     const newest = history.findLast(({ event }) => event.type === 'stored')
     if (!newest) return undefined
     const own = ownNames('DeviceCode', newest.event)
-    return foldModel(
-      this.store.keys,
+    return this.#fold(
       'DeviceCode',
       history.filter(({ event }) => own.some((name) => isIn(event, name))),
     )
   }
 
-  /** What lives under a grant, whatever its model. */
+  /**
+   * What lives under a grant, whatever its model. What has expired is left out: a grant that is used for years issues
+   * more than one commit could revoke.
+   */
   async grantedBy(grantId: string): Promise<Granted[]> {
     const names = this.store.keys.streams('grant', grantId)
-    const byName = new Map<string, { model: string; names: Set<string>; consumed: boolean; gone: boolean }>()
+    const byName = new Map<string, Listed>()
     for (const { event } of eventsIn(await this.#whole(names), names)) {
       const model = event.stream.slice(0, event.stream.indexOf(':'))
       if (!isGrantable(model)) continue
       const own = ownNames(model, event)
-      const known = own.map((name) => byName.get(name)).find((granted) => granted !== undefined)
-      const granted = known ?? { model, names: new Set<string>(), consumed: false, gone: false }
+      const known = own.map((name) => byName.get(name)).find((listed) => listed !== undefined)
+      const listed = known ?? { model, names: new Set<string>(), consumed: false, gone: false, exp: undefined }
       for (const name of own) {
-        granted.names.add(name)
-        byName.set(name, granted)
+        listed.names.add(name)
+        byName.set(name, listed)
       }
-      if (event.type === 'consumed' || event.data['consumed'] !== undefined) granted.consumed = true
-      if (event.type === 'destroyed' || event.type === 'revoked') granted.gone = true
+      if (event.type === 'consumed' || event.data['consumed'] !== undefined) listed.consumed = true
+      if (event.type === 'destroyed' || event.type === 'revoked') listed.gone = true
+      if (event.type === 'stored') listed.exp = event.data['exp']
     }
     return [...new Set(byName.values())]
-      .filter(({ gone }) => !gone)
-      .map(({ gone: _, names, ...rest }) => ({ ...rest, names: [...names] }))
+      .filter(({ gone, exp }) => !gone && !this.#isLongExpired(exp))
+      .map(({ model, names: own, consumed }) => ({ model, names: [...own], consumed }))
+  }
+
+  /** What has expired may be sealed with a key that was retired since: it is not there any more. */
+  #fold(model: string, history: readonly { commit: Commit; event: Event }[]): ModelState | undefined {
+    try {
+      return foldModel(this.store.keys, model, history)
+    } catch (error) {
+      const newest = history.findLast(({ event }) => event.type === 'stored')
+      if (error instanceof KeyUnknownError && this.#isExpired(newest?.event.data['exp'])) return undefined
+      throw error
+    }
+  }
+
+  #isExpired(exp: unknown): boolean {
+    return typeof exp === 'number' && exp < this.#clock.now() / 1000
+  }
+
+  /** Whether it expired so long ago that no provider takes it any more, whatever clock tolerance it is configured with. */
+  #isLongExpired(exp: unknown): boolean {
+    return typeof exp === 'number' && exp < this.#clock.now() / 1000 - EXPIRY_TOLERANCE_SECONDS
   }
 
   /** Two commits decide: the state, and perhaps the mark above it. */

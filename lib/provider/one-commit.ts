@@ -61,6 +61,11 @@ export class OneCommit {
     return this.#route() === undefined ? undefined : this.#slots.getStore()?.unit
   }
 
+  /** Whether the current request came through the middleware, be its unit open or closed. */
+  isAround(): boolean {
+    return this.#slots.getStore() !== undefined
+  }
+
   #route(): string | undefined {
     return this.#slots.getStore()?.ctx?.oidc?.route
   }
@@ -167,15 +172,22 @@ function whichOf({ method, oidc }: RequestContext): { readonly method: string; r
   return { method, route: oidc?.route }
 }
 
+/** Whether the application has sent the answer itself. A client that hung up has got none. */
 function answered(ctx: RequestContext): boolean {
-  return ctx.headerSent || !ctx.writable || ctx.respond === false
+  return ctx.headerSent || ctx.respond === false
 }
+
+/** What says who may read the answer is true of any answer. */
+const KEPT = /^(access-control-|vary$|dpop-nonce$|oauth-client-attestation-challenge$)/
 
 /** Takes back what the request wanted to answer; what outer middleware had set stays. */
 function reset(ctx: RequestContext, before: Headers): void {
-  for (const field of Object.keys(ctx.response.headers)) if (!(field in before)) ctx.remove(field)
+  for (const field of Object.keys(ctx.response.headers)) {
+    if (!(field in before) && !KEPT.test(field.toLowerCase())) ctx.remove(field)
+  }
   for (const [field, value] of Object.entries(before)) {
-    if (value !== undefined) ctx.set(field, Array.isArray(value) ? [...value] : String(value))
+    if (value !== undefined && !KEPT.test(field.toLowerCase()))
+      ctx.set(field, Array.isArray(value) ? [...value] : String(value))
   }
 }
 

@@ -15,9 +15,10 @@ const INVALID_CLIENT: Refusal = { status: 401, error: 'invalid_client', descript
 
 /**
  * What the provider answers when it finds a token, code or request already used (RFC 6749 section 5.2, RFC 9126
- * section 4).
+ * section 4); or, where the request is not known, a proof.
  */
 export function usedUp(model: string): Refusal {
+  if (model === 'ReplayDetection') return INVALID_CLIENT
   if (model !== 'PushedAuthorizationRequest') return INVALID_GRANT
   return {
     status: 400,

@@ -6,7 +6,6 @@ export interface RequestContext {
   body: unknown
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
   readonly headerSent: boolean
-  readonly writable: boolean
   respond?: boolean
   readonly response: { readonly headers: Readonly<Record<string, string | string[] | number | undefined>> }
   set(field: string, value: string | string[]): void

@@ -1,5 +1,6 @@
 import { SessionChangedError } from '../errors.ts'
 import type { Claim, JsonObject, NewEvent } from '../log/commit.ts'
+import type { SessionEnd } from './model-log.ts'
 import type { ModelState, Notes } from './model-state.ts'
 import type { Payload } from './models.ts'
 import type { RequestContext } from './request-context.ts'
@@ -39,6 +40,7 @@ export class SessionWrites {
   read(state: ModelState): void {
     const uid = String(state.payload['uid'])
     if (!this.#bases.has(uid)) this.#bases.set(uid, state)
+    if (!this.#request) this.#around.recentSessions.remember(uid, state)
   }
 
   /** What the unit has made of the session with this cookie value, if it did: gone, or written. */
@@ -75,6 +77,12 @@ export class SessionWrites {
     for (const [uid, { payload }] of this.#bases) {
       if (payload['jti'] === id) this.#of(uid).gone.add(id)
     }
+  }
+
+  /** The end of a session whose cookie value has rotated since the application read it. */
+  endRotated(state: ModelState): void {
+    this.read(state)
+    this.#of(String(state.payload['uid'])).gone.add(String(state.payload['jti']))
   }
 
   /** Whether a session ends. A rotation takes nothing away: the browser that never saw the new cookie keeps the old one. */
@@ -124,21 +132,55 @@ export class SessionWrites {
   }
 
   /**
-   * A write of application code does not say which state it is based on: it counts on top of the newest. False: that
-   * session has ended, and no late save brings it back. Only where the provider is not attached does a rotation arrive
-   * as an end and a write under another id.
+   * A write of application code does not say which state it is based on: that is the one it has read last, and the
+   * change goes on top of the newest. False: that session has ended, and no late save brings it back.
+   *
+   * @throws SessionChangedError when the two cannot be reconciled
    */
   async #readNewest(write: SessionWrite): Promise<boolean> {
     const head = await this.#around.log.findSession(write.uid)
-    if (head && 'ended' in head) {
-      if (this.#around.attached || !write.written) return false
-      const [name] = this.#around.log.store.keys.streams('Session', write.written.id)
-      write.base = undefined
-      write.after = head.ended.commit
-      return !head.ended.streams.includes(name)
-    }
+    if (head && 'ended' in head) return !this.#around.attached && this.#followEnd(write, head.ended)
     write.base = head?.state
+    if (this.#around.attached && write.written && head) this.#putOnTop(write, write.written, head.state)
     return true
+  }
+
+  /** Where the provider is not attached, a rotation arrives as an end and a write under another id. */
+  #followEnd(write: SessionWrite, { commit, streams }: SessionEnd): boolean {
+    if (!write.written) return false
+    const [name] = this.#around.log.store.keys.streams('Session', write.written.id)
+    write.base = undefined
+    write.after = commit
+    return !streams.includes(name)
+  }
+
+  #putOnTop(
+    write: SessionWrite,
+    { id, payload }: { readonly id: string; readonly payload: Payload },
+    newest: ModelState,
+  ): void {
+    const seen = this.#around.recentSessions.get(write.uid)
+    if (seen?.commit === newest.commit) return
+    if (!seen) {
+      const authorizations = {
+        ...(newest.payload['authorizations'] as object),
+        ...(payload['authorizations'] as object),
+      }
+      write.written = { id, payload: { ...payload, authorizations } }
+      return
+    }
+    const rebased = rebase(seen.payload, { ...payload, jti: seen.payload['jti'] }, newest.payload)
+    if ('conflict' in rebased) throw new SessionChangedError(rebased.conflict)
+    write.written = { id, payload: { ...rebased.payload, jti: id } }
+  }
+
+  /** What application code has written is what it goes on from. */
+  committed(commit: string): void {
+    if (this.#request) return
+    for (const { uid, written } of this.#writes.values()) {
+      if (written) this.#around.recentSessions.remember(uid, { payload: written.payload, commit })
+      else this.#around.recentSessions.forget(uid)
+    }
   }
 
   async #buildOne(

@@ -20,6 +20,7 @@ const MOST_TRIES = 32
  */
 export class UnitOfWork {
   readonly #around: UnitSurroundings
+  readonly #request: RequestContext | undefined
   readonly #known = new Map<string, Promise<ModelState | undefined>>()
   readonly #heads = new Map<string, Promise<SessionHead | undefined>>()
   readonly #staged = new Map<string, Staged>()
@@ -32,6 +33,7 @@ export class UnitOfWork {
   /** @param request - the request that this unit is for; without one, the unit is a single write of application code */
   constructor(around: UnitSurroundings, request?: RequestContext) {
     this.#around = around
+    this.#request = request
     this.#sessions = new SessionWrites(around, request)
   }
 
@@ -108,12 +110,18 @@ export class UnitOfWork {
 
   async destroy(model: string, id: string): Promise<void> {
     if (model === 'Session') {
-      await this.#load(model, id)
-      return this.#sessions.end(id)
+      if (await this.#load(model, id)) return this.#sessions.end(id)
+      return this.#request ? this.#sessions.end(id) : this.#endRotated(id)
     }
     const { consumedAt } = this.#staged.get(this.#key(model, id)) ?? {}
     const state = await this.#load(model, id)
     this.#stage(id, this.#change(model, id, 'destroyed', state, consumedAt))
+  }
+
+  /** Termination is by uid: a cookie value that rotated away still names its session to application code. */
+  async #endRotated(id: string): Promise<void> {
+    const state = this.#around.attached ? await this.#around.log.findRotated(id) : undefined
+    if (state) this.#sessions.endRotated(state)
   }
 
   /** Revokes what lives under the grant, of one model: the provider calls this once for each. */
@@ -150,7 +158,9 @@ export class UnitOfWork {
       const commit = await this.#build()
       if (!commit) return undefined
       try {
-        return await this.#around.log.store.append(commit)
+        const appended = await this.#around.log.store.append(commit)
+        this.#sessions.committed(appended.id)
+        return appended
       } catch (error) {
         if (tries >= MOST_TRIES) throw error
         if (error instanceof ConcurrencyError && (await this.#sessions.catchUp(error.stream))) continue

@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts'
 import type { Meta } from '../log/commit.ts'
 import type { ModelLog } from './model-log.ts'
+import type { RecentSessions } from './recent-sessions.ts'
 import type { SessionObserver } from './session-change.ts'
 
 /** What a unit of work needs from around it. */
@@ -9,6 +10,8 @@ export interface UnitSurroundings {
   readonly clock: Clock
   readonly meta: Meta
   readonly observers: readonly SessionObserver[]
+  /** What application code has read of sessions. */
+  readonly recentSessions: RecentSessions
   /** Whether requests of the provider are one unit of work each; otherwise every write is one of its own. */
   readonly attached: boolean
 }

@@ -20,8 +20,9 @@ export interface Keys {
   readonly hashing: readonly Key[]
 }
 
-/** How many hashed ids are remembered. */
+/** How many hashed ids are remembered, and up to which length: anybody may ask for a long one. */
 const RECENT = 2_000
+const RECENT_CHARS = 128
 
 interface Secret {
   readonly id: string
@@ -74,7 +75,7 @@ export class KeyRing {
     if (!names) {
       names = this.#hash(kind, id)
       if (this.#recent.size >= RECENT) this.#recent.clear()
-      this.#recent.set(key, names)
+      if (key.length <= RECENT_CHARS) this.#recent.set(key, names)
     }
     return [...names]
   }

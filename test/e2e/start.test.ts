@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict'
+import { createServer, type RequestListener } from 'node:http'
+import Provider from 'oidc-provider'
+import { MemoryEventStore } from '../../adapters/memory/index.ts'
+import { type EventSourced, eventSourced, StoreUnavailableError } from '../../lib/index.ts'
+import { type BackChannelLogout, backChannelLogout } from '../../plugins/back-channel-logout/index.ts'
+import { listen, testConfiguration, withoutNotices } from '../support/op.ts'
+import { SteeredStore } from '../support/steered-store.ts'
+
+describe('starting', () => {
+  let store: FlakyStore
+  let logout: BackChannelLogout
+  let op: EventSourced
+
+  beforeEach(() => {
+    store = new FlakyStore(new MemoryEventStore())
+    logout = backChannelLogout()
+    op = eventSourced(store, { plugins: [logout] })
+  })
+  afterEach(async () => {
+    await op.stop()
+    await store.close()
+  })
+
+  async function provider(issuer = 'http://127.0.0.1:3000'): Promise<Provider> {
+    const configuration = op.configure(await testConfiguration({}))
+    return withoutNotices(() => new Provider(issuer, configuration))
+  }
+
+  it('can be tried again after it failed', async () => {
+    store.hiccups = 1
+    const made = await provider()
+    await assert.rejects(op.start(made), { code: 'STORE_UNAVAILABLE' })
+    await op.start(made)
+    assert.deepEqual((await logout.receipt('uid')).ends, [])
+  })
+
+  it('starts again what was stopped', async () => {
+    const made = await provider()
+    await op.start(made)
+    await op.stop()
+    await assert.rejects(logout.receipt('uid'), { code: 'PROVIDER_UNFIT' })
+    await op.start(made)
+    assert.deepEqual((await logout.receipt('uid')).ends, [])
+  })
+
+  it('is refused for another provider', async () => {
+    await op.start(await provider())
+    await assert.rejects(op.start(await provider('http://127.0.0.1:3001')), { code: 'PROVIDER_UNFIT' })
+  })
+
+  it('that comes after the provider has begun to listen is told by the first request, which changes nothing', async () => {
+    let listener: RequestListener = () => {}
+    const server = createServer((request, response) => listener(request, response))
+    const port = await listen(server, 0)
+    try {
+      const made = await provider(`http://127.0.0.1:${port}`)
+      const errors: unknown[] = []
+      made.on('server_error', (_ctx, error) => errors.push(error))
+      listener = made.callback()
+      await op.start(made)
+      const answer = await fetch(`http://127.0.0.1:${port}/auth?client_id=rp&response_type=code&scope=openid`)
+      assert.equal(answer.status, 500)
+      assert.match(String(errors[0]), /call start\(\) before callback\(\), listen\(\)/)
+      assert.deepEqual(store.commits, [])
+    } finally {
+      server.closeAllConnections()
+      await new Promise((resolve) => server.close(resolve))
+    }
+  })
+})
+
+class FlakyStore extends SteeredStore {
+  hiccups = 0
+
+  override async end(): Promise<number> {
+    if (this.hiccups-- > 0) throw new StoreUnavailableError('a hiccup')
+    return super.end()
+  }
+}
