@@ -28,6 +28,7 @@ const SPECIAL: readonly (readonly [string, number])[] = [
   ['::1', 128],
   ['::', 96],
   ['::ffff:0:0', 96],
+  ['::ffff:0:0:0', 96],
   ['64:ff9b::', 96],
   ['64:ff9b:1::', 48],
   ['100::', 64],

@@ -91,6 +91,11 @@ const IPV6: readonly Range[] = [
     inside: ['::ffff:0.0.0.0', '::ffff:127.0.0.1', '::ffff:7f00:1', '::ffff:8.8.8.8', '::ffff:ffff:ffff'],
   },
   {
+    name: '::ffff:0:0:0/96 IPv4-translated',
+    inside: ['::ffff:0:0.0.0.0', '::ffff:0:127.0.0.1', '::ffff:0:a9fe:a9fe', '::ffff:0:ffff:ffff'],
+    outside: ['::fffe:ffff:ffff:ffff', '::ffff:1:0:0'],
+  },
+  {
     name: '64:ff9b::/96 NAT64',
     inside: ['64:ff9b::', '64:ff9b::7f00:1', '64:ff9b::127.0.0.1', '64:ff9b::ffff:ffff'],
     outside: ['64:ff9a:ffff:ffff:ffff:ffff:ffff:ffff'],
@@ -155,7 +160,7 @@ describe('the guard of addresses', () => {
   })
 
   it('refuses IPv6 that carries any IPv4 address', () => {
-    const carriers = ['::', '::ffff:', '64:ff9b::']
+    const carriers = ['::', '::ffff:', '::ffff:0:', '64:ff9b::']
     fc.assert(
       fc.property(fc.ipV4(), fc.constantFrom(...carriers), (address, carrier) => isSpecialUse(`${carrier}${address}`)),
     )
@@ -176,6 +181,7 @@ describe('a literal host of a URL', () => {
   for (const notation of [
     '[::1]',
     '[::ffff:127.0.0.1]',
+    '[::ffff:0:127.0.0.1]',
     '[64:ff9b::7f00:1]',
     '[0:0:0:0:0:0:0:1]',
     '[fe80::1]',
