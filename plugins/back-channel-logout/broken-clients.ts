@@ -1,12 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import {
-  type Logger,
-  type RequestContext,
-  StoreClosedError,
-  StoreRefusedError,
-  StoreUnavailableError,
-} from '../../lib/index.ts'
+import type { Logger, RequestContext } from '../../lib/index.ts'
 import type { OidcProvider } from './provider-internals.ts'
+import { isAway } from './store-away.ts'
 
 /**
  * While a user logs out, a client that cannot be loaded is answered as absent: `end_session_confirm` loads every client
@@ -27,7 +22,7 @@ export class BrokenClients {
       try {
         return await find.call(Client, id)
       } catch (error) {
-        if (isAway(error)) throw error
+        if (isAway(error)) throw error // nobody must be logged out by half
         if (this.#requests.getStore()?.oidc?.route !== 'end_session_confirm') throw error
         logger.warn(
           { err: error, client_id: id },
@@ -37,11 +32,4 @@ export class BrokenClients {
       }
     }
   }
-}
-
-/** The store is away: that says nothing about the client, and nobody must be logged out by half. */
-function isAway(error: unknown): boolean {
-  return (
-    error instanceof StoreUnavailableError || error instanceof StoreClosedError || error instanceof StoreRefusedError
-  )
 }

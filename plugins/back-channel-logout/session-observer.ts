@@ -13,6 +13,7 @@ import { INITIATORS, initiatorsProblem, uriProblem } from './client-metadata.ts'
 import type { OidcClient, OidcProvider } from './provider-internals.ts'
 import { askingClient, reasonOfEnd, reasonOfRemoval } from './reason.ts'
 import { type Reason, type Registered, sessionLogoutStream, type Terminated, toEvent } from './session-logout-events.ts'
+import { isAway } from './store-away.ts'
 
 /** What the observer works with. */
 export interface ObserverParts {
@@ -159,7 +160,10 @@ export class BackChannelObserver implements SessionObserver {
     }
   }
 
-  /** The client, if it can be told. A client that cannot be loaded must not break anybody's login. */
+  /**
+   * The client, if it can be told. A client that cannot be loaded must not break anybody's login; a store that is away
+   * is another matter, and the write fails with it.
+   */
   async #clientToTell(
     parts: ObserverParts,
     clientId: string,
@@ -170,6 +174,8 @@ export class BackChannelObserver implements SessionObserver {
     try {
       client = current?.clientId === clientId ? current : await parts.provider.Client.find(clientId)
     } catch (err) {
+      // Without the registration nobody would ever tell the RP, and no later write of the session looks at it again.
+      if (isAway(err)) throw err
       parts.logger.warn(
         { err, client_id: clientId },
         'a client cannot be loaded, and so not be registered for back-channel logout',

@@ -1,7 +1,17 @@
 import assert from 'node:assert/strict'
-import { ephemeralKeys, type JsonObject, KeyRing, type Observation, silent } from '../../lib/index.ts'
+import {
+  ephemeralKeys,
+  type JsonObject,
+  KeyRing,
+  type Observation,
+  OutcomeUnknownError,
+  StoreClosedError,
+  StoreRefusedError,
+  StoreUnavailableError,
+} from '../../lib/index.ts'
 import type { OidcClient, OidcProvider } from '../../plugins/back-channel-logout/provider-internals.ts'
 import { BackChannelObserver } from '../../plugins/back-channel-logout/session-observer.ts'
+import { KeptLog } from '../support/kept-log.ts'
 
 const session = {
   jti: 'cookie',
@@ -13,14 +23,19 @@ const session = {
 describe('the observer of sessions', () => {
   let loaded: string[]
   let isOn: boolean
+  let failure: Error | undefined
+  let log: KeptLog
   let observer: BackChannelObserver
 
   beforeEach(() => {
     loaded = []
     isOn = true
+    failure = undefined
+    log = new KeptLog()
     observer = new BackChannelObserver()
     const find = async (clientId: string): Promise<OidcClient> => {
       loaded.push(clientId)
+      if (failure) throw failure
       return {
         clientId,
         includeSid: () => true,
@@ -31,7 +46,7 @@ describe('the observer of sessions', () => {
     observer.attach({
       provider,
       keys: new KeyRing(ephemeralKeys()),
-      logger: silent,
+      logger: log,
       development: false,
       isOn: () => isOn,
     })
@@ -69,6 +84,25 @@ describe('the observer of sessions', () => {
     const after = { ...session, authorizations: { ...session.authorizations, third: { sid: 's3' } } }
     await observer.sessionChanges({ uid: 'uid', before: session, after, ...(note && { note }) })
     assert.deepEqual(loaded, ['third'])
+  })
+
+  for (const error of [
+    new StoreUnavailableError('away'),
+    new StoreClosedError(),
+    new StoreRefusedError('no rights'),
+    new OutcomeUnknownError('no answer'),
+  ]) {
+    it(`lets the write fail while the store cannot tell who the clients are: ${error.code}`, async () => {
+      failure = error
+      await assert.rejects(write(undefined), error)
+      assert.deepEqual(log.lines, [])
+    })
+  }
+
+  it('breaks nobody’s login by a client that is broken', async () => {
+    failure = new Error('invalid_client_metadata')
+    assert.deepEqual((await write(undefined)).events, [])
+    assert.equal(log.of(/a client cannot be loaded/).length, 2)
   })
 
   function write(note: JsonObject | undefined): Promise<Observation> {
