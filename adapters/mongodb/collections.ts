@@ -1,4 +1,5 @@
 import type { Collection, CollectionOptions, Db, Document, MongoClient } from 'mongodb'
+import type { Clock } from '../../lib/clock.ts'
 import { StoreClosedError } from '../../lib/errors.ts'
 import type {
   ConsumerDocument,
@@ -8,6 +9,7 @@ import type {
   WorkDocument,
   WorkerDocument,
 } from './documents.ts'
+import { reaching } from './reaching.ts'
 
 /**
  * How this store talks to its collections, whatever the caller's client says: the primary, acknowledged by the majority
@@ -33,11 +35,18 @@ const SETTINGS: CollectionOptions = {
 export class Collections {
   readonly db: Db
   readonly prefix: string
+  readonly #clock: Clock
   #closed = false
 
-  constructor(db: Db, prefix: string) {
+  constructor(db: Db, prefix: string, clock: Clock) {
     this.db = db
     this.prefix = prefix
+    this.#clock = clock
+  }
+
+  /** A call to the database, answered in time and with this package's errors: see `reaching`. */
+  reach<T>(call: Promise<T>): Promise<T> {
+    return reaching(call, this.#clock)
   }
 
   /** From now on every use is refused, by tables that were handed out before as well. */

@@ -3,7 +3,6 @@ import type { ConsumerRecord, ConsumerTable } from '../../lib/log/consumer-table
 import type { Collections } from './collections.ts'
 import type { ConsumerDocument } from './documents.ts'
 import { isDuplicate } from './outcome.ts'
-import { reaching } from './reaching.ts'
 
 /** Consumers on MongoDB: every write filters on the token. */
 export class MongoConsumers implements ConsumerTable {
@@ -15,7 +14,7 @@ export class MongoConsumers implements ConsumerTable {
 
   async ensure(name: string, position: number): Promise<ConsumerRecord> {
     const fresh = { token: 0, beat: 0, position: Long.fromNumber(position) }
-    await reaching(
+    await this.#collections.reach(
       this.#consumers.updateOne({ _id: name }, { $setOnInsert: fresh }, { upsert: true }).catch((error) => {
         if (!isDuplicate(error)) throw error // another process was faster
       }),
@@ -25,12 +24,12 @@ export class MongoConsumers implements ConsumerTable {
   }
 
   async list(): Promise<ConsumerRecord[]> {
-    const documents = await reaching(this.#consumers.find().sort({ _id: 1 }).toArray())
+    const documents = await this.#collections.reach(this.#consumers.find().sort({ _id: 1 }).toArray())
     return documents.map(recordOf)
   }
 
   async get(name: string): Promise<ConsumerRecord | undefined> {
-    const document = await reaching(this.#consumers.findOne({ _id: name }))
+    const document = await this.#collections.reach(this.#consumers.findOne({ _id: name }))
     return document ? recordOf(document) : undefined
   }
 
@@ -38,7 +37,7 @@ export class MongoConsumers implements ConsumerTable {
     { name, token, beat, holder: former }: ConsumerRecord,
     holder: string,
   ): Promise<ConsumerRecord | undefined> {
-    const document = await reaching(
+    const document = await this.#collections.reach(
       this.#consumers.findOneAndUpdate(
         { _id: name, token, beat, holder: former ?? { $exists: false } },
         { $set: { holder }, $inc: { token: 1, beat: 1 } },
@@ -49,12 +48,14 @@ export class MongoConsumers implements ConsumerTable {
   }
 
   async beat(name: string, token: number): Promise<boolean> {
-    const { matchedCount } = await reaching(this.#consumers.updateOne(held(name, token), { $inc: { beat: 1 } }))
+    const { matchedCount } = await this.#collections.reach(
+      this.#consumers.updateOne(held(name, token), { $inc: { beat: 1 } }),
+    )
     return matchedCount === 1
   }
 
   async checkpoint(name: string, token: number, position: number): Promise<boolean> {
-    const { matchedCount } = await reaching(
+    const { matchedCount } = await this.#collections.reach(
       this.#consumers.updateOne(held(name, token), {
         $inc: { beat: 1 },
         $max: { position: Long.fromNumber(position) },
@@ -64,7 +65,9 @@ export class MongoConsumers implements ConsumerTable {
   }
 
   async release(name: string, token: number): Promise<void> {
-    await reaching(this.#consumers.updateOne(held(name, token), { $inc: { beat: 1 }, $unset: { holder: '' } }))
+    await this.#collections.reach(
+      this.#consumers.updateOne(held(name, token), { $inc: { beat: 1 }, $unset: { holder: '' } }),
+    )
   }
 
   get #consumers() {

@@ -16,7 +16,6 @@ import { commitOf, type EventsDocument } from './documents.ts'
 import { Latency } from './latency.ts'
 import { Positions } from './positions.ts'
 import { prepareDatabase, proveServer, type ServerTraits } from './preflight.ts'
-import { reaching } from './reaching.ts'
 import { subscription } from './subscription.ts'
 import { Wakeups } from './wakeups.ts'
 import { MongoWork } from './work.ts'
@@ -63,8 +62,8 @@ export class MongoEventStore implements EventStore {
   static async open(db: Db, options: MongoOptions): Promise<MongoEventStore> {
     assertOptions(db, options)
     const keys = new KeyRing(options?.keys)
-    const collections = new Collections(db, options.prefix ?? '')
-    const traits = await reaching(
+    const collections = new Collections(db, options.prefix ?? '', options.clock ?? systemClock)
+    const traits = await collections.reach(
       (async () => {
         const proven = await proveServer(collections)
         await prepareDatabase(collections, keys)
@@ -116,13 +115,13 @@ export class MongoEventStore implements EventStore {
     const range =
       from === undefined ? {} : { _id: forwards ? { $gte: Long.fromNumber(from) } : { $lte: Long.fromNumber(from) } }
     const found = this.#collections.events.find({ s: stream, ...range }).sort({ _id: forwards ? 1 : -1 })
-    return this.#commits(reaching(found.limit(limit ?? 0).toArray()))
+    return this.#commits(this.#collections.reach(found.limit(limit ?? 0).toArray()))
   }
 
   async readStreams(streams: readonly string[]): Promise<Commit[]> {
     this.#assertOpen()
     return this.#commits(
-      reaching(
+      this.#collections.reach(
         this.#collections.events
           .find({ s: { $in: [...streams] } })
           .sort({ _id: 1 })
@@ -136,7 +135,7 @@ export class MongoEventStore implements EventStore {
     const found: Commit[] = []
     if (limit === 0) return found
     for (let position = after; ; ) {
-      const documents = await reaching(
+      const documents = await this.#collections.reach(
         this.#collections.events
           .find({ _id: { $gt: Long.fromNumber(position) } })
           .sort({ _id: 1 })
@@ -152,7 +151,9 @@ export class MongoEventStore implements EventStore {
 
   async end(): Promise<number> {
     this.#assertOpen()
-    const last = await reaching(this.#collections.events.findOne({}, { sort: { _id: -1 }, projection: { _id: 1 } }))
+    const last = await this.#collections.reach(
+      this.#collections.events.findOne({}, { sort: { _id: -1 }, projection: { _id: 1 } }),
+    )
     const position = Number(last?._id ?? 0)
     this.#positions.see(position)
     return position

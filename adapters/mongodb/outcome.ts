@@ -21,9 +21,9 @@ const DUPLICATE = 11000
 
 /**
  * Codes whose meaning does not change by asking again: BadValue, FailedToParse, Unauthorized, AuthenticationFailed,
- * IllegalOperation, UnknownError of a missing command, DocumentValidationFailure, CommandNotSupported, BSONObjectTooLarge.
+ * IllegalOperation, UnknownError of a missing command, DocumentValidationFailure, CommandNotSupported, APIStrictError, BSONObjectTooLarge.
  */
-const PERMANENT: ReadonlySet<number> = new Set([2, 9, 13, 18, 20, 59, 115, 121, 10334, 17280, 8000])
+const PERMANENT: ReadonlySet<number> = new Set([2, 9, 13, 18, 20, 59, 115, 121, 323, 8000, 10334, 17280])
 
 /** Judges an unordered `insertMany`. */
 export function outcomeOfInsert(error: unknown, index: number): Outcome {

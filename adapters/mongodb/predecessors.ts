@@ -5,7 +5,6 @@ import { firstVersions, type PreparedCommit } from '../../lib/log/prepare.ts'
 import type { Collections } from './collections.ts'
 import type { EventsDocument } from './documents.ts'
 import type { Positions } from './positions.ts'
-import { reaching } from './reaching.ts'
 
 /** Waits between looks, in milliseconds. */
 const PAUSES_MS: readonly number[] = [5, 20, 50, 100, 200, 500, 1_000]
@@ -46,9 +45,9 @@ async function find(
   const shape = { projection: { _id: 1 } }
   for (let tries = 0; ; tries++) {
     try {
-      const found = await reaching(collections.majorityEvents.findOne(holder, shape))
+      const found = await collections.reach(collections.majorityEvents.findOne(holder, shape))
       if (found) return found
-      if (!(await reaching(collections.events.findOne(holder, shape)))) return undefined
+      if (!(await collections.reach(collections.events.findOne(holder, shape)))) return undefined
     } catch (error) {
       if (!(error instanceof StoreUnavailableError)) throw error
     }

@@ -4,7 +4,6 @@ import type { JsonObject } from '../../lib/log/commit.ts'
 import type { ClaimOptions, NewWork, Work, Worker, WorkTable } from '../../lib/log/work-table.ts'
 import type { Collections } from './collections.ts'
 import type { WorkDocument } from './documents.ts'
-import { reaching } from './reaching.ts'
 
 /** A lane is asked for at most so many rows at a time. */
 const LANES_AT_ONCE = 16
@@ -40,7 +39,7 @@ export class MongoWork implements WorkTable {
         document: { _id: id, lane, dueAt, body: structuredClone(body) as Document, state: 'waiting', fence: 0 },
       },
     }))
-    await reaching(
+    await this.#collections.reach(
       this.#rows.bulkWrite(inserts, { ordered: false }).catch((error: unknown) => {
         if (!onlyDuplicates(error)) throw error // what is there already stays as it is
       }),
@@ -51,7 +50,9 @@ export class MongoWork implements WorkTable {
     await this.#giveBackLost()
     const full = [...(room ?? [])].filter(([, most]) => most <= 0).map(([lane]) => lane)
     const due = { state: 'waiting' as const, dueAt: { $lte: now } }
-    const lanes = await reaching(this.#rows.distinct('lane', { ...due, lane: { ...beginning(prefix), $nin: full } }))
+    const lanes = await this.#collections.reach(
+      this.#rows.distinct('lane', { ...due, lane: { ...beginning(prefix), $nin: full } }),
+    )
     const ids = inTurn(
       await this.#dueByLane(shuffled(lanes), due, (lane) => Math.min(perLane, limit, room?.get(lane) ?? perLane)),
     )
@@ -70,7 +71,7 @@ export class MongoWork implements WorkTable {
   }
 
   async reopen(id: string, { dueAt, body }: { readonly dueAt: number; readonly body: JsonObject }): Promise<boolean> {
-    const { matchedCount } = await reaching(
+    const { matchedCount } = await this.#collections.reach(
       this.#rows.updateOne(
         { _id: id, state: 'done' },
         {
@@ -84,12 +85,12 @@ export class MongoWork implements WorkTable {
   }
 
   async get(id: string): Promise<Work | undefined> {
-    const document = await reaching(this.#rows.findOne({ _id: id }))
+    const document = await this.#collections.reach(this.#rows.findOne({ _id: id }))
     return document ? workOf(document) : undefined
   }
 
   async nextDueAt(prefix: string = ''): Promise<number | undefined> {
-    const next = await reaching(
+    const next = await this.#collections.reach(
       this.#rows.findOne(
         { state: 'waiting', lane: beginning(prefix) },
         { sort: { dueAt: 1 }, projection: { dueAt: 1 } },
@@ -100,7 +101,7 @@ export class MongoWork implements WorkTable {
 
   async openByLane(): Promise<Map<string, number>> {
     const open = { $match: { state: { $in: ['waiting', 'held'] } } }
-    const counts = await reaching(
+    const counts = await this.#collections.reach(
       this.#rows
         .aggregate<{ _id: string; open: number }>([open, { $group: { _id: '$lane', open: { $sum: 1 } } }])
         .toArray(),
@@ -109,14 +110,16 @@ export class MongoWork implements WorkTable {
   }
 
   async sweep(doneBefore: number): Promise<number> {
-    const { deletedCount } = await reaching(this.#rows.deleteMany({ state: 'done', doneAt: { $lt: doneBefore } }))
+    const { deletedCount } = await this.#collections.reach(
+      this.#rows.deleteMany({ state: 'done', doneAt: { $lt: doneBefore } }),
+    )
     return deletedCount
   }
 
   /** Begins anywhere: one that was forgotten and comes back must not look as it did when it was taken for dead. */
   async beat(holder: string): Promise<void> {
     const id = `${this.#table}/${holder}`
-    await reaching(
+    await this.#collections.reach(
       this.#collections.workers.updateOne(
         { _id: id },
         [
@@ -134,16 +137,16 @@ export class MongoWork implements WorkTable {
   }
 
   async workers(): Promise<Worker[]> {
-    const documents = await reaching(this.#collections.workers.find({ table: this.#table }).toArray())
+    const documents = await this.#collections.reach(this.#collections.workers.find({ table: this.#table }).toArray())
     return documents.map(({ holder, beat }) => ({ holder, beat }))
   }
 
   /** The worker is forgotten last: should this process die in between, another one frees the rest. */
   async takeOver({ holder, beat }: Worker): Promise<number> {
     const dead = { _id: `${this.#table}/${holder}`, beat }
-    if (!(await reaching(this.#collections.workers.findOne(dead)))) return 0
-    const { modifiedCount } = await reaching(this.#rows.updateMany({ holder, state: 'held' }, FREE))
-    await reaching(this.#collections.workers.deleteOne(dead))
+    if (!(await this.#collections.reach(this.#collections.workers.findOne(dead)))) return 0
+    const { modifiedCount } = await this.#collections.reach(this.#rows.updateMany({ holder, state: 'held' }, FREE))
+    await this.#collections.reach(this.#collections.workers.deleteOne(dead))
     return modifiedCount
   }
 
@@ -161,7 +164,7 @@ export class MongoWork implements WorkTable {
           .limit(mostOf(lane))
           .toArray(),
       )
-      for (const lane of await reaching(Promise.all(rows))) found.push(lane.map(({ _id }) => _id))
+      for (const lane of await this.#collections.reach(Promise.all(rows))) found.push(lane.map(({ _id }) => _id))
     }
     return found
   }
@@ -170,8 +173,10 @@ export class MongoWork implements WorkTable {
     const claim = randomBytes(9).toString('base64url')
     try {
       const taken = { $set: { state: 'held' as const, holder, claim }, $inc: { fence: 1 } }
-      await reaching(this.#rows.updateMany({ _id: { $in: [...ids] }, state: 'waiting' }, taken))
-      const documents = await reaching(this.#rows.find({ _id: { $in: [...ids] }, claim, state: 'held' }).toArray())
+      await this.#collections.reach(this.#rows.updateMany({ _id: { $in: [...ids] }, state: 'waiting' }, taken))
+      const documents = await this.#collections.reach(
+        this.#rows.find({ _id: { $in: [...ids] }, claim, state: 'held' }).toArray(),
+      )
       const order = new Map(ids.map((id, index) => [id, index]))
       return documents.sort((a, b) => Number(order.get(a._id)) - Number(order.get(b._id))).map(workOf)
     } catch (error) {
@@ -183,13 +188,15 @@ export class MongoWork implements WorkTable {
   async #giveBackLost(): Promise<void> {
     if (this.#lost.size === 0) return
     const lost = [...this.#lost]
-    await reaching(this.#rows.updateMany({ claim: { $in: lost }, state: 'held' }, FREE))
+    await this.#collections.reach(this.#rows.updateMany({ claim: { $in: lost }, state: 'held' }, FREE))
     for (const claim of lost) this.#lost.delete(claim)
   }
 
   async #ifMine({ id, holder, fence }: Work, change: Document): Promise<boolean> {
     if (holder === undefined) return false
-    const { matchedCount } = await reaching(this.#rows.updateOne({ _id: id, state: 'held', holder, fence }, change))
+    const { matchedCount } = await this.#collections.reach(
+      this.#rows.updateOne({ _id: id, state: 'held', holder, fence }, change),
+    )
     return matchedCount === 1
   }
 

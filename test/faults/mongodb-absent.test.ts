@@ -108,6 +108,20 @@ describe('a MongoDB server that does not answer any more', () => {
     await follower.ended
   })
 
+  it('is told to those who read, or do the work of the log, within ten seconds when it hangs', async () => {
+    log.proxy.stall()
+    for (const call of [
+      () => store.latest('Thing:v'),
+      () => store.readStreams(['Thing:v']),
+      () => store.end(),
+      () => store.consumers.list(),
+      () => store.work('deliveries').claim({ holder: 'me', now: 0, limit: 1, perLane: 1 }),
+    ]) {
+      const { ms } = await within(11_000, rejectsWith('STORE_UNAVAILABLE', call))
+      assert.ok(ms >= 10_000, `${ms} ms`)
+    }
+  })
+
   it('is told to those who read, and the next read is answered', async () => {
     log.proxy.dropBefore({ times: 6 })
     for (const read of [
