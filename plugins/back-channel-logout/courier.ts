@@ -1,0 +1,127 @@
+import {
+  AlreadyClaimedError,
+  type EventStore,
+  type Logger,
+  type NewCommit,
+  type Work,
+  type WorkTable,
+} from '../../lib/index.ts'
+import { alreadySettled } from './already-settled.ts'
+import { type Attempt, type AttemptParts, attempt } from './attempt.ts'
+import type { Circuits, Pass } from './circuits.ts'
+import { fromBody, step, toBody } from './delivery.ts'
+import { tellOfNobody, tellOfStep } from './delivery-lines.ts'
+import type { DeliveryPolicy } from './delivery-policy.ts'
+import { insist } from './insist.ts'
+import { judge } from './judge.ts'
+import { commitOfNobody, commitOfStep } from './outcome-events.ts'
+
+/** What the courier works with. */
+export interface CourierParts extends AttemptParts {
+  readonly store: EventStore
+  readonly work: WorkTable
+  readonly policy: DeliveryPolicy
+  readonly logger: Logger
+  /** From 0 up to 1. */
+  readonly random: () => number
+}
+
+/** When a delivery that failed in an unforeseen way is tried again, in milliseconds. */
+const SET_ASIDE_MS = 60_000
+
+/**
+ * Takes one claimed delivery through an attempt, and gives it back or finishes it. The outcome is recorded before the
+ * work is finished: killed in between, an RP is told twice, never not at all.
+ */
+export class Courier {
+  readonly #parts: CourierParts
+  readonly #circuits: Circuits
+  readonly #stopping: AbortSignal
+  readonly #hurry: AbortSignal
+
+  /**
+   * @param stopping - aborts when the store is not to be insisted upon any more
+   * @param hurry - aborts when attempts in flight are to end
+   */
+  constructor(parts: CourierParts, circuits: Circuits, stopping: AbortSignal, hurry: AbortSignal) {
+    this.#parts = parts
+    this.#circuits = circuits
+    this.#stopping = stopping
+    this.#hurry = hurry
+  }
+
+  /** Never rejects. */
+  async carry(work: Work): Promise<void> {
+    try {
+      await this.#deliver(work)
+    } catch (error) {
+      await this.#setAside(work, error)
+    }
+  }
+
+  async #deliver(work: Work): Promise<void> {
+    const { policy, clock, random, provider, store, logger } = this.#parts
+    const delivery = fromBody(work.body)
+    const pass = this.#circuits.pass(work.lane, clock.monotonic())
+    if (!pass) {
+      await this.#insist(() => this.#parts.work.putBack(work, work))
+      return
+    }
+    if (await this.#insist(() => alreadySettled(store, work, delivery))) {
+      this.#circuits.unasked(pass)
+      await this.#insist(() => this.#parts.work.finish(work, clock.now()))
+      return
+    }
+    const tried = await attempt(this.#parts, delivery, this.#hurry)
+    if (this.#hurry.aborted) return // others take it over
+    if (tried.kind === 'nobody') {
+      this.#circuits.unasked(pass)
+      await this.#record(commitOfNobody(work.id, delivery, tried, provider.issuer))
+      await this.#insist(() => this.#parts.work.finish(work, clock.now()))
+      tellOfNobody(logger, delivery, tried)
+      return
+    }
+    const next = step(delivery, judge(tried.answer, clock.now()), policy, clock.now(), random())
+    this.#watchCircuit(work.lane, pass, tried)
+    await this.#record(commitOfStep(work.id, next, tried.tookMs, provider.issuer))
+    await this.#insist(() =>
+      next.kind === 'again'
+        ? this.#parts.work.putBack(work, { dueAt: next.dueAt, body: toBody(next.delivery) })
+        : this.#parts.work.finish(work, clock.now()),
+    )
+    tellOfStep(logger, work.id, next, tried.tookMs)
+  }
+
+  /** Something nobody foresaw must not keep a delivery in hand for as long as this process lives. */
+  async #setAside(work: Work, error: unknown): Promise<void> {
+    const { logger, clock } = this.#parts
+    logger.error({ err: error, delivery: work.id }, 'a delivery failed in an unforeseen way; it will be tried again')
+    await this.#parts.work
+      .putBack(work, { dueAt: clock.now() + SET_ASIDE_MS, body: work.body })
+      .catch((err) => logger.debug({ err, delivery: work.id }, 'a delivery could not be put back; others take it over'))
+  }
+
+  /** Another process may have settled it meanwhile: then that is how it is. */
+  async #record(commit: NewCommit): Promise<void> {
+    await this.#insist(async () => {
+      try {
+        await this.#parts.store.append(commit)
+      } catch (error) {
+        if (!(error instanceof AlreadyClaimedError)) throw error
+      }
+    })
+  }
+
+  #insist<T>(write: () => Promise<T>): Promise<T> {
+    return insist(write, this.#parts, this.#stopping)
+  }
+
+  #watchCircuit(lane: string, pass: Pass, { answer, origin }: Extract<Attempt, { kind: 'tried' }>): void {
+    const { logger, clock } = this.#parts
+    const well = answer.kind === 'answered' && answer.status < 500 && answer.status !== 429
+    const change = this.#circuits.came(lane, pass, origin, well, clock.monotonic())
+    if (change === 'opened')
+      logger.warn({ rp: origin }, 'an RP fails again and again: its deliveries wait, and one at a time probes it')
+    if (change === 'closed') logger.info({ rp: origin }, 'an RP is back: its deliveries go on')
+  }
+}

@@ -1,0 +1,37 @@
+import type { Logger } from '../../lib/index.ts'
+import type { Attempt } from './attempt.ts'
+import type { Delivery, Step } from './delivery.ts'
+
+/** The logger's line on what an attempt came to. */
+export function tellOfStep(logger: Logger, id: string, next: Step, tookMs: number): void {
+  const { clientId, sessionUid, attempts } = next.delivery
+  const fields = {
+    session: sessionUid,
+    client_id: clientId,
+    delivery: id,
+    attempt: attempts,
+    took_ms: Math.round(tookMs),
+  }
+  if (next.kind === 'confirmed') logger.info({ ...fields, status: next.status }, `${clientId} confirmed the logout`)
+  else if (next.kind === 'rejected') {
+    logger.warn({ ...fields, status: next.status }, `${clientId} refuses to be told of a logout`)
+  } else if (next.kind === 'again') {
+    const again = { ...fields, why: failureOf(next), next_attempt_at: new Date(next.dueAt).toISOString() }
+    logger.warn(again, `${clientId} was not told of a logout; it will be tried again`)
+  } else {
+    logger.error({ ...fields, why: failureOf(next) }, `${clientId} could not be told of a logout: a dead letter`)
+  }
+}
+
+/** The logger's line on a delivery that nobody is there for any more. */
+export function tellOfNobody(
+  logger: Logger,
+  { clientId, sessionUid }: Delivery,
+  { why }: Extract<Attempt, { kind: 'nobody' }>,
+): void {
+  logger.warn({ session: sessionUid, client_id: clientId, why }, `${clientId} cannot be told of a logout any more`)
+}
+
+function failureOf({ error, status }: Extract<Step, { kind: 'again' | 'abandoned' }>): string {
+  return error ?? `HTTP ${status ?? '?'}`
+}
