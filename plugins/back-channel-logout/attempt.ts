@@ -1,15 +1,17 @@
-import type { Clock, KeyRing } from '../../lib/index.ts'
+import type { Clock, EventStore, KeyRing } from '../../lib/index.ts'
 import { uriProblem } from './client-metadata.ts'
 import type { Delivery } from './delivery.ts'
 import type { Answer } from './judge.ts'
 import { makeLogoutToken } from './logout-token.ts'
 import type { Network } from './network.ts'
 import type { OidcClient, OidcProvider } from './provider-internals.ts'
-import { sessionLogoutStream } from './session-logout-events.ts'
+import { type Abandoned, sessionLogoutStream } from './session-logout-events.ts'
+import { type StoredClient, storedClient } from './stored-client.ts'
 
 /** What an attempt works with. */
 export interface AttemptParts {
   readonly provider: OidcProvider
+  readonly store: EventStore
   readonly keys: KeyRing
   readonly network: Network
   readonly clock: Clock
@@ -19,34 +21,56 @@ export interface AttemptParts {
   readonly isInside: (clientId: string) => boolean
 }
 
+/** Why nobody is there to be told. */
+export type Absence = Exclude<Abandoned['why'], 'budget_spent'>
+
 /** How an attempt went. */
 export type Attempt =
-  /** The RP was asked, or could not be. */
-  | { readonly kind: 'tried'; readonly answer: Answer; readonly tookMs: number; readonly origin?: string }
+  | {
+      /** The RP was asked, or could not be. */
+      readonly kind: 'tried'
+      readonly answer: Answer
+      readonly tookMs: number
+      readonly origin?: string
+      /** This process does not know whom to ask. Another process of a rolling deployment may. */
+      readonly absence?: Absence
+    }
   /** There is nobody to be told any more. */
-  | { readonly kind: 'nobody'; readonly why: 'client_deleted' | 'no_uri' }
+  | { readonly kind: 'nobody'; readonly why: Absence }
+
+/** What the log says last of a client that is absent for good, and what to say while it does not. */
+const ABSENCES: Readonly<Record<Absence, { readonly sure: StoredClient; readonly error: string }>> = {
+  client_deleted: { sure: 'destroyed', error: 'this process does not know the client' },
+  no_uri: { sure: 'stored', error: 'the client has no backchannel_logout_uri in this process' },
+}
 
 /**
  * Sends one logout token: for the client as it is now, its URI too, since old domains must not receive subjects, and RPs
  * that moved must not miss logouts. Never throws. Everything happens within the time-out.
  */
 export async function attempt(parts: AttemptParts, delivery: Delivery, stopping: AbortSignal): Promise<Attempt> {
-  const { provider, clock, timeoutMs, development } = parts
+  const { provider, store, clock, timeoutMs, development } = parts
   const started = clock.monotonic()
   const over = new AbortController()
   const end = (): void => over.abort()
   const timer = clock.setTimeout(end, timeoutMs)
   stopping.addEventListener('abort', end, { once: true })
-  const failed = (error: string): Attempt => ({
+  const failed = (error: string, absence?: Absence): Attempt => ({
     kind: 'tried',
     answer: { kind: 'failed', error },
     tookMs: clock.monotonic() - started,
+    ...(absence && { absence }),
   })
+  const absent = async (why: Absence): Promise<Attempt> => {
+    const { sure, error } = ABSENCES[why]
+    const last = await within(storedClient(store, delivery.clientId), over.signal)
+    return last === sure ? { kind: 'nobody', why } : failed(error, why)
+  }
   try {
     const client = await within(provider.Client.find(delivery.clientId), over.signal)
-    if (!client) return { kind: 'nobody', why: 'client_deleted' }
+    if (!client) return await absent('client_deleted')
     const uri = client.backchannelLogoutUri
-    if (!uri) return { kind: 'nobody', why: 'no_uri' }
+    if (!uri) return await absent('no_uri')
     const problem = uriProblem(uri, development)
     if (problem !== undefined) return failed(`the client's backchannel_logout_uri ${problem}`)
     const token = await within(tokenFor(parts, client, delivery), over.signal)

@@ -1,11 +1,4 @@
-import {
-  AlreadyClaimedError,
-  type EventStore,
-  type Logger,
-  type NewCommit,
-  type Work,
-  type WorkTable,
-} from '../../lib/index.ts'
+import { AlreadyClaimedError, type Logger, type NewCommit, type Work, type WorkTable } from '../../lib/index.ts'
 import { alreadySettled } from './already-settled.ts'
 import { type Attempt, type AttemptParts, attempt } from './attempt.ts'
 import type { Circuits, Pass } from './circuits.ts'
@@ -18,7 +11,6 @@ import { commitOfNobody, commitOfStep } from './outcome-events.ts'
 
 /** What the courier works with. */
 export interface CourierParts extends AttemptParts {
-  readonly store: EventStore
   readonly work: WorkTable
   readonly policy: DeliveryPolicy
   readonly logger: Logger
@@ -82,8 +74,9 @@ export class Courier {
       return
     }
     const next = step(delivery, judge(tried.answer, clock.now()), policy, clock.now(), random())
-    this.#watchCircuit(work.lane, pass, tried)
-    await this.#record(commitOfStep(work.id, next, tried.tookMs, provider.issuer))
+    if (tried.absence === undefined) this.#watchCircuit(work.lane, pass, tried)
+    else this.#circuits.unasked(pass)
+    await this.#record(commitOfStep(work.id, next, tried, provider.issuer))
     await this.#insist(() =>
       next.kind === 'again'
         ? this.#parts.work.putBack(work, { dueAt: next.dueAt, body: toBody(next.delivery) })

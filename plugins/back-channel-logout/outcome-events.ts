@@ -7,7 +7,12 @@ import { type SessionLogoutEvent, toEvent } from './session-logout-events.ts'
 const ANSWER_CHARS = 1_000
 
 /** The commit that records what a step came to. */
-export function commitOfStep(id: string, step: Step, tookMs: number, issuer: string): NewCommit {
+export function commitOfStep(
+  id: string,
+  step: Step,
+  { tookMs, absence }: Extract<Attempt, { kind: 'tried' }>,
+  issuer: string,
+): NewCommit {
   const { clientId, sid, attempts } = step.delivery
   const common = { delivery: id, client_id: clientId }
   switch (step.kind) {
@@ -37,7 +42,7 @@ export function commitOfStep(id: string, step: Step, tookMs: number, issuer: str
         type: 'session_logout.back_channel.abandoned',
         ...common,
         attempts,
-        why: 'budget_spent',
+        why: absence ?? 'budget_spent',
       })
     case 'again': {
       const failure = {

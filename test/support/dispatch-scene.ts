@@ -68,6 +68,12 @@ export class DispatchScene {
     this.#behaviours.set(clientId, behaviour)
   }
 
+  /** What the log says of a client that was registered at run time: those of the configuration are not in it. */
+  async recordClient(clientId: string, type: 'stored' | 'destroyed'): Promise<void> {
+    const [stream, ...also] = this.store.keys.streams('Client', clientId)
+    await this.store.append({ events: [{ stream, also, type, data: {} }] })
+  }
+
   behave(clientId: string, behaviour: Behaviour): void {
     this.#behaviours.set(clientId, behaviour)
   }

@@ -114,22 +114,6 @@ describe('the dispatcher', () => {
     )
   })
 
-  it('gives up where the client was deleted or has no URI any more', async () => {
-    scene.client('gone')
-    scene.client('silent')
-    const [gone = ''] = await scene.owe('gone')
-    const [silent = ''] = await scene.owe('silent')
-    scene.clients.delete('gone')
-    scene.clients.set('silent', { clientId: 'silent', includeSid: () => false })
-    await scene.dispatcher()
-    await scene.clock.advance(0)
-    assert.equal((await scene.entry(gone)).why, 'client_deleted')
-    assert.equal((await scene.entry(silent)).why, 'no_uri')
-    assert.deepEqual(await scene.states([gone, silent]), { abandoned: 2 })
-    assert.deepEqual(scene.posts, [])
-    assert.equal(await scene.open(), 0)
-  })
-
   it('tries again where the token cannot be made, and where the URI is unusable for now', async () => {
     scene.client('encrypted')
     scene.client('rp', undefined, 'http://rp.example.com/')

@@ -111,6 +111,7 @@ describe('the dispatcher, with an RP that fails again and again', () => {
     await scene.dispatcher()
     await scene.clock.advance(0)
     scene.clients.delete('deleted')
+    await scene.recordClient('deleted', 'destroyed')
     scene.client('moved', up, 'https://new.example.com/')
     scene.behave('stays', up)
     await scene.clock.advance(600_000)
@@ -119,5 +120,16 @@ describe('the dispatcher, with an RP that fails again and again', () => {
       { confirmed: 20 },
       { confirmed: 20 },
     ])
+  })
+
+  it('is not stuck, and nobody waits longer, when this process does not know the client of the probe', async () => {
+    for (const id of ['unknown', 'stays']) scene.client(id, down, `https://rp.example.com/${id}`)
+    const uids = [await scene.owe('unknown', 20), await scene.owe('stays', 20)]
+    await scene.dispatcher()
+    await scene.clock.advance(0)
+    scene.clients.delete('unknown')
+    scene.behave('stays', up)
+    await scene.clock.advance(30_000)
+    assert.deepEqual(await Promise.all(uids.map((some) => scene.states(some))), [{ pending: 20 }, { confirmed: 20 }])
   })
 })
