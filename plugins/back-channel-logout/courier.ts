@@ -2,7 +2,7 @@ import { AlreadyClaimedError, type Logger, type NewCommit, type Work, type WorkT
 import { alreadySettled } from './already-settled.ts'
 import { type Attempt, type AttemptParts, attempt } from './attempt.ts'
 import type { Circuits, Pass } from './circuits.ts'
-import { fromBody, step, toBody } from './delivery.ts'
+import { type Delivery, fromBody, step, toBody } from './delivery.ts'
 import { tellOfNobody, tellOfStep } from './delivery-lines.ts'
 import type { DeliveryPolicy } from './delivery-policy.ts'
 import { insist } from './insist.ts'
@@ -52,14 +52,14 @@ export class Courier {
   }
 
   async #deliver(work: Work): Promise<void> {
-    const { policy, clock, random, provider, store, logger } = this.#parts
+    const { policy, clock, random, provider, logger } = this.#parts
     const delivery = fromBody(work.body)
     const pass = this.#circuits.pass(work.lane, clock.monotonic())
     if (!pass) {
       await this.#insist(() => this.#parts.work.putBack(work, work))
       return
     }
-    if (await this.#insist(() => alreadySettled(store, work, delivery))) {
+    if (await this.#wasSettled(work, delivery, pass)) {
       this.#circuits.unasked(pass)
       await this.#insist(() => this.#parts.work.finish(work, clock.now()))
       return
@@ -85,13 +85,22 @@ export class Courier {
     tellOfStep(logger, work.id, next, tried.tookMs)
   }
 
+  async #wasSettled(work: Work, delivery: Delivery, pass: Pass): Promise<boolean> {
+    try {
+      return await this.#insist(() => alreadySettled(this.#parts.store, work, delivery))
+    } catch (error) {
+      this.#circuits.unasked(pass)
+      throw error
+    }
+  }
+
   /** Something nobody foresaw must not keep a delivery in hand for as long as this process lives. */
   async #setAside(work: Work, error: unknown): Promise<void> {
     const { logger, clock } = this.#parts
     logger.error({ err: error, delivery: work.id }, 'a delivery failed in an unforeseen way; it will be tried again')
-    await this.#parts.work
-      .putBack(work, { dueAt: clock.now() + SET_ASIDE_MS, body: work.body })
-      .catch((err) => logger.debug({ err, delivery: work.id }, 'a delivery could not be put back; others take it over'))
+    await this.#insist(() =>
+      this.#parts.work.putBack(work, { dueAt: clock.now() + SET_ASIDE_MS, body: work.body }),
+    ).catch((err) => logger.warn({ err, delivery: work.id }, 'a delivery could not be put back; others take it over'))
   }
 
   /** Another process may have settled it meanwhile: then that is how it is. */

@@ -1,9 +1,14 @@
-import { type Clock, CommitInvalidError, CommitTooLargeError, type Logger } from '../../lib/index.ts'
+import { type Clock, EventStoreError, type Logger } from '../../lib/index.ts'
+import { isAway } from './store-away.ts'
 
 /** How long it waits between two tries at most, in milliseconds. */
 const WAIT_MOST_MS = 5_000
 
-/** What is known must be written down: goes on until the store takes it, or this process stops. */
+/**
+ * What is known must be written down: goes on until the store takes it, or this process stops.
+ *
+ * @throws what waiting does not mend, at once
+ */
 export async function insist<T>(
   write: () => Promise<T>,
   { clock, logger }: { readonly clock: Clock; readonly logger: Logger },
@@ -13,14 +18,20 @@ export async function insist<T>(
     try {
       return await write()
     } catch (error) {
-      if (stopping.aborted || isHopeless(error)) throw error
+      if (stopping.aborted || !mayPass(error)) throw error
       if (tries === 0) logger.warn({ err: error }, 'the outcome of a delivery cannot be recorded yet')
       await clock.sleep(Math.min(WAIT_MOST_MS, 50 * 2 ** tries), stopping)
     }
   }
 }
 
-/** Writing it again will not help: what is written is at fault, not the store. */
-function isHopeless(error: unknown): boolean {
-  return error instanceof CommitInvalidError || error instanceof CommitTooLargeError
+const MISTAKES = [TypeError, RangeError, ReferenceError, SyntaxError]
+
+/**
+ * Whether waiting may help. Not with what this package says of the data (an event that it does not know, a key that is
+ * missing), nor with a mistake in the code. What is none of either is the store's own trouble: a driver's, a disk's.
+ */
+function mayPass(error: unknown): boolean {
+  if (error instanceof EventStoreError) return isAway(error)
+  return !MISTAKES.some((Mistake) => error instanceof Mistake)
 }

@@ -1,5 +1,13 @@
 import assert from 'node:assert/strict'
-import { StoreUnavailableError } from '../../lib/index.ts'
+import {
+  CommitInvalidError,
+  EventTypeUnknownError,
+  KeyUnknownError,
+  OutcomeUnknownError,
+  StoreClosedError,
+  StoreRefusedError,
+  StoreUnavailableError,
+} from '../../lib/index.ts'
 import { DispatchScene, says } from '../support/dispatch-scene.ts'
 
 describe('the dispatcher and its store', () => {
@@ -66,4 +74,90 @@ describe('the dispatcher and its store', () => {
     await scene.clock.advance(0)
     assert.equal(await work.get(delivery), undefined)
   })
+
+  for (const error of [
+    new StoreUnavailableError('away'),
+    new StoreClosedError(),
+    new StoreRefusedError('a full disk'),
+    new OutcomeUnknownError('no answer'),
+    new Error('connection 7 to 10.0.0.1:27017 closed'),
+  ]) {
+    it(`waits with the RP's answer in hand where waiting may help: ${error.message}`, async () => {
+      const { uid } = await appendingFails(error, 300_000)
+      assert.deepEqual(scene.log.of(/unforeseen/), [])
+      await scene.clock.advance(5_000)
+      assert.equal((await scene.entry(uid)).state, 'confirmed')
+      assert.equal(scene.posts.length, 1)
+    })
+  }
+
+  for (const error of [
+    new KeyUnknownError('a key is missing'),
+    new CommitInvalidError('a field is missing'),
+    new EventTypeUnknownError('session_logout:uid', 'session_logout.invented'),
+    new TypeError('undefined is not an object'),
+  ]) {
+    it(`sets a delivery aside where waiting does not help, and tries it later: ${error.name}`, async () => {
+      const { uid } = await appendingFails(error, 0)
+      const [line, ...more] = scene.log.of(/unforeseen/)
+      assert.deepEqual([line?.level, line?.fields['err'], more], ['error', error, []])
+      assert.deepEqual((await scene.store.work('deliveries').get(String(line?.fields['delivery'])))?.holder, undefined)
+      await scene.clock.advance(59_999)
+      assert.equal(scene.posts.length, 1)
+      await scene.clock.advance(1_000)
+      assert.equal((await scene.entry(uid)).state, 'confirmed')
+    })
+  }
+
+  it('gives a delivery that it sets aside back as soon as the work table is there again', async () => {
+    const work = scene.store.work('deliveries')
+    const { putBack } = work
+    work.putBack = async () => {
+      throw new StoreUnavailableError('away')
+    }
+    const { uid } = await appendingFails(new KeyUnknownError('a key is missing'), 30_000)
+    work.putBack = putBack
+    await scene.clock.advance(66_000)
+    assert.equal((await scene.entry(uid)).state, 'confirmed')
+  })
+
+  it('probes with another delivery, where that of the probe cannot be read', async () => {
+    scene.client('rp', () => says(503))
+    const uids = await scene.owe('rp', 6)
+    await inOtherHandsBefore()
+    await scene.dispatcher({ concurrencyPerClient: 6 })
+    await scene.clock.advance(0)
+    const { read } = scene.store
+    scene.store.read = async () => {
+      throw new EventTypeUnknownError('session_logout:uid', 'session_logout.invented')
+    }
+    await scene.clock.advance(30_000)
+    assert.ok(scene.log.of(/unforeseen/).length > 0)
+    scene.store.read = read
+    scene.behave('rp', () => says(200))
+    await scene.clock.advance(120_000)
+    assert.deepEqual(await scene.states(uids), { confirmed: 6 })
+  })
+
+  /** A process had all deliveries in hand, and died: from now on the log is asked whether they were settled. */
+  async function inOtherHandsBefore(): Promise<void> {
+    const work = scene.store.work('deliveries')
+    await work.beat('dead')
+    await work.claim({ holder: 'dead', now: scene.clock.now(), limit: 100, perLane: 100 })
+    for (const worker of await work.workers()) await work.takeOver(worker)
+  }
+
+  /** One delivery, answered with 200, while the store fails so for that long. */
+  async function appendingFails(error: Error, ms: number): Promise<{ uid: string }> {
+    scene.client('rp')
+    const [uid = ''] = await scene.owe('rp')
+    const { append } = scene.store
+    scene.store.append = async () => {
+      throw error
+    }
+    await scene.dispatcher()
+    await scene.clock.advance(ms)
+    scene.store.append = append
+    return { uid }
+  }
 })
