@@ -54,6 +54,7 @@ export async function attempt(parts: AttemptParts, delivery: Delivery, stopping:
   const over = new AbortController()
   const end = (): void => over.abort()
   const timer = clock.setTimeout(end, timeoutMs)
+  if (stopping.aborted) end()
   stopping.addEventListener('abort', end, { once: true })
   const failed = (error: string, absence?: Absence): Attempt => ({
     kind: 'tried',

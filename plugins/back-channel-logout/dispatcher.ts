@@ -3,6 +3,7 @@ import { setMaxListeners } from 'node:events'
 import type { Work } from '../../lib/index.ts'
 import { Circuits } from './circuits.ts'
 import { Courier, type CourierParts } from './courier.ts'
+import { inTime } from './in-time.ts'
 import { lanePrefix } from './planner.ts'
 import { Signs } from './signs-of-life.ts'
 
@@ -17,6 +18,9 @@ const NAP_MS = 1_000
 
 /** How long what is in flight may take once it is stopped, in milliseconds. */
 const GRACE_MS = 10_000
+
+/** How long stopping may take in all, in milliseconds: the grace, and a little for the store to take the work back. */
+const STOP_MS = GRACE_MS + 2_000
 
 /** Finished work is kept so long, in milliseconds, so that a late planner cannot make it again. */
 const KEPT_MS = 24 * 3_600_000
@@ -38,6 +42,7 @@ export class Dispatcher {
   #napping: AbortController | undefined
   #woken = false
   #running: Promise<void> | undefined
+  #stopped: Promise<void> | undefined
   #sweptAt = 0
 
   constructor(parts: DispatcherParts) {
@@ -60,12 +65,31 @@ export class Dispatcher {
     this.#napping?.abort()
   }
 
-  /** Claims nothing more, lets what is in flight end, gives the rest to others. Idempotent. */
-  async stop(): Promise<void> {
+  /**
+   * Claims nothing more, lets what is in flight end, gives the rest to others; within `STOP_MS`, whatever the database
+   * does. Idempotent.
+   */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop()
+    return this.#stopped
+  }
+
+  async #stop(): Promise<void> {
+    const { clock, logger } = this.#parts
     this.#stopping.abort()
     this.wake()
-    await this.#running
+    if (await inTime(this.#end(), clock, STOP_MS)) return
+    this.#signs.fallSilent()
+    const left = { in_flight: this.#inFlight.size }
+    logger.warn(
+      left,
+      'the deliveries in hand could not be ended in time, the store does not answer; others take them over',
+    )
+  }
+
+  async #end(): Promise<void> {
     const timer = this.#parts.clock.setTimeout(() => this.#hurry.abort(), GRACE_MS)
+    await this.#running
     await Promise.all(this.#inFlight.keys())
     timer.cancel()
     await this.#signs.stop()
@@ -78,6 +102,7 @@ export class Dispatcher {
       this.#woken = false
       try {
         const claimed = await this.#claim()
+        if (this.#stopping.signal.aborted) return await this.#putBack(claimed)
         for (const work of claimed) this.#begin(work)
         await this.#sweep()
         failing = false
@@ -104,6 +129,11 @@ export class Dispatcher {
       perLane: policy.concurrencyPerClient,
       room: this.#room(),
     })
+  }
+
+  /** Others may believe this process to be gone by now, and would not look for what it holds. */
+  async #putBack(claimed: readonly Work[]): Promise<void> {
+    await Promise.all(claimed.map((work) => this.#parts.work.putBack(work, work)))
   }
 
   /** How many more each lane may take: less what is in flight, and what its circuit lets through. */

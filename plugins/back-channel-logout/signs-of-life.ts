@@ -18,7 +18,7 @@ export class Signs {
   readonly #seen = new Map<string, { readonly worker: Worker; readonly since: number }>()
   #timer: Timer | undefined
   #beating: Promise<void> = Promise.resolve()
-  #stopped = false
+  #silent = false
 
   constructor(work: WorkTable, holder: string, clock: Clock, logger: Logger) {
     this.#work = work
@@ -33,11 +33,15 @@ export class Signs {
     this.#next()
   }
 
+  /** Shows that it lives no more: others take over what this process still holds. */
+  fallSilent(): void {
+    this.#silent = true
+    this.#timer?.cancel()
+  }
+
   /** Frees whatever this process still holds, so that nobody has to wait for it. */
   async stop(): Promise<void> {
-    if (this.#stopped) return
-    this.#stopped = true
-    this.#timer?.cancel()
+    this.fallSilent()
     await this.#beating
     try {
       const me = (await this.#work.workers()).find(({ holder }) => holder === this.#holder)
@@ -48,7 +52,7 @@ export class Signs {
   }
 
   #next(): void {
-    if (this.#stopped) return
+    if (this.#silent) return
     this.#timer = this.#clock.setTimeout(() => {
       this.#beating = this.#beat().then(() => this.#next())
     }, BEAT_MS)
