@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { portOutsideEphemeralRange } from '../support/free-port.ts'
 import { startServer } from '../support/mongo-server.ts'
 import { testClient } from '../support/op.ts'
+import { TcpProxy } from '../support/tcp-proxy.ts'
 import { wholeFlow } from './flow.ts'
 
 const ROUNDS = 6
@@ -20,19 +21,24 @@ interface Contestant {
 
 const server = await startServer({ durable: true })
 console.log(`server: ${server.kind}; ${ROUNDS} rounds of ${SECONDS} s each, in turns`)
-const contestants = [await contestant('crud'), await contestant('eventstore')]
+const proxy = await TcpProxy.start(server.port)
+proxy.delay(1, 'request')
+const near = [await contestant('crud', server.uri), await contestant('eventstore', server.uri)]
+const far = [await contestant('crud', proxy.uri(server.uri)), await contestant('eventstore', proxy.uri(server.uri))]
 try {
-  for (const one of contestants) await costOfOne(one)
-  for (const inFlight of [1, 32]) await race(inFlight)
+  for (const one of near) await costOfOne(one)
+  for (const inFlight of [1, 32]) await race(near, inFlight, 'database on the same machine')
+  await race(far, 1, 'database 1 ms away')
 } finally {
-  for (const { process } of contestants) process.kill()
+  for (const { process } of [...near, ...far]) process.kill()
+  await proxy.stop()
   await server.stop()
 }
 
-async function contestant(kind: string): Promise<Contestant> {
+async function contestant(kind: string, uri: string): Promise<Contestant> {
   const port = await portOutsideEphemeralRange()
   const script = fileURLToPath(new URL('op-process.ts', import.meta.url))
-  const process = fork(script, [kind, server.uri, `bench_${kind}`, String(port)])
+  const process = fork(script, [kind, uri, `bench_${kind}_${port}`, String(port)])
   await once(process, 'message')
   return { kind, issuer: `http://127.0.0.1:${port}`, process, rates: [] }
 }
@@ -56,7 +62,7 @@ async function costOfOne(one: Contestant): Promise<void> {
   console.log(`${one.kind}: ${commands} commands a flow, ${documents} documents left`)
 }
 
-async function race(inFlight: number): Promise<void> {
+async function race(contestants: readonly Contestant[], inFlight: number, where: string): Promise<void> {
   for (const one of contestants) one.rates.length = 0
   for (let round = 0; round < ROUNDS; round++) {
     for (const one of round % 2 ? contestants.toReversed() : contestants) one.rates.push(await rate(one, inFlight))
@@ -65,7 +71,7 @@ async function race(inFlight: number): Promise<void> {
   const [first, second] = contestants
   const ratios = (second?.rates ?? []).map((value, round) => value / (first?.rates[round] ?? Number.NaN))
   console.log(
-    `${inFlight} in flight: crud ${crud.toFixed(1)}/s, eventstore ${eventstore.toFixed(1)}/s; ` +
+    `${inFlight} in flight, ${where}: crud ${crud.toFixed(1)}/s, eventstore ${eventstore.toFixed(1)}/s; ` +
       `ratio ${median(ratios).toFixed(2)} (${Math.min(...ratios).toFixed(2)} to ${Math.max(...ratios).toFixed(2)})`,
   )
 }
