@@ -1,23 +1,17 @@
 import {
-  Consumer,
   configuredGates,
   type FeatureGates,
   type Host,
-  type Logger,
-  type NewWork,
   OptionInvalidError,
   type Plugin,
   ProviderUnfitError,
-  type WorkTable,
 } from '../../lib/index.ts'
 import { BrokenClients } from './broken-clients.ts'
 import { withBackChannelLogout } from './client-metadata.ts'
-import { type Delivery, fromBody } from './delivery.ts'
+import { Deliveries } from './deliveries.ts'
 import { type DeliveryPolicy, policyOf } from './delivery-policy.ts'
 import { hideFromDiscovery } from './discovery.ts'
-import { Dispatcher } from './dispatcher.ts'
-import { guardedNetwork, type Network } from './network.ts'
-import { lanePrefix, PLANNER, plan } from './planner.ts'
+import type { Network } from './network.ts'
 import { internalsOf } from './provider-internals.ts'
 import { type Receipt, receiptOf } from './receipt.ts'
 import { fold } from './session-logout.ts'
@@ -52,11 +46,11 @@ export function backChannelLogout(options: BackChannelLogoutOptions = {}): BackC
   return new BackChannelLogout(options)
 }
 
+/** From one start to the next stop. */
 interface Running {
-  readonly host: Host
-  readonly planner: Consumer
-  readonly dispatcher: Dispatcher
-  readonly network: Network
+  readonly deliveries: Deliveries
+  readonly started: Promise<void>
+  stopped: Promise<void> | undefined
 }
 
 /** The plugin, and what it can be asked. */
@@ -67,6 +61,7 @@ export class BackChannelLogout implements Plugin {
   readonly #policy: DeliveryPolicy
   readonly #gates: FeatureGates
   readonly #brokenClients = new BrokenClients()
+  #host: Host | undefined
   #running: Running | undefined
 
   constructor(options: BackChannelLogoutOptions) {
@@ -86,71 +81,62 @@ export class BackChannelLogout implements Plugin {
   }
 
   async start(host: Host): Promise<void> {
-    if (this.#running) return
-    const provider = internalsOf(host.provider)
-    const { store, clock, logger } = host
-    // The session's end is recorded by what writes the session. Success here means: accepted.
-    provider.Client.prototype.backchannelLogout = async () => {}
-    this.#brokenClients.attach(provider, logger)
-    this.observer.attach({
-      provider,
-      keys: store.keys,
-      logger,
-      development: this.#development,
-      isOn: () => this.#isOn(),
-    })
-    const network = this.#options.network ?? guardedNetwork({ timeoutMs: this.#policy.timeoutMs })
-    const work = store.work('deliveries')
-    const inside = new Set(this.#options.allowInternal)
-    const dispatcher = new Dispatcher({
-      provider,
-      store,
-      keys: store.keys,
-      work,
-      network,
-      clock,
-      logger,
-      policy: this.#policy,
-      timeoutMs: this.#policy.timeoutMs,
-      development: this.#development,
-      isInside: (clientId) => inside.has(clientId),
-      isOn: () => this.#isOn(),
-      random: Math.random,
-    })
-    const planner = new Consumer({
-      store,
-      name: PLANNER,
-      clock,
-      logger,
-      handle: async (commits) => {
-        const owed = await plan(store, commits, clock.now())
-        if (owed.length === 0) return
-        await work.add(owed)
-        tellOfEnds(logger, owed)
-        dispatcher.wake()
-      },
-    })
-    this.#running = { host, planner, dispatcher, network }
-    // The cut-over: nobody is told of what ended before the first start.
-    await planner.start(await store.end())
-    await tellOfLeftovers(logger, work, provider.issuer)
-    await dispatcher.start()
+    await this.#running?.stopped
+    this.#assertMine(host)
+    this.#running ??= this.#begin(host)
+    try {
+      await this.#running.started
+    } catch (error) {
+      await this.stop()
+      throw error
+    }
   }
 
   async stop(): Promise<void> {
     const running = this.#running
     if (!running) return
-    await running.planner.stop()
-    await running.dispatcher.stop()
-    if (!this.#options.network) await running.network.close()
-    this.#running = undefined
+    running.stopped ??= running.deliveries.stop().finally(() => {
+      this.#running = undefined
+    })
+    await running.stopped
+  }
+
+  /** Its requests are observed in the name of its issuer from the first start on, also while it is stopped. */
+  #assertMine({ provider, store }: Host): void {
+    if (!this.#host || (this.#host.provider === provider && this.#host.store === store)) return
+    throw new ProviderUnfitError(
+      `this back-channel logout is that of ${this.#host.provider.issuer}: give each eventSourced() one of its own`,
+    )
+  }
+
+  #begin(host: Host): Running {
+    const provider = internalsOf(host.provider)
+    const { store, logger } = host
+    const inside = new Set(this.#options.allowInternal)
+    const development = this.#development
+    const isOn = (): boolean => this.#isOn()
+    this.#host = host
+    // The session's end is recorded by what writes the session. Success here means: accepted.
+    provider.Client.prototype.backchannelLogout = async () => {}
+    this.#brokenClients.attach(provider, logger)
+    this.observer.attach({ provider, keys: store.keys, logger, development, isOn })
+    const deliveries = new Deliveries({
+      host,
+      provider,
+      policy: this.#policy,
+      development,
+      isInside: (clientId) => inside.has(clientId),
+      isOn,
+      network: this.#options.network,
+    })
+    return { deliveries, started: deliveries.start(), stopped: undefined }
   }
 
   /** Which RP confirmed the end of a session, which is pending, which failed. Nothing ended yet: no ends. */
   async receipt(sessionUid: string): Promise<Receipt> {
-    if (!this.#running)
+    if (!this.#running || !this.#host)
       throw new ProviderUnfitError('back-channel logout is not started: call start() of eventSourced() first')
-    return receiptOf(fold(sessionUid, await this.#running.host.store.read(sessionLogoutStream(sessionUid))))
+    return receiptOf(fold(sessionUid, await this.#host.store.read(sessionLogoutStream(sessionUid))))
   }
 
   #isOn(): boolean {
@@ -160,30 +146,6 @@ export class BackChannelLogout implements Plugin {
   get #development(): boolean {
     return this.#options.development ?? false
   }
-}
-
-/** A line for each session: why it ended, and who is being told. */
-function tellOfEnds(logger: Logger, owed: readonly NewWork[]): void {
-  const bySession = bySessionUid(owed)
-  for (const [session, deliveries] of bySession) {
-    const rps = deliveries.map(({ clientId }) => clientId)
-    const reason = deliveries[0]?.reason
-    logger.info({ session, reason, rps }, `a session ended (${reason}): telling ${rps.join(', ')}`)
-  }
-}
-
-function bySessionUid(owed: readonly NewWork[]): Map<string, Delivery[]> {
-  const found = new Map<string, Delivery[]>()
-  for (const delivery of owed.map(({ body }) => fromBody(body))) {
-    found.set(delivery.sessionUid, [...(found.get(delivery.sessionUid) ?? []), delivery])
-  }
-  return found
-}
-
-async function tellOfLeftovers(logger: Logger, work: WorkTable, issuer: string): Promise<void> {
-  const lanes = [...(await work.openByLane())].filter(([lane]) => lane.startsWith(lanePrefix(issuer)))
-  const deliveries = lanes.reduce((sum, [, open]) => sum + open, 0)
-  if (deliveries > 0) logger.info({ deliveries }, 'logout tokens are owed from before the start: they are being sent')
 }
 
 const OPTIONS: ReadonlySet<string> = new Set([

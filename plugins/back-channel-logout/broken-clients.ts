@@ -9,14 +9,17 @@ import { isAway } from './store-away.ts'
  */
 export class BrokenClients {
   readonly #requests = new AsyncLocalStorage<RequestContext>()
+  readonly #attached = new WeakSet<OidcProvider['Client']>()
 
   /** Runs the rest of a request. */
   around<T>(ctx: RequestContext, next: () => Promise<T>): Promise<T> {
     return this.#requests.run(ctx, next)
   }
 
-  /** From now on the provider's clients are found so. */
+  /** From now on the provider's clients are found so. Idempotent: a provider may be started again. */
   attach({ Client }: OidcProvider, logger: Logger): void {
+    if (this.#attached.has(Client)) return
+    this.#attached.add(Client)
     const find = Client.find
     Client.find = async (id) => {
       try {

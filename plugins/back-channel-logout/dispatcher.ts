@@ -20,7 +20,7 @@ const NAP_MS = 1_000
 const GRACE_MS = 10_000
 
 /** How long stopping may take in all, in milliseconds: the grace, and a little for the store to take the work back. */
-const STOP_MS = GRACE_MS + 2_000
+export const STOP_MS: number = GRACE_MS + 2_000
 
 /** Finished work is kept so long, in milliseconds, so that a late planner cannot make it again. */
 const KEPT_MS = 24 * 3_600_000

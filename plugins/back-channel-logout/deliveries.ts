@@ -1,0 +1,105 @@
+import { Consumer, type Host, type Logger, type NewWork, type WorkTable } from '../../lib/index.ts'
+import { type Delivery, fromBody } from './delivery.ts'
+import type { DeliveryPolicy } from './delivery-policy.ts'
+import { Dispatcher, STOP_MS } from './dispatcher.ts'
+import { inTime } from './in-time.ts'
+import { guardedNetwork, type Network } from './network.ts'
+import { lanePrefix, PLANNER, plan } from './planner.ts'
+import type { OidcProvider } from './provider-internals.ts'
+
+/** What deliveries are made and sent with. */
+export interface DeliveriesParts {
+  readonly host: Host
+  readonly provider: OidcProvider
+  readonly policy: DeliveryPolicy
+  readonly development: boolean
+  readonly isInside: (clientId: string) => boolean
+  readonly isOn: () => boolean
+  /** The deployment's own, which is not closed here. Default: a guarded one. */
+  readonly network: Network | undefined
+}
+
+/** What runs beside the requests, from one start to the next stop: the planner, the dispatcher, and their network. */
+export class Deliveries {
+  readonly #parts: DeliveriesParts
+  readonly #work: WorkTable
+  readonly #network: Network
+  readonly #planner: Consumer
+  readonly #dispatcher: Dispatcher
+
+  constructor(parts: DeliveriesParts) {
+    const { host, provider, policy, development, isInside, isOn } = parts
+    const { store, clock, logger } = host
+    this.#parts = parts
+    this.#network = parts.network ?? guardedNetwork({ timeoutMs: policy.timeoutMs })
+    this.#work = store.work('deliveries')
+    this.#dispatcher = new Dispatcher({
+      provider,
+      store,
+      keys: store.keys,
+      work: this.#work,
+      network: this.#network,
+      clock,
+      logger,
+      policy,
+      timeoutMs: policy.timeoutMs,
+      development,
+      isInside,
+      isOn,
+      random: Math.random,
+    })
+    this.#planner = new Consumer({
+      store,
+      name: PLANNER,
+      clock,
+      logger,
+      handle: async (commits) => {
+        const owed = await plan(store, commits, clock.now())
+        if (owed.length === 0) return
+        await this.#work.add(owed)
+        tellOfEnds(logger, owed)
+        this.#dispatcher.wake()
+      },
+    })
+  }
+
+  async start(): Promise<void> {
+    const { host, provider } = this.#parts
+    // The cut-over: nobody is told of what ended before the first start.
+    await this.#planner.start(await host.store.end())
+    await tellOfLeftovers(host.logger, this.#work, provider.issuer)
+    await this.#dispatcher.start()
+  }
+
+  /** Also stops what has started only in part. */
+  async stop(): Promise<void> {
+    const { host, network } = this.#parts
+    const [planned] = await Promise.all([inTime(this.#planner.stop(), host.clock, STOP_MS), this.#dispatcher.stop()])
+    if (!planned) host.logger.warn({}, 'the planner could not be ended in time, the store does not answer')
+    if (!network) await this.#network.close()
+  }
+}
+
+/** A line for each session: why it ended, and who is being told. */
+function tellOfEnds(logger: Logger, owed: readonly NewWork[]): void {
+  const bySession = bySessionUid(owed)
+  for (const [session, deliveries] of bySession) {
+    const rps = deliveries.map(({ clientId }) => clientId)
+    const reason = deliveries[0]?.reason
+    logger.info({ session, reason, rps }, `a session ended (${reason}): telling ${rps.join(', ')}`)
+  }
+}
+
+function bySessionUid(owed: readonly NewWork[]): Map<string, Delivery[]> {
+  const found = new Map<string, Delivery[]>()
+  for (const delivery of owed.map(({ body }) => fromBody(body))) {
+    found.set(delivery.sessionUid, [...(found.get(delivery.sessionUid) ?? []), delivery])
+  }
+  return found
+}
+
+async function tellOfLeftovers(logger: Logger, work: WorkTable, issuer: string): Promise<void> {
+  const lanes = [...(await work.openByLane())].filter(([lane]) => lane.startsWith(lanePrefix(issuer)))
+  const deliveries = lanes.reduce((sum, [, open]) => sum + open, 0)
+  if (deliveries > 0) logger.info({ deliveries }, 'logout tokens are owed from before the start: they are being sent')
+}
