@@ -56,7 +56,8 @@ export class ProxiedConnection {
   /** Resets both sides: whoever waits for an answer learns at once that none will come. */
   cut(): void {
     for (const socket of [this.#client, this.#server]) {
-      if (socket.connecting) socket.destroy()
+      // One that is ending cannot be reset any more: the attempt fails, and the connection stays open for ever.
+      if (socket.connecting || socket.writableEnded) socket.destroy()
       else socket.resetAndDestroy()
     }
   }
