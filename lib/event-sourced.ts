@@ -53,6 +53,7 @@ export class EventSourced {
   readonly #oneCommit: OneCommit
   readonly #recentSessions = new RecentSessions()
   #provider: ProviderLike | undefined
+  readonly #running: Plugin[] = []
   #started: Promise<void> | undefined
 
   constructor(store: EventStore, options: EventSourcedOptions) {
@@ -109,9 +110,12 @@ export class EventSourced {
 
   async #start(provider: ProviderLike): Promise<void> {
     try {
-      if (!this.#provider) this.#attach(provider)
       const host = { store: this.#store, provider, clock: this.#clock, logger: this.#logger }
-      for (const plugin of this.#plugins) await plugin.start(host)
+      for (const plugin of this.#plugins) {
+        await plugin.start(host)
+        this.#running.push(plugin)
+      }
+      if (!this.#provider) this.#attach(provider)
     } catch (error) {
       await this.#stopPlugins()
       this.#started = undefined // it may go better the next time
@@ -135,8 +139,9 @@ export class EventSourced {
     this.#started = undefined
   }
 
+  /** Those that were started here: a plugin that was refused runs for somebody else. */
   async #stopPlugins(): Promise<void> {
-    for (const plugin of [...this.#plugins].reverse()) await plugin.stop()
+    for (const plugin of this.#running.splice(0).reverse()) await plugin.stop()
   }
 
   #surroundings(): UnitSurroundings {
