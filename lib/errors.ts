@@ -157,7 +157,11 @@ export class KeyUnknownError extends EventStoreError {
 export class SealBrokenError extends EventStoreError {
   readonly code = 'SEAL_BROKEN'
   constructor(stream: string, options?: ErrorOptions) {
-    super(`sealed data of ${stream} does not open: it was altered, or belongs to another stream`, options)
+    super(
+      `sealed data of ${stream} does not open: the secret under its key id is not the one it was sealed with, ` +
+        'or it was altered, or belongs to another stream',
+      options,
+    )
   }
 }
 

@@ -54,6 +54,7 @@ export class EventSourced {
   readonly #recentSessions = new RecentSessions()
   #provider: ProviderLike | undefined
   readonly #running: Plugin[] = []
+  readonly #adapters = new WeakSet<ProviderAdapter>()
   #started: Promise<void> | undefined
 
   constructor(store: EventStore, options: EventSourcedOptions) {
@@ -73,11 +74,22 @@ export class EventSourced {
         if (isUnavailable(error)) this.#oneCommit.unavailable(error)
       },
     }
-    this.adapter = (model) => new ModelAdapter(model, units)
+    this.adapter = (model) => {
+      const adapter = new ModelAdapter(model, units)
+      this.#adapters.add(adapter)
+      return adapter
+    }
   }
 
-  /** The provider's configuration with the adapter and what the plugins need. */
+  /**
+   * The provider's configuration with the adapter and what the plugins need.
+   *
+   * @throws OptionInvalidError (`OPTION_INVALID`) where the configuration contradicts that
+   */
   configure<const C extends object>(configuration: C): C {
+    if ('adapter' in configuration && configuration.adapter !== undefined) {
+      throw new OptionInvalidError('adapter', 'is set by configure(): leave it out')
+    }
     let complete = configuration
     for (const plugin of this.#plugins) complete = plugin.configure?.(complete) ?? complete
     return { ...complete, adapter: this.adapter }
@@ -98,7 +110,8 @@ export class EventSourced {
     if (
       typeof provider?.use !== 'function' ||
       typeof provider.issuer !== 'string' ||
-      typeof provider.Session !== 'function'
+      typeof provider.Session !== 'function' ||
+      !this.#isOnTheLog(provider)
     ) {
       return Promise.reject(
         new ProviderUnfitError('start() needs the Provider instance that configure() was called for'),
@@ -121,6 +134,11 @@ export class EventSourced {
       this.#started = undefined // it may go better the next time
       throw error
     }
+  }
+
+  /** Whether the provider's adapter is ours: a forgotten `configure()` would keep its state in memory, and nobody notice. */
+  #isOnTheLog({ Client }: ProviderLike): boolean {
+    return Client.adapter !== undefined && this.#adapters.has(Client.adapter)
   }
 
   #attach(provider: ProviderLike): void {
@@ -206,7 +224,11 @@ function assertOptions(store: EventStore, options: EventSourcedOptions): void {
   if (options.plugins !== undefined && !Array.isArray(options.plugins))
     throw new OptionInvalidError('plugins', 'must be an array')
   const names = new Set<string>()
-  for (const { name } of options.plugins ?? []) {
+  for (const [index, plugin] of (options.plugins ?? []).entries()) {
+    const { name, start, stop } = plugin ?? {}
+    if (typeof name !== 'string' || typeof start !== 'function' || typeof stop !== 'function') {
+      throw new OptionInvalidError(`plugins[${index}]`, 'must be a plugin, as backChannelLogout() returns one')
+    }
     if (names.has(name)) throw new OptionInvalidError('plugins', `has two plugins called "${name}"`)
     names.add(name)
   }

@@ -3,6 +3,7 @@ import { type Clock, systemClock, type Timer } from '../clock.ts'
 import {
   ConsumerStoppedError,
   LeaseLostError,
+  OptionInvalidError,
   OutcomeUnknownError,
   StoreClosedError,
   StoreUnavailableError,
@@ -58,7 +59,9 @@ export class Consumer {
   /** Interruptions since something was handled last. */
   #interruptions = 0
 
+  /** @throws OptionInvalidError (`OPTION_INVALID`) */
   constructor(options: ConsumerOptions) {
+    assertOptions(options)
     this.#options = { clock: systemClock, logger: silent, ...options }
   }
 
@@ -73,6 +76,12 @@ export class Consumer {
    * @param from - the position that a new consumer starts after
    */
   async start(from: number): Promise<void> {
+    if (!Number.isSafeInteger(from) || from < 0) {
+      throw new OptionInvalidError(
+        'from',
+        'must be a position: 0 for the whole log, `await store.end()` for what comes',
+      )
+    }
     if (this.#running !== undefined) return
     await this.#options.store.consumers.ensure(this.#options.name, from)
     this.#running = this.#run()
@@ -218,4 +227,28 @@ function isAway(error: unknown): boolean {
   return (
     error instanceof StoreUnavailableError || error instanceof StoreClosedError || error instanceof OutcomeUnknownError
   )
+}
+
+const OPTIONS: ReadonlySet<string> = new Set([
+  'store',
+  'name',
+  'clock',
+  'logger',
+  'handle',
+  'onFailure',
+  'tries',
+  'leaseMs',
+])
+
+function assertOptions(options: ConsumerOptions): void {
+  const { store, name, handle, onFailure } = options
+  for (const option of Object.keys(options)) {
+    if (!OPTIONS.has(option)) throw new OptionInvalidError(option, `is not known; known are ${[...OPTIONS].join(', ')}`)
+  }
+  if (typeof store?.subscribe !== 'function') throw new OptionInvalidError('store', 'must be an EventStore')
+  if (typeof name !== 'string' || name === '') throw new OptionInvalidError('name', 'must be text')
+  if (typeof handle !== 'function') throw new OptionInvalidError('handle', 'must be a function that takes commits')
+  if (onFailure !== undefined && onFailure !== 'stop' && onFailure !== 'park') {
+    throw new OptionInvalidError('onFailure', "must be 'stop' or 'park'")
+  }
 }

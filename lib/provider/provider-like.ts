@@ -5,7 +5,7 @@ import type { RequestContext } from './request-context.ts'
 export interface ProviderLike {
   readonly issuer: string
   use(middleware: (ctx: RequestContext, next: () => Promise<unknown>) => Promise<void>): unknown
-  readonly Client: { find(id: string): Promise<unknown> }
+  readonly Client: { find(id: string): Promise<unknown>; readonly adapter?: ProviderAdapter }
   readonly Session: unknown
 }
 

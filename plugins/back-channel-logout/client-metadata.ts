@@ -50,7 +50,7 @@ function invalidClientMetadata(description: string): Error {
 interface ProviderConfiguration {
   readonly clients?: readonly Readonly<Record<string, unknown>>[]
   readonly clientDefaults?: Readonly<Record<string, unknown>>
-  readonly features?: Readonly<Record<string, unknown>>
+  readonly features?: Readonly<Record<string, { readonly enabled?: boolean } | undefined>>
   readonly extraClientMetadata?: {
     readonly properties?: readonly string[]
     readonly validator?: (ctx: unknown, property: string, value: unknown, metadata: Record<string, unknown>) => void
@@ -65,6 +65,12 @@ interface ProviderConfiguration {
  */
 export function withBackChannelLogout<C extends object>(configuration: C, development: boolean): C {
   const given = configuration as ProviderConfiguration
+  if (given.features?.['backchannelLogout']?.enabled === false) {
+    throw new OptionInvalidError(
+      'features.backchannelLogout.enabled',
+      'must not be false: switch it off with backChannelLogout({ enabled: false })',
+    )
+  }
   for (const client of given.clients ?? []) assertClient(client, development)
   const extra = given.extraClientMetadata
   const complete: ProviderConfiguration = {

@@ -2,7 +2,13 @@ import assert from 'node:assert/strict'
 import { createServer, type RequestListener } from 'node:http'
 import Provider from 'oidc-provider'
 import { MemoryEventStore } from '../../adapters/memory/index.ts'
-import { type EventSourced, eventSourced, StoreUnavailableError } from '../../lib/index.ts'
+import {
+  Consumer,
+  type ConsumerOptions,
+  type EventSourced,
+  eventSourced,
+  StoreUnavailableError,
+} from '../../lib/index.ts'
 import { type BackChannelLogout, backChannelLogout } from '../../plugins/back-channel-logout/index.ts'
 import { listen, testConfiguration, withoutNotices } from '../support/op.ts'
 import { SteeredStore } from '../support/steered-store.ts'
@@ -47,6 +53,34 @@ describe('starting', () => {
   it('is refused for another provider', async () => {
     await op.start(await provider())
     await assert.rejects(op.start(await provider('http://127.0.0.1:3001')), { code: 'PROVIDER_UNFIT' })
+  })
+
+  it('is refused for a provider that was made without configure(), whose state would be elsewhere', async () => {
+    const configuration = await testConfiguration({})
+    const forgotten = withoutNotices(() => new Provider('http://127.0.0.1:3000', configuration))
+    await assert.rejects(op.start(forgotten), { code: 'PROVIDER_UNFIT' })
+  })
+
+  it('is not begun with what contradicts it', () => {
+    for (const [option, contradict] of [
+      ['adapter', () => op.configure({ adapter: () => ({}) })],
+      [
+        'features.backchannelLogout.enabled',
+        () => op.configure({ features: { backchannelLogout: { enabled: false } } }),
+      ],
+      ['plugins[0]', () => eventSourced(store, { plugins: [backChannelLogout as unknown as BackChannelLogout] })],
+      ['handle', () => new Consumer({ store, name: 'mine' } as unknown as ConsumerOptions)],
+      ['store', () => new Consumer({ name: 'mine', handle: async () => {} } as unknown as ConsumerOptions)],
+      ['handler', () => new Consumer({ store, name: 'mine', handler: 1 } as unknown as ConsumerOptions)],
+    ] as const) {
+      assert.throws(contradict, { code: 'OPTION_INVALID', option })
+    }
+  })
+
+  it('of a consumer needs a position', async () => {
+    const consumer = new Consumer({ store, name: 'mine', handle: async () => {} })
+    await assert.rejects(consumer.start(undefined as unknown as number), { code: 'OPTION_INVALID', option: 'from' })
+    assert.deepEqual(await store.consumers.list(), [])
   })
 
   it('that comes after the provider has begun to listen is told by the first request, which changes nothing', async () => {
