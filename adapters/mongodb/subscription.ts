@@ -53,6 +53,7 @@ export async function* subscription(
       if (!started) position = Math.max(position, await unlessAborted(signal, floorOf(collections)))
       started = true
       const run = await unlessAborted(signal, readRun(collections, position))
+      if (failing) logger.info({ position }, 'a subscription reads the log again')
       failing = false
       if (run.delivered.length > 0) {
         pause = POLL_MS.least

@@ -75,9 +75,8 @@ async function logout(ctx: Context, { openId, logger }: RpParts): Promise<void> 
 
 function playDead(ctx: Context, { outage, logger }: RpParts): void {
   outage.down = (ctx.request.body as { readonly down?: unknown } | undefined)?.down === 'yes'
-  logger.warn(
-    outage.down ? 'plays dead: its back-channel endpoint does not answer' : 'its back-channel endpoint is back',
-  )
+  if (outage.down) logger.warn('plays dead: its back-channel endpoint does not answer')
+  else logger.info('its back-channel endpoint is back')
   ctx.redirect('/')
   ctx.status = 303
 }

@@ -101,5 +101,9 @@ function bySessionUid(owed: readonly NewWork[]): Map<string, Delivery[]> {
 async function tellOfLeftovers(logger: Logger, work: WorkTable, issuer: string): Promise<void> {
   const lanes = [...(await work.openByLane())].filter(([lane]) => lane.startsWith(lanePrefix(issuer)))
   const deliveries = lanes.reduce((sum, [, open]) => sum + open, 0)
-  if (deliveries > 0) logger.info({ deliveries }, 'logout tokens are owed from before the start: they are being sent')
+  if (deliveries > 0)
+    logger.info(
+      { deliveries },
+      'logout tokens are owed from before the start: they go on, within 15 s where a process that died had them in hand',
+    )
 }
