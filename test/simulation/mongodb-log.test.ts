@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { simulate } from './mongodb-log.ts'
 
 const SEEDS = 2
-const SEED = Number(process.env['SEED'] ?? Date.now() % 2 ** 20)
+const SEED = Number(process.env['SEED'] ?? 1)
 
 describe('a simulated deployment on MongoDB with bad networks', function () {
   this.timeout(180_000)
