@@ -77,7 +77,10 @@ function patientTable<T extends object>(table: T): T {
     get(target, name) {
       const member: unknown = Reflect.get(target, name, target)
       if (typeof member !== 'function') return member
-      return (...args: unknown[]) => patiently(() => member.apply(target, args))
+      return (...args: unknown[]) => {
+        const given = structuredClone(args) // the caller may change it before it is asked again
+        return patiently(() => member.apply(target, given))
+      }
     },
   })
 }

@@ -111,7 +111,7 @@ export function attached(store: EventStore): Attachment {
     use: (one: Middleware) => {
       middleware = one
     },
-    Client: { find: async () => undefined },
+    Client: { find: async () => undefined, adapter: op.adapter('Client') },
     Session: class {},
   })
   if (!middleware) throw new Error('start() gave the provider no middleware')
