@@ -10,7 +10,6 @@ import { isUnavailable, OneCommit } from './provider/one-commit.ts'
 import type { ProviderAdapter, ProviderLike } from './provider/provider-like.ts'
 import { RecentSessions } from './provider/recent-sessions.ts'
 import { asProviderError, usedUp } from './provider/refusals.ts'
-import type { RequestContext } from './provider/request-context.ts'
 import { UnitOfWork } from './provider/unit-of-work.ts'
 import type { UnitSurroundings } from './provider/unit-surroundings.ts'
 
@@ -188,11 +187,12 @@ export class EventSourced {
 
   /**
    * A provider whose requests do not come through the middleware would have its sessions ended by each rotation: Koa
-   * takes its middleware when `callback()` or `listen()` is called, and `start()` came later.
+   * takes its middleware when `callback()` or `listen()` is called, and `start()` came later. All providers of a process
+   * share the context that is asked for: a request of another one is none of this one's.
    */
   #assertInFront(): void {
-    const { ctx } = (this.#provider?.constructor ?? {}) as { ctx?: RequestContext }
-    if (ctx?.oidc?.route === undefined || this.#oneCommit.isAround()) return
+    const { ctx } = (this.#provider?.constructor ?? {}) as { ctx?: { oidc?: { route?: string; provider?: unknown } } }
+    if (ctx?.oidc?.route === undefined || ctx.oidc.provider !== this.#provider || this.#oneCommit.isAround()) return
     throw new ProviderUnfitError(
       'a request did not come through the unit of work: call start() before callback(), listen() or mounting the provider',
     )

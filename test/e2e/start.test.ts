@@ -10,7 +10,7 @@ import {
   StoreUnavailableError,
 } from '../../lib/index.ts'
 import { type BackChannelLogout, backChannelLogout } from '../../plugins/back-channel-logout/index.ts'
-import { listen, testConfiguration, withoutNotices } from '../support/op.ts'
+import { Client, listen, Person, startOp, testClient, testConfiguration, withoutNotices } from '../support/op.ts'
 import { SteeredStore } from '../support/steered-store.ts'
 
 describe('starting', () => {
@@ -101,6 +101,26 @@ describe('starting', () => {
       server.closeAllConnections()
       await new Promise((resolve) => server.close(resolve))
     }
+  })
+
+  it('leaves a request of another provider alone, which may use the models of this one', async () => {
+    const other = new SteeredStore(new MemoryEventStore())
+    const made = await provider()
+    await op.start(made)
+    const found: unknown[] = []
+    const one = await startOp(other, {
+      configuration: {
+        extraTokenClaims: async () => {
+          found.push(await made.Client.find('nobody'))
+          return undefined
+        },
+      },
+    })
+    const code = (await new Person(one).authorize('rp')).get('code') ?? ''
+    assert.equal((await new Client(one, testClient('rp')).exchange(code)).status, 200)
+    assert.deepEqual(found, [undefined])
+    await one.stop()
+    await other.close()
   })
 })
 
