@@ -6,17 +6,17 @@ import {
   type Plugin,
   ProviderUnfitError,
 } from '../../lib/index.ts'
-import { BrokenClients } from './broken-clients.ts'
-import { withBackChannelLogout } from './client-metadata.ts'
-import { Deliveries } from './deliveries.ts'
-import { type DeliveryPolicy, policyOf } from './delivery-policy.ts'
+import { BrokenClients } from './clients/broken-clients.ts'
+import { withBackChannelLogout } from './clients/client-metadata.ts'
+import { Deliveries } from './delivery/deliveries.ts'
+import { type DeliveryPolicy, policyOf } from './delivery/delivery-policy.ts'
 import { hideFromDiscovery } from './discovery.ts'
-import type { Network } from './network.ts'
+import type { Network } from './network/network.ts'
 import { internalsOf } from './provider-internals.ts'
-import { type Receipt, receiptOf } from './receipt.ts'
-import { fold } from './session-logout.ts'
-import { sessionLogoutStream } from './session-logout-events.ts'
-import { BackChannelObserver } from './session-observer.ts'
+import { type Receipt, receiptOf } from './receipts/receipt.ts'
+import { fold } from './recording/session-logout.ts'
+import { sessionLogoutStream } from './recording/session-logout-events.ts'
+import { BackChannelObserver } from './recording/session-observer.ts'
 
 /** How back-channel logout is set up. All optional. */
 export interface BackChannelLogoutOptions {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import type { Configuration } from 'oidc-provider'
-import { uidOfStream } from '../../plugins/back-channel-logout/session-logout-events.ts'
+import { uidOfStream } from '../../plugins/back-channel-logout/recording/session-logout-events.ts'
 import { LogoutScene } from '../support/logout-scene.ts'
 import { Person } from '../support/op.ts'
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { MemoryEventStore } from '../../adapters/memory/index.ts'
 import type { EventStore } from '../../lib/index.ts'
-import { sessionLogoutStream, toEvent } from '../../plugins/back-channel-logout/session-logout-events.ts'
+import { sessionLogoutStream, toEvent } from '../../plugins/back-channel-logout/recording/session-logout-events.ts'
 import { LogoutScene } from '../support/logout-scene.ts'
 import { registered, terminated } from '../support/session-log.ts'
 

@@ -9,8 +9,8 @@ import {
   silent,
   systemClock,
 } from '../../lib/index.ts'
+import { PLANNER } from '../../plugins/back-channel-logout/delivery/planner.ts'
 import { type BackChannelLogout, backChannelLogout } from '../../plugins/back-channel-logout/index.ts'
-import { PLANNER } from '../../plugins/back-channel-logout/planner.ts'
 import type { OidcProvider } from '../../plugins/back-channel-logout/provider-internals.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { KeptLog } from '../support/kept-log.ts'

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { uidOfStream } from '../../plugins/back-channel-logout/session-logout-events.ts'
+import { uidOfStream } from '../../plugins/back-channel-logout/recording/session-logout-events.ts'
 import { Front } from '../support/front.ts'
 import { Person, testSigningKey } from '../support/op.ts'
 import { OpProcess } from '../support/op-process.ts'

@@ -1,14 +1,14 @@
 import type { ClientMetadata } from 'oidc-provider'
 import { MemoryEventStore } from '../../adapters/memory/index.ts'
 import type { Commit, EventStore } from '../../lib/index.ts'
+import { PLANNER } from '../../plugins/back-channel-logout/delivery/planner.ts'
 import {
   type BackChannelLogout,
   type BackChannelLogoutOptions,
   backChannelLogout,
   type Receipt,
 } from '../../plugins/back-channel-logout/index.ts'
-import { PLANNER } from '../../plugins/back-channel-logout/planner.ts'
-import { uidOfStream } from '../../plugins/back-channel-logout/session-logout-events.ts'
+import { uidOfStream } from '../../plugins/back-channel-logout/recording/session-logout-events.ts'
 import { type Op, type OpOptions, startOp } from './op.ts'
 import { type RelyingParty, startRp } from './rp.ts'
 

@@ -2,7 +2,7 @@
 // asked comes by IPC. It never outlives whoever started it.
 import type { ClientMetadata } from 'oidc-provider'
 import { backChannelLogout, type Receipt } from '../../plugins/back-channel-logout/index.ts'
-import { guardedNetwork } from '../../plugins/back-channel-logout/network.ts'
+import { guardedNetwork } from '../../plugins/back-channel-logout/network/network.ts'
 import { wholeLog } from '../contract/event-store/invariants.ts'
 import { type KillPoint, MortalNetwork, mortalStore } from './kill-point.ts'
 import { startOp } from './op.ts'

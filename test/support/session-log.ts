@@ -4,7 +4,7 @@ import {
   type SessionLogoutEvent,
   type Terminated,
   toEvent,
-} from '../../plugins/back-channel-logout/session-logout-events.ts'
+} from '../../plugins/back-channel-logout/recording/session-logout-events.ts'
 
 /** When the first commit of such a history was appended; each further one a second later. */
 export const FIRST_AT = 1_000_000

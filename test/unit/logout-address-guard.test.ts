@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { isSpecialUse, literalAddress } from '../../plugins/back-channel-logout/address-guard.ts'
+import { isSpecialUse, literalAddress } from '../../plugins/back-channel-logout/network/address-guard.ts'
 
 /** First and last address of each range, and the public ones right outside, where there are any. */
 interface Range {

@@ -9,8 +9,8 @@ import {
   released,
   room,
   sent,
-} from '../../plugins/back-channel-logout/circuit-breaker.ts'
-import { Circuits } from '../../plugins/back-channel-logout/circuits.ts'
+} from '../../plugins/back-channel-logout/delivery/circuit-breaker.ts'
+import { Circuits } from '../../plugins/back-channel-logout/delivery/circuits.ts'
 
 /** A circuit after so many failures in a row, at the moments given. */
 function failedTimes(failures: number, now: number): Circuit {

@@ -6,8 +6,8 @@ import {
   initiatorsProblem,
   uriProblem,
   withBackChannelLogout,
-} from '../../plugins/back-channel-logout/client-metadata.ts'
-import { REASONS } from '../../plugins/back-channel-logout/session-logout-events.ts'
+} from '../../plugins/back-channel-logout/clients/client-metadata.ts'
+import { REASONS } from '../../plugins/back-channel-logout/recording/session-logout-events.ts'
 
 const URI = 'https://rp.example.com/logout'
 

@@ -1,8 +1,14 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { type Delivery, fromBody, type Step, step, toBody } from '../../plugins/back-channel-logout/delivery.ts'
-import { DEFAULT_POLICY, type DeliveryPolicy } from '../../plugins/back-channel-logout/delivery-policy.ts'
-import type { Judgement } from '../../plugins/back-channel-logout/judge.ts'
+import {
+  type Delivery,
+  fromBody,
+  type Step,
+  step,
+  toBody,
+} from '../../plugins/back-channel-logout/delivery/delivery.ts'
+import { DEFAULT_POLICY, type DeliveryPolicy } from '../../plugins/back-channel-logout/delivery/delivery-policy.ts'
+import type { Judgement } from '../../plugins/back-channel-logout/delivery/judge.ts'
 
 const NOW = 1_000_000
 const MINUTE_MS = 60_000

@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { type Answer, type Judgement, judge, parseRetryAfter } from '../../plugins/back-channel-logout/judge.ts'
+import {
+  type Answer,
+  type Judgement,
+  judge,
+  parseRetryAfter,
+} from '../../plugins/back-channel-logout/delivery/judge.ts'
 
 const NOW = Date.parse('2026-01-01T00:00:00Z')
 const HOUR_MS = 3_600_000

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import type { LookupAddress } from 'node:dns'
-import { guardedNetwork, type Network, type Resolve } from '../../plugins/back-channel-logout/network.ts'
+import { guardedNetwork, type Network, type Resolve } from '../../plugins/back-channel-logout/network/network.ts'
 import { type Answering, answering } from '../support/answering.ts'
 
 const PUBLIC: LookupAddress = { address: '93.184.215.14', family: 4 }

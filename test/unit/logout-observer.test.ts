@@ -10,7 +10,7 @@ import {
   StoreUnavailableError,
 } from '../../lib/index.ts'
 import type { OidcClient, OidcProvider } from '../../plugins/back-channel-logout/provider-internals.ts'
-import { BackChannelObserver } from '../../plugins/back-channel-logout/session-observer.ts'
+import { BackChannelObserver } from '../../plugins/back-channel-logout/recording/session-observer.ts'
 import { KeptLog } from '../support/kept-log.ts'
 
 const session = {

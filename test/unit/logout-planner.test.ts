@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { MemoryEventStore } from '../../adapters/memory/index.ts'
 import type { Commit, NewEvent, NewWork } from '../../lib/index.ts'
-import { fromBody } from '../../plugins/back-channel-logout/delivery.ts'
-import { laneOf, lanePrefix, plan } from '../../plugins/back-channel-logout/planner.ts'
-import { type SessionLogoutEvent, toEvent } from '../../plugins/back-channel-logout/session-logout-events.ts'
+import { fromBody } from '../../plugins/back-channel-logout/delivery/delivery.ts'
+import { laneOf, lanePrefix, plan } from '../../plugins/back-channel-logout/delivery/planner.ts'
+import { type SessionLogoutEvent, toEvent } from '../../plugins/back-channel-logout/recording/session-logout-events.ts'
 import { registered, sent, terminated } from '../support/session-log.ts'
 
 const OP = 'https://op.example.com'

@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict'
 import { OptionInvalidError } from '../../lib/index.ts'
-import { DEFAULT_POLICY, type DeliveryPolicy, policyOf } from '../../plugins/back-channel-logout/delivery-policy.ts'
+import {
+  DEFAULT_POLICY,
+  type DeliveryPolicy,
+  policyOf,
+} from '../../plugins/back-channel-logout/delivery/delivery-policy.ts'
 
 const MINUTE_MS = 60_000
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import type { Payload, RequestContext } from '../../lib/index.ts'
-import { askingClient, reasonOfEnd, reasonOfRemoval } from '../../plugins/back-channel-logout/reason.ts'
+import { askingClient, reasonOfEnd, reasonOfRemoval } from '../../plugins/back-channel-logout/recording/reason.ts'
 
 /** A request at this route of an OP, which answers under the base URL whatever its issuer is called. */
 function request(

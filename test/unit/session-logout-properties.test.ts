@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { fold } from '../../plugins/back-channel-logout/session-logout.ts'
-import { REASONS, type SessionLogoutEvent } from '../../plugins/back-channel-logout/session-logout-events.ts'
+import { fold } from '../../plugins/back-channel-logout/recording/session-logout.ts'
+import { REASONS, type SessionLogoutEvent } from '../../plugins/back-channel-logout/recording/session-logout-events.ts'
 import { abandoned, attemptFailed, historyOf, registered, rejected, sent, terminated } from '../support/session-log.ts'
 
 const UID = 'uid'

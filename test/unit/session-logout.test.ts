@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict'
 import { EventTypeUnknownError } from '../../lib/index.ts'
-import { evolve, fold, nothing, type SessionLogout } from '../../plugins/back-channel-logout/session-logout.ts'
-import { REASONS, type SessionLogoutEvent, toEvent } from '../../plugins/back-channel-logout/session-logout-events.ts'
+import {
+  evolve,
+  fold,
+  nothing,
+  type SessionLogout,
+} from '../../plugins/back-channel-logout/recording/session-logout.ts'
+import {
+  REASONS,
+  type SessionLogoutEvent,
+  toEvent,
+} from '../../plugins/back-channel-logout/recording/session-logout-events.ts'
 import {
   abandoned,
   attemptFailed,

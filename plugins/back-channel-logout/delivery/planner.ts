@@ -1,7 +1,7 @@
-import type { Commit, EventStore, NewWork } from '../../lib/index.ts'
+import type { Commit, EventStore, NewWork } from '../../../lib/index.ts'
+import { fold, type SessionLogout, type Termination } from '../recording/session-logout.ts'
+import { sessionLogoutStream, uidOfStream } from '../recording/session-logout-events.ts'
 import { toBody } from './delivery.ts'
-import { fold, type SessionLogout, type Termination } from './session-logout.ts'
-import { sessionLogoutStream, uidOfStream } from './session-logout-events.ts'
 
 /** The name under which the planner remembers how far it got (the seed's `current_states`). */
 export const PLANNER = 'projections.notifications_back_channel_logout'

@@ -1,11 +1,11 @@
-import { AlreadyClaimedError, type Logger, type NewCommit, type Work, type WorkTable } from '../../lib/index.ts'
+import { AlreadyClaimedError, type Logger, type NewCommit, type Work, type WorkTable } from '../../../lib/index.ts'
+import { insist } from '../work/insist.ts'
 import { alreadySettled } from './already-settled.ts'
 import { type Attempt, type AttemptParts, attempt } from './attempt.ts'
 import type { Circuits, Pass } from './circuits.ts'
 import { type Delivery, fromBody, step, toBody } from './delivery.ts'
 import { tellOfNobody, tellOfStep } from './delivery-lines.ts'
 import type { DeliveryPolicy } from './delivery-policy.ts'
-import { insist } from './insist.ts'
 import { judge } from './judge.ts'
 import { commitOfNobody, commitOfStep } from './outcome-events.ts'
 

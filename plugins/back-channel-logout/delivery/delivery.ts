@@ -1,7 +1,7 @@
-import type { JsonObject } from '../../lib/index.ts'
+import type { JsonObject } from '../../../lib/index.ts'
+import type { Reason } from '../recording/session-logout-events.ts'
 import { BAD_REQUEST_DELAYS_MS, type DeliveryPolicy } from './delivery-policy.ts'
 import type { Judgement } from './judge.ts'
-import type { Reason } from './session-logout-events.ts'
 
 /** One logout token owed to one RP for one session end, as it lies in the work table. */
 export interface Delivery {

@@ -1,4 +1,4 @@
-import { type Clock, EventStoreError, type Logger } from '../../lib/index.ts'
+import { type Clock, EventStoreError, type Logger } from '../../../lib/index.ts'
 import { isAway } from './store-away.ts'
 
 /** How long it waits between two tries at most, in milliseconds. */

@@ -1,4 +1,4 @@
-import type { Logger } from '../../lib/index.ts'
+import type { Logger } from '../../../lib/index.ts'
 import type { Attempt } from './attempt.ts'
 import type { Delivery, Step } from './delivery.ts'
 

@@ -1,4 +1,4 @@
-import type { Commit, EventStore } from '../../lib/index.ts'
+import type { Commit, EventStore } from '../../../lib/index.ts'
 
 /** What became of a client last, by the log. Undefined: it is not in the log. Clients of the configuration are not. */
 export type StoredClient = 'stored' | 'destroyed' | undefined

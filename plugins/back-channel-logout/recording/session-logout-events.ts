@@ -1,4 +1,4 @@
-import type { JsonObject, NewEvent } from '../../lib/index.ts'
+import type { JsonObject, NewEvent } from '../../../lib/index.ts'
 
 /** Why a session ended, as a client may filter on it. */
 export type Reason =

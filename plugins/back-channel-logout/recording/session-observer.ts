@@ -8,12 +8,12 @@ import type {
   RequestContext,
   SessionChange,
   SessionObserver,
-} from '../../lib/index.ts'
-import { INITIATORS, initiatorsProblem, uriProblem } from './client-metadata.ts'
-import type { OidcClient, OidcProvider } from './provider-internals.ts'
+} from '../../../lib/index.ts'
+import { INITIATORS, initiatorsProblem, uriProblem } from '../clients/client-metadata.ts'
+import type { OidcClient, OidcProvider } from '../provider-internals.ts'
+import { isAway } from '../work/store-away.ts'
 import { askingClient, reasonOfEnd, reasonOfRemoval } from './reason.ts'
 import { type Reason, type Registered, sessionLogoutStream, type Terminated, toEvent } from './session-logout-events.ts'
-import { isAway } from './store-away.ts'
 
 /** What the observer works with. */
 export interface ObserverParts {

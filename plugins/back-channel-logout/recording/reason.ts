@@ -1,4 +1,4 @@
-import type { Payload, RequestContext } from '../../lib/index.ts'
+import type { Payload, RequestContext } from '../../../lib/index.ts'
 import type { Reason } from './session-logout-events.ts'
 
 /** Why a whole session ended, from the request in which its state went. */

@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { setMaxListeners } from 'node:events'
-import type { Work } from '../../lib/index.ts'
+import type { Work } from '../../../lib/index.ts'
+import { inTime } from '../work/in-time.ts'
+import { Signs } from '../work/signs-of-life.ts'
 import { Circuits } from './circuits.ts'
 import { Courier, type CourierParts } from './courier.ts'
-import { inTime } from './in-time.ts'
 import { lanePrefix } from './planner.ts'
-import { Signs } from './signs-of-life.ts'
 
 /** What the dispatcher works with. */
 export interface DispatcherParts extends CourierParts {

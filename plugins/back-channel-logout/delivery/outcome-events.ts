@@ -1,7 +1,7 @@
-import type { Claim, NewCommit } from '../../lib/index.ts'
+import type { Claim, NewCommit } from '../../../lib/index.ts'
+import { type SessionLogoutEvent, toEvent } from '../recording/session-logout-events.ts'
 import type { Attempt } from './attempt.ts'
 import type { Delivery, Step } from './delivery.ts'
-import { type SessionLogoutEvent, toEvent } from './session-logout-events.ts'
 
 /** So much of an RP's answer is kept. */
 const ANSWER_CHARS = 1_000

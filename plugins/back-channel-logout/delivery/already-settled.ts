@@ -1,7 +1,7 @@
-import type { EventStore, Work } from '../../lib/index.ts'
+import type { EventStore, Work } from '../../../lib/index.ts'
+import { fold } from '../recording/session-logout.ts'
+import { sessionLogoutStream } from '../recording/session-logout-events.ts'
 import type { Delivery } from './delivery.ts'
-import { fold } from './session-logout.ts'
-import { sessionLogoutStream } from './session-logout-events.ts'
 
 /**
  * Whether the log knows already how the delivery ended: a process that died between recording it and finishing the work

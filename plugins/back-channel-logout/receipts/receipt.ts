@@ -1,5 +1,5 @@
-import type { DeliveryState, SessionLogout } from './session-logout.ts'
-import type { Reason } from './session-logout-events.ts'
+import type { DeliveryState, SessionLogout } from '../recording/session-logout.ts'
+import type { Reason } from '../recording/session-logout-events.ts'
 
 /** What became of the end of a session, RP by RP. */
 export interface Receipt {

@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import type { Logger, RequestContext } from '../../lib/index.ts'
-import type { OidcProvider } from './provider-internals.ts'
-import { isAway } from './store-away.ts'
+import type { Logger, RequestContext } from '../../../lib/index.ts'
+import type { OidcProvider } from '../provider-internals.ts'
+import { isAway } from '../work/store-away.ts'
 
 /**
  * While a user logs out, a client that cannot be loaded is answered as absent: `end_session_confirm` loads every client

@@ -1,4 +1,4 @@
-import { type Commit, EventTypeUnknownError } from '../../lib/index.ts'
+import { type Commit, EventTypeUnknownError } from '../../../lib/index.ts'
 import {
   type AttemptFailed,
   isSessionLogout,

@@ -1,11 +1,11 @@
-import { Consumer, type Host, type Logger, type NewWork, type WorkTable } from '../../lib/index.ts'
+import { Consumer, type Host, type Logger, type NewWork, type WorkTable } from '../../../lib/index.ts'
+import { guardedNetwork, type Network } from '../network/network.ts'
+import type { OidcProvider } from '../provider-internals.ts'
+import { inTime } from '../work/in-time.ts'
 import { type Delivery, fromBody } from './delivery.ts'
 import type { DeliveryPolicy } from './delivery-policy.ts'
 import { Dispatcher, STOP_MS } from './dispatcher.ts'
-import { inTime } from './in-time.ts'
-import { guardedNetwork, type Network } from './network.ts'
 import { lanePrefix, PLANNER, plan } from './planner.ts'
-import type { OidcProvider } from './provider-internals.ts'
 
 /** What deliveries are made and sent with. */
 export interface DeliveriesParts {

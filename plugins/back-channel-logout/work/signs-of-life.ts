@@ -1,4 +1,4 @@
-import type { Clock, Logger, Timer, Worker, WorkTable } from '../../lib/index.ts'
+import type { Clock, Logger, Timer, Worker, WorkTable } from '../../../lib/index.ts'
 
 /** How often a process shows that it lives, in milliseconds. */
 const BEAT_MS = 2_000

@@ -1,4 +1,4 @@
-import { OptionInvalidError } from '../../lib/index.ts'
+import { OptionInvalidError } from '../../../lib/index.ts'
 
 /** How a delivery is tried. */
 export interface DeliveryPolicy {

@@ -4,7 +4,7 @@ import {
   StoreClosedError,
   StoreRefusedError,
   StoreUnavailableError,
-} from '../../lib/index.ts'
+} from '../../../lib/index.ts'
 
 /**
  * Whether the store was away, or did not say in time how it went. That tells nothing about what was asked for, and no

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { OidcClient, OidcProvider } from './provider-internals.ts'
+import type { OidcClient, OidcProvider } from '../provider-internals.ts'
 
 /** The member of `events` that makes a token a logout token (Back-Channel Logout 1.0 section 2.4). */
 const EVENT = 'http://schemas.openid.net/event/backchannel-logout'

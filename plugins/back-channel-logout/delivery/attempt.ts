@@ -1,12 +1,12 @@
-import type { Clock, EventStore, KeyRing } from '../../lib/index.ts'
-import { uriProblem } from './client-metadata.ts'
+import type { Clock, EventStore, KeyRing } from '../../../lib/index.ts'
+import { uriProblem } from '../clients/client-metadata.ts'
+import { type StoredClient, storedClient } from '../clients/stored-client.ts'
+import type { Network } from '../network/network.ts'
+import type { OidcClient, OidcProvider } from '../provider-internals.ts'
+import { type Abandoned, sessionLogoutStream } from '../recording/session-logout-events.ts'
 import type { Delivery } from './delivery.ts'
 import type { Answer } from './judge.ts'
 import { makeLogoutToken } from './logout-token.ts'
-import type { Network } from './network.ts'
-import type { OidcClient, OidcProvider } from './provider-internals.ts'
-import { type Abandoned, sessionLogoutStream } from './session-logout-events.ts'
-import { type StoredClient, storedClient } from './stored-client.ts'
 
 /** What an attempt works with. */
 export interface AttemptParts {
