@@ -1,6 +1,7 @@
 import type { Commit, NewEvent } from '../../lib/index.ts'
 import {
   type Registered,
+  type Replayed,
   type SessionLogoutEvent,
   type Terminated,
   toEvent,
@@ -40,7 +41,12 @@ export function terminated(scope: Terminated['scope'] = 'session', more: Partial
   }
 }
 
-export function sent(delivery: string, more: { readonly attempt?: number } = {}): SessionLogoutEvent {
+/** In the round after how many replays; absent: none. */
+interface InRound {
+  readonly round?: number
+}
+
+export function sent(delivery: string, more: InRound & { readonly attempt?: number } = {}): SessionLogoutEvent {
   return {
     type: 'session_logout.back_channel.sent',
     delivery,
@@ -53,7 +59,7 @@ export function sent(delivery: string, more: { readonly attempt?: number } = {})
   }
 }
 
-export function attemptFailed(delivery: string, attempt = 1): SessionLogoutEvent {
+export function attemptFailed(delivery: string, attempt = 1, more: InRound = {}): SessionLogoutEvent {
   return {
     type: 'session_logout.back_channel.attempt_failed',
     delivery,
@@ -61,10 +67,11 @@ export function attemptFailed(delivery: string, attempt = 1): SessionLogoutEvent
     attempt,
     status: 503,
     next_attempt_at: FIRST_AT + 60_000,
+    ...more,
   }
 }
 
-export function rejected(delivery: string): SessionLogoutEvent {
+export function rejected(delivery: string, more: InRound = {}): SessionLogoutEvent {
   return {
     type: 'session_logout.back_channel.rejected',
     delivery,
@@ -72,15 +79,21 @@ export function rejected(delivery: string): SessionLogoutEvent {
     attempt: 3,
     status: 400,
     answer: 'no',
+    ...more,
   }
 }
 
-export function abandoned(delivery: string): SessionLogoutEvent {
+export function abandoned(delivery: string, more: InRound = {}): SessionLogoutEvent {
   return {
     type: 'session_logout.back_channel.abandoned',
     delivery,
     client_id: 'rp',
     attempts: 11,
     why: 'budget_spent',
+    ...more,
   }
+}
+
+export function replayed(delivery: string, round = 1, actor = 'ops'): Replayed {
+  return { type: 'session_logout.back_channel.replayed', delivery, client_id: 'rp', round, actor }
 }

@@ -1,8 +1,21 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { fold } from '../../plugins/back-channel-logout/recording/session-logout.ts'
-import { REASONS, type SessionLogoutEvent } from '../../plugins/back-channel-logout/recording/session-logout-events.ts'
-import { abandoned, attemptFailed, historyOf, registered, rejected, sent, terminated } from '../support/session-log.ts'
+import { type DeliveryState, fold } from '../../plugins/back-channel-logout/recording/session-logout.ts'
+import {
+  REASONS,
+  roundOf,
+  type SessionLogoutEvent,
+} from '../../plugins/back-channel-logout/recording/session-logout-events.ts'
+import {
+  abandoned,
+  attemptFailed,
+  historyOf,
+  registered,
+  rejected,
+  replayed,
+  sent,
+  terminated,
+} from '../support/session-log.ts'
 
 const UID = 'uid'
 
@@ -11,6 +24,7 @@ const reason = fc.constantFrom(...REASONS)
 /** A sid belongs to one client. */
 const login = fc.tuple(client, fc.nat(3)).map(([name, n]) => ({ name, sid: `${name}-${n}` }))
 const place = fc.tuple(fc.nat(30), fc.nat(3)).map(([position, part]) => `${position}/0.${part}`)
+const inRound = fc.nat(2).map((round) => (round > 0 ? { round } : {}))
 
 const event: fc.Arbitrary<SessionLogoutEvent> = fc.oneof(
   fc
@@ -25,12 +39,37 @@ const event: fc.Arbitrary<SessionLogoutEvent> = fc.oneof(
     ),
   ),
   reason.map((why) => terminated('session', { reason: why })),
-  place.map((delivery) => sent(delivery)),
-  fc.tuple(place, fc.integer({ min: 1, max: 11 })).map(([delivery, attempt]) => attemptFailed(delivery, attempt)),
-  place.map(rejected),
-  place.map(abandoned),
+  fc.tuple(place, inRound).map(([delivery, round]) => sent(delivery, round)),
+  fc
+    .tuple(place, fc.integer({ min: 1, max: 11 }), inRound)
+    .map(([delivery, attempt, round]) => attemptFailed(delivery, attempt, round)),
+  fc.tuple(place, inRound).map(([delivery, round]) => rejected(delivery, round)),
+  fc.tuple(place, inRound).map(([delivery, round]) => abandoned(delivery, round)),
+  fc.tuple(place, fc.integer({ min: 1, max: 3 })).map(([delivery, round]) => replayed(delivery, round)),
 )
 const history = fc.array(event, { maxLength: 30 })
+
+/** What may be said of the one delivery of a session that has ended, in any order. */
+const OWED = [registered('rp', 'sid'), terminated()]
+const ONE = '2/0.0'
+const outcomeOfOne = inRound.chain((round) =>
+  fc.constantFrom(sent(ONE, round), rejected(ONE, round), abandoned(ONE, round), attemptFailed(ONE, 2, round)),
+)
+const aboutOne = fc.array(
+  fc.oneof(
+    outcomeOfOne,
+    fc.integer({ min: 1, max: 3 }).map((round) => replayed(ONE, round)),
+  ),
+  {
+    maxLength: 12,
+  },
+)
+
+function stateAfter(events: readonly SessionLogoutEvent[]): DeliveryState {
+  const state = fold(UID, historyOf(UID, [...OWED, ...events])).deliveries.get(ONE)
+  assert.ok(state)
+  return state
+}
 
 describe('any history of a session', () => {
   it('owes each login at most once for each time that it was registered', () => {
@@ -100,6 +139,48 @@ describe('any history of a session', () => {
         const after = fold(UID, historyOf(UID, [...events, attemptFailed(delivery)])).deliveries.get(delivery)
         if (before && before.kind !== 'pending') assert.deepEqual(after, before)
         else assert.equal(after?.kind, 'pending')
+      }),
+    )
+  })
+
+  it('never takes back how a delivery ended, but by a replay into the next round', () => {
+    fc.assert(
+      fc.property(aboutOne, (events) => {
+        let before = stateAfter([])
+        events.forEach((one, i) => {
+          const after = stateAfter(events.slice(0, i + 1))
+          if (before.kind !== 'pending' && after.kind !== before.kind) {
+            assert.match(before.kind, /^(rejected|abandoned)$/)
+            assert.equal(one.type, 'session_logout.back_channel.replayed')
+            assert.deepEqual(after, { kind: 'pending', attempts: 0, round: roundOf(before) + 1 })
+          }
+          before = after
+        })
+      }),
+      { numRuns: 1_000 },
+    )
+  })
+
+  it('counts in each round what belongs to it: a late outcome of a former one changes nothing', () => {
+    fc.assert(
+      fc.property(aboutOne, outcomeOfOne, (events, late) => {
+        const before = stateAfter(events)
+        const after = stateAfter([...events, late])
+        if (roundOf('delivery' in late ? late : {}) !== roundOf(before)) assert.deepEqual(after, before)
+        else assert.equal(roundOf(after), roundOf(before))
+      }),
+      { numRuns: 1_000 },
+    )
+  })
+
+  it('begins no round but by a replay, each round once and none left out', () => {
+    fc.assert(
+      fc.property(aboutOne, (events) => {
+        const rounds = events.map((_, i) => roundOf(stateAfter(events.slice(0, i + 1))))
+        rounds.forEach((round, i) => {
+          const step = round - (rounds[i - 1] ?? 0)
+          assert.ok(step === 0 || (step === 1 && events[i]?.type === 'session_logout.back_channel.replayed'))
+        })
       }),
     )
   })

@@ -57,11 +57,17 @@ export interface Terminated {
   readonly by_client?: string
 }
 
-/** The RP confirmed: 200, 202 or 204. */
-export interface Sent {
-  readonly type: 'session_logout.back_channel.sent'
+/** What a fact about one delivery names. */
+interface OfDelivery {
   readonly delivery: string
   readonly client_id: string
+  /** How often the delivery had been replayed when this attempt was made; absent: never. */
+  readonly round?: number
+}
+
+/** The RP confirmed: 200, 202 or 204. */
+export interface Sent extends OfDelivery {
+  readonly type: 'session_logout.back_channel.sent'
   readonly oidc_session_id: string
   readonly attempt: number
   readonly status: number
@@ -69,10 +75,8 @@ export interface Sent {
 }
 
 /** Will be tried again. */
-export interface AttemptFailed {
+export interface AttemptFailed extends OfDelivery {
   readonly type: 'session_logout.back_channel.attempt_failed'
-  readonly delivery: string
-  readonly client_id: string
   readonly attempt: number
   readonly status?: number
   readonly error?: string
@@ -81,26 +85,30 @@ export interface AttemptFailed {
 }
 
 /** The RP refuses for good. Terminal, and never counted as delivered. */
-export interface Rejected {
+export interface Rejected extends OfDelivery {
   readonly type: 'session_logout.back_channel.rejected'
-  readonly delivery: string
-  readonly client_id: string
   readonly attempt: number
   readonly status: number
   readonly answer: string
 }
 
 /** Nobody will try any more: a dead letter, or nobody is there to be told. */
-export interface Abandoned {
+export interface Abandoned extends OfDelivery {
   readonly type: 'session_logout.back_channel.abandoned'
-  readonly delivery: string
-  readonly client_id: string
   readonly attempts: number
   readonly why: 'budget_spent' | 'client_deleted' | 'no_uri'
 }
 
+/** An operator has a dead letter sent again, with a budget as if it were new. */
+export interface Replayed extends OfDelivery {
+  readonly type: 'session_logout.back_channel.replayed'
+  /** The round that begins: 1 at the first replay. */
+  readonly round: number
+  readonly actor: string
+}
+
 /** The facts of the aggregate `session_logout`. */
-export type SessionLogoutEvent = Registered | Terminated | Sent | AttemptFailed | Rejected | Abandoned
+export type SessionLogoutEvent = Registered | Terminated | Sent | AttemptFailed | Rejected | Abandoned | Replayed
 
 const PREFIX = 'session_logout.'
 const STREAM = 'session_logout:'
@@ -117,6 +125,11 @@ export function uidOfStream(stream: string): string | undefined {
 
 export function isSessionLogout(type: string): boolean {
   return type.startsWith(PREFIX)
+}
+
+/** How often a delivery had been replayed: of a fact, of what lies in the work table, of how it stands. */
+export function roundOf({ round = 0 }: { readonly round?: number }): number {
+  return round
 }
 
 /** The fact as an event of the log. */

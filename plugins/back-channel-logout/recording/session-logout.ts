@@ -1,9 +1,14 @@
 import { type Commit, EventTypeUnknownError } from '../../../lib/index.ts'
 import {
+  type Abandoned,
   type AttemptFailed,
   isSessionLogout,
   type Reason,
   type Registered,
+  type Rejected,
+  type Replayed,
+  roundOf,
+  type Sent,
   type SessionLogoutEvent,
   sessionLogoutStream,
   type Terminated,
@@ -39,8 +44,13 @@ export interface Owed {
   readonly registration: Registration
 }
 
-/** How a delivery stands. */
-export type DeliveryState =
+/** How a delivery stands, in the round that was the last to begin. */
+export type DeliveryState = Standing & {
+  /** How often it was replayed; absent: never. */
+  readonly round?: number
+}
+
+type Standing =
   | { readonly kind: 'pending'; readonly attempts: number; readonly lastFailure?: AttemptFailed }
   | {
       readonly kind: 'confirmed'
@@ -57,6 +67,9 @@ export type DeliveryState =
       readonly answer: string
     }
   | { readonly kind: 'abandoned'; readonly at: number; readonly why: string; readonly attempts: number }
+
+/** How a dead letter stands. */
+export type DeadLetterState = Extract<DeliveryState, { readonly kind: 'rejected' | 'abandoned' }>
 
 /** The fold of one session's logout. */
 export interface SessionLogout {
@@ -105,9 +118,9 @@ function apply(state: SessionLogout, event: SessionLogoutEvent, commit: Commit, 
     case 'session_logout.terminated':
       return terminate(state, event, commit, index)
     case 'session_logout.back_channel.attempt_failed':
-      return pending(state, event.delivery, event)
+      return pending(state, event)
     case 'session_logout.back_channel.sent':
-      return settled(state, event.delivery, {
+      return settled(state, event, {
         kind: 'confirmed',
         at: commit.at,
         attempt: event.attempt,
@@ -115,7 +128,7 @@ function apply(state: SessionLogout, event: SessionLogoutEvent, commit: Commit, 
         tookMs: event.took_ms,
       })
     case 'session_logout.back_channel.rejected':
-      return settled(state, event.delivery, {
+      return settled(state, event, {
         kind: 'rejected',
         at: commit.at,
         attempt: event.attempt,
@@ -123,12 +136,14 @@ function apply(state: SessionLogout, event: SessionLogoutEvent, commit: Commit, 
         answer: event.answer,
       })
     case 'session_logout.back_channel.abandoned':
-      return settled(state, event.delivery, {
+      return settled(state, event, {
         kind: 'abandoned',
         at: commit.at,
         why: event.why,
         attempts: event.attempts,
       })
+    case 'session_logout.back_channel.replayed':
+      return replayed(state, event)
     default:
       throw new EventTypeUnknownError(sessionLogoutStream(state.uid), (event as { type: string }).type)
   }
@@ -191,21 +206,43 @@ function owedFor(ended: readonly Registration[], reason: Reason): Registration[]
     })
 }
 
-function pending(state: SessionLogout, delivery: string, event: AttemptFailed): SessionLogout {
-  const before = state.deliveries.get(delivery)
-  if (before && before.kind !== 'pending') return state // a late holder of the delivery: it was settled meanwhile
+function pending(state: SessionLogout, event: AttemptFailed): SessionLogout {
+  if (isLate(state, event)) return state
+  return standing(state, event, { kind: 'pending', attempts: event.attempt, lastFailure: event })
+}
+
+function settled(state: SessionLogout, event: Sent | Rejected | Abandoned, outcome: Standing): SessionLogout {
+  return isLate(state, event) ? state : standing(state, event, outcome)
+}
+
+/** A late holder of the delivery: it was settled meanwhile, or is in another round. */
+function isLate(state: SessionLogout, event: AttemptFailed | Sent | Rejected | Abandoned): boolean {
+  const before = state.deliveries.get(event.delivery)
+  return before !== undefined && (before.kind !== 'pending' || roundOf(before) !== roundOf(event))
+}
+
+/** Only a dead letter is replayed, and only into the round after its own. */
+function replayed(state: SessionLogout, event: Replayed): SessionLogout {
+  const before = state.deliveries.get(event.delivery)
+  if (!before || !isDead(before) || event.round !== roundOf(before) + 1) return state
+  return standing(state, event, { kind: 'pending', attempts: 0 })
+}
+
+function standing(
+  state: SessionLogout,
+  event: { readonly delivery: string; readonly round?: number },
+  now: Standing,
+): SessionLogout {
+  const round = roundOf(event)
   return {
     ...state,
-    deliveries: new Map(state.deliveries).set(delivery, {
-      kind: 'pending',
-      attempts: event.attempt,
-      lastFailure: event,
-    }),
+    deliveries: new Map(state.deliveries).set(event.delivery, { ...now, ...(round > 0 && { round }) }),
   }
 }
 
-function settled(state: SessionLogout, delivery: string, outcome: DeliveryState): SessionLogout {
-  return { ...state, deliveries: new Map(state.deliveries).set(delivery, outcome) }
+/** Whether the delivery is a dead letter: the RP was not told, and nobody tries any more. */
+export function isDead(delivery: DeliveryState): delivery is DeadLetterState {
+  return delivery.kind === 'rejected' || delivery.kind === 'abandoned'
 }
 
 function keyOf(clientId: string, sid: string): string {
