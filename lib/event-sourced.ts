@@ -4,6 +4,7 @@ import type { EventStore } from './log/event-store.ts'
 import { type Logger, silent } from './logger.ts'
 import type { Plugin } from './plugin.ts'
 import { ModelAdapter, type UnitSource } from './provider/adapter.ts'
+import { type Endings, UnitEndings } from './provider/endings.ts'
 import { ModelLog } from './provider/model-log.ts'
 import type { Payload } from './provider/models.ts'
 import { isUnavailable, OneCommit } from './provider/one-commit.ts'
@@ -63,7 +64,11 @@ export class EventSourced {
     this.#logger = options.logger ?? silent
     this.#clock = options.clock ?? systemClock
     this.#log = new ModelLog(store, this.#clock)
-    this.#oneCommit = new OneCommit((ctx) => new UnitOfWork(this.#surroundings(), ctx), store.keys, this.#logger)
+    this.#oneCommit = new OneCommit(
+      (request) => new UnitOfWork(this.#surroundings(), { kind: 'request', request }),
+      store.keys,
+      this.#logger,
+    )
     const units: UnitSource = {
       staging: () => this.#oneCommit.staging(),
       reading: () => this.#oneCommit.reading(),
@@ -122,7 +127,13 @@ export class EventSourced {
 
   async #start(provider: ProviderLike): Promise<void> {
     try {
-      const host = { store: this.#store, provider, clock: this.#clock, logger: this.#logger }
+      const host = {
+        store: this.#store,
+        provider,
+        clock: this.#clock,
+        logger: this.#logger,
+        endings: this.#endingsOf(provider),
+      }
       for (const plugin of this.#plugins) {
         await plugin.start(host)
         this.#running.push(plugin)
@@ -133,6 +144,11 @@ export class EventSourced {
       this.#started = undefined // it may go better the next time
       throw error
     }
+  }
+
+  #endingsOf({ issuer }: ProviderLike): Endings {
+    const around = { ...this.#surroundings(), attached: true, meta: { instance: issuer } }
+    return new UnitEndings(this.#log, (cause) => new UnitOfWork(around, { kind: 'ending', cause }))
   }
 
   /** Whether the provider's adapter is ours: a forgotten `configure()` would keep its state in memory, and nobody notice. */
@@ -174,7 +190,7 @@ export class EventSourced {
 
   async #alone<T>(work: (unit: UnitOfWork) => Promise<T>): Promise<T> {
     this.#assertInFront()
-    const unit = new UnitOfWork(this.#surroundings())
+    const unit = new UnitOfWork(this.#surroundings(), { kind: 'application' })
     const result = await work(unit)
     try {
       await unit.commit()

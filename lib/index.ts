@@ -9,8 +9,17 @@ export type { EventStore, ReadOptions } from './log/event-store.ts'
 export type { ClaimOptions, NewWork, Work, Worker, WorkTable } from './log/work-table.ts'
 export { type Logger, silent } from './logger.ts'
 export type { Host, Plugin } from './plugin.ts'
+export type {
+  Ended,
+  Endings,
+  EndWish,
+  GrantState,
+  SessionName,
+  SessionStanding,
+  SessionState,
+} from './provider/endings.ts'
 export type { Payload } from './provider/models.ts'
 export type { ProviderAdapter, ProviderLike } from './provider/provider-like.ts'
 export type { ClientLike, OidcContext, RequestContext } from './provider/request-context.ts'
-export type { Observation, SessionChange, SessionObserver } from './provider/session-change.ts'
+export type { Cause, Observation, SessionChange, SessionObserver } from './provider/session-change.ts'
 export { ephemeralKeys, generateSecret, type Key, KeyRing, type Keys } from './secrets/key-ring.ts'

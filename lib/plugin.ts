@@ -1,6 +1,7 @@
 import type { Clock } from './clock.ts'
 import type { EventStore } from './log/event-store.ts'
 import type { Logger } from './logger.ts'
+import type { Endings } from './provider/endings.ts'
 import type { ProviderLike } from './provider/provider-like.ts'
 import type { RequestContext } from './provider/request-context.ts'
 import type { SessionObserver } from './provider/session-change.ts'
@@ -11,6 +12,8 @@ export interface Host {
   readonly provider: ProviderLike
   readonly clock: Clock
   readonly logger: Logger
+  /** Ends sessions and grants that no request is about. */
+  readonly endings: Endings
 }
 
 /** Something that uses the log. */

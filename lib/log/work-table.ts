@@ -36,9 +36,9 @@ export interface ClaimOptions {
   readonly now: number
   /** At most so many in all. */
   readonly limit: number
-  /** At most so many of each lane. */
+  /** At most so many of each lane that `room` does not name. */
   readonly perLane: number
-  /** How many more of a lane may be taken, where that is fewer than `perLane`; 0 leaves the lane out. */
+  /** How many more of a lane may be taken, fewer than `perLane` or more; 0 leaves the lane out. */
   readonly room?: ReadonlyMap<string, number>
 }
 

@@ -14,6 +14,7 @@ export interface SessionEnd {
   /** When, milliseconds since 1970. */
   readonly at: number
   readonly commit: string
+  readonly position: number
   /** The streams that the end names. */
   readonly streams: readonly string[]
 }
@@ -61,8 +62,12 @@ export class ModelLog {
   }
 
   /** The newest commit that names the uid decides: every write of a session whose uid is known names it, its end too. */
-  async findSession(uid: string): Promise<SessionHead | undefined> {
-    const names = this.store.keys.streams('uid', uid)
+  findSession(uid: string): Promise<SessionHead | undefined> {
+    return this.findSessionUnder(this.store.keys.streams('uid', uid))
+  }
+
+  /** @param names - the streams of the uid, or those of them that are known */
+  async findSessionUnder(names: readonly string[]): Promise<SessionHead | undefined> {
     const [commit] = await this.#newest(names, 1)
     if (!commit) return undefined
     const events = eventsIn([commit], names)
@@ -71,7 +76,8 @@ export class ModelLog {
       events.filter(({ event }) => event.type === 'stored'),
     )
     if (state) return { state }
-    return { ended: { at: commit.at, commit: commit.id, streams: streamsOf(events.map(({ event }) => event)) } }
+    const { at, id, position } = commit
+    return { ended: { at, commit: id, position, streams: streamsOf(commit.events) } }
   }
 
   /**
@@ -132,6 +138,20 @@ export class ModelLog {
     return [...new Set(byName.values())]
       .filter(({ gone, exp }) => !gone && !this.#isLongExpired(exp))
       .map(({ model, names: own, consumed }) => ({ model, names: [...own], consumed }))
+  }
+
+  /** The streams of the uids whose sessions a commit stores: each by all its names. */
+  sessionsStoredBy({ events }: Commit): string[][] {
+    return events
+      .filter(({ stream, type }) => type === 'stored' && stream.startsWith('Session:'))
+      .map(({ also = [] }) => also.filter((name) => name.startsWith('uid:')))
+  }
+
+  /** The grants that a commit stores, as it stores them. */
+  grantsStoredBy(commit: Commit): ModelState[] {
+    return commit.events
+      .filter(({ stream, type }) => type === 'stored' && stream.startsWith('Grant:'))
+      .flatMap((event) => this.#fold('Grant', [{ commit, event }]) ?? [])
   }
 
   /** What has expired may be sealed with a key that was retired since: it is not there any more. */

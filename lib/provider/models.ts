@@ -42,6 +42,7 @@ const CONSUMABLE: ReadonlySet<string> = new Set<ModelName>([
 /** Models whose streams grow with use, so that only their newest commits are read. */
 const LONG: ReadonlySet<string> = new Set<ModelName>(['Session', 'Client'])
 
+export const grantableModels: readonly string[] = [...GRANTABLE]
 export const isGrantable = (model: string): boolean => GRANTABLE.has(model)
 export const isConsumable = (model: string): boolean => CONSUMABLE.has(model)
 export const isLong = (model: string): boolean => LONG.has(model)

@@ -2,6 +2,16 @@ import type { JsonObject, NewEvent } from '../log/commit.ts'
 import type { Payload } from './models.ts'
 import type { RequestContext } from './request-context.ts'
 
+/** Why somebody ends a session who is not the user at the browser. */
+export interface Cause {
+  /** In the words of whoever ends it. */
+  readonly reason: string
+  /** Who did it: an operator, `system`. */
+  readonly actor: string
+  /** What it is a part of, where many sessions are ended by one call. */
+  readonly order?: string
+}
+
 /** A session as a request found it and as it leaves it. */
 export interface SessionChange {
   /** The session's stable identity; its cookie value rotates. */
@@ -14,6 +24,8 @@ export interface SessionChange {
   readonly note?: JsonObject
   /** The provider's request in which this happens; absent when application code writes the session. */
   readonly request?: RequestContext
+  /** Present when it is ended, wholly or in part, by neither a request nor application code. */
+  readonly cause?: Cause
 }
 
 /** What an observer adds to the commit that changes the session. */

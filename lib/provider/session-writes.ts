@@ -3,9 +3,9 @@ import type { Claim, JsonObject, NewEvent } from '../log/commit.ts'
 import type { SessionEnd } from './model-log.ts'
 import type { ModelState, Notes } from './model-state.ts'
 import type { Payload } from './models.ts'
-import type { RequestContext } from './request-context.ts'
 import { rebase } from './session-rebase.ts'
 import { eventOf, indexOf, namesOf } from './staged.ts'
+import { isDecidedOnRead, type UnitOrigin } from './unit-origin.ts'
 import type { UnitSurroundings } from './unit-surroundings.ts'
 
 /** One session in one unit of work: how it was read, what is to become of it. */
@@ -27,20 +27,20 @@ interface SessionWrite {
  */
 export class SessionWrites {
   readonly #around: UnitSurroundings
-  readonly #request: RequestContext | undefined
+  readonly #origin: UnitOrigin
   readonly #bases = new Map<string, ModelState>()
   readonly #writes = new Map<string, SessionWrite>()
 
-  constructor(around: UnitSurroundings, request: RequestContext | undefined) {
+  constructor(around: UnitSurroundings, origin: UnitOrigin) {
     this.#around = around
-    this.#request = request
+    this.#origin = origin
   }
 
   /** Remembers the first state that the unit saw of a session: what it decides is decided on that. */
   read(state: ModelState): void {
     const uid = String(state.payload['uid'])
     if (!this.#bases.has(uid)) this.#bases.set(uid, state)
-    if (!this.#request) this.#around.recentSessions.remember(uid, state)
+    if (this.#origin.kind === 'application') this.#around.recentSessions.remember(uid, state)
   }
 
   /** What the unit has made of the session with this cookie value, if it did: gone, or written. */
@@ -93,7 +93,7 @@ export class SessionWrites {
   async build(): Promise<{ events: NewEvent[]; claims: Claim[]; expiry: (number | undefined)[] }> {
     const built = { events: [] as NewEvent[], claims: [] as Claim[], expiry: [] as (number | undefined)[] }
     for (const write of this.#writes.values()) {
-      if (!this.#request && !(await this.#readNewest(write))) continue
+      if (!isDecidedOnRead(this.#origin) && !(await this.#readNewest(write))) continue
       if (!write.base && !write.written) continue
       await this.#buildOne(write, built)
     }
@@ -109,7 +109,7 @@ export class SessionWrites {
   async catchUp(stream: string): Promise<boolean> {
     for (const write of this.#writes.values()) {
       if (!this.#uidStreams(write).includes(stream)) continue
-      if (this.#request) await this.#rebase(write)
+      if (isDecidedOnRead(this.#origin)) await this.#rebase(write)
       return true
     }
     return false
@@ -176,7 +176,7 @@ export class SessionWrites {
 
   /** What application code has written is what it goes on from. */
   committed(commit: string): void {
-    if (this.#request) return
+    if (this.#origin.kind !== 'application') return
     for (const { uid, written } of this.#writes.values()) {
       if (written) this.#around.recentSessions.remember(uid, { payload: written.payload, commit })
       else this.#around.recentSessions.forget(uid)
@@ -226,7 +226,8 @@ export class SessionWrites {
         ...(base && { before: base.payload }),
         ...(written && { after: written.payload }),
         ...(note && { note }),
-        ...(this.#request && { request: this.#request }),
+        ...(this.#origin.kind === 'request' && { request: this.#origin.request }),
+        ...(this.#origin.kind === 'ending' && { cause: this.#origin.cause }),
       })
       events.push(...observation.events)
       if (observation.note) notes[observer.name] = observation.note

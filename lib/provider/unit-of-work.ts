@@ -1,11 +1,11 @@
 import { AlreadyClaimedError, ConcurrencyError } from '../errors.ts'
-import type { Appended, Claim, NewCommit, NewEvent } from '../log/commit.ts'
+import type { Appended, Claim, Meta, NewCommit, NewEvent } from '../log/commit.ts'
 import type { Granted, SessionHead } from './model-log.ts'
 import type { ModelState } from './model-state.ts'
-import { isConsumable, isGrantable, type Payload } from './models.ts'
-import type { RequestContext } from './request-context.ts'
+import { grantableModels, isConsumable, isGrantable, type Payload } from './models.ts'
 import { SessionWrites } from './session-writes.ts'
 import { claimsOf, eventOf, indexOf, namesOf, revocationClaims, type Staged, viewOf } from './staged.ts'
+import type { UnitOrigin } from './unit-origin.ts'
 import type { UnitSurroundings } from './unit-surroundings.ts'
 
 /** A unit that loses this many races in a row gives up. */
@@ -20,7 +20,7 @@ const MOST_TRIES = 32
  */
 export class UnitOfWork {
   readonly #around: UnitSurroundings
-  readonly #request: RequestContext | undefined
+  readonly #origin: UnitOrigin
   readonly #known = new Map<string, Promise<ModelState | undefined>>()
   readonly #heads = new Map<string, Promise<SessionHead | undefined>>()
   readonly #staged = new Map<string, Staged>()
@@ -30,11 +30,10 @@ export class UnitOfWork {
   readonly #taken = new Set<string>()
   readonly #facts: NewEvent[] = []
 
-  /** @param request - the request that this unit is for; without one, the unit is a single write of application code */
-  constructor(around: UnitSurroundings, request?: RequestContext) {
+  constructor(around: UnitSurroundings, origin: UnitOrigin) {
     this.#around = around
-    this.#request = request
-    this.#sessions = new SessionWrites(around, request)
+    this.#origin = origin
+    this.#sessions = new SessionWrites(around, origin)
   }
 
   async find(model: string, id: string): Promise<Payload | undefined> {
@@ -54,15 +53,44 @@ export class UnitOfWork {
   async findSession(uid: string): Promise<Payload | undefined> {
     const written = this.#sessions.writtenUnder(uid)
     if (written) return copyOf(written.payload)
-    let finding = this.#heads.get(uid)
+    return copyOf((await this.readSession(this.#keys.streams('uid', uid)))?.payload)
+  }
+
+  /**
+   * The session as the log has it. What this unit makes of it follows the state returned here.
+   *
+   * @param names - the streams of its uid
+   */
+  async readSession(names: readonly string[]): Promise<ModelState | undefined> {
+    const key = names.join(' ')
+    let finding = this.#heads.get(key)
     if (!finding) {
-      finding = this.#around.log.findSession(uid)
-      this.#heads.set(uid, finding)
+      finding = this.#around.log.findSessionUnder(names)
+      this.#heads.set(key, finding)
     }
     const head = await finding
     if (!head || !('state' in head)) return undefined
     this.#sessions.read(head.state)
-    return copyOf(head.state.payload)
+    return head.state
+  }
+
+  /** Ends a session that this unit has read. */
+  endSession({ payload }: ModelState): void {
+    this.#sessions.end(String(payload['jti']))
+  }
+
+  /** Writes a session that this unit has read, without a client's authorization. */
+  removeAuthorization({ payload }: ModelState, clientId: string): void {
+    const left = Object.entries((payload['authorizations'] ?? {}) as Payload).filter(([client]) => client !== clientId)
+    this.#sessions.write(String(payload['jti']), { ...payload, authorizations: Object.fromEntries(left) })
+  }
+
+  /** Revokes a grant and what lives under it. */
+  async revoke(grantId: string): Promise<void> {
+    await Promise.all([
+      ...grantableModels.map((model) => this.revokeGranted(model, grantId)),
+      this.destroy('Grant', grantId),
+    ])
   }
 
   /** What was read of a model is read anew: it was written by the same request, at once. */
@@ -111,7 +139,7 @@ export class UnitOfWork {
   async destroy(model: string, id: string): Promise<void> {
     if (model === 'Session') {
       if (await this.#load(model, id)) return this.#sessions.end(id)
-      return this.#request ? this.#sessions.end(id) : this.#endRotated(id)
+      return this.#origin.kind === 'application' ? this.#endRotated(id) : this.#sessions.end(id)
     }
     const { consumedAt } = this.#staged.get(this.#key(model, id)) ?? {}
     const state = await this.#load(model, id)
@@ -211,7 +239,7 @@ export class UnitOfWork {
       ...sessions.claims,
     ]
     const expiresAt = this.#latestExpiry(sessions.expiry)
-    return { events, claims, meta: this.#around.meta, ...(expiresAt !== undefined && { expiresAt }) }
+    return { events, claims, meta: this.#meta, ...(expiresAt !== undefined && { expiresAt }) }
   }
 
   /** What the grants held when they were last listed, and what this unit itself puts under them. */
@@ -289,6 +317,11 @@ export class UnitOfWork {
 
   #key(model: string, id: string): string {
     return this.#keys.streams(model, id)[0]
+  }
+
+  get #meta(): Meta {
+    const { meta } = this.#around
+    return this.#origin.kind === 'ending' ? { ...meta, actor: this.#origin.cause.actor } : meta
   }
 
   get #keys() {

@@ -1,18 +1,12 @@
 import assert from 'node:assert/strict'
 import Provider from 'oidc-provider'
 import { MemoryEventStore } from '../../adapters/memory/index.ts'
-import {
-  type EventStore,
-  eventSourced,
-  type Host,
-  StoreUnavailableError,
-  silent,
-  systemClock,
-} from '../../lib/index.ts'
+import { type EventStore, eventSourced, type Host, type ProviderLike, StoreUnavailableError } from '../../lib/index.ts'
 import { PLANNER } from '../../plugins/back-channel-logout/delivery/planner.ts'
 import { type BackChannelLogout, backChannelLogout } from '../../plugins/back-channel-logout/index.ts'
 import type { OidcProvider } from '../../plugins/back-channel-logout/provider-internals.ts'
 import { FakeClock } from '../support/fake-clock.ts'
+import { hostOf } from '../support/host.ts'
 import { KeptLog } from '../support/kept-log.ts'
 import { LogoutScene } from '../support/logout-scene.ts'
 import { type Op, Person, startOp, testClient, testConfiguration, withoutNotices } from '../support/op.ts'
@@ -23,7 +17,7 @@ describe('back-channel logout that is started again', () => {
 
   beforeEach(async () => {
     scene = await LogoutScene.start({ rp: {} })
-    host = hostOf(scene.op, scene.store)
+    host = hostOf(scene.store, providerOf(scene.op))
   })
 
   afterEach(() => scene.stop())
@@ -70,7 +64,7 @@ describe('a start of back-channel logout that fails', () => {
   for (const what of ['the end of the log', 'what is open', 'the first sign of life'] as const) {
     it(`leaves nothing that runs, and can be repeated: ${what} cannot be had`, async () => {
       const scene = await LogoutScene.start({ rp: {} }, { attach: false })
-      const host = hostOf(scene.op, scene.store)
+      const host = hostOf(scene.store, providerOf(scene.op))
       try {
         const mend = breaking(scene.store, what)
         await assert.rejects(scene.logout.start(host), { code: 'STORE_UNAVAILABLE' })
@@ -94,7 +88,7 @@ describe('a stop of back-channel logout while the database hangs', () => {
     const clock = new FakeClock()
     const log = new KeptLog()
     try {
-      await scene.logout.start({ ...hostOf(scene.op, scene.store), clock, logger: log })
+      await scene.logout.start({ ...hostOf(scene.store, providerOf(scene.op)), clock, logger: log })
       const { consumers } = scene.store
       while (!(await consumers.get(PLANNER))?.holder) await clock.advance(0)
       const { release } = consumers
@@ -135,21 +129,23 @@ describe('one back-channel logout for two providers', () => {
   })
 
   it('goes on for the first', async () => {
-    await assert.rejects(logout.start(hostOf(other, store)), { code: 'PROVIDER_UNFIT' })
+    await assert.rejects(logout.start(hostOf(store, providerOf(other))), { code: 'PROVIDER_UNFIT' })
     await tells(scene, 1)
   })
 
   it('is refused after a stop too, since the first one’s requests are still observed', async () => {
     await logout.stop()
-    await assert.rejects(logout.start(hostOf(other, store)), { code: 'PROVIDER_UNFIT' })
-    await logout.start(hostOf(scene.op, store))
+    await assert.rejects(logout.start(hostOf(store, providerOf(other))), { code: 'PROVIDER_UNFIT' })
+    await logout.start(hostOf(store, providerOf(scene.op)))
     await tells(scene, 1)
   })
 
   it('is refused when both come at once', async () => {
     const shared = backChannelLogout()
     const one = await startOp(store, { clients: [testClient('rp')] })
-    const [first, second] = await Promise.allSettled([one, other].map((op) => shared.start(hostOf(op, store))))
+    const [first, second] = await Promise.allSettled(
+      [one, other].map((op) => shared.start(hostOf(store, providerOf(op)))),
+    )
     assert.deepEqual([first?.status, second?.status], ['fulfilled', 'rejected'])
     await shared.stop()
     await one.stop()
@@ -157,13 +153,13 @@ describe('one back-channel logout for two providers', () => {
 
   it('is refused for another store of the same provider', async () => {
     const another = new MemoryEventStore()
-    await assert.rejects(logout.start(hostOf(scene.op, another)), { code: 'PROVIDER_UNFIT' })
+    await assert.rejects(logout.start(hostOf(another, providerOf(scene.op))), { code: 'PROVIDER_UNFIT' })
     await another.close()
   })
 })
 
-function hostOf({ provider }: Op, store: EventStore): Host {
-  return { store, provider: provider as unknown as Host['provider'], clock: systemClock, logger: silent }
+function providerOf({ provider }: Op): ProviderLike {
+  return provider as unknown as ProviderLike
 }
 
 /** Somebody logs out, and the RP is told, so many times in all. */

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { MemoryEventStore } from '../../adapters/memory/index.ts'
-import { OptionInvalidError, type ProviderLike, ProviderUnfitError, silent } from '../../lib/index.ts'
+import { OptionInvalidError, type ProviderLike, ProviderUnfitError } from '../../lib/index.ts'
 import { type BackChannelLogoutOptions, backChannelLogout } from '../../plugins/back-channel-logout/index.ts'
 import { FakeClock } from '../support/fake-clock.ts'
+import { hostOf } from '../support/host.ts'
 
 describe('back-channel logout', () => {
   const MEANINGLESS: readonly (readonly [string, unknown])[] = [
@@ -44,7 +45,7 @@ describe('back-channel logout', () => {
   it('does not start with a provider that works in another way, and names what is missing', async () => {
     const store = new MemoryEventStore()
     const provider = { issuer: 'https://op.example.com', use() {}, Session() {}, Client: { prototype: {} } }
-    const host = { store, provider: provider as unknown as ProviderLike, clock: new FakeClock(), logger: silent }
+    const host = hostOf(store, provider as unknown as ProviderLike, new FakeClock())
     await assert.rejects(
       backChannelLogout().start(host),
       (error) =>

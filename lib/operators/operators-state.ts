@@ -1,0 +1,42 @@
+import type { JsonObject } from '../log/commit.ts'
+
+/** Where something is set: for every issuer whose log this is, or for this one. */
+export type Level = 'system' | 'instance'
+
+/** Something that an operator did, as the log has it. */
+export interface OperatorAct {
+  readonly level: Level
+  /** What, in the past tense: an event's type. */
+  readonly type: string
+  readonly data: JsonObject
+  readonly actor: string
+  /** When it was recorded, milliseconds since 1970. */
+  readonly at: number
+}
+
+/** What is to be recorded of it. */
+export type NewOperatorAct = Pick<OperatorAct, 'level' | 'type' | 'data' | 'actor'>
+
+/** Told all that operators did of one kind, oldest first, whenever it was read. */
+export type ActsHeard = (acts: readonly OperatorAct[]) => void
+
+/**
+ * What operators set while the processes run. Acts of one kind lie in two streams of the log, `<kind>:system` and
+ * `<kind>:instance:<issuer>`, which every process of the issuer follows: what one has set is known to all within about a
+ * second, and to itself at once. While the store is away, what is known holds.
+ */
+export interface OperatorsState {
+  /** From now on `heard` is told; `refresh()` tells it for the first time. Returns what ends that. */
+  follow(kind: string, heard: ActsHeard): () => void
+
+  /** Reads now. Resolves when everybody was told of all that had been recorded before the call. */
+  refresh(): Promise<void>
+
+  /**
+   * Records an act. Resolves when it is stored, and known in this process.
+   *
+   * @throws ProviderUnfitError (`PROVIDER_UNFIT`) for an act at the level `instance` before `start()`, and whatever the
+   *   store throws
+   */
+  record(kind: string, act: NewOperatorAct): Promise<void>
+}

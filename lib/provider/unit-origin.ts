@@ -1,0 +1,16 @@
+import type { RequestContext } from './request-context.ts'
+import type { Cause } from './session-change.ts'
+
+/** Where the writes of a unit of work come from. */
+export type UnitOrigin =
+  /** A request of the provider. */
+  | { readonly kind: 'request'; readonly request: RequestContext }
+  /** A single write of application code, which says nothing of the state that it is based on. */
+  | { readonly kind: 'application' }
+  /** Somebody ends a session or a grant, having looked at it. */
+  | { readonly kind: 'ending'; readonly cause: Cause }
+
+/** Whether what the unit writes was decided on what it has read: then it may follow that state only. */
+export function isDecidedOnRead({ kind }: UnitOrigin): boolean {
+  return kind !== 'application'
+}
