@@ -48,11 +48,13 @@ export class MemoryWork implements WorkTable {
     return this.#change((write) => {
       const lanes = [...this.#waiting].map(([lane, waiting]) => {
         if (!lane.startsWith(prefix)) return []
-        const most = Math.max(0, Math.min(perLane, room?.get(lane) ?? perLane))
+        const most = Math.max(0, room?.get(lane) ?? perLane)
         return waiting.slice(0, most).filter((work) => work.dueAt <= now)
       })
       const taken = inTurn(lanes).slice(0, limit)
-      return taken.map((work) => this.#write(write, { ...work, holder, fence: work.fence + 1 }))
+      const claimed = taken.map((work) => this.#write(write, { ...work, holder, fence: work.fence + 1 }))
+      for (const lane of new Set(claimed.map((work) => work.lane))) this.#toTheEnd(lane)
+      return claimed
     })
   }
 
@@ -144,6 +146,14 @@ export class MemoryWork implements WorkTable {
     this.apply(work)
     write({ kind: 'work', table: this.#table, work })
     return work
+  }
+
+  /** The next claim begins with the lanes that this one did not come to. */
+  #toTheEnd(lane: string): void {
+    const waiting = this.#waiting.get(lane)
+    if (!waiting) return
+    this.#waiting.delete(lane)
+    this.#waiting.set(lane, waiting)
   }
 
   #enqueue(work: Work): void {

@@ -54,7 +54,7 @@ export class MongoWork implements WorkTable {
       this.#rows.distinct('lane', { ...due, lane: { ...beginning(prefix), $nin: full } }),
     )
     const ids = inTurn(
-      await this.#dueByLane(shuffled(lanes), due, (lane) => Math.min(perLane, limit, room?.get(lane) ?? perLane)),
+      await this.#dueByLane(shuffled(lanes), due, (lane) => Math.min(limit, room?.get(lane) ?? perLane)),
     )
     return ids.length === 0 ? [] : this.#take(ids.slice(0, limit), holder)
   }

@@ -107,14 +107,38 @@ export function workContract(makeLog: MakeLog): void {
       ])
     })
 
-    it('keeps to the room of a lane where that is less', async () => {
-      await table.add([...jobs('none', 5), ...jobs('little', 5), ...jobs('much', 5)])
+    it('keeps to the room of a lane where it is told one, less than `perLane` or more', async () => {
+      for (const lane of ['full', 'none', 'little', 'some', 'much', 'unknown']) await table.add(jobs(lane, 5))
       const room = new Map([
+        ['full', -3],
         ['none', 0],
         ['little', 1],
+        ['some', 4],
         ['much', 100],
       ])
-      assert.deepEqual(idsOf(await table.claim({ ...all, perLane: 2, room })).sort(), ['little/0', 'much/0', 'much/1'])
+      const counts = new Map<string, number>()
+      for (const { lane } of await table.claim({ ...all, perLane: 2, room })) {
+        counts.set(lane, (counts.get(lane) ?? 0) + 1)
+      }
+      assert.deepEqual(
+        counts,
+        new Map([
+          ['little', 1],
+          ['some', 4],
+          ['much', 5],
+          ['unknown', 2],
+        ]),
+      )
+    })
+
+    it('keeps to `limit` where the room of the lanes is more, and goes through them in turn', async () => {
+      await table.add([...jobs('one', 10), ...jobs('two', 10)])
+      const room = new Map([
+        ['one', 8],
+        ['two', 8],
+      ])
+      const claimed = await table.claim({ ...all, limit: 6, perLane: 1, room })
+      assert.deepEqual(idsOf(claimed).sort(), ['one/0', 'one/1', 'one/2', 'two/0', 'two/1', 'two/2'])
     })
 
     it('finds a lane with room behind one that is full, however much waits there', async () => {
@@ -127,6 +151,13 @@ export function workContract(makeLog: MakeLog): void {
       await table.add([...jobs('busy', 50, 1), ...jobs('two', 3), ...jobs('three', 3)])
       const lanes = (await table.claim({ ...all, limit: 6 })).map(({ lane }) => lane)
       assert.deepEqual(lanes.sort(), ['busy', 'busy', 'three', 'three', 'two', 'two'])
+    })
+
+    it('comes to every lane, also where there are more of them than may be claimed at a time', async () => {
+      for (const lane of ['one', 'two', 'three', 'four']) await table.add(jobs(lane, 100))
+      const seen = new Set<string>()
+      for (let turn = 0; turn < 90; turn++) seen.add((await claimOne(table)).lane)
+      assert.equal(seen.size, 4)
     })
 
     it('never hands a row to two that claim at once', async () => {
