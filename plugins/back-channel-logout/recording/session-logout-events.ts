@@ -52,6 +52,9 @@ export interface Terminated {
   readonly triggered_at_origin: string
   /** The whole session, or the logins with these sids. */
   readonly scope: 'session' | readonly string[]
+  /** How many registered logins ended with it. */
+  readonly logins?: number
+  /** Who ended it, where that was not the user: an operator, `system`. */
   readonly actor?: string
   /** The client that asked for it. */
   readonly by_client?: string

@@ -1,5 +1,4 @@
 import type {
-  JsonObject,
   KeyRing,
   Logger,
   NewEvent,
@@ -9,11 +8,12 @@ import type {
   SessionChange,
   SessionObserver,
 } from '../../../lib/index.ts'
-import { INITIATORS, initiatorsProblem, uriProblem } from '../clients/client-metadata.ts'
-import type { OidcClient, OidcProvider } from '../provider-internals.ts'
-import { isAway } from '../work/store-away.ts'
+import { orderStream } from '../ending/order-events.ts'
+import type { OidcProvider } from '../provider-internals.ts'
+import { NOTE, type Noted, notedIn, noteOf } from './noted.ts'
 import { askingClient, reasonOfEnd, reasonOfRemoval } from './reason.ts'
-import { type Reason, type Registered, sessionLogoutStream, type Terminated, toEvent } from './session-logout-events.ts'
+import { Registrar, registrationOf } from './registrar.ts'
+import { type Reason, type Terminated, toEvent } from './session-logout-events.ts'
 
 /** What the observer works with. */
 export interface ObserverParts {
@@ -24,21 +24,14 @@ export interface ObserverParts {
   readonly isOn: () => boolean
 }
 
-/** A login that was registered with the session: what the session's state remembers, so that none is asked for again. */
-interface Noted {
-  readonly clientId: string
-  readonly sid: string
-  readonly withSid: boolean
-}
-
 /**
  * Records, in the commit that changes a session: which RPs are to be told of its end (when the session first holds a
  * login of theirs), and that it ended, or that logins in it did.
  */
 export class BackChannelObserver implements SessionObserver {
-  readonly name = 'back_channel_logout'
+  readonly name: string = NOTE
   #parts: ObserverParts | undefined
-  readonly #warned = new Set<string>()
+  readonly #registrar = new Registrar()
 
   attach(parts: ObserverParts): void {
     this.#parts = parts
@@ -57,21 +50,16 @@ export class BackChannelObserver implements SessionObserver {
     return { events: [...removed, ...registered.events], note }
   }
 
-  #ended(parts: ObserverParts, { uid, before, request }: SessionChange, noted: readonly Noted[]): NewEvent[] {
+  #ended(parts: ObserverParts, change: SessionChange, noted: readonly Noted[]): NewEvent[] {
+    const { before } = change
     if (!before || typeof before['accountId'] !== 'string') return [] // nobody was logged in
     if (!parts.isOn() && noted.length === 0) return []
-    const byClient = request && askingClient(before)
-    return [
-      this.#terminated(parts, uid, before, {
-        reason: reasonOfEnd(before, request),
-        scope: 'session',
-        ...(byClient !== undefined && { by_client: byClient }),
-      }),
-    ]
+    return [this.#terminated(parts, change, before, reasonOfEnd(before, change.request), 'session', noted.length)]
   }
 
   /** Logins that this request has read and that are missing in what it writes. */
-  #removed(parts: ObserverParts, { uid, before, after, request }: SessionChange, noted: readonly Noted[]): NewEvent[] {
+  #removed(parts: ObserverParts, change: SessionChange, noted: readonly Noted[]): NewEvent[] {
+    const { before, after } = change
     if (!before || !after) return []
     if (!parts.isOn() && noted.length === 0) return []
     const sids = new Set<string>()
@@ -80,24 +68,30 @@ export class BackChannelObserver implements SessionObserver {
     }
     for (const { clientId, sid } of noted) if (authorizationOf(after, clientId) === undefined) sids.add(sid)
     if (sids.size === 0) return []
-    const byClient = request && askingClient(before)
-    return [
-      this.#terminated(parts, uid, before, {
-        reason: reasonOfRemoval(request),
-        scope: [...sids],
-        ...(byClient !== undefined && { by_client: byClient }),
-      }),
-    ]
+    const ended = noted.filter(({ sid }) => sids.has(sid)).length
+    return [this.#terminated(parts, change, before, reasonOfRemoval(change.request), [...sids], ended)]
   }
 
   #terminated(
-    parts: ObserverParts,
-    uid: string,
+    { provider, keys }: ObserverParts,
+    { uid, request, cause }: SessionChange,
     before: Payload,
-    what: Pick<Terminated, 'reason' | 'scope' | 'by_client'>,
+    seen: Reason,
+    scope: Terminated['scope'],
+    logins: number,
   ): NewEvent {
-    const event: Terminated = { type: 'session_logout.terminated', triggered_at_origin: parts.provider.issuer, ...what }
-    return toEvent(uid, event, accountStreams(parts.keys, before))
+    const byClient = request && askingClient(before)
+    const event: Terminated = {
+      type: 'session_logout.terminated',
+      triggered_at_origin: provider.issuer,
+      reason: (cause?.reason as Reason | undefined) ?? seen,
+      scope,
+      logins,
+      ...(cause && { actor: cause.actor }),
+      ...(byClient !== undefined && { by_client: byClient }),
+    }
+    const order = cause?.order === undefined ? [] : [orderStream(cause.order)]
+    return toEvent(uid, event, [...accountStreams(keys, before), ...order])
   }
 
   /** Logins that are not registered as they are: new ones, with a new sid, or whose ID tokens carry the sid only now. */
@@ -114,14 +108,14 @@ export class BackChannelObserver implements SessionObserver {
       if (sid === undefined) continue // only started: nothing was issued, there is nothing to tell
       const before = now.findLast((login) => login.clientId === clientId && login.sid === sid)
       if (before?.withSid || this.#wasLookedAt(change, clientId, sid)) continue
-      const client = await this.#clientToTell(parts, clientId, request)
+      const client = await this.#registrar.clientToTell(parts, clientId, request?.oidc?.client)
       if (!client) continue
       const withSid = client.includeSid() || asksForSid(request, clientId)
       if (before && !withSid) continue
       events.push(
         toEvent(
           uid,
-          this.#registration(parts, uid, client, sid, withSid, after['accountId']),
+          registrationOf(parts.keys, { uid, client, sid, withSid, accountId: after['accountId'] }),
           accountStreams(parts.keys, after),
         ),
       )
@@ -137,62 +131,6 @@ export class BackChannelObserver implements SessionObserver {
   #wasLookedAt({ before, note, request }: SessionChange, clientId: string, sid: string): boolean {
     if (note?.['complete'] !== true || request?.oidc?.client?.clientId === clientId) return false
     return before !== undefined && authorizationOf(before, clientId)?.sid === sid
-  }
-
-  #registration(
-    { keys }: ObserverParts,
-    uid: string,
-    client: OidcClient,
-    sid: string,
-    withSid: boolean,
-    accountId: string,
-  ): Registered {
-    const initiators = client[INITIATORS]
-    const valid = initiators !== undefined && initiatorsProblem(initiators) === undefined
-    return {
-      type: 'session_logout.back_channel.registered',
-      client_id: client.clientId,
-      oidc_session_id: sid,
-      user_id: keys.seal(accountId, sessionLogoutStream(uid)),
-      back_channel_logout_uri: String(client.backchannelLogoutUri),
-      session_required: withSid,
-      ...(valid && { initiators: initiators as readonly Reason[] }),
-    }
-  }
-
-  /**
-   * The client, if it can be told. A client that cannot be loaded must not break anybody's login; a store that is away
-   * is another matter, and the write fails with it.
-   */
-  async #clientToTell(
-    parts: ObserverParts,
-    clientId: string,
-    request: RequestContext | undefined,
-  ): Promise<OidcClient | undefined> {
-    const current = request?.oidc?.client as OidcClient | undefined
-    let client: OidcClient | undefined
-    try {
-      client = current?.clientId === clientId ? current : await parts.provider.Client.find(clientId)
-    } catch (err) {
-      // Without the registration nobody would ever tell the RP, and no later write of the session looks at it again.
-      if (isAway(err)) throw err
-      parts.logger.warn(
-        { err, client_id: clientId },
-        'a client cannot be loaded, and so not be registered for back-channel logout',
-      )
-      return undefined
-    }
-    if (!client?.backchannelLogoutUri) return undefined
-    const problem = uriProblem(client.backchannelLogoutUri, parts.development)
-    if (problem === undefined) return client
-    if (!this.#warned.has(clientId)) {
-      this.#warned.add(clientId)
-      parts.logger.warn(
-        { client_id: clientId },
-        `the client's backchannel_logout_uri ${problem}: it is not told of logouts`,
-      )
-    }
-    return undefined
   }
 }
 
@@ -214,14 +152,4 @@ function authorizationsOf({ authorizations }: Payload): [string, { readonly sid?
 
 function authorizationOf(payload: Payload | undefined, clientId: string): { readonly sid?: string } | undefined {
   return payload && authorizationsOf(payload).find(([id]) => id === clientId)?.[1]
-}
-
-/** Client ids are no field names: they may be anything. */
-function noteOf(noted: readonly Noted[], complete: boolean): JsonObject {
-  return { complete, logins: noted.map(({ clientId, sid, withSid }) => [clientId, sid, withSid]) }
-}
-
-function notedIn(note: JsonObject | undefined): Noted[] {
-  const logins = (note?.['logins'] ?? []) as [string, string, boolean][]
-  return logins.map(([clientId, sid, withSid]) => ({ clientId, sid, withSid }))
 }

@@ -1,0 +1,67 @@
+import type { JsonObject, NewEvent } from '../../../lib/index.ts'
+import type { Reason } from '../recording/session-logout-events.ts'
+
+/** Reasons that operators and applications may give for an end that they order. */
+export type OrderReason = Extract<
+  Reason,
+  'admin' | 'account_disabled' | 'account_deleted' | 'password_changed' | 'signed_out_everywhere'
+>
+
+export const ORDER_REASONS: readonly OrderReason[] = [
+  'admin',
+  'account_disabled',
+  'account_deleted',
+  'password_changed',
+  'signed_out_everywhere',
+]
+
+/** Whose sessions are to end. */
+export type OrderTarget =
+  /** `account` is sealed under the order's stream. */
+  | { readonly kind: 'account'; readonly account: string }
+  | { readonly kind: 'client'; readonly client_id: string }
+  | { readonly kind: 'all' }
+
+/** What an order has come to. */
+export interface Tally {
+  /** Sessions that ended. */
+  readonly sessions: number
+  /** Logins at RPs that ended, which the RPs are told unless their clients filter the reason out. */
+  readonly logins: number
+  /** Grants that were revoked. */
+  readonly grants: number
+}
+
+export const NOTHING_YET: Tally = { sessions: 0, logins: 0, grants: 0 }
+
+/** Sessions are to end. From now on that happens, whatever becomes of the process that was asked. */
+export interface Ordered {
+  readonly type: 'termination.ordered'
+  readonly target: OrderTarget
+  readonly reason: OrderReason
+  readonly actor: string
+}
+
+/** All of them have ended. */
+export interface Completed extends Tally {
+  readonly type: 'termination.completed'
+}
+
+/** The stream of one order: that it was given, each end that it has caused, that it is completed. */
+export function orderStream(id: string): string {
+  return `termination:${id}`
+}
+
+export function orderOfStream(stream: string): string | undefined {
+  return stream.startsWith('termination:') ? stream.slice('termination:'.length) : undefined
+}
+
+/** All orders of an issuer. */
+export function ordersStream(issuer: string): string {
+  return `terminations:${issuer}`
+}
+
+/** The fact as an event of the log. */
+export function toOrderEvent(id: string, { type, ...data }: Ordered | Completed, also: readonly string[]): NewEvent {
+  return { stream: orderStream(id), also, type, data: data as unknown as JsonObject }
+}
