@@ -10,6 +10,7 @@ import type {
 } from '../../../lib/index.ts'
 import { orderStream } from '../ending/order-events.ts'
 import type { OidcProvider } from '../provider-internals.ts'
+import { registeredBy, terminatedBy } from './found-by.ts'
 import { NOTE, type Noted, notedIn, noteOf } from './noted.ts'
 import { askingClient, reasonOfEnd, reasonOfRemoval } from './reason.ts'
 import { Registrar, registrationOf } from './registrar.ts'
@@ -54,7 +55,7 @@ export class BackChannelObserver implements SessionObserver {
     const { before } = change
     if (!before || typeof before['accountId'] !== 'string') return [] // nobody was logged in
     if (!parts.isOn() && noted.length === 0) return []
-    return [this.#terminated(parts, change, before, reasonOfEnd(before, change.request), 'session', noted.length)]
+    return [this.#terminated(parts, change, before, reasonOfEnd(before, change.request), 'session', noted)]
   }
 
   /** Logins that this request has read and that are missing in what it writes. */
@@ -68,7 +69,7 @@ export class BackChannelObserver implements SessionObserver {
     }
     for (const { clientId, sid } of noted) if (authorizationOf(after, clientId) === undefined) sids.add(sid)
     if (sids.size === 0) return []
-    const ended = noted.filter(({ sid }) => sids.has(sid)).length
+    const ended = noted.filter(({ sid }) => sids.has(sid))
     return [this.#terminated(parts, change, before, reasonOfRemoval(change.request), [...sids], ended)]
   }
 
@@ -78,7 +79,7 @@ export class BackChannelObserver implements SessionObserver {
     before: Payload,
     seen: Reason,
     scope: Terminated['scope'],
-    logins: number,
+    ended: readonly Noted[],
   ): NewEvent {
     const byClient = request && askingClient(before)
     const event: Terminated = {
@@ -86,12 +87,13 @@ export class BackChannelObserver implements SessionObserver {
       triggered_at_origin: provider.issuer,
       reason: (cause?.reason as Reason | undefined) ?? seen,
       scope,
-      logins,
+      logins: ended.length,
       ...(cause && { actor: cause.actor }),
       ...(byClient !== undefined && { by_client: byClient }),
     }
     const order = cause?.order === undefined ? [] : [orderStream(cause.order)]
-    return toEvent(uid, event, [...accountStreams(keys, before), ...order])
+    const clientIds = ended.map(({ clientId }) => clientId)
+    return toEvent(uid, event, [...terminatedBy(keys, provider.issuer, accountOf(before), clientIds), ...order])
   }
 
   /** Logins that are not registered as they are: new ones, with a new sid, or whose ID tokens carry the sid only now. */
@@ -116,7 +118,7 @@ export class BackChannelObserver implements SessionObserver {
         toEvent(
           uid,
           registrationOf(parts.keys, { uid, client, sid, withSid, accountId: after['accountId'] }),
-          accountStreams(parts.keys, after),
+          registeredBy(parts.keys, clientId, after['accountId']),
         ),
       )
       now.splice(0, now.length, ...now.filter((login) => login !== before), { clientId, sid, withSid })
@@ -142,8 +144,8 @@ function asksForSid(request: RequestContext | undefined, clientId: string): bool
   return oidc?.client?.clientId === clientId && oidc.claims?.id_token !== undefined && 'sid' in oidc.claims.id_token
 }
 
-function accountStreams(keys: KeyRing, { accountId }: Payload): string[] {
-  return typeof accountId === 'string' ? keys.streams('account', accountId) : []
+function accountOf({ accountId }: Payload): string | undefined {
+  return typeof accountId === 'string' ? accountId : undefined
 }
 
 function authorizationsOf({ authorizations }: Payload): [string, { readonly sid?: string }][] {
