@@ -9,7 +9,7 @@ import {
 import { BrokenClients } from './clients/broken-clients.ts'
 import { withBackChannelLogout } from './clients/client-metadata.ts'
 import { Deliveries } from './delivery/deliveries.ts'
-import { type DeliveryPolicy, policyOf } from './delivery/delivery-policy.ts'
+import { type DeliveryOptions, type DeliveryPolicy, policyOf } from './delivery/delivery-policy.ts'
 import { hideFromDiscovery } from './discovery.ts'
 import type { Network } from './network/network.ts'
 import { internalsOf } from './provider-internals.ts'

@@ -1,6 +1,7 @@
 export { BackChannelLogout, type BackChannelLogoutOptions, backChannelLogout } from './back-channel-logout.ts'
-export type { DeliveryPolicy } from './delivery/delivery-policy.ts'
+export type { CircuitOptions, ClientDeliveryOptions, DeliveryOptions } from './delivery/delivery-policy.ts'
 export type { Answer } from './delivery/judge.ts'
+export type { InternalClient, InternalClients, PermissionOptions } from './network/internal-clients.ts'
 export type { Network } from './network/network.ts'
 export type { Receipt, ReceiptEnd, ReceiptEntry } from './receipts/receipt.ts'
 export type { Reason, SessionLogoutEvent } from './recording/session-logout-events.ts'

@@ -1,7 +1,6 @@
 import { MemoryEventStore } from '../../adapters/memory/index.ts'
 import type { Commit, EventStore } from '../../lib/index.ts'
-import type { DeliveryPolicy } from '../../plugins/back-channel-logout/delivery/delivery-policy.ts'
-import { policyOf } from '../../plugins/back-channel-logout/delivery/delivery-policy.ts'
+import { type DeliveryOptions, policyOf } from '../../plugins/back-channel-logout/delivery/delivery-policy.ts'
 import { Dispatcher } from '../../plugins/back-channel-logout/delivery/dispatcher.ts'
 import type { Answer } from '../../plugins/back-channel-logout/delivery/judge.ts'
 import { plan } from '../../plugins/back-channel-logout/delivery/planner.ts'
@@ -47,6 +46,8 @@ export class DispatchScene {
   readonly clients: Map<string, OidcClient> = new Map()
   /** Makes tokens; a test may replace it by something that cannot. */
   makeToken: (client: OidcClient) => Promise<string> = async ({ clientId }) => `${clientId}/${++this.#tokens}`
+  /** For the jitter; the middle unless a test says otherwise. */
+  random: () => number = () => 0.5
   on = true
   inFlight = 0
   mostInFlight = 0
@@ -97,7 +98,7 @@ export class DispatchScene {
   }
 
   /** A process; on its own clock where one is given. */
-  async dispatcher(wishes: Partial<DeliveryPolicy> = {}, clock: FakeClock = this.clock): Promise<Dispatcher> {
+  async dispatcher(wishes: DeliveryOptions = {}, clock: FakeClock = this.clock): Promise<Dispatcher> {
     const policy = policyOf({ jitter: 0, ...wishes })
     const dispatcher = new Dispatcher({
       provider: this.#provider(),
@@ -108,11 +109,10 @@ export class DispatchScene {
       clock,
       logger: this.log,
       policy,
-      timeoutMs: policy.timeoutMs,
       development: false,
       isInside: (clientId) => clientId.startsWith('inside'),
       isOn: () => this.on,
-      random: () => 0.5,
+      random: () => this.random(),
     })
     this.#dispatchers.push(dispatcher)
     this.#clocks.add(clock)

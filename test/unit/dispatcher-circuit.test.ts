@@ -24,7 +24,7 @@ describe('the dispatcher, with an RP that fails again and again', () => {
     scene.client('rp', down)
     const uids = await scene.owe('rp', 100)
     await scene.dispatcher()
-    assert.equal(await requestsIn(0), 16, 'what was in flight when it opened')
+    assert.equal(await requestsIn(0), 5, 'it opens at the fifth failure')
     assert.equal(await requestsIn(29_999), 0)
     assert.equal(await requestsIn(1), 1, 'a probe after 30 s')
     assert.equal(await requestsIn(59_999), 0)
@@ -32,7 +32,7 @@ describe('the dispatcher, with an RP that fails again and again', () => {
     const spent = await Promise.all(uids.map(async (uid) => (await scene.entry(uid)).attempts))
     assert.equal(
       spent.reduce((sum, attempts) => sum + attempts, 0),
-      18,
+      7,
     )
     assert.equal(scene.log.of(/an RP fails again and again/).length, 1)
 

@@ -28,11 +28,11 @@ describe('dispatchers of several processes', () => {
   /** One takes the deliveries, and its process stands still from then on; the other one starts. */
   async function oneOfTwoDies(behaviour: Behaviour): Promise<{ uids: string[]; dead: FakeClock }> {
     scene.client('rp', behaviour)
-    const uids = await scene.owe('rp', 16)
+    const uids = await scene.owe('rp', 4)
     const dead = new FakeClock()
     await scene.dispatcher({}, dead)
     await dead.advance(0)
-    assert.equal(scene.posts.length, 16)
+    assert.equal(scene.posts.length, 4)
     scene.behave('rp', () => says(200))
     await scene.dispatcher()
     return { uids, dead }
@@ -41,10 +41,10 @@ describe('dispatchers of several processes', () => {
   it('take over what a killed process had in hand, within 15 s and not while it might live', async () => {
     const { uids } = await oneOfTwoDies(hangs)
     await scene.clock.advance(10_000)
-    assert.equal(scene.posts.length, 16)
+    assert.equal(scene.posts.length, 4)
     await scene.clock.advance(5_000)
-    assert.equal(scene.posts.length, 32)
-    assert.deepEqual(await scene.states(uids), { confirmed: 16 })
+    assert.equal(scene.posts.length, 8)
+    assert.deepEqual(await scene.states(uids), { confirmed: 4 })
     assert.equal(scene.log.of(/of a process that is gone are taken over/).length, 1)
   })
 
@@ -74,7 +74,7 @@ describe('dispatchers of several processes', () => {
 
   it('leave the work to a process that is slow but lives', async () => {
     scene.client('rp', hangs)
-    await scene.owe('rp', 16)
+    await scene.owe('rp', 4)
     const slow = new FakeClock()
     await scene.dispatcher({ timeoutMs: 60_000 }, slow)
     await slow.advance(0)
@@ -83,7 +83,7 @@ describe('dispatchers of several processes', () => {
       await slow.advance(1_000)
       await scene.clock.advance(1_000)
     }
-    assert.equal(scene.posts.length, 16)
+    assert.equal(scene.posts.length, 4)
   })
 
   it('record each end once, when the one taken for dead comes back with answers', async () => {
@@ -96,10 +96,10 @@ describe('dispatchers of several processes', () => {
     })
     await dead.advance(30_000)
     assert.deepEqual(await Promise.all(uids.map((uid) => scene.receipt(uid))), before)
-    assert.deepEqual(await scene.states(uids), { confirmed: 16 })
-    assert.equal((await scene.commits('sent')).length, 16)
+    assert.deepEqual(await scene.states(uids), { confirmed: 4 })
+    assert.equal((await scene.commits('sent')).length, 4)
     assert.equal(await scene.open(), 0)
-    assert.equal(scene.posts.length, 32)
+    assert.equal(scene.posts.length, 8)
   })
 })
 
@@ -127,8 +127,8 @@ describe('a dispatcher that is stopped', () => {
     for (const answer of answers) answer()
     await scene.clock.advance(0)
     await stopping
-    assert.equal(scene.posts.length, 16)
-    assert.deepEqual(await scene.states(uids), { confirmed: 16, pending: 4 })
+    assert.equal(scene.posts.length, 4)
+    assert.deepEqual(await scene.states(uids), { confirmed: 4, pending: 16 })
     assert.equal(scene.clock.pending, 0)
 
     scene.behave('rp', () => says(200))

@@ -25,21 +25,29 @@ describe('the judgement of an answer', () => {
 
   it('is, for each status from 100 to 599, what the table says, and else to try again', () => {
     for (let status = 100; status <= 599; status++) {
-      assert.deepEqual(judge(answered(status), NOW), SPECIAL[status] ?? { verdict: 'again', status })
+      assert.deepEqual(judge(answered(status), HOUR_MS, NOW), SPECIAL[status] ?? { verdict: 'again', status })
     }
   })
 
   it('is to try again when nothing was answered', () => {
-    assert.deepEqual(judge({ kind: 'failed', error: 'ECONNREFUSED' }, NOW), { verdict: 'again', error: 'ECONNREFUSED' })
+    assert.deepEqual(judge({ kind: 'failed', error: 'ECONNREFUSED' }, HOUR_MS, NOW), {
+      verdict: 'again',
+      error: 'ECONNREFUSED',
+    })
   })
 
   it('passes on how long the RP wants to be left alone', () => {
-    assert.deepEqual(judge(answered(503, '120'), NOW), { verdict: 'again', status: 503, retryAfterMs: 120_000 })
-    assert.deepEqual(judge(answered(503, 'soon'), NOW), { verdict: 'again', status: 503 })
+    assert.deepEqual(judge(answered(503, '120'), HOUR_MS, NOW), {
+      verdict: 'again',
+      status: 503,
+      retryAfterMs: 120_000,
+    })
+    assert.deepEqual(judge(answered(503, 'soon'), HOUR_MS, NOW), { verdict: 'again', status: 503 })
   })
 
   it('does not let Retry-After put off what is settled', () => {
-    for (const status of [200, 202, 204, 410]) assert.ok(!('retryAfterMs' in judge(answered(status, '120'), NOW)))
+    for (const status of [200, 202, 204, 410])
+      assert.ok(!('retryAfterMs' in judge(answered(status, '120'), HOUR_MS, NOW)))
   })
 })
 
@@ -69,16 +77,22 @@ describe('Retry-After', () => {
   ]
   for (const [value, waitMs] of FORMS) {
     it(`${JSON.stringify(value)} is ${waitMs === undefined ? 'nothing to wait for' : `${waitMs} ms`}`, () => {
-      assert.equal(parseRetryAfter(value, NOW), waitMs)
+      assert.equal(parseRetryAfter(value, HOUR_MS, NOW), waitMs)
     })
   }
 
-  it('is, whatever an RP writes, nothing or a wait of up to an hour', () => {
-    const anything = fc.oneof(fc.string(), fc.integer().map(String), fc.date().map(String))
+  it('is honoured as far as the policy says, and not at all where that is 0', () => {
+    assert.equal(parseRetryAfter('120', 7_000, NOW), 7_000)
+    assert.equal(parseRetryAfter('7200', 24 * HOUR_MS, NOW), 2 * HOUR_MS)
+    assert.equal(parseRetryAfter('120', 0, NOW), undefined)
+  })
+
+  it('is, whatever an RP writes, nothing or a wait of up to what the policy says', () => {
+    const anything = fc.oneof(fc.string(), fc.nat().map(String), fc.integer().map(String), fc.date().map(String))
     fc.assert(
-      fc.property(anything, fc.integer({ min: 0, max: 4e12 }), (value, now) => {
-        const waitMs = parseRetryAfter(value, now)
-        return waitMs === undefined || (waitMs > 0 && waitMs <= HOUR_MS)
+      fc.property(anything, fc.nat(HOUR_MS), fc.integer({ min: 0, max: 4e12 }), (value, mostMs, now) => {
+        const waitMs = parseRetryAfter(value, mostMs, now)
+        return waitMs === undefined || (waitMs > 0 && waitMs <= mostMs)
       }),
       { numRuns: 2_000 },
     )

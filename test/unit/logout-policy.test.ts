@@ -2,11 +2,57 @@ import assert from 'node:assert/strict'
 import { OptionInvalidError } from '../../lib/index.ts'
 import {
   DEFAULT_POLICY,
-  type DeliveryPolicy,
+  type DeliveryOptions,
+  longestTimeoutMs,
+  policyFor,
   policyOf,
 } from '../../plugins/back-channel-logout/delivery/delivery-policy.ts'
 
 const MINUTE_MS = 60_000
+
+/** Options of one RP that make no sense, and which of them the error is about. */
+const MEANINGLESS: readonly (readonly [string, unknown, string?])[] = [
+  ['unknown', 1],
+  ['toString', 1],
+  ['constructor', 1],
+  ['retryDelaysMs', 5],
+  ['retryDelaysMs', [1, -1]],
+  ['retryDelaysMs', [Number.NaN]],
+  ['retryDelaysMs', [Number.POSITIVE_INFINITY]],
+  ['retryDelaysMs', ['5']],
+  ['retryDelaysMs', undefined],
+  ['jitter', -0.1],
+  ['jitter', 1],
+  ['jitter', '0.1'],
+  ['jitter', Number.NaN],
+  ['timeoutMs', 0],
+  ['timeoutMs', 1.5],
+  ['timeoutMs', '10'],
+  ['timeoutMs', 2 ** 31],
+  ['concurrencyPerClient', -1],
+  ['concurrencyPerClient', undefined],
+  ['badRequestDelaysMs', 60_000],
+  ['badRequestDelaysMs', [-1]],
+  ['badRequestDelaysMs', [Number.NaN]],
+  ['retryAfterMostMs', -1],
+  ['retryAfterMostMs', Number.POSITIVE_INFINITY],
+  ['retryAfterMostMs', '3600'],
+  ['circuit', null],
+  ['circuit', [5]],
+  ['circuit', { failure: 5 }, 'circuit.failure'],
+  ['circuit', { failures: 0 }, 'circuit.failures'],
+  ['circuit', { failures: 1.5 }, 'circuit.failures'],
+  ['circuit', { openLeastMs: 0 }, 'circuit.openLeastMs'],
+  ['circuit', { openMostMs: '1' }, 'circuit.openMostMs'],
+  ['circuit', { openLeastMs: 2_000, openMostMs: 1_000 }, 'circuit.openMostMs'],
+]
+
+function refused(wishes: unknown, option: string): void {
+  assert.throws(
+    () => policyOf(wishes as DeliveryOptions),
+    (error) => error instanceof OptionInvalidError && error.option === option,
+  )
+}
 
 describe('the policy of deliveries', () => {
   it('is eleven attempts over about 28 hours', () => {
@@ -25,40 +71,77 @@ describe('the policy of deliveries', () => {
   })
 
   it('takes each wish and leaves the rest', () => {
-    const wish = { concurrency: 3, retryDelaysMs: [1, 2], jitter: 0 }
+    const wish = { concurrency: 3, retryDelaysMs: [1, 2], jitter: 0, badRequestDelaysMs: [], retryAfterMostMs: 0 }
     assert.deepEqual(policyOf(wish), { ...DEFAULT_POLICY, ...wish })
     assert.deepEqual(policyOf({ retryDelaysMs: [] }).retryDelaysMs, [])
+    assert.deepEqual(policyOf({ circuit: { failures: 9 } }).circuit, { ...DEFAULT_POLICY.circuit, failures: 9 })
   })
 
-  const MEANINGLESS: readonly (readonly [string, unknown])[] = [
-    ['unknown', 1],
-    ['toString', 1],
-    ['constructor', 1],
-    ['retryDelaysMs', 5],
-    ['retryDelaysMs', [1, -1]],
-    ['retryDelaysMs', [Number.NaN]],
-    ['retryDelaysMs', [Number.POSITIVE_INFINITY]],
-    ['retryDelaysMs', ['5']],
-    ['retryDelaysMs', undefined],
-    ['jitter', -0.1],
-    ['jitter', 1],
-    ['jitter', '0.1'],
-    ['jitter', Number.NaN],
-    ['timeoutMs', 0],
-    ['timeoutMs', 1.5],
-    ['timeoutMs', '10'],
-    ['timeoutMs', 2 ** 31],
-    ['concurrency', 0],
-    ['concurrency', Number.POSITIVE_INFINITY],
-    ['concurrencyPerClient', -1],
-    ['concurrencyPerClient', undefined],
-  ]
-  for (const [option, value] of MEANINGLESS) {
+  for (const [option, value, about = option] of MEANINGLESS) {
     it(`refuses ${option}: ${JSON.stringify(value) ?? 'undefined'}, by name`, () => {
-      assert.throws(
-        () => policyOf({ [option]: value } as Partial<DeliveryPolicy>),
-        (error) => error instanceof OptionInvalidError && error.option === `delivery.${option}`,
-      )
+      refused({ [option]: value }, `delivery.${about}`)
     })
   }
+
+  for (const [option, value] of [
+    ['concurrency', 0],
+    ['concurrency', Number.POSITIVE_INFINITY],
+    ['clients', null],
+    ['clients', ['rp']],
+    ['clients', 'rp'],
+  ] as const) {
+    it(`refuses ${option}: ${JSON.stringify(value)}, by name`, () => {
+      refused({ [option]: value }, `delivery.${option}`)
+    })
+  }
+
+  it('must be an object', () => {
+    for (const wrong of [null, 5, []]) refused(wrong, 'delivery')
+  })
+})
+
+describe('the policy of deliveries to one client', () => {
+  it('is that of all, but for what is said of it', () => {
+    const own = { timeoutMs: 30_000, circuit: { failures: 2 } }
+    const policy = policyOf({ jitter: 0.1, circuit: { openLeastMs: 7 }, clients: { slow: own, rp: {} } })
+    const { clients: _, concurrency: __, ...all } = policy
+    assert.deepEqual(policyFor(policy, 'slow'), {
+      ...all,
+      timeoutMs: 30_000,
+      circuit: { ...DEFAULT_POLICY.circuit, openLeastMs: 7, failures: 2 },
+    })
+    assert.deepEqual(policyFor(policy, 'rp'), all)
+    assert.equal(policyFor(policy, 'other'), policy)
+  })
+
+  it('is not found for what every object has', () => {
+    const policy = policyOf({ clients: {} })
+    for (const clientId of ['toString', 'constructor', '__proto__']) assert.equal(policyFor(policy, clientId), policy)
+  })
+
+  it('may be that of a client with any id', () => {
+    const clients = JSON.parse('{ "__proto__": { "jitter": 0 }, "https://rp.example.com/": { "jitter": 0 } }')
+    const policy = policyOf({ clients })
+    for (const clientId of ['__proto__', 'https://rp.example.com/']) assert.equal(policyFor(policy, clientId).jitter, 0)
+  })
+
+  it('may have the longest time-out of all', () => {
+    assert.equal(longestTimeoutMs(policyOf()), 10_000)
+    assert.equal(
+      longestTimeoutMs(policyOf({ clients: { slow: { timeoutMs: 60_000 }, fast: { timeoutMs: 1 } } })),
+      60_000,
+    )
+  })
+
+  for (const [option, value, about = option] of MEANINGLESS) {
+    it(`refuses ${option}: ${JSON.stringify(value) ?? 'undefined'}, by name`, () => {
+      refused({ clients: { rp: { [option]: value } } }, `delivery.clients[rp].${about}`)
+    })
+  }
+
+  it('must be an object, without what is for all clients together', () => {
+    for (const wrong of [null, 5, undefined, []]) refused({ clients: { rp: wrong } }, 'delivery.clients[rp]')
+    refused({ clients: { rp: { concurrency: 1 } } }, 'delivery.clients[rp].concurrency')
+    refused({ clients: { rp: { clients: {} } } }, 'delivery.clients[rp].clients')
+  })
 })

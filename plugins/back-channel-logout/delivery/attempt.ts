@@ -5,6 +5,7 @@ import type { Network } from '../network/network.ts'
 import type { OidcClient, OidcProvider } from '../provider-internals.ts'
 import { type Abandoned, sessionLogoutStream } from '../recording/session-logout-events.ts'
 import type { Delivery } from './delivery.ts'
+import { type DeliveryPolicy, policyFor } from './delivery-policy.ts'
 import type { Answer } from './judge.ts'
 import { makeLogoutToken } from './logout-token.ts'
 
@@ -15,7 +16,7 @@ export interface AttemptParts {
   readonly keys: KeyRing
   readonly network: Network
   readonly clock: Clock
-  readonly timeoutMs: number
+  readonly policy: DeliveryPolicy
   readonly development: boolean
   /** Whether the operators allow this client to be inside their own network. */
   readonly isInside: (clientId: string) => boolean
@@ -49,11 +50,11 @@ const ABSENCES: Readonly<Record<Absence, { readonly sure: StoredClient; readonly
  * that moved must not miss logouts. Never throws. Everything happens within the time-out.
  */
 export async function attempt(parts: AttemptParts, delivery: Delivery, stopping: AbortSignal): Promise<Attempt> {
-  const { provider, store, clock, timeoutMs, development } = parts
+  const { provider, store, clock, policy, development } = parts
   const started = clock.monotonic()
   const over = new AbortController()
   const end = (): void => over.abort()
-  const timer = clock.setTimeout(end, timeoutMs)
+  const timer = clock.setTimeout(end, policyFor(policy, delivery.clientId).timeoutMs)
   if (stopping.aborted) end()
   stopping.addEventListener('abort', end, { once: true })
   const failed = (error: string, absence?: Absence): Attempt => ({

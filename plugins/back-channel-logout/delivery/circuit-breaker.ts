@@ -1,32 +1,29 @@
+import type { CircuitPolicy } from './delivery-policy.ts'
+
 /**
- * One RP's circuit. *Closed*: requests flow. After 5 failures in a row it *opens*: nothing is sent, deliveries wait
- * without spending attempts. After 30 s it lets one request through as a *probe*: if the RP answers, the circuit closes;
- * if not, it stays open for twice as long, up to 5 min. Pure; time is handed in, by a monotonic clock.
+ * One RP's circuit. *Closed*: requests flow. After so many failures in a row it *opens*: nothing is sent, deliveries wait
+ * without spending attempts. After a while it lets one request through as a *probe*: if the RP answers, the circuit
+ * closes; if not, it stays open for twice as long, up to a limit. Pure; time is handed in, by a monotonic clock.
  */
 export interface Circuit {
   readonly failures: number
-  /** When it may probe; absent while closed. */
-  readonly openUntil?: number
-  readonly openMs: number
+  /** While open: when it may probe, and how long it was to stay open. */
+  readonly open?: { readonly until: number; readonly ms: number }
   /** Whether a probe is under way. */
   readonly probing: boolean
 }
 
-const FAILURES = 5
-const OPEN_LEAST_MS = 30_000
-const OPEN_MOST_MS = 300_000
-
-export const CLOSED: Circuit = { failures: 0, openMs: OPEN_LEAST_MS, probing: false }
+export const CLOSED: Circuit = { failures: 0, probing: false }
 
 /** How many requests may be sent now, beside those under way: any number, one, or none. */
-export function room(circuit: Circuit, now: number): 'any' | 'probe' | 'none' {
-  if (circuit.openUntil === undefined) return 'any'
-  return !circuit.probing && now >= circuit.openUntil ? 'probe' : 'none'
+export function room({ open, probing }: Circuit, now: number): 'any' | 'probe' | 'none' {
+  if (!open) return 'any'
+  return !probing && now >= open.until ? 'probe' : 'none'
 }
 
 /** A request is sent. */
 export function sent(circuit: Circuit): Circuit {
-  return circuit.openUntil === undefined ? circuit : { ...circuit, probing: true }
+  return circuit.open ? { ...circuit, probing: true } : circuit
 }
 
 /** The RP answered: whatever it said, it is there. */
@@ -44,17 +41,24 @@ export function released(circuit: Circuit): Circuit {
  *
  * @param probe - whether the request was the probe: what was sent before the circuit opened says nothing new
  */
-export function failed(circuit: Circuit, probe: boolean, now: number): Circuit {
-  if (circuit.openUntil !== undefined) {
+export function failed(
+  circuit: Circuit,
+  probe: boolean,
+  { failures: most, openLeastMs, openMostMs }: CircuitPolicy,
+  now: number,
+): Circuit {
+  if (circuit.open) {
     if (!probe || !circuit.probing) return circuit
-    const openMs = Math.min(OPEN_MOST_MS, circuit.openMs * 2)
-    return { ...circuit, openMs, openUntil: now + openMs, probing: false }
+    const ms = Math.min(openMostMs, circuit.open.ms * 2)
+    return { ...circuit, open: { until: now + ms, ms }, probing: false }
   }
   const failures = circuit.failures + 1
-  return failures < FAILURES ? { ...circuit, failures } : { ...circuit, failures, openUntil: now + circuit.openMs }
+  return failures < most
+    ? { ...circuit, failures }
+    : { ...circuit, failures, open: { until: now + openLeastMs, ms: openLeastMs } }
 }
 
 /** When waiting may be over; undefined while closed or probing. */
-export function probesAt({ openUntil, probing }: Circuit): number | undefined {
-  return probing ? undefined : openUntil
+export function probesAt({ open, probing }: Circuit): number | undefined {
+  return probing ? undefined : open?.until
 }

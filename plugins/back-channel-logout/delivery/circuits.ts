@@ -1,9 +1,18 @@
 import { answered, type Circuit, CLOSED, failed, probesAt, released, room, sent } from './circuit-breaker.ts'
+import type { CircuitPolicy } from './delivery-policy.ts'
 
 /** The leave to send a request. */
 export interface Pass {
   /** The origin whose open circuit the request probes. */
   readonly probes?: string
+}
+
+/** How a request went. */
+export interface Outcome {
+  /** Where it went; unknown when it never got that far, which says nothing about the RP, but is no success of a probe. */
+  readonly origin: string | undefined
+  /** Whether the RP answered, and not only to say that it cannot. */
+  readonly well: boolean
 }
 
 /** The circuits of this process, by RP origin, and which lane leads where. */
@@ -28,15 +37,12 @@ export class Circuits {
     return { probes: origin }
   }
 
-  /**
-   * @param origin - where the request went; unknown when it never got that far, which says nothing about the RP, but is
-   *   no success of a probe
-   */
+  /** @param policy - that of the lane's client: it decides, where several clients share a circuit */
   came(
     lane: string,
     { probes }: Pass,
-    origin: string | undefined,
-    well: boolean,
+    { origin, well }: Outcome,
+    policy: CircuitPolicy,
     now: number,
   ): 'opened' | 'closed' | undefined {
     if (origin !== undefined) this.#originOf.set(lane, origin)
@@ -44,24 +50,16 @@ export class Circuits {
     const judged = origin ?? probes
     if (judged === undefined) return undefined
     const before = this.#byOrigin.get(judged) ?? CLOSED
-    const after = well ? answered() : failed(before, judged === probes, now)
+    const after = well ? answered() : failed(before, judged === probes, policy, now)
     this.#byOrigin.set(judged, after)
-    const [wasOpen, isOpen] = [before, after].map((circuit) => circuit.openUntil !== undefined)
-    if (wasOpen === isOpen) return undefined
-    return isOpen ? 'opened' : 'closed'
+    if ((before.open === undefined) === (after.open === undefined)) return undefined
+    return after.open ? 'opened' : 'closed'
   }
 
   /** The RP was not asked after all: another request may be the probe, at once. */
   unasked({ probes }: Pass): void {
     const circuit = probes === undefined ? undefined : this.#byOrigin.get(probes)
     if (probes !== undefined && circuit) this.#byOrigin.set(probes, released(circuit))
-  }
-
-  /** Lanes whose circuit is not closed. */
-  *troubled(): Iterable<string> {
-    for (const [lane, origin] of this.#originOf) {
-      if (this.#byOrigin.get(origin)?.openUntil !== undefined) yield lane
-    }
   }
 
   /** When the next open circuit may be probed that may not yet, by the monotonic clock. */

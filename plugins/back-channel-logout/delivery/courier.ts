@@ -5,14 +5,14 @@ import { type Attempt, type AttemptParts, attempt } from './attempt.ts'
 import type { Circuits, Pass } from './circuits.ts'
 import { type Delivery, fromBody, step, toBody } from './delivery.ts'
 import { tellOfNobody, tellOfStep } from './delivery-lines.ts'
-import type { DeliveryPolicy } from './delivery-policy.ts'
+import { type ClientPolicy, policyFor } from './delivery-policy.ts'
 import { judge } from './judge.ts'
 import { commitOfNobody, commitOfStep } from './outcome-events.ts'
+import type { Places } from './places.ts'
 
 /** What the courier works with. */
 export interface CourierParts extends AttemptParts {
   readonly work: WorkTable
-  readonly policy: DeliveryPolicy
   readonly logger: Logger
   /** From 0 up to 1. */
   readonly random: () => number
@@ -28,6 +28,7 @@ const SET_ASIDE_MS = 60_000
 export class Courier {
   readonly #parts: CourierParts
   readonly #circuits: Circuits
+  readonly #places: Places
   readonly #stopping: AbortSignal
   readonly #hurry: AbortSignal
 
@@ -35,9 +36,15 @@ export class Courier {
    * @param stopping - aborts when the store is not to be insisted upon any more
    * @param hurry - aborts when attempts in flight are to end
    */
-  constructor(parts: CourierParts, circuits: Circuits, stopping: AbortSignal, hurry: AbortSignal) {
+  constructor(
+    parts: CourierParts,
+    { circuits, places }: { readonly circuits: Circuits; readonly places: Places },
+    stopping: AbortSignal,
+    hurry: AbortSignal,
+  ) {
     this.#parts = parts
     this.#circuits = circuits
+    this.#places = places
     this.#stopping = stopping
     this.#hurry = hurry
   }
@@ -52,7 +59,7 @@ export class Courier {
   }
 
   async #deliver(work: Work): Promise<void> {
-    const { policy, clock, random, provider, logger } = this.#parts
+    const { clock, random, provider, logger } = this.#parts
     const delivery = fromBody(work.body)
     const pass = this.#circuits.pass(work.lane, clock.monotonic())
     if (!pass) {
@@ -73,8 +80,10 @@ export class Courier {
       tellOfNobody(logger, delivery, tried)
       return
     }
-    const next = step(delivery, judge(tried.answer, clock.now()), policy, clock.now(), random())
-    if (tried.absence === undefined) this.#watchCircuit(work.lane, pass, tried)
+    const policy = policyFor(this.#parts.policy, delivery.clientId)
+    const judgement = judge(tried.answer, policy.retryAfterMostMs, clock.now())
+    const next = step(delivery, judgement, policy, clock.now(), random())
+    if (tried.absence === undefined) this.#learn(work.lane, pass, tried, policy)
     else this.#circuits.unasked(pass)
     await this.#record(commitOfStep(work.id, next, tried, provider.issuer))
     await this.#insist(() =>
@@ -118,10 +127,17 @@ export class Courier {
     return insist(write, this.#parts, this.#stopping)
   }
 
-  #watchCircuit(lane: string, pass: Pass, { answer, origin }: Extract<Attempt, { kind: 'tried' }>): void {
+  /** What the attempt says about the RP, whatever it says about the delivery. */
+  #learn(
+    lane: string,
+    pass: Pass,
+    { answer, origin }: Extract<Attempt, { kind: 'tried' }>,
+    { circuit, concurrencyPerClient }: ClientPolicy,
+  ): void {
     const { logger, clock } = this.#parts
     const well = answer.kind === 'answered' && answer.status < 500 && answer.status !== 429
-    const change = this.#circuits.came(lane, pass, origin, well, clock.monotonic())
+    if (origin !== undefined) this.#places.came(lane, well, concurrencyPerClient)
+    const change = this.#circuits.came(lane, pass, { origin, well }, circuit, clock.monotonic())
     if (change === 'opened')
       logger.warn({ rp: origin }, 'an RP fails again and again: its deliveries wait, and one at a time probes it')
     if (change === 'closed') logger.info({ rp: origin }, 'an RP is back: its deliveries go on')

@@ -3,7 +3,7 @@ import { guardedNetwork, type Network } from '../network/network.ts'
 import type { OidcProvider } from '../provider-internals.ts'
 import { inTime } from '../work/in-time.ts'
 import { type Delivery, fromBody } from './delivery.ts'
-import type { DeliveryPolicy } from './delivery-policy.ts'
+import { type DeliveryPolicy, longestTimeoutMs } from './delivery-policy.ts'
 import { Dispatcher, STOP_MS } from './dispatcher.ts'
 import { lanePrefix, PLANNER, plan } from './planner.ts'
 
@@ -31,7 +31,7 @@ export class Deliveries {
     const { host, provider, policy, development, isInside, isOn } = parts
     const { store, clock, logger } = host
     this.#parts = parts
-    this.#network = parts.network ?? guardedNetwork({ timeoutMs: policy.timeoutMs })
+    this.#network = parts.network ?? guardedNetwork({ timeoutMs: longestTimeoutMs(policy) })
     this.#work = store.work('deliveries')
     this.#dispatcher = new Dispatcher({
       provider,
@@ -42,7 +42,6 @@ export class Deliveries {
       clock,
       logger,
       policy,
-      timeoutMs: policy.timeoutMs,
       development,
       isInside,
       isOn,

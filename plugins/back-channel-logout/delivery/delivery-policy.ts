@@ -1,17 +1,63 @@
 import { OptionInvalidError } from '../../../lib/index.ts'
+import { assertKnown, assertPolicy } from './policy-check.ts'
 
-/** How a delivery is tried. */
-export interface DeliveryPolicy {
-  /** Waits before the second attempt, the third and so on, in milliseconds. After the last one it is a dead letter. */
-  readonly retryDelaysMs: readonly number[]
-  /** By how much a wait may be shorter or longer, as a share of it; so that retries do not come in waves. */
-  readonly jitter: number
-  /** How long an attempt may take, token and connection included, in milliseconds. */
-  readonly timeoutMs: number
-  /** At most so many requests are in flight, in this process. */
+/** When an RP that fails again and again is left alone. RPs are told apart by the origin of their URI. */
+export interface CircuitOptions {
+  /** After so many failures in a row its circuit opens. Default: 5. */
+  readonly failures?: number
+  /** How long it stays open before one request probes the RP, in milliseconds. Default: 30 s. */
+  readonly openLeastMs?: number
+  /** That doubles with each probe that fails, up to so many milliseconds. Default: 5 min. */
+  readonly openMostMs?: number
+}
+
+/** How the deliveries to one RP are tried. */
+export interface ClientDeliveryOptions {
+  /**
+   * Waits before the second attempt, the third and so on, in milliseconds. After the last one it is a dead letter.
+   * Default: 5 s, 30 s, 2 min, 10 min, 30 min, 1 h, 2 h, 4 h, 8 h, 12 h.
+   */
+  readonly retryDelaysMs?: readonly number[]
+  /** By how much a wait may be shorter or longer, as a share of it; so that retries do not come in waves. Default: 0.2. */
+  readonly jitter?: number
+  /** How long an attempt may take, token and connection included, in milliseconds. Default: 10 s. */
+  readonly timeoutMs?: number
+  /**
+   * At most so many requests are in flight to one RP, in this process. It begins with 4, has one more with each answer
+   * and half as many after a failure. Default: 16.
+   */
+  readonly concurrencyPerClient?: number
+  /**
+   * Waits after the first 400, the second and so on, at least, in milliseconds: an RP needs time to fetch new keys, or to
+   * be mended. The 400 after the last one is final. Default: 1 and 10 min.
+   */
+  readonly badRequestDelaysMs?: readonly number[]
+  /** `Retry-After` (RFC 9110 section 10.2.3) is honoured up to so many milliseconds; 0: not at all. Default: 1 h. */
+  readonly retryAfterMostMs?: number
+  /** When it is left alone. Clients behind one origin share a circuit; it goes by those of the client that failed. */
+  readonly circuit?: CircuitOptions
+}
+
+/** How deliveries are tried. */
+export interface DeliveryOptions extends ClientDeliveryOptions {
+  /** At most so many requests are in flight, in this process. Default: 256. */
+  readonly concurrency?: number
+  /** What is different for single clients, by client id. */
+  readonly clients?: Readonly<Record<string, ClientDeliveryOptions>>
+}
+
+export type CircuitPolicy = Required<CircuitOptions>
+
+/** How the deliveries to one RP are tried, complete. */
+export interface ClientPolicy extends Required<ClientDeliveryOptions> {
+  readonly circuit: CircuitPolicy
+}
+
+/** How deliveries are tried, complete. */
+export interface DeliveryPolicy extends ClientPolicy {
   readonly concurrency: number
-  /** At most so many to one RP. */
-  readonly concurrencyPerClient: number
+  /** Of clients for which anything is different. */
+  readonly clients: ReadonlyMap<string, ClientPolicy>
 }
 
 const SECOND = 1_000
@@ -36,41 +82,46 @@ export const DEFAULT_POLICY: DeliveryPolicy = {
   timeoutMs: 10 * SECOND,
   concurrency: 256,
   concurrencyPerClient: 16,
+  badRequestDelaysMs: [MINUTE, 10 * MINUTE],
+  retryAfterMostMs: HOUR,
+  circuit: { failures: 5, openLeastMs: 30 * SECOND, openMostMs: 5 * MINUTE },
+  clients: new Map(),
 }
-
-/** Waits after the first and the second 400, at least: an RP needs time to fetch new keys, or to be mended. */
-export const BAD_REQUEST_DELAYS_MS: readonly number[] = [MINUTE, 10 * MINUTE]
-
-/** Node's timers take a longer wait for none at all. */
-const TIMEOUT_MOST_MS = 2 ** 31 - 1
 
 /**
  * The policy with the caller's wishes.
  *
  * @throws OptionInvalidError (`OPTION_INVALID`)
  */
-export function policyOf(wishes: Partial<DeliveryPolicy> = {}): DeliveryPolicy {
-  for (const option of Object.keys(wishes)) {
-    if (!Object.hasOwn(DEFAULT_POLICY, option)) {
-      throw new OptionInvalidError(
-        `delivery.${option}`,
-        `is not known; known are ${Object.keys(DEFAULT_POLICY).join(', ')}`,
-      )
-    }
-  }
-  const policy = { ...DEFAULT_POLICY, ...wishes }
-  const { retryDelaysMs, jitter } = policy
-  if (!Array.isArray(retryDelaysMs) || !retryDelaysMs.every((delay) => Number.isFinite(delay) && delay >= 0)) {
-    throw new OptionInvalidError('delivery.retryDelaysMs', 'must be an array of milliseconds, 0 or more each')
-  }
-  if (!(typeof jitter === 'number' && jitter >= 0 && jitter < 1))
-    throw new OptionInvalidError('delivery.jitter', 'must be a share from 0 up to, not including, 1')
-  for (const option of ['timeoutMs', 'concurrency', 'concurrencyPerClient'] as const) {
-    if (!Number.isSafeInteger(policy[option]) || policy[option] < 1) {
-      throw new OptionInvalidError(`delivery.${option}`, 'must be a whole number from 1')
-    }
-  }
-  if (policy.timeoutMs > TIMEOUT_MOST_MS)
-    throw new OptionInvalidError('delivery.timeoutMs', `must be ${TIMEOUT_MOST_MS} at most`)
+export function policyOf(wishes: DeliveryOptions = {}): DeliveryPolicy {
+  assertKnown(wishes, Object.keys(DEFAULT_POLICY), 'delivery')
+  const { concurrency: most, clients: none, ...defaults } = DEFAULT_POLICY
+  const { concurrency = most, clients = {}, ...ofAll } = wishes
+  if (!Number.isSafeInteger(concurrency) || concurrency < 1)
+    throw new OptionInvalidError('delivery.concurrency', 'must be a whole number from 1')
+  if (typeof clients !== 'object' || clients === null || Array.isArray(clients))
+    throw new OptionInvalidError('delivery.clients', 'must be an object: options by client id')
+  const all = clientPolicyOf(ofAll, defaults, 'delivery')
+  const single = new Map(none)
+  for (const [clientId, own] of Object.entries(clients))
+    single.set(clientId, clientPolicyOf(own, all, `delivery.clients[${clientId}]`))
+  return { ...all, concurrency, clients: single }
+}
+
+/** How the deliveries to this client are tried. */
+export function policyFor(policy: DeliveryPolicy, clientId: string): ClientPolicy {
+  return policy.clients.get(clientId) ?? policy
+}
+
+/** The longest that an attempt may take, to whichever client, in milliseconds. */
+export function longestTimeoutMs({ timeoutMs, clients }: DeliveryPolicy): number {
+  return Math.max(timeoutMs, ...[...clients.values()].map((own) => own.timeoutMs))
+}
+
+function clientPolicyOf(wishes: ClientDeliveryOptions, defaults: ClientPolicy, where: string): ClientPolicy {
+  assertKnown(wishes, Object.keys(defaults), where)
+  if (wishes.circuit !== undefined) assertKnown(wishes.circuit, Object.keys(defaults.circuit), `${where}.circuit`)
+  const policy = { ...defaults, ...wishes, circuit: { ...defaults.circuit, ...wishes.circuit } }
+  assertPolicy(policy, where)
   return policy
 }

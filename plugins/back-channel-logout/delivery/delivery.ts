@@ -1,6 +1,6 @@
 import type { JsonObject } from '../../../lib/index.ts'
 import type { Reason } from '../recording/session-logout-events.ts'
-import { BAD_REQUEST_DELAYS_MS, type DeliveryPolicy } from './delivery-policy.ts'
+import type { ClientPolicy } from './delivery-policy.ts'
 import type { Judgement } from './judge.ts'
 
 /** One logout token owed to one RP for one session end, as it lies in the work table. */
@@ -51,7 +51,7 @@ export type Step =
 export function step(
   delivery: Delivery,
   judgement: Judgement,
-  policy: DeliveryPolicy,
+  policy: ClientPolicy,
   now: number,
   random: number,
 ): Step {
@@ -63,7 +63,7 @@ export function step(
       return { kind: 'rejected', delivery: tried, status: judgement.status, answer: judgement.body }
     case 'bad_request': {
       const refused = { ...tried, badRequests: delivery.badRequests + 1 }
-      const least = BAD_REQUEST_DELAYS_MS[delivery.badRequests]
+      const least = policy.badRequestDelaysMs[delivery.badRequests]
       if (least === undefined)
         return { kind: 'rejected', delivery: refused, status: judgement.status, answer: judgement.body }
       return again(refused, { status: judgement.status }, least, policy, now, random)
@@ -80,7 +80,7 @@ function again(
   delivery: Delivery,
   failure: { readonly status?: number; readonly error?: string },
   leastMs: number,
-  { retryDelaysMs, jitter }: DeliveryPolicy,
+  { retryDelaysMs, jitter }: ClientPolicy,
   now: number,
   random: number,
 ): Step {

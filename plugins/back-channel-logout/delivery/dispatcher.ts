@@ -5,7 +5,10 @@ import { inTime } from '../work/in-time.ts'
 import { Signs } from '../work/signs-of-life.ts'
 import { Circuits } from './circuits.ts'
 import { Courier, type CourierParts } from './courier.ts'
-import { lanePrefix } from './planner.ts'
+import { policyFor } from './delivery-policy.ts'
+import { Places } from './places.ts'
+import { laneOf, lanePrefix } from './planner.ts'
+import { FIRST_PLACES } from './slow-start.ts'
 
 /** What the dispatcher works with. */
 export interface DispatcherParts extends CourierParts {
@@ -34,6 +37,7 @@ export class Dispatcher {
   readonly #parts: DispatcherParts
   readonly #holder = randomBytes(9).toString('base64url')
   readonly #circuits = new Circuits()
+  readonly #places = new Places()
   readonly #inFlight = new Map<Promise<void>, string>()
   readonly #stopping = new AbortController()
   readonly #hurry = new AbortController()
@@ -49,7 +53,12 @@ export class Dispatcher {
     this.#parts = parts
     // Each delivery in flight listens: that is no leak.
     setMaxListeners(0, this.#stopping.signal, this.#hurry.signal)
-    this.#courier = new Courier(parts, this.#circuits, this.#stopping.signal, this.#hurry.signal)
+    this.#courier = new Courier(
+      parts,
+      { circuits: this.#circuits, places: this.#places },
+      this.#stopping.signal,
+      this.#hurry.signal,
+    )
     this.#signs = new Signs(parts.work, this.#holder, parts.clock, parts.logger)
   }
 
@@ -126,7 +135,7 @@ export class Dispatcher {
       prefix: lanePrefix(provider.issuer),
       now: clock.now(),
       limit,
-      perLane: policy.concurrencyPerClient,
+      perLane: Math.min(FIRST_PLACES, policy.concurrencyPerClient),
       room: this.#room(),
     })
   }
@@ -136,13 +145,18 @@ export class Dispatcher {
     await Promise.all(claimed.map((work) => this.#parts.work.putBack(work, work)))
   }
 
-  /** How many more each lane may take: less what is in flight, and what its circuit lets through. */
+  /** How many more each lane may take that is not as a new one is: its places, less what is in flight, if its circuit lets any through. */
   #room(): Map<string, number> {
-    const { policy, clock } = this.#parts
+    const { policy, provider, clock } = this.#parts
+    const prefix = lanePrefix(provider.issuer)
+    const taken = new Map<string, number>()
+    for (const lane of this.#inFlight.values()) taken.set(lane, (taken.get(lane) ?? 0) + 1)
+    const ownLimits = [...policy.clients.keys()].map((clientId) => laneOf(provider.issuer, clientId))
     const room = new Map<string, number>()
-    for (const lane of this.#inFlight.values()) room.set(lane, (room.get(lane) ?? policy.concurrencyPerClient) - 1)
-    for (const lane of this.#circuits.troubled()) {
-      room.set(lane, this.#circuits.room(lane, room.get(lane) ?? policy.concurrencyPerClient, clock.monotonic()))
+    for (const lane of new Set([...this.#places.known(), ...taken.keys(), ...ownLimits])) {
+      const most = policyFor(policy, lane.slice(prefix.length)).concurrencyPerClient
+      const free = this.#places.of(lane, most) - (taken.get(lane) ?? 0)
+      room.set(lane, this.#circuits.room(lane, free, clock.monotonic()))
     }
     return room
   }

@@ -1,0 +1,43 @@
+import { OptionInvalidError } from '../../../lib/index.ts'
+import type { ClientPolicy } from './delivery-policy.ts'
+
+/** Node's timers take a longer wait for none at all. */
+const TIMER_MOST_MS = 2 ** 31 - 1
+
+/**
+ * @param where - the option that the policy comes from, for the error
+ * @throws OptionInvalidError (`OPTION_INVALID`)
+ */
+export function assertPolicy(policy: ClientPolicy, where: string): void {
+  for (const option of ['retryDelaysMs', 'badRequestDelaysMs'] as const) {
+    const delays = policy[option]
+    if (!Array.isArray(delays) || !delays.every((delay) => Number.isFinite(delay) && delay >= 0))
+      throw new OptionInvalidError(`${where}.${option}`, 'must be an array of milliseconds, 0 or more each')
+  }
+  const { jitter, timeoutMs, concurrencyPerClient, retryAfterMostMs, circuit } = policy
+  if (!(typeof jitter === 'number' && jitter >= 0 && jitter < 1))
+    throw new OptionInvalidError(`${where}.jitter`, 'must be a share from 0 up to, not including, 1')
+  if (!(Number.isFinite(retryAfterMostMs) && retryAfterMostMs >= 0))
+    throw new OptionInvalidError(`${where}.retryAfterMostMs`, 'must be milliseconds, 0 or more')
+  assertWhole(timeoutMs, `${where}.timeoutMs`, 1, TIMER_MOST_MS)
+  assertWhole(concurrencyPerClient, `${where}.concurrencyPerClient`)
+  assertWhole(circuit.failures, `${where}.circuit.failures`)
+  assertWhole(circuit.openLeastMs, `${where}.circuit.openLeastMs`)
+  assertWhole(circuit.openMostMs, `${where}.circuit.openMostMs`, circuit.openLeastMs)
+}
+
+/** @throws OptionInvalidError (`OPTION_INVALID`) for an option that nobody reads */
+export function assertKnown(wishes: unknown, known: readonly string[], where: string): void {
+  if (typeof wishes !== 'object' || wishes === null || Array.isArray(wishes))
+    throw new OptionInvalidError(where, 'must be an object')
+  for (const option of Object.keys(wishes)) {
+    if (!known.includes(option))
+      throw new OptionInvalidError(`${where}.${option}`, `is not known; known are ${known.join(', ')}`)
+  }
+}
+
+function assertWhole(value: number, option: string, least: number = 1, most: number = Number.MAX_SAFE_INTEGER): void {
+  if (!Number.isSafeInteger(value) || value < least)
+    throw new OptionInvalidError(option, `must be a whole number from ${least}`)
+  if (value > most) throw new OptionInvalidError(option, `must be ${most} at most`)
+}

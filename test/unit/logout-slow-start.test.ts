@@ -1,0 +1,45 @@
+import assert from 'node:assert/strict'
+import fc from 'fast-check'
+import { Places } from '../../plugins/back-channel-logout/delivery/places.ts'
+import { FIRST_PLACES, grown, shrunk } from '../../plugins/back-channel-logout/delivery/slow-start.ts'
+
+describe('the places of an RP', () => {
+  it('are one more with each answer, up to the limit', () => {
+    const places = [FIRST_PLACES]
+    for (let answer = 0; answer < 14; answer++) places.push(grown(places.at(-1) ?? 0, 16))
+    assert.deepEqual(places, [4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 16, 16])
+  })
+
+  it('are half as many after a failure, and one at least', () => {
+    const places = [16]
+    for (let failure = 0; failure < 6; failure++) places.push(shrunk(places.at(-1) ?? 0))
+    assert.deepEqual(places, [16, 8, 4, 2, 1, 1, 1])
+  })
+
+  it('are, after anything, from one to the limit; and after as many answers, all of them', () => {
+    const most = fc.integer({ min: 1, max: 64 })
+    fc.assert(
+      fc.property(fc.array(fc.boolean(), { maxLength: 200 }), most, (outcomes, limit) => {
+        const places = new Places()
+        for (const well of outcomes) {
+          places.came('rp', well, limit)
+          assert.ok(places.of('rp', limit) >= 1 && places.of('rp', limit) <= limit)
+        }
+        for (let answer = 0; answer < limit; answer++) places.came('rp', true, limit)
+        assert.equal(places.of('rp', limit), limit)
+      }),
+    )
+  })
+
+  it("are each RP's own, and few for one that is new", () => {
+    const places = new Places()
+    places.came('bad', false, 16)
+    places.came('good', true, 16)
+    assert.deepEqual(
+      ['bad', 'good', 'new'].map((lane) => places.of(lane, 16)),
+      [2, 5, 4],
+    )
+    assert.equal(places.of('new', 3), 3)
+    assert.deepEqual([...places.known()], ['bad', 'good'])
+  })
+})
