@@ -25,7 +25,7 @@ export interface BackChannelLogoutOptions {
   /** Asked at each use instead of `enabled`: a gate may open and close while the process runs. */
   readonly gates?: FeatureGates
   /** How deliveries are tried. */
-  readonly delivery?: Partial<DeliveryPolicy>
+  readonly delivery?: DeliveryOptions
   /**
    * Client ids of RPs inside your own network, whose addresses would be refused otherwise. Operators' state: never take
    * it from client metadata, which a client can set for itself.
