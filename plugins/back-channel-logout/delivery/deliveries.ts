@@ -1,6 +1,7 @@
 import { Consumer, type Host, type Logger, type NewWork, type WorkTable } from '../../../lib/index.ts'
 import { guardedNetwork, type Network } from '../network/network.ts'
 import type { OidcProvider } from '../provider-internals.ts'
+import { roundOf } from '../recording/session-logout-events.ts'
 import { inTime } from '../work/in-time.ts'
 import { type Delivery, fromBody } from './delivery.ts'
 import { type DeliveryPolicy, longestTimeoutMs } from './delivery-policy.ts'
@@ -56,7 +57,7 @@ export class Deliveries {
         const owed = await plan(store, commits, clock.now())
         if (owed.length === 0) return
         await this.#work.add(owed)
-        tellOfEnds(logger, owed)
+        tellOfPlanned(logger, owed)
         this.#dispatcher.wake()
       },
     })
@@ -79,13 +80,15 @@ export class Deliveries {
   }
 }
 
-/** A line for each session: why it ended, and who is being told. */
-function tellOfEnds(logger: Logger, owed: readonly NewWork[]): void {
-  const bySession = bySessionUid(owed)
-  for (const [session, deliveries] of bySession) {
-    const rps = deliveries.map(({ clientId }) => clientId)
+/** A line for each session: why it ended, and who is being told; or told again. */
+function tellOfPlanned(logger: Logger, owed: readonly NewWork[]): void {
+  for (const [session, deliveries] of bySessionUid(owed)) {
     const reason = deliveries[0]?.reason
-    logger.info({ session, reason, rps }, `a session ended (${reason}): telling ${rps.join(', ')}`)
+    const rps = deliveries.filter((delivery) => roundOf(delivery) === 0).map(({ clientId }) => clientId)
+    if (rps.length > 0) logger.info({ session, reason, rps }, `a session ended (${reason}): telling ${rps.join(', ')}`)
+    const again = deliveries.filter((delivery) => roundOf(delivery) > 0).map(({ clientId }) => clientId)
+    if (again.length > 0)
+      logger.info({ session, reason, rps: again }, `dead letters are replayed: telling ${again.join(', ')} again`)
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Logger } from '../../../lib/index.ts'
 import type { Attempt } from './attempt.ts'
 import type { Delivery, Step } from './delivery.ts'
+import { deliveryOf } from './rounds.ts'
 
 /** The logger's line on what an attempt came to. */
 export function tellOfStep(logger: Logger, id: string, next: Step, tookMs: number): void {
@@ -8,7 +9,7 @@ export function tellOfStep(logger: Logger, id: string, next: Step, tookMs: numbe
   const fields = {
     session: sessionUid,
     client_id: clientId,
-    delivery: id,
+    delivery: deliveryOf(id),
     attempt: attempts,
     took_ms: Math.round(tookMs),
   }

@@ -18,6 +18,8 @@ export interface Delivery {
   readonly attempts: number
   /** How many of them the RP answered with 400. */
   readonly badRequests: number
+  /** How often it was replayed; absent: never. */
+  readonly round?: number
 }
 
 export function toBody(delivery: Delivery): JsonObject {

@@ -1,7 +1,9 @@
 import type { Claim, NewCommit } from '../../../lib/index.ts'
-import { type SessionLogoutEvent, toEvent } from '../recording/session-logout-events.ts'
+import { deadBy } from '../recording/found-by.ts'
+import { roundOf, type SessionLogoutEvent, toEvent } from '../recording/session-logout-events.ts'
 import type { Attempt } from './attempt.ts'
 import type { Delivery, Step } from './delivery.ts'
+import { deliveryOf } from './rounds.ts'
 
 /** So much of an RP's answer is kept. */
 const ANSWER_CHARS = 1_000
@@ -13,8 +15,8 @@ export function commitOfStep(
   { tookMs, absence }: Extract<Attempt, { kind: 'tried' }>,
   issuer: string,
 ): NewCommit {
-  const { clientId, sid, attempts } = step.delivery
-  const common = { delivery: id, client_id: clientId }
+  const { sid, attempts } = step.delivery
+  const common = named(id, step.delivery)
   switch (step.kind) {
     case 'confirmed': {
       const took_ms = Math.round(tookMs)
@@ -67,24 +69,35 @@ export function commitOfNobody(
   { why }: Extract<Attempt, { kind: 'nobody' }>,
   issuer: string,
 ): NewCommit {
-  const { clientId, attempts } = delivery
   return settling(id, delivery, issuer, {
     type: 'session_logout.back_channel.abandoned',
-    delivery: id,
-    client_id: clientId,
-    attempts,
+    ...named(id, delivery),
+    attempts: delivery.attempts,
     why,
   })
 }
 
-/** A delivery is settled once, whoever else believes to hold it. */
+function named(
+  id: string,
+  delivery: Delivery,
+): { readonly delivery: string; readonly client_id: string; readonly round?: number } {
+  const round = roundOf(delivery)
+  return { delivery: deliveryOf(id), client_id: delivery.clientId, ...(round > 0 && { round }) }
+}
+
+/** A delivery is settled once in each round, whoever else believes to hold it. */
 function settling(id: string, delivery: Delivery, issuer: string, event: SessionLogoutEvent): NewCommit {
   const claim: Claim = { kind: 'once', mark: `delivery:${id}#settled` }
   return { ...commit(delivery, issuer, event), claims: [claim] }
 }
 
-function commit({ sessionUid }: Delivery, issuer: string, event: SessionLogoutEvent): NewCommit {
-  return { events: [toEvent(sessionUid, event)], meta: { instance: issuer, actor: 'system' } }
+function commit({ sessionUid, clientId }: Delivery, issuer: string, event: SessionLogoutEvent): NewCommit {
+  const also = isDeath(event) ? deadBy(issuer, clientId) : []
+  return { events: [toEvent(sessionUid, event, also)], meta: { instance: issuer, actor: 'system' } }
+}
+
+function isDeath({ type }: SessionLogoutEvent): boolean {
+  return type === 'session_logout.back_channel.rejected' || type === 'session_logout.back_channel.abandoned'
 }
 
 /** What an RP says may be cut in the middle of a character. */

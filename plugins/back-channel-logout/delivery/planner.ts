@@ -1,35 +1,49 @@
 import type { Commit, EventStore, NewWork } from '../../../lib/index.ts'
-import { fold, type SessionLogout, type Termination } from '../recording/session-logout.ts'
-import { sessionLogoutStream, uidOfStream } from '../recording/session-logout-events.ts'
-import { toBody } from './delivery.ts'
+import { readLogouts } from '../recording/histories.ts'
+import type { Owed, SessionLogout, Termination } from '../recording/session-logout.ts'
+import { roundOf, uidOfStream } from '../recording/session-logout-events.ts'
+import { type Delivery, toBody } from './delivery.ts'
+import { workIdOf } from './rounds.ts'
 
 /** The name under which the planner remembers how far it got (the seed's `current_states`). */
 export const PLANNER = 'projections.notifications_back_channel_logout'
 
 /**
  * Makes deliveries of session ends: for each `terminated` of the batch, one piece of work for each RP that is owed a
- * token. Planning twice makes the same work, which is then there already.
+ * token; and for each `replayed` one for the RP that is to be told again. Planning twice makes the same work, which is
+ * then there already.
  *
  * @param now - when the work is due, milliseconds since 1970: at once
  * @returns the deliveries to make, whatever issuer they are for
  */
 export async function plan(store: EventStore, commits: readonly Commit[], now: number): Promise<readonly NewWork[]> {
-  const ended = new Map<string, Set<number>>()
+  const causes = new Map<string, Causes>()
   for (const { events, position } of commits) {
-    for (const { stream, type } of events) {
+    for (const { stream, type, data } of events) {
       const uid = uidOfStream(stream)
-      if (uid === undefined || type !== 'session_logout.terminated') continue
-      ended.set(uid, (ended.get(uid) ?? new Set()).add(position))
+      if (uid === undefined) continue
+      const of = causes.get(uid) ?? { ends: new Set(), replays: new Set() }
+      if (type === 'session_logout.terminated') of.ends.add(position)
+      else if (type === 'session_logout.back_channel.replayed') of.replays.add(String(data['delivery']))
+      else continue
+      causes.set(uid, of)
     }
   }
-  if (ended.size === 0) return []
-  const histories = byStream(await store.readStreams([...ended.keys()].map(sessionLogoutStream)))
-  return [...ended].flatMap(([uid, positions]) => {
-    const logout = fold(uid, histories.get(sessionLogoutStream(uid)) ?? [])
-    return logout.terminations
-      .filter(({ position }) => positions.has(position))
-      .flatMap((end) => owedFor(logout, end, now))
+  const logouts = await readLogouts(store, causes.keys())
+  return [...logouts].flatMap(([uid, logout]) => {
+    const { ends, replays } = causes.get(uid) ?? { ends: new Set(), replays: new Set() }
+    return logout.terminations.flatMap((end) =>
+      workFor(logout, end, ({ delivery }) => ends.has(end.position) || replays.has(delivery), now),
+    )
   })
+}
+
+/** Why deliveries of one session are to be made. */
+interface Causes {
+  /** Positions of its ends. */
+  readonly ends: Set<number>
+  /** Deliveries that an operator has sent again. */
+  readonly replays: Set<string>
 }
 
 /** The lane of an RP: of one issuer, since two OPs may share a database and each sends only its own. */
@@ -41,35 +55,28 @@ export function lanePrefix(issuer: string): string {
   return `${issuer} `
 }
 
-function owedFor(logout: SessionLogout, { at, reason, origin, owed }: Termination, now: number): NewWork[] {
-  return owed
-    .filter(({ delivery }) => logout.deliveries.get(delivery)?.kind === 'pending')
-    .map(({ delivery, registration: { clientId, sid, sealedSubject, withSid } }) => ({
-      id: delivery,
-      lane: laneOf(origin, clientId),
-      dueAt: now,
-      body: toBody({
-        sessionUid: logout.uid,
-        clientId,
-        sid,
-        sealedSubject,
-        withSid,
-        reason,
-        endedAt: at,
-        attempts: 0,
-        badRequests: 0,
-      }),
-    }))
-}
-
-function byStream(commits: readonly Commit[]): Map<string, Commit[]> {
-  const found = new Map<string, Commit[]>()
-  for (const commit of commits) {
-    for (const stream of new Set(commit.events.map((event) => event.stream))) {
-      const before = found.get(stream)
-      if (before) before.push(commit)
-      else found.set(stream, [commit])
+function workFor(
+  logout: SessionLogout,
+  { at, reason, origin, owed }: Termination,
+  isMeant: (owed: Owed) => boolean,
+  now: number,
+): NewWork[] {
+  return owed.filter(isMeant).flatMap(({ delivery, registration: { clientId, sid, sealedSubject, withSid } }) => {
+    const state = logout.deliveries.get(delivery)
+    if (state?.kind !== 'pending') return []
+    const round = roundOf(state)
+    const body: Delivery = {
+      sessionUid: logout.uid,
+      clientId,
+      sid,
+      sealedSubject,
+      withSid,
+      reason,
+      endedAt: at,
+      attempts: 0,
+      badRequests: 0,
+      ...(round > 0 && { round }),
     }
-  }
-  return found
+    return [{ id: workIdOf(delivery, round), lane: laneOf(origin, clientId), dueAt: now, body: toBody(body) }]
+  })
 }
