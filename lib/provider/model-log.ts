@@ -4,7 +4,7 @@ import type { Commit, Event } from '../log/commit.ts'
 import { isIn, streamsOf } from '../log/commit.ts'
 import type { EventStore } from '../log/event-store.ts'
 import { foldModel, type ModelState, ownNames } from './model-state.ts'
-import { isGrantable, isLong } from './models.ts'
+import { isGrantable, isLong, isShared } from './models.ts'
 
 /** The newest state of a session uid: how it stands, or that it ended. */
 export type SessionHead = { readonly state: ModelState } | { readonly ended: SessionEnd }
@@ -35,6 +35,7 @@ interface Listed {
   readonly names: Set<string>
   consumed: boolean
   gone: boolean
+  foreign: boolean
   exp: unknown
 }
 
@@ -44,15 +45,21 @@ interface Waiting {
   reject(error: unknown): void
 }
 
-/** Reads the provider's models from the log. */
+/**
+ * Reads the provider's models from the log. Two issuers may share it: what one has stored the other does not find, though
+ * it be asked with the right cookie, code or token.
+ */
 export class ModelLog {
   readonly store: EventStore
   readonly #clock: Clock
+  readonly #issuers: () => readonly string[]
   #waiting: Waiting[] = []
 
-  constructor(store: EventStore, clock: Clock) {
+  /** @param issuers - whose commits are found; empty: everybody's */
+  constructor(store: EventStore, clock: Clock, issuers: () => readonly string[] = () => []) {
     this.store = store
     this.#clock = clock
+    this.#issuers = issuers
   }
 
   async find(model: string, id: string): Promise<ModelState | undefined> {
@@ -70,11 +77,9 @@ export class ModelLog {
   async findSessionUnder(names: readonly string[]): Promise<SessionHead | undefined> {
     const [commit] = await this.#newest(names, 1)
     if (!commit) return undefined
-    const events = eventsIn([commit], names)
-    const state = this.#fold(
-      'Session',
-      events.filter(({ event }) => event.type === 'stored'),
-    )
+    const stored = eventsIn([commit], names).filter(({ event }) => event.type === 'stored')
+    if (stored.length > 0 && this.#isForeign('Session', commit)) return undefined
+    const state = this.#fold('Session', stored)
     if (state) return { state }
     const { at, id, position } = commit
     return { ended: { at, commit: id, position, streams: streamsOf(commit.events) } }
@@ -105,7 +110,9 @@ export class ModelLog {
   async findDeviceCode(userCode: string): Promise<ModelState | undefined> {
     const names = this.store.keys.streams('user_code', userCode)
     const history = eventsIn(await this.#whole(names), names)
-    const newest = history.findLast(({ event }) => event.type === 'stored')
+    const newest = history.findLast(
+      ({ commit, event }) => event.type === 'stored' && !this.#isForeign('DeviceCode', commit),
+    )
     if (!newest) return undefined
     const own = ownNames('DeviceCode', newest.event)
     return this.#fold(
@@ -121,22 +128,32 @@ export class ModelLog {
   async grantedBy(grantId: string): Promise<Granted[]> {
     const names = this.store.keys.streams('grant', grantId)
     const byName = new Map<string, Listed>()
-    for (const { event } of eventsIn(await this.#whole(names), names)) {
+    for (const { commit, event } of eventsIn(await this.#whole(names), names)) {
       const model = event.stream.slice(0, event.stream.indexOf(':'))
       if (!isGrantable(model)) continue
       const own = ownNames(model, event)
       const known = own.map((name) => byName.get(name)).find((listed) => listed !== undefined)
-      const listed = known ?? { model, names: new Set<string>(), consumed: false, gone: false, exp: undefined }
+      const listed = known ?? {
+        model,
+        names: new Set<string>(),
+        consumed: false,
+        gone: false,
+        foreign: false,
+        exp: undefined,
+      }
       for (const name of own) {
         listed.names.add(name)
         byName.set(name, listed)
       }
       if (event.type === 'consumed' || event.data['consumed'] !== undefined) listed.consumed = true
       if (event.type === 'destroyed' || event.type === 'revoked') listed.gone = true
-      if (event.type === 'stored') listed.exp = event.data['exp']
+      if (event.type === 'stored') {
+        listed.exp = event.data['exp']
+        listed.foreign = this.#isForeign(model, commit)
+      }
     }
     return [...new Set(byName.values())]
-      .filter(({ gone, exp }) => !gone && !this.#isLongExpired(exp))
+      .filter(({ gone, foreign, exp }) => !gone && !foreign && !this.#isLongExpired(exp))
       .map(({ model, names: own, consumed }) => ({ model, names: [...own], consumed }))
   }
 
@@ -156,13 +173,21 @@ export class ModelLog {
 
   /** What has expired may be sealed with a key that was retired since: it is not there any more. */
   #fold(model: string, history: readonly { commit: Commit; event: Event }[]): ModelState | undefined {
+    const newest = history.findLast(({ event }) => event.type === 'stored')
+    if (newest && this.#isForeign(model, newest.commit)) return undefined
     try {
       return foldModel(this.store.keys, model, history)
     } catch (error) {
-      const newest = history.findLast(({ event }) => event.type === 'stored')
       if (error instanceof KeyUnknownError && this.#isExpired(newest?.event.data['exp'])) return undefined
       throw error
     }
+  }
+
+  /** Whether another issuer has stored it. What an adapter writes whose provider is not attached is everybody's. */
+  #isForeign(model: string, { meta: { instance } }: Commit): boolean {
+    if (instance === undefined || isShared(model)) return false
+    const issuers = this.#issuers()
+    return issuers.length > 0 && !issuers.includes(instance)
   }
 
   #isExpired(exp: unknown): boolean {

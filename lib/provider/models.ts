@@ -52,3 +52,9 @@ export const isLong = (model: string): boolean => LONG.has(model)
  * nothing. Client ids are given by people, who may register one again.
  */
 export const hasMadeIds = (model: string): boolean => model !== 'Client'
+
+/**
+ * Whether the model belongs to all issuers of a log. Client ids are given by people, and a client that registered is
+ * known to all, as those of the configuration may be; a proof that was shown is spent wherever it is shown again.
+ */
+export const isShared = (model: string): boolean => model === 'Client' || model === 'ReplayDetection'
