@@ -1,7 +1,10 @@
 import { type Clock, systemClock } from './clock.ts'
 import { AlreadyClaimedError, OptionInvalidError, ProviderUnfitError } from './errors.ts'
+import type { Feature } from './features/feature-gates.ts'
+import { Features } from './features/features.ts'
 import type { EventStore } from './log/event-store.ts'
 import { type Logger, silent } from './logger.ts'
+import { OperatorsLog } from './operators/operators-log.ts'
 import type { Plugin } from './plugin.ts'
 import { ModelAdapter, type UnitSource } from './provider/adapter.ts'
 import { type Endings, UnitEndings } from './provider/endings.ts'
@@ -19,6 +22,11 @@ export interface EventSourcedOptions {
   readonly plugins?: readonly Plugin[]
   readonly logger?: Logger
   readonly clock?: Clock
+  /**
+   * Issuers that this provider had before: what was stored under them is its own. What two issuers of one log store is
+   * found by each for itself; only clients, and which proofs were shown, belong to all.
+   */
+  readonly formerIssuers?: readonly string[]
 }
 
 /** Makes the adapter of a model: what oidc-provider's `adapter` option takes. */
@@ -45,14 +53,20 @@ export function eventSourced(store: EventStore, options: EventSourcedOptions = {
 export class EventSourced {
   /** For oidc-provider's `adapter` option, where `configure()` is not used. */
   readonly adapter: AdapterFactory
+  /** What is switched on and off while the processes run. */
+  readonly features: Features
   readonly #store: EventStore
   readonly #log: ModelLog
   readonly #plugins: readonly Plugin[]
+  readonly #operators: OperatorsLog
+  readonly #formerIssuers: readonly string[]
   readonly #logger: Logger
   readonly #clock: Clock
   readonly #oneCommit: OneCommit
   readonly #recentSessions = new RecentSessions()
   #provider: ProviderLike | undefined
+  /** Whose commits are its own: known from the first start on. */
+  #issuers: readonly string[] = []
   readonly #running: Plugin[] = []
   readonly #adapters = new WeakSet<ProviderAdapter>()
   #started: Promise<void> | undefined
@@ -63,7 +77,11 @@ export class EventSourced {
     this.#plugins = options.plugins ?? []
     this.#logger = options.logger ?? silent
     this.#clock = options.clock ?? systemClock
-    this.#log = new ModelLog(store, this.#clock)
+    this.#formerIssuers = options.formerIssuers ?? []
+    const issuers = (): readonly string[] => this.#issuers
+    this.#log = new ModelLog(store, this.#clock, issuers)
+    this.#operators = new OperatorsLog({ store, clock: this.#clock, logger: this.#logger, issuers })
+    this.features = new Features(this.#operators, configuredFeatures(this.#plugins))
     this.#oneCommit = new OneCommit(
       (request) => new UnitOfWork(this.#surroundings(), { kind: 'request', request }),
       store.keys,
@@ -133,14 +151,18 @@ export class EventSourced {
         clock: this.#clock,
         logger: this.#logger,
         endings: this.#endingsOf(provider),
+        features: this.features,
+        operators: this.#operators,
       }
+      this.#issuers = [provider.issuer, ...this.#formerIssuers]
+      if (this.#plugins.length > 0) await this.#operators.start() // nobody else asks
       for (const plugin of this.#plugins) {
         await plugin.start(host)
         this.#running.push(plugin)
       }
       if (!this.#provider) this.#attach(provider)
     } catch (error) {
-      await this.#stopPlugins()
+      await this.#stopRunning()
       this.#started = undefined // it may go better the next time
       throw error
     }
@@ -168,13 +190,15 @@ export class EventSourced {
    */
   async stop(): Promise<void> {
     await this.#started?.catch(() => undefined)
-    await this.#stopPlugins()
+    await this.#stopRunning()
     this.#started = undefined
   }
 
-  /** Those that were started here: a plugin that was refused runs for somebody else. */
-  async #stopPlugins(): Promise<void> {
+  async #stopRunning(): Promise<void> {
+    const operators = this.#operators.stop()
+    // Those that were started here: a plugin that was refused runs for somebody else.
     for (const plugin of this.#running.splice(0).reverse()) await plugin.stop()
+    await operators
   }
 
   #surroundings(): UnitSurroundings {
@@ -229,7 +253,7 @@ export class EventSourced {
   }
 }
 
-const OPTIONS: ReadonlySet<string> = new Set(['plugins', 'logger', 'clock'])
+const OPTIONS: ReadonlySet<string> = new Set(['plugins', 'logger', 'clock', 'formerIssuers'])
 
 function assertOptions(store: EventStore, options: EventSourcedOptions): void {
   if (typeof store?.append !== 'function')
@@ -248,8 +272,20 @@ function assertOptions(store: EventStore, options: EventSourcedOptions): void {
     if (names.has(name)) throw new OptionInvalidError('plugins', `has two plugins called "${name}"`)
     names.add(name)
   }
+  const { formerIssuers } = options
+  if (formerIssuers !== undefined && !(Array.isArray(formerIssuers) && formerIssuers.every(isUrl)))
+    throw new OptionInvalidError('formerIssuers', 'must be an array of issuers, each a URL as it was configured')
   for (const method of ['debug', 'info', 'warn', 'error'] as const) {
     if (options.logger && typeof options.logger[method] !== 'function')
       throw new OptionInvalidError('logger', `needs a method \`${method}\``)
   }
+}
+
+function isUrl(issuer: unknown): boolean {
+  return typeof issuer === 'string' && URL.canParse(issuer)
+}
+
+/** What the plugins' own options say of the features that they bring. */
+function configuredFeatures(plugins: readonly Plugin[]): Partial<Record<Feature, boolean>> {
+  return Object.assign({}, ...plugins.map(({ features }) => features))
 }

@@ -1,13 +1,16 @@
 export { type Clock, systemClock, type Timer } from './clock.ts'
 export * from './errors.ts'
 export { type AdapterFactory, EventSourced, type EventSourcedOptions, eventSourced } from './event-sourced.ts'
-export { configuredGates, type Feature, type FeatureGates } from './features/feature-gates.ts'
+export type { Feature, FeatureGates } from './features/feature-gates.ts'
+export type { FeatureSetting } from './features/feature-settings.ts'
+export type { FeatureOptions, FeatureState, Features } from './features/features.ts'
 export type { Appended, Claim, Commit, Event, Json, JsonObject, Meta, NewCommit, NewEvent } from './log/commit.ts'
 export { Consumer, type ConsumerOptions } from './log/consumer.ts'
 export type { ConsumerRecord, ConsumerTable } from './log/consumer-table.ts'
 export type { EventStore, ReadOptions } from './log/event-store.ts'
 export type { ClaimOptions, NewWork, Work, Worker, WorkTable } from './log/work-table.ts'
 export { type Logger, silent } from './logger.ts'
+export type { ActsHeard, Level, NewOperatorAct, OperatorAct, OperatorsState } from './operators/operators-state.ts'
 export type { Host, Plugin } from './plugin.ts'
 export type {
   Ended,

@@ -1,6 +1,8 @@
 import type { Clock } from './clock.ts'
+import type { Feature, FeatureGates } from './features/feature-gates.ts'
 import type { EventStore } from './log/event-store.ts'
 import type { Logger } from './logger.ts'
+import type { OperatorsState } from './operators/operators-state.ts'
 import type { Endings } from './provider/endings.ts'
 import type { ProviderLike } from './provider/provider-like.ts'
 import type { RequestContext } from './provider/request-context.ts'
@@ -14,11 +16,17 @@ export interface Host {
   readonly logger: Logger
   /** Ends sessions and grants that no request is about. */
   readonly endings: Endings
+  /** Which features are on, for the provider's issuer. */
+  readonly features: FeatureGates
+  /** What operators have set, and where a plugin may keep such things of its own. */
+  readonly operators: OperatorsState
 }
 
 /** Something that uses the log. */
 export interface Plugin {
   readonly name: string
+  /** Features that depend on it, and whether they are on where no operator has set them. */
+  readonly features?: Readonly<Partial<Record<Feature, boolean>>>
   /** Completes the provider's configuration. Called before the provider is made. */
   configure?<C extends object>(configuration: C): C
   /** Sees every change of a session, in the commit that makes it. */

@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts'
-import { ProviderUnfitError } from '../errors.ts'
+import { OptionInvalidError, ProviderUnfitError } from '../errors.ts'
 import type { Commit, Event } from '../log/commit.ts'
 import type { EventStore } from '../log/event-store.ts'
 import type { Logger } from '../logger.ts'
@@ -62,7 +62,9 @@ export class OperatorsLog implements OperatorsState {
     return this.#reading
   }
 
-  async record(kind: string, { level, type, data, actor }: NewOperatorAct): Promise<void> {
+  async record(kind: string, act: NewOperatorAct): Promise<void> {
+    assertAct(act)
+    const { level, type, data, actor } = act
     const [instance] = this.#parts.issuers()
     const stream = streamOf(kind, level, instance)
     await this.#parts.store.append({
@@ -113,6 +115,15 @@ export class OperatorsLog implements OperatorsState {
     const instances = this.#parts.issuers().map((issuer) => [streamOf(kind, 'instance', issuer), 'instance'] as const)
     return new Map<string, Level>([[streamOf(kind, 'system', undefined), 'system'], ...instances])
   }
+}
+
+const LEVELS: readonly Level[] = ['system', 'instance']
+
+function assertAct({ level, actor }: NewOperatorAct): void {
+  if (!LEVELS.includes(level)) throw new OptionInvalidError('level', `must be one of ${LEVELS.join(', ')}`)
+  // Whoever reads the log later must be able to ask somebody.
+  if (typeof actor !== 'string' || actor.trim() === '')
+    throw new OptionInvalidError('actor', 'must be text: who does this')
 }
 
 function streamOf(kind: string, level: Level, issuer: string | undefined): string {

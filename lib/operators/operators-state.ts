@@ -35,8 +35,8 @@ export interface OperatorsState {
   /**
    * Records an act. Resolves when it is stored, and known in this process.
    *
-   * @throws ProviderUnfitError (`PROVIDER_UNFIT`) for an act at the level `instance` before `start()`, and whatever the
-   *   store throws
+   * @throws OptionInvalidError (`OPTION_INVALID`) for `level` and `actor`; ProviderUnfitError (`PROVIDER_UNFIT`) for an
+   *   act at the level `instance` before `start()`; whatever the store throws
    */
   record(kind: string, act: NewOperatorAct): Promise<void>
 }

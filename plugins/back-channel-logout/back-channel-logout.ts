@@ -1,16 +1,10 @@
-import {
-  configuredGates,
-  type FeatureGates,
-  type Host,
-  OptionInvalidError,
-  type Plugin,
-  ProviderUnfitError,
-} from '../../lib/index.ts'
+import { type Host, OptionInvalidError, type Plugin, ProviderUnfitError } from '../../lib/index.ts'
 import { BrokenClients } from './clients/broken-clients.ts'
 import { withBackChannelLogout } from './clients/client-metadata.ts'
 import { Deliveries } from './delivery/deliveries.ts'
 import { type DeliveryOptions, type DeliveryPolicy, policyOf } from './delivery/delivery-policy.ts'
 import { hideFromDiscovery } from './discovery.ts'
+import { InternalClients } from './network/internal-clients.ts'
 import type { Network } from './network/network.ts'
 import { internalsOf } from './provider-internals.ts'
 import { type Receipt, receiptOf } from './receipts/receipt.ts'
@@ -20,15 +14,22 @@ import { BackChannelObserver } from './recording/session-observer.ts'
 
 /** How back-channel logout is set up. All optional. */
 export interface BackChannelLogoutOptions {
-  /** Whether it is on. Off: nothing is registered, nothing is sent, discovery does not announce it. Default: on. */
+  /**
+   * Whether it is on where no operator has set the feature `back_channel_logout`. Off: nothing is registered, nothing is
+   * sent, discovery does not announce it, and what is pending waits. Default: true.
+   */
   readonly enabled?: boolean
-  /** Asked at each use instead of `enabled`: a gate may open and close while the process runs. */
-  readonly gates?: FeatureGates
+  /**
+   * Whether the end of a single session by `id_token_hint` is on where no operator has set the feature
+   * `single_session_termination`. Default: false.
+   */
+  readonly singleSessionTermination?: boolean
   /** How deliveries are tried. */
   readonly delivery?: DeliveryOptions
   /**
-   * Client ids of RPs inside your own network, whose addresses would be refused otherwise. Operators' state: never take
-   * it from client metadata, which a client can set for itself.
+   * Client ids of RPs inside your own network, whose addresses would be refused otherwise. `network` of the plugin allows
+   * more of them, and fewer, at run time. Operators' state: never take it from client metadata, which a client can set for
+   * itself.
    */
   readonly allowInternal?: readonly string[]
   /** Allows `http` URIs on loopback addresses. For development only. Default: false. */
@@ -57,9 +58,11 @@ interface Running {
 export class BackChannelLogout implements Plugin {
   readonly name = 'back_channel_logout'
   readonly observer: BackChannelObserver = new BackChannelObserver()
+  readonly features: NonNullable<Plugin['features']>
+  /** Which RPs may be inside the operators' own network. */
+  readonly network: InternalClients
   readonly #options: BackChannelLogoutOptions
   readonly #policy: DeliveryPolicy
-  readonly #gates: FeatureGates
   readonly #brokenClients = new BrokenClients()
   #host: Host | undefined
   #running: Running | undefined
@@ -68,7 +71,11 @@ export class BackChannelLogout implements Plugin {
     assertOptions(options)
     this.#options = options
     this.#policy = policyOf(options.delivery)
-    this.#gates = options.gates ?? configuredGates({ back_channel_logout: options.enabled ?? true })
+    this.network = new InternalClients(options.allowInternal ?? [])
+    this.features = {
+      back_channel_logout: options.enabled ?? true,
+      single_session_termination: options.singleSessionTermination ?? false,
+    }
   }
 
   configure<C extends object>(configuration: C): C {
@@ -96,6 +103,7 @@ export class BackChannelLogout implements Plugin {
     const running = this.#running
     if (!running) return
     running.stopped ??= running.deliveries.stop().finally(() => {
+      this.network.stop()
       this.#running = undefined
     })
     await running.stopped
@@ -112,7 +120,6 @@ export class BackChannelLogout implements Plugin {
   #begin(host: Host): Running {
     const provider = internalsOf(host.provider)
     const { store, logger } = host
-    const inside = new Set(this.#options.allowInternal)
     const development = this.#development
     const isOn = (): boolean => this.#isOn()
     this.#host = host
@@ -125,11 +132,16 @@ export class BackChannelLogout implements Plugin {
       provider,
       policy: this.#policy,
       development,
-      isInside: (clientId) => inside.has(clientId),
+      isInside: (clientId) => this.network.isInside(clientId),
       isOn,
       network: this.#options.network,
     })
-    return { deliveries, started: deliveries.start(), stopped: undefined }
+    const running: Running = {
+      deliveries,
+      started: this.network.start(host.operators).then(() => running.stopped ?? deliveries.start()),
+      stopped: undefined,
+    }
+    return running
   }
 
   /** Which RP confirmed the end of a session, which is pending, which failed. Nothing ended yet: no ends. */
@@ -140,7 +152,7 @@ export class BackChannelLogout implements Plugin {
   }
 
   #isOn(): boolean {
-    return this.#gates.isOn('back_channel_logout')
+    return this.#host?.features.isOn('back_channel_logout') ?? false
   }
 
   get #development(): boolean {
@@ -150,7 +162,7 @@ export class BackChannelLogout implements Plugin {
 
 const OPTIONS: ReadonlySet<string> = new Set([
   'enabled',
-  'gates',
+  'singleSessionTermination',
   'delivery',
   'allowInternal',
   'development',
@@ -161,19 +173,17 @@ function assertOptions(options: BackChannelLogoutOptions): void {
   for (const option of Object.keys(options)) {
     if (!OPTIONS.has(option)) throw new OptionInvalidError(option, `is not known; known are ${[...OPTIONS].join(', ')}`)
   }
-  const { enabled, gates, development, allowInternal, network } = options
-  if (enabled !== undefined && typeof enabled !== 'boolean')
-    throw new OptionInvalidError('enabled', 'must be true or false')
-  if (development !== undefined && typeof development !== 'boolean')
-    throw new OptionInvalidError('development', 'must be true or false')
+  const { allowInternal, network } = options
+  for (const option of ['enabled', 'singleSessionTermination', 'development'] as const) {
+    if (options[option] !== undefined && typeof options[option] !== 'boolean')
+      throw new OptionInvalidError(option, 'must be true or false')
+  }
   if (
     allowInternal !== undefined &&
     !(Array.isArray(allowInternal) && allowInternal.every((id) => typeof id === 'string'))
   ) {
     throw new OptionInvalidError('allowInternal', 'must be an array of client ids')
   }
-  if (gates !== undefined && typeof gates?.isOn !== 'function')
-    throw new OptionInvalidError('gates', 'must have a method `isOn`')
   if (network !== undefined && (typeof network?.post !== 'function' || typeof network.close !== 'function'))
     throw new OptionInvalidError('network', 'must have the methods `post` and `close`')
 }

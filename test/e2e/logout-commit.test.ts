@@ -109,14 +109,13 @@ describe('the commit of a session', () => {
 
 describe('the commit of a session that is older than the plugin', () => {
   it('is not stored without its logins while their clients cannot be read: 503, and the next write registers them', async () => {
-    let on = false
-    const scene = await LogoutScene.start({ rp: {} }, { logout: { gates: { isOn: () => on } } })
+    const scene = await LogoutScene.start({ rp: {} }, { logout: { enabled: false } })
     try {
       const stored = testClient('stored', { backchannel_logout_uri: 'https://stored.example.com/logout' })
       await scene.op.eventSourced.adapter('Client').upsert('stored', { ...stored })
       const person = new Person(scene.op)
       await person.authorize('stored')
-      on = true
+      await scene.op.eventSourced.features.set('back_channel_logout', true, { level: 'instance', actor: 'ann' })
       const { read } = scene.store
       const clients = scene.store.keys.streams('Client', 'stored')
       scene.store.read = async (stream, options) => {

@@ -1,4 +1,6 @@
+import { Features } from '../../lib/features/features.ts'
 import { type Clock, type EventStore, type Host, type ProviderLike, silent, systemClock } from '../../lib/index.ts'
+import { OperatorsLog } from '../../lib/operators/operators-log.ts'
 import { UnitEndings } from '../../lib/provider/endings.ts'
 import { ModelLog } from '../../lib/provider/model-log.ts'
 
@@ -7,5 +9,7 @@ export function hostOf(store: EventStore, provider: ProviderLike, clock: Clock =
   const endings = new UnitEndings(new ModelLog(store, clock), () => {
     throw new Error('this host ends nothing')
   })
-  return { store, provider, clock, logger: silent, endings }
+  const operators = new OperatorsLog({ store, clock, logger: silent, issuers: () => [provider.issuer] })
+  const features = new Features(operators, { back_channel_logout: true })
+  return { store, provider, clock, logger: silent, endings, features, operators }
 }
