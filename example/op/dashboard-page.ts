@@ -103,6 +103,7 @@ function progress({ state, attempts, status, why, nextAttemptAt, timeToLogoutMs 
     case 'rejected':
       return html`HTTP ${status} after ${tries}: ${why}`
     case 'abandoned':
+    case 'superseded':
       return html`${why} after ${tries}`
   }
 }

@@ -83,6 +83,17 @@ export function rejected(delivery: string, more: InRound = {}): SessionLogoutEve
   }
 }
 
+export function superseded(delivery: string, more: InRound = {}): SessionLogoutEvent {
+  return {
+    type: 'session_logout.back_channel.superseded',
+    delivery,
+    client_id: 'rp',
+    attempts: 2,
+    why: 'newer_login',
+    ...more,
+  }
+}
+
 export function abandoned(delivery: string, more: InRound = {}): SessionLogoutEvent {
   return {
     type: 'session_logout.back_channel.abandoned',

@@ -11,6 +11,7 @@ import {
   registered,
   rejected,
   sent,
+  superseded,
   terminated,
 } from '../support/session-log.ts'
 
@@ -94,6 +95,19 @@ describe('the receipt of a logout', () => {
     assert.equal(receipt(...TWO, rejected(FIRST), abandoned(SECOND)).settled, true)
   })
 
+  it('never counts a delivery that a newer login supersedes as a logout, and waits for it no more', () => {
+    const { ends, settled } = receipt(...TWO, sent(FIRST), superseded(SECOND))
+    assert.deepEqual(
+      ends[0]?.relyingParties.map(({ state, why, attempts, at }) => [state, why, attempts, at]),
+      [
+        ['confirmed', undefined, 1, ENDED_AT + 1_000],
+        ['superseded', 'newer_login', 2, ENDED_AT + 2_000],
+      ],
+    )
+    assert.equal(ends[0]?.timeToLogoutMs, undefined)
+    assert.equal(settled, true)
+  })
+
   it('says no time to logout where nobody was to be told', () => {
     assert.deepEqual(receipt(terminated()).ends[0]?.relyingParties, [])
     assert.equal(receipt(terminated()).ends[0]?.timeToLogoutMs, undefined)
@@ -123,7 +137,7 @@ describe('the receipt of a logout', () => {
   })
 
   it('is settled exactly when nothing is pending, in any order of outcomes', () => {
-    const outcome = fc.constantFrom(sent, rejected, abandoned, attemptFailed)
+    const outcome = fc.constantFrom(sent, rejected, abandoned, superseded, attemptFailed)
     const outcomes = fc.array(fc.tuple(fc.constantFrom(FIRST, SECOND), outcome), { maxLength: 8 })
     fc.assert(
       fc.property(outcomes, (made) => {

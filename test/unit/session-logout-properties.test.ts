@@ -14,6 +14,7 @@ import {
   rejected,
   replayed,
   sent,
+  superseded,
   terminated,
 } from '../support/session-log.ts'
 
@@ -45,6 +46,7 @@ const event: fc.Arbitrary<SessionLogoutEvent> = fc.oneof(
     .map(([delivery, attempt, round]) => attemptFailed(delivery, attempt, round)),
   fc.tuple(place, inRound).map(([delivery, round]) => rejected(delivery, round)),
   fc.tuple(place, inRound).map(([delivery, round]) => abandoned(delivery, round)),
+  fc.tuple(place, inRound).map(([delivery, round]) => superseded(delivery, round)),
   fc.tuple(place, fc.integer({ min: 1, max: 3 })).map(([delivery, round]) => replayed(delivery, round)),
 )
 const history = fc.array(event, { maxLength: 30 })
@@ -53,7 +55,13 @@ const history = fc.array(event, { maxLength: 30 })
 const OWED = [registered('rp', 'sid'), terminated()]
 const ONE = '2/0.0'
 const outcomeOfOne = inRound.chain((round) =>
-  fc.constantFrom(sent(ONE, round), rejected(ONE, round), abandoned(ONE, round), attemptFailed(ONE, 2, round)),
+  fc.constantFrom(
+    sent(ONE, round),
+    rejected(ONE, round),
+    abandoned(ONE, round),
+    superseded(ONE, round),
+    attemptFailed(ONE, 2, round),
+  ),
 )
 const aboutOne = fc.array(
   fc.oneof(

@@ -20,6 +20,7 @@ import {
   registered,
   rejected,
   sent,
+  superseded,
   terminated,
 } from '../support/session-log.ts'
 
@@ -160,15 +161,16 @@ describe('a delivery, as the log tells it', () => {
     assert.deepEqual(state, { kind: 'pending', attempts: 2, lastFailure: attemptFailed(ID, 2) })
   })
 
-  it('is confirmed, rejected or abandoned', () => {
+  it('is confirmed, rejected, abandoned or superseded', () => {
     const at = FIRST_AT + 2_000
     assert.deepEqual(stateAfter(sent(ID)), { kind: 'confirmed', at, attempt: 1, status: 200, tookMs: 12 })
     assert.deepEqual(stateAfter(rejected(ID)), { kind: 'rejected', at, attempt: 3, status: 400, answer: 'no' })
     assert.deepEqual(stateAfter(abandoned(ID)), { kind: 'abandoned', at, why: 'budget_spent', attempts: 11 })
+    assert.deepEqual(stateAfter(superseded(ID)), { kind: 'superseded', at, why: 'newer_login', attempts: 2 })
   })
 
   it('stays settled when somebody who held it reports a failure late', () => {
-    for (const settling of [sent(ID), rejected(ID), abandoned(ID)]) {
+    for (const settling of [sent(ID), rejected(ID), abandoned(ID), superseded(ID)]) {
       assert.deepEqual(stateAfter(settling, attemptFailed(ID, 9)), stateAfter(settling))
     }
   })

@@ -30,7 +30,8 @@ export interface ReceiptEntry {
   readonly clientId: string
   readonly sid: string
   readonly delivery: string
-  readonly state: 'pending' | 'confirmed' | 'rejected' | 'abandoned'
+  /** `superseded`: not sent, since it would have ended a newer login of the user at that RP; not counted as confirmed. */
+  readonly state: 'pending' | 'confirmed' | 'rejected' | 'abandoned' | 'superseded'
   /** How often it was tried. */
   readonly attempts: number
   /** When that was known, milliseconds since 1970; absent while pending. */
@@ -101,6 +102,7 @@ function entryOf(delivery: DeliveryState, endedAt: number): Omit<ReceiptEntry, '
         why: delivery.answer,
       }
     case 'abandoned':
-      return { state: 'abandoned', attempts: delivery.attempts, at: delivery.at, why: delivery.why }
+    case 'superseded':
+      return { state: delivery.kind, attempts: delivery.attempts, at: delivery.at, why: delivery.why }
   }
 }

@@ -102,6 +102,17 @@ export interface Abandoned extends OfDelivery {
   readonly why: 'budget_spent' | 'client_deleted' | 'no_uri'
 }
 
+/**
+ * Sending it now would end a newer login of the user at the RP: a token without a sid ends all of them. Terminal, no dead
+ * letter, and never counted as delivered. Only where the client opted in.
+ */
+export interface Superseded extends OfDelivery {
+  readonly type: 'session_logout.back_channel.superseded'
+  /** Attempts made before. */
+  readonly attempts: number
+  readonly why: 'newer_login'
+}
+
 /** An operator has a dead letter sent again, with a budget as if it were new. */
 export interface Replayed extends OfDelivery {
   readonly type: 'session_logout.back_channel.replayed'
@@ -111,7 +122,15 @@ export interface Replayed extends OfDelivery {
 }
 
 /** The facts of the aggregate `session_logout`. */
-export type SessionLogoutEvent = Registered | Terminated | Sent | AttemptFailed | Rejected | Abandoned | Replayed
+export type SessionLogoutEvent =
+  | Registered
+  | Terminated
+  | Sent
+  | AttemptFailed
+  | Rejected
+  | Abandoned
+  | Superseded
+  | Replayed
 
 const PREFIX = 'session_logout.'
 const STREAM = 'session_logout:'

@@ -10,6 +10,7 @@ import {
   roundOf,
   type Sent,
   type SessionLogoutEvent,
+  type Superseded,
   sessionLogoutStream,
   type Terminated,
 } from './session-logout-events.ts'
@@ -67,6 +68,7 @@ type Standing =
       readonly answer: string
     }
   | { readonly kind: 'abandoned'; readonly at: number; readonly why: string; readonly attempts: number }
+  | { readonly kind: 'superseded'; readonly at: number; readonly why: string; readonly attempts: number }
 
 /** How a dead letter stands. */
 export type DeadLetterState = Extract<DeliveryState, { readonly kind: 'rejected' | 'abandoned' }>
@@ -142,6 +144,13 @@ function apply(state: SessionLogout, event: SessionLogoutEvent, commit: Commit, 
         why: event.why,
         attempts: event.attempts,
       })
+    case 'session_logout.back_channel.superseded':
+      return settled(state, event, {
+        kind: 'superseded',
+        at: commit.at,
+        why: event.why,
+        attempts: event.attempts,
+      })
     case 'session_logout.back_channel.replayed':
       return replayed(state, event)
     default:
@@ -211,12 +220,15 @@ function pending(state: SessionLogout, event: AttemptFailed): SessionLogout {
   return standing(state, event, { kind: 'pending', attempts: event.attempt, lastFailure: event })
 }
 
-function settled(state: SessionLogout, event: Sent | Rejected | Abandoned, outcome: Standing): SessionLogout {
+/** Facts that end a delivery, or a round of it. */
+type Settling = Sent | Rejected | Abandoned | Superseded
+
+function settled(state: SessionLogout, event: Settling, outcome: Standing): SessionLogout {
   return isLate(state, event) ? state : standing(state, event, outcome)
 }
 
 /** A late holder of the delivery: it was settled meanwhile, or is in another round. */
-function isLate(state: SessionLogout, event: AttemptFailed | Sent | Rejected | Abandoned): boolean {
+function isLate(state: SessionLogout, event: AttemptFailed | Settling): boolean {
   const before = state.deliveries.get(event.delivery)
   return before !== undefined && (before.kind !== 'pending' || roundOf(before) !== roundOf(event))
 }
