@@ -1,5 +1,5 @@
 import type { DeliveryState, SessionLogout } from '../recording/session-logout.ts'
-import type { Reason } from '../recording/session-logout-events.ts'
+import { type Reason, roundOf } from '../recording/session-logout-events.ts'
 
 /** What became of the end of a session, RP by RP. */
 export interface Receipt {
@@ -32,8 +32,10 @@ export interface ReceiptEntry {
   readonly delivery: string
   /** `superseded`: not sent, since it would have ended a newer login of the user at that RP; not counted as confirmed. */
   readonly state: 'pending' | 'confirmed' | 'rejected' | 'abandoned' | 'superseded'
-  /** How often it was tried. */
+  /** How often it was tried; since the last replay, where it was replayed. */
   readonly attempts: number
+  /** How often it was a dead letter and an operator had it sent again; absent: never. */
+  readonly replays?: number
   /** When that was known, milliseconds since 1970; absent while pending. */
   readonly at?: number
   /** The RP's HTTP status, where it answered. */
@@ -46,33 +48,53 @@ export interface ReceiptEntry {
   readonly timeToLogoutMs?: number
 }
 
-/** The receipt is a view of the fold: it holds nothing that the log does not. */
-export function receiptOf(logout: SessionLogout): Receipt {
-  const ends = logout.terminations.map(({ reason, at, origin, scope, byClient, actor, owed }) => {
-    const relyingParties = owed.map(({ delivery, registration: { clientId, sid } }) => ({
+/** How long, between two times in milliseconds since 1970, nobody could be told: milliseconds that do not count. */
+export type Waiting = (from: number, to: number) => number
+
+/**
+ * The receipt is a view of the fold: it holds nothing that the log does not.
+ *
+ * @param waiting - what is not counted in a time to logout. Default: everything counts
+ */
+export function receiptOf(logout: SessionLogout, waiting: Waiting = () => 0): Receipt {
+  const ends = logout.terminations.map(({ reason, at, origin, scope, byClient, actor, owed }) => ({
+    reason,
+    at,
+    origin,
+    whole: scope === 'session',
+    ...(byClient !== undefined && { byClient }),
+    ...(actor !== undefined && { actor }),
+    relyingParties: owed.map(({ delivery, registration: { clientId, sid } }) => ({
       clientId,
       sid,
       delivery,
-      ...entryOf(logout.deliveries.get(delivery) ?? { kind: 'pending', attempts: 0 }, at),
-    }))
-    const confirmed = relyingParties.every(({ state }) => state === 'confirmed')
-    const slowest = Math.max(0, ...relyingParties.map(({ timeToLogoutMs }) => timeToLogoutMs ?? 0))
-    return {
-      reason,
-      at,
-      origin,
-      whole: scope === 'session',
-      ...(byClient !== undefined && { byClient }),
-      ...(actor !== undefined && { actor }),
-      relyingParties,
-      ...(confirmed && relyingParties.length > 0 && { timeToLogoutMs: slowest }),
-    }
-  })
-  const settled = ends.every(({ relyingParties }) => relyingParties.every(({ state }) => state !== 'pending'))
-  return { sessionUid: logout.uid, ends, settled }
+      ...entryOf(logout.deliveries.get(delivery) ?? { kind: 'pending', attempts: 0 }, at, waiting),
+    })),
+  }))
+  return receiptWith(logout.uid, ends)
 }
 
-function entryOf(delivery: DeliveryState, endedAt: number): Omit<ReceiptEntry, 'clientId' | 'sid' | 'delivery'> {
+/** The receipt of these ends, with what follows from their entries. */
+export function receiptWith(sessionUid: string, ends: readonly Omit<ReceiptEnd, 'timeToLogoutMs'>[]): Receipt {
+  return {
+    sessionUid,
+    ends: ends.map((end) => {
+      const times = end.relyingParties.map(({ timeToLogoutMs }) => timeToLogoutMs).filter((ms) => ms !== undefined)
+      const confirmed = times.length > 0 && times.length === end.relyingParties.length
+      return { ...end, ...(confirmed && { timeToLogoutMs: Math.max(...times) }) }
+    }),
+    settled: ends.every(({ relyingParties }) => relyingParties.every(({ state }) => state !== 'pending')),
+  }
+}
+
+type Entry = Omit<ReceiptEntry, 'clientId' | 'sid' | 'delivery'>
+
+function entryOf(delivery: DeliveryState, endedAt: number, waiting: Waiting): Entry {
+  const replays = roundOf(delivery)
+  return { ...standingOf(delivery, endedAt, waiting), ...(replays > 0 && { replays }) }
+}
+
+function standingOf(delivery: DeliveryState, endedAt: number, waiting: Waiting): Entry {
   switch (delivery.kind) {
     case 'pending': {
       const { attempts, lastFailure } = delivery
@@ -91,7 +113,7 @@ function entryOf(delivery: DeliveryState, endedAt: number): Omit<ReceiptEntry, '
         attempts: delivery.attempt,
         at: delivery.at,
         status: delivery.status,
-        timeToLogoutMs: Math.max(0, delivery.at - endedAt),
+        timeToLogoutMs: Math.max(0, delivery.at - endedAt - waiting(endedAt, delivery.at)),
       }
     case 'rejected':
       return {

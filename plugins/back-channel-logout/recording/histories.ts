@@ -1,6 +1,11 @@
 import type { Commit, EventStore } from '../../../lib/index.ts'
-import { evolve, nothing, type SessionLogout } from './session-logout.ts'
+import { evolve, fold, nothing, type SessionLogout } from './session-logout.ts'
 import { sessionLogoutStream, uidOfStream } from './session-logout-events.ts'
+
+/** The logout of a session, as the log tells it. Nothing of it in the log: an empty one. */
+export async function readLogout(store: EventStore, uid: string): Promise<SessionLogout> {
+  return fold(uid, await store.read(sessionLogoutStream(uid)))
+}
 
 /** The logouts of several sessions, as the log tells them, with one command. Of each session, known or not, one. */
 export async function readLogouts(

@@ -1,0 +1,52 @@
+import { OptionInvalidError } from '../../../lib/index.ts'
+import type { Order } from './pages.ts'
+
+/** A time: milliseconds since 1970, or a Date. */
+export type Time = number | Date
+
+/** How much to tell, and in which order. All optional. */
+export interface ReadingOptions {
+  /** At most so many. Default: all. */
+  readonly limit?: number
+  /** Which come first. Default: `oldest`. */
+  readonly order?: Order
+  /** Ends it. */
+  readonly signal?: AbortSignal
+}
+
+/**
+ * Milliseconds since 1970.
+ *
+ * @throws OptionInvalidError (`OPTION_INVALID`)
+ */
+export function millisecondsOf(since: Time | undefined): number | undefined {
+  if (since === undefined) return undefined
+  const time = since instanceof Date ? since.getTime() : since
+  if (typeof time !== 'number' || !Number.isFinite(time) || time < 0)
+    throw new OptionInvalidError('since', 'must be a time: milliseconds since 1970, or a Date')
+  return time
+}
+
+/** @throws OptionInvalidError (`OPTION_INVALID`) */
+export function assertKnown(options: object, known: readonly string[]): void {
+  if (typeof options !== 'object' || options === null)
+    throw new OptionInvalidError(known.join(', '), 'must be given as an object')
+  for (const option of Object.keys(options)) {
+    if (!known.includes(option)) throw new OptionInvalidError(option, `is not known; known are ${known.join(', ')}`)
+  }
+}
+
+/** @throws OptionInvalidError (`OPTION_INVALID`) */
+export function assertText(option: string, value: unknown): void {
+  if (typeof value !== 'string' || value === '') throw new OptionInvalidError(option, 'must be text')
+}
+
+/** @throws OptionInvalidError (`OPTION_INVALID`) */
+export function assertReading({ limit, order, signal }: ReadingOptions): void {
+  if (limit !== undefined && !(Number.isSafeInteger(limit) && limit >= 1))
+    throw new OptionInvalidError('limit', 'must be a whole number from 1')
+  if (order !== undefined && order !== 'oldest' && order !== 'newest')
+    throw new OptionInvalidError('order', "must be 'oldest' or 'newest'")
+  if (signal !== undefined && !(signal instanceof AbortSignal))
+    throw new OptionInvalidError('signal', 'must be an AbortSignal')
+}
