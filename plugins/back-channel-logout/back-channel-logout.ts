@@ -7,9 +7,8 @@ import { hideFromDiscovery } from './discovery.ts'
 import { InternalClients } from './network/internal-clients.ts'
 import type { Network } from './network/network.ts'
 import { internalsOf } from './provider-internals.ts'
-import { type Receipt, receiptOf } from './receipts/receipt.ts'
-import { fold } from './recording/session-logout.ts'
-import { sessionLogoutStream } from './recording/session-logout-events.ts'
+import type { Receipt } from './receipts/receipt.ts'
+import { Receipts } from './receipts/receipts.ts'
 import { BackChannelObserver } from './recording/session-observer.ts'
 
 /** How back-channel logout is set up. All optional. */
@@ -50,6 +49,7 @@ export function backChannelLogout(options: BackChannelLogoutOptions = {}): BackC
 /** From one start to the next stop. */
 interface Running {
   readonly deliveries: Deliveries
+  readonly receipts: Receipts
   readonly started: Promise<void>
   stopped: Promise<void> | undefined
 }
@@ -119,7 +119,7 @@ export class BackChannelLogout implements Plugin {
 
   #begin(host: Host): Running {
     const provider = internalsOf(host.provider)
-    const { store, logger } = host
+    const { store, logger, features } = host
     const development = this.#development
     const isOn = (): boolean => this.#isOn()
     this.#host = host
@@ -136,8 +136,10 @@ export class BackChannelLogout implements Plugin {
       isOn,
       network: this.#options.network,
     })
+    const { issuer } = provider
     const running: Running = {
       deliveries,
+      receipts: new Receipts({ store, issuer, waiting: (from, to) => features.offMs('back_channel_logout', from, to) }),
       started: this.network.start(host.operators).then(() => running.stopped ?? deliveries.start()),
       stopped: undefined,
     }
@@ -146,9 +148,13 @@ export class BackChannelLogout implements Plugin {
 
   /** Which RP confirmed the end of a session, which is pending, which failed. Nothing ended yet: no ends. */
   async receipt(sessionUid: string): Promise<Receipt> {
-    if (!this.#running || !this.#host)
+    return this.#started().receipts.of(sessionUid)
+  }
+
+  #started(): Running {
+    if (!this.#running)
       throw new ProviderUnfitError('back-channel logout is not started: call start() of eventSourced() first')
-    return receiptOf(fold(sessionUid, await this.#host.store.read(sessionLogoutStream(sessionUid))))
+    return this.#running
   }
 
   #isOn(): boolean {
