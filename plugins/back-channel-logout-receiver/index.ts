@@ -28,6 +28,28 @@ export { MemoryReplayStore } from './memory-replay-store.ts'
 export { ReceiverOptionError } from './option-error.ts'
 export type { LogoutTokenReplayStore, ReplayEntry, ReplayReservation } from './replay-store.ts'
 export type { LogoutRequestBody } from './request-form.ts'
+export {
+  type ExpressOpenidConnectConfig,
+  type ExpressOpenidConnectHooks,
+  type ExpressOpenidConnectRequest,
+  expressOpenidConnect,
+} from './sessions/express-openid-connect.ts'
+export {
+  type ExpressSessionCheck,
+  type ExpressSessionRequest,
+  expressSessionCheck,
+} from './sessions/express-session-check.ts'
+export { type ExpressSessionStore, inExpressSessionStore } from './sessions/express-session-store.ts'
+export { type KoaSessionCheck, koaSessionCheck } from './sessions/koa-session-check.ts'
+export { inKoaSessionStore, type KoaSessionStore } from './sessions/koa-session-store.ts'
+export {
+  type LoggedOutSessions,
+  type LoggedOutSessionsOptions,
+  loggedOutSessions,
+} from './sessions/logged-out-sessions.ts'
+export type { LoggedOutEntry, LoggedOutStore } from './sessions/logged-out-store.ts'
+export { MemoryLoggedOutStore } from './sessions/memory-logged-out-store.ts'
+export type { IdTokenClaims } from './sessions/session-login.ts'
 export type { DecryptionKey } from './token-encryption.ts'
 export type { LogoutTokenOptions } from './verifier-options.ts'
 export { verifyLogoutToken } from './verify-logout-token.ts'

@@ -5,7 +5,7 @@ import type {
   ReplayReservation,
 } from '../../plugins/back-channel-logout-receiver/index.ts'
 
-const NOW = 1_800_000_000
+const NOW = 4_000_000_000
 
 /** What every {@link LogoutTokenReplayStore} has to do. `open` gives an empty store whose lease is `leaseSeconds`. */
 export function logoutTokenReplayStoreContract(

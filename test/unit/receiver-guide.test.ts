@@ -32,18 +32,32 @@ describe('the guide for RP teams', () => {
 })
 
 describe('an RP that installs the receiver', () => {
+  const importsOf = async (file: URL): Promise<string[]> =>
+    [...(await readFile(file, 'utf8')).matchAll(/^(?:import|export) (.*?)from '([^']+)'/gms)].map(
+      ([, what = '', specifier = '']) => `${what.startsWith('type ') ? 'type ' : ''}${specifier}`,
+    )
+  const filesOf = async (path: string): Promise<URL[]> =>
+    (await readdir(new URL(path, folder)))
+      .filter((name) => name.endsWith('.ts'))
+      .map((name) => new URL(path + name, folder))
+
   it('needs nothing but jose and Node', async () => {
-    const specifiers = async (file: URL): Promise<string[]> =>
-      [...(await readFile(file, 'utf8')).matchAll(/(?:from|import) '([^']+)'/g)].map(([, specifier = '']) => specifier)
-    for (const file of await readdir(folder)) {
-      for (const specifier of await specifiers(new URL(file, folder))) {
+    const files = [...(await filesOf('./')), ...(await filesOf('sessions/'))]
+    assert.ok(files.length > 20)
+    for (const file of files) {
+      for (const specifier of await importsOf(file)) {
         assert.match(
           specifier,
-          /^(jose|node:[a-z/]+|\.\/[a-z-]+\.ts|\.\.\/\.\.\/lib\/clock\.ts)$/,
+          /^(type )?(jose|node:[a-z/]+|\.\.?\/(sessions\/)?[a-z-]+\.ts|\.\.\/\.\.\/(\.\.\/)?lib\/clock\.ts)$/,
           `${file} imports ${specifier}`,
         )
       }
     }
-    assert.deepEqual(await specifiers(new URL('../../lib/clock.ts', folder)), [])
+    assert.deepEqual(await importsOf(new URL('../../lib/clock.ts', folder)), [])
+  })
+
+  it('gives the stores on MongoDB a driver, of which they need the types alone', async () => {
+    const specifiers = (await Promise.all((await filesOf('mongodb/')).map(importsOf))).flat()
+    assert.deepEqual([...new Set(specifiers.filter((specifier) => specifier.includes('mongodb')))], ['type mongodb'])
   })
 })

@@ -11,8 +11,11 @@ import type { LogoutTokenErrorCode, LogoutTokenOptions } from '../../plugins/bac
 export const ISSUER = 'https://op.example'
 export const CLIENT = 'rp'
 export const LOGOUT_EVENT = 'http://schemas.openid.net/event/backchannel-logout'
-/** Seconds since the epoch; the verifier's clock stands here unless a test moves it. */
-export const NOW = 1_800_000_000
+/**
+ * Seconds since the epoch; the verifier's clock stands here unless a test moves it. Long to come, so that no database
+ * takes anything for old.
+ */
+export const NOW = 4_000_000_000
 
 /** Changes to the valid token: a claim or header that is set to undefined is left out. */
 export interface Changes {

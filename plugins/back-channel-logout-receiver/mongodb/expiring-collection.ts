@@ -1,0 +1,92 @@
+import type { Collection, Db } from 'mongodb'
+import { systemClock } from '../../../lib/clock.ts'
+import { nonEmptyString, ReceiverOptionError } from '../option-error.ts'
+import { ReceiverStoreError } from './receiver-store-error.ts'
+
+/** When MongoDB may remove a document. Nothing but this field is left to the server's clock. */
+export interface Expiring {
+  readonly _id: string
+  readonly removeAt: Date
+}
+
+export interface ExpiringCollectionOptions {
+  readonly collectionName: string
+  readonly timeoutMs?: number
+}
+
+/** The latest date that there is. */
+const LAST_MS = 8.64e15
+
+/** So far may the server's clock be ahead before it removes what still counts. */
+const CLOCK_MARGIN_SECONDS = 60 * 60
+
+/**
+ * A collection whose documents MongoDB removes some time after they have lost their meaning, and calls to it that are
+ * answered in time. The unique index is that of `_id`, which every collection has from its first moment: there is none
+ * to create, to forget, or to be raced for.
+ */
+export class ExpiringCollection<Kept extends Expiring> {
+  readonly #collection: Collection<Kept>
+  readonly #timeoutMs: number
+
+  /** @throws {ReceiverOptionError} `OPTION_INVALID` @throws {ReceiverStoreError} `STORE_UNAVAILABLE` */
+  static async open<Kept extends Expiring>(
+    db: Db,
+    { collectionName, timeoutMs = 3_000 }: ExpiringCollectionOptions,
+  ): Promise<ExpiringCollection<Kept>> {
+    if (typeof db?.collection !== 'function') throw new ReceiverOptionError('db', 'must be a Db of the MongoDB driver')
+    if (!Number.isFinite(timeoutMs) || timeoutMs <= 0) {
+      throw new ReceiverOptionError('timeoutMs', 'must be a finite number of milliseconds, more than zero')
+    }
+    const opened = new ExpiringCollection<Kept>(db, nonEmptyString('collectionName', collectionName), timeoutMs)
+    // Any number of processes may ask for it at once.
+    await opened.ask((collection) => collection.createIndex({ removeAt: 1 }, { expireAfterSeconds: 0 }))
+    return opened
+  }
+
+  private constructor(db: Db, name: string, timeoutMs: number) {
+    this.#collection = db.collection<Kept>(name, {
+      // Whatever the caller's client says: what a fail-over can undo has not happened.
+      writeConcern: { w: 'majority', journal: true },
+      readPreference: 'primary',
+      readConcern: { level: 'local' },
+      promoteValues: true,
+      promoteLongs: true,
+      useBigInt64: false,
+      raw: false,
+    })
+    this.#timeoutMs = timeoutMs
+  }
+
+  /**
+   * A call that is answered in time: the driver would wait half a minute for a primary, and the OP does not. A write
+   * that was not answered may have happened, and may still.
+   *
+   * @throws {ReceiverStoreError} `STORE_UNAVAILABLE`; a duplicate key comes through as it is
+   */
+  ask<T>(call: (collection: Collection<Kept>) => Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const impatient = systemClock.setTimeout(() => {
+        reject(new ReceiverStoreError(`MongoDB has not answered for ${this.#timeoutMs} ms`))
+      }, this.#timeoutMs)
+      call(this.#collection)
+        .then(resolve, (cause: unknown) => reject(isDuplicate(cause) ? cause : unavailable(cause)))
+        .finally(() => impatient.cancel())
+    })
+  }
+}
+
+/** The date from which on MongoDB may remove what counts until `expiresAt` (seconds since the epoch). */
+export function removeAt(expiresAt: number): Date {
+  return new Date(Math.min((expiresAt + CLOCK_MARGIN_SECONDS) * 1000, LAST_MS))
+}
+
+/** Whether the unique index refused a write. By its code, so that the driver is not loaded a second time for a class. */
+export function isDuplicate(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 11000
+}
+
+function unavailable(cause: unknown): ReceiverStoreError {
+  const why = cause instanceof Error ? cause.message : String(cause)
+  return new ReceiverStoreError(`MongoDB cannot be reached, or refuses: ${why}`, { cause })
+}

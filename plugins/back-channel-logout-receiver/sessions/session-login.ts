@@ -1,0 +1,50 @@
+import { isObject } from '../claim-rules.ts'
+
+/** The claims of an ID token that are used here: OpenID Connect Core 1.0 section 2, Back-Channel Logout 1.0 section 2.1. */
+export interface IdTokenClaims {
+  readonly iss: string
+  readonly sub: string
+  readonly sid?: unknown
+  readonly iat: number
+}
+
+/** What a session keeps of the ID token of its login. */
+export interface SessionLogin {
+  readonly iss: string
+  readonly sub: string
+  readonly sid?: string
+  readonly iat: number
+}
+
+/** The member of the session that holds its {@link SessionLogin}. */
+const MEMBER = 'backChannelLogin'
+
+/** @throws {TypeError} when the claims are not those of an ID token */
+export function noteLogin(session: object, claims: IdTokenClaims): void {
+  const login = loginOf(claims)
+  if (login === undefined) {
+    throw new TypeError('these are no claims of an ID token: iss, sub and iat are needed')
+  }
+  Object.assign(session, { [MEMBER]: login })
+}
+
+/** Undefined when no login was noted; `unreadable` when something else stands in its place. */
+export function notedLogin(session: object | null | undefined): SessionLogin | 'unreadable' | undefined {
+  if (session === undefined || session === null || !(MEMBER in session)) return undefined
+  return loginOf(session[MEMBER]) ?? 'unreadable'
+}
+
+function loginOf(claims: unknown): SessionLogin | undefined {
+  if (!isObject(claims)) return undefined
+  const { iss, sub, sid, iat } = claims
+  if (!isText(iss) || !isText(sub) || !isTime(iat)) return undefined
+  return { iss, sub, ...(isText(sid) && { sid }), iat }
+}
+
+export function isText(value: unknown): value is string {
+  return typeof value === 'string' && value !== ''
+}
+
+export function isTime(value: unknown): value is number {
+  return typeof value === 'number' && Number.isFinite(value)
+}

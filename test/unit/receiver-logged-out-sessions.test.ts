@@ -1,0 +1,246 @@
+import assert from 'node:assert/strict'
+import fc from 'fast-check'
+import {
+  type IdTokenClaims,
+  type LoggedOutEntry,
+  type LoggedOutSessions,
+  type LoggedOutSessionsOptions,
+  type LoggedOutStore,
+  loggedOutSessions,
+  logoutRequestHandler,
+  MemoryLoggedOutStore,
+} from '../../plugins/back-channel-logout-receiver/index.ts'
+import { loggedOutStoreContract } from '../contract/logged-out-store.ts'
+import { ISSUER, LOGOUT_EVENT, NOW, testIssuer } from './receiver-issuer.ts'
+
+const DAY = 24 * 60 * 60
+
+loggedOutStoreContract('MemoryLoggedOutStore', async () => new MemoryLoggedOutStore())
+
+describe('a session of an RP', () => {
+  let store: MemoryLoggedOutStore
+  let sessions: LoggedOutSessions
+
+  beforeEach(() => {
+    store = new MemoryLoggedOutStore()
+    sessions = loggedOutSessions({ store, sessionMaxAgeSeconds: DAY, now: () => NOW * 1000 })
+  })
+
+  const session = (claims: Partial<IdTokenClaims> = {}): object => {
+    const one = {}
+    sessions.onLogin(one, { iss: ISSUER, sub: 'alice', sid: 'sid-1', iat: NOW - 100, ...claims })
+    return one
+  }
+
+  const logout = (claims: object): Promise<void> =>
+    sessions.onLogoutToken({ iss: ISSUER, iat: NOW, events: { [LOGOUT_EVENT]: {} }, ...claims })
+
+  describe('after a logout token with its sid', () => {
+    beforeEach(() => logout({ sub: 'alice', sid: 'sid-1' }))
+
+    it('is logged out', async () => {
+      assert.equal(await sessions.isLoggedOut(session()), true)
+    })
+
+    it('is logged out even if its login came later: its code may have been under way', async () => {
+      assert.equal(await sessions.isLoggedOut(session({ iat: NOW + 10 })), true)
+    })
+
+    it('lives on if its sid is another one, or its issuer, or both have the same text elsewhere', async () => {
+      for (const other of [{ sid: 'sid-2' }, { iss: 'https://other.example' }, { sub: 'sid-1', sid: 'alice' }]) {
+        assert.equal(await sessions.isLoggedOut(session(other)), false)
+      }
+    })
+
+    it('is logged out if it has no sid and is not younger than the logout: it may be the one that is meant', async () => {
+      assert.equal(await sessions.isLoggedOut(session({ sid: undefined })), true)
+      assert.equal(await sessions.isLoggedOut(session({ sid: undefined, iat: NOW + 1 })), false)
+      assert.equal(await sessions.isLoggedOut(session({ sid: undefined, sub: 'bob' })), false)
+    })
+  })
+
+  it('is logged out by a token that has its sid alone', async () => {
+    await logout({ sid: 'sid-1' })
+    assert.equal(await sessions.isLoggedOut(session()), true)
+    assert.equal(await sessions.isLoggedOut(session({ sid: undefined })), false)
+  })
+
+  describe('after a logout token with its sub alone', () => {
+    it('is logged out with all others of this user that are not younger', async () => {
+      await logout({ sub: 'alice' })
+      for (const older of [{}, { sid: 'sid-2' }, { sid: undefined }, { iat: NOW }]) {
+        assert.equal(await sessions.isLoggedOut(session(older)), true)
+      }
+      for (const other of [{ iat: NOW + 1 }, { sub: 'bob' }, { sub: 'Alice' }, { iss: 'https://other.example' }]) {
+        assert.equal(await sessions.isLoggedOut(session(other)), false)
+      }
+    })
+
+    it('lives on if the user logged in after the event that the token tells of, however late it is sent', async () => {
+      await logout({ sub: 'alice', toe: NOW - 3600 })
+      assert.equal(await sessions.isLoggedOut(session({ iat: NOW - 3600 })), true)
+      assert.equal(await sessions.isLoggedOut(session({ iat: NOW - 3599 })), false)
+    })
+
+    it('is judged by the iat of a token whose time of event is later, or is no time', async () => {
+      for (const toe of [NOW + 3600, Number.NaN, '1', null, {}]) {
+        await logout({ sub: 'alice', toe })
+        assert.equal(await sessions.isLoggedOut(session({ iat: NOW })), true)
+        assert.equal(await sessions.isLoggedOut(session({ iat: NOW + 1 })), false)
+      }
+    })
+
+    it('stays logged out when an older logout arrives after a newer one', async () => {
+      await logout({ sub: 'alice', toe: NOW - 10 })
+      await logout({ sub: 'alice', toe: NOW - 1000 })
+      assert.equal(await sessions.isLoggedOut(session({ iat: NOW - 500 })), true)
+    })
+
+    it('stays logged out when the user logs in once more', async () => {
+      const old = session()
+      await logout({ sub: 'alice' })
+      assert.equal(await sessions.isLoggedOut(session({ iat: NOW + 5, sid: 'sid-2' })), false)
+      assert.equal(await sessions.isLoggedOut(old), true)
+    })
+  })
+
+  it('takes part in the logout of its newest login', async () => {
+    const one = session()
+    await logout({ sid: 'sid-1' })
+    sessions.onLogin(one, { iss: ISSUER, sub: 'alice', sid: 'sid-2', iat: NOW + 5 })
+    assert.equal(await sessions.isLoggedOut(one), false)
+    await logout({ sid: 'sid-2' })
+    assert.equal(await sessions.isLoggedOut(one), true)
+  })
+
+  it('survives being stored as JSON, and keeps of the ID token what is needed and no more', () => {
+    const one = session({ email: 'alice@example.com' } as object)
+    assert.deepEqual(JSON.parse(JSON.stringify(one)), {
+      backChannelLogin: { iss: ISSUER, sub: 'alice', sid: 'sid-1', iat: NOW - 100 },
+    })
+  })
+
+  it('is not logged out when there is none, or nobody logged in', async () => {
+    await logout({ sub: 'alice' })
+    for (const none of [undefined, null, {}, { cart: [] }]) assert.equal(await sessions.isLoggedOut(none), false)
+  })
+
+  it('is logged out when nobody can read which login it stems from', async () => {
+    for (const login of [undefined, null, 1, 'x', [], {}, { iss: ISSUER, sub: 'alice' }]) {
+      assert.equal(await sessions.isLoggedOut({ backChannelLogin: login }), true)
+    }
+  })
+
+  it('lives exactly as the rule says, for all logins and logouts in any order', async () => {
+    const time = fc.integer({ min: NOW - 5, max: NOW + 5 })
+    const who = { sub: fc.constantFrom('a', 'b'), sid: fc.option(fc.constantFrom('1', '2'), { nil: undefined }) }
+    const login = fc.record({ iss: fc.constantFrom('x', 'y'), ...who, iat: time })
+    const token = fc.record({
+      iss: fc.constantFrom('x', 'y'),
+      ...who,
+      iat: time,
+      toe: fc.option(time, { nil: undefined }),
+    })
+    await fc.assert(
+      fc.asyncProperty(fc.array(login, { maxLength: 4 }), fc.array(token, { maxLength: 6 }), async (logins, tokens) => {
+        const some = loggedOutSessions({ store: new MemoryLoggedOutStore(), sessionMaxAgeSeconds: DAY })
+        for (const one of tokens) await some.onLogoutToken(one)
+        for (const one of logins) {
+          const its = {}
+          some.onLogin(its, one)
+          const expected = tokens.some((logout) => {
+            if (logout.iss !== one.iss) return false
+            if (logout.sid !== undefined && one.sid !== undefined) return logout.sid === one.sid
+            return logout.sub === one.sub && one.iat <= Math.min(logout.toe ?? logout.iat, logout.iat)
+          })
+          assert.equal(await some.isLoggedOut(its), expected)
+        }
+      }),
+    )
+  })
+})
+
+describe('loggedOutSessions', () => {
+  const recording = (): { store: LoggedOutStore; entries: LoggedOutEntry[] } => {
+    const entries: LoggedOutEntry[] = []
+    return { entries, store: { remember: async (more) => void entries.push(...more), recall: async () => [] } }
+  }
+
+  it('lets the store forget a logout an hour after the longest session, and shows it no user', async () => {
+    const { store, entries } = recording()
+    const sessions = loggedOutSessions({ store, sessionMaxAgeSeconds: 600, now: () => NOW * 1000 })
+    await sessions.onLogoutToken({ iss: ISSUER, sub: 'alice', sid: 'sid-1', iat: NOW - 7 })
+    assert.equal(entries.length, 2)
+    for (const { key, ...times } of entries) {
+      assert.match(key, /^[\w-]{43}$/)
+      assert.deepEqual(times, { loggedOutAt: NOW - 7, expiresAt: NOW + 600 + 3600, now: NOW })
+    }
+  })
+
+  it('rejects what is no logout token and no ID token, without a word about whose', async () => {
+    const { store, entries } = recording()
+    const sessions = loggedOutSessions({ store, sessionMaxAgeSeconds: 600 })
+    for (const claims of [{}, { iss: ISSUER, sub: 'alice' }, { iss: ISSUER, iat: NOW }, { sub: 'alice', iat: NOW }]) {
+      await assert.rejects(sessions.onLogoutToken(claims), { name: 'TypeError', message: /^(?!.*alice)/ })
+    }
+    assert.deepEqual(entries, [])
+    const session = {}
+    for (const claims of [undefined, {}, { iss: ISSUER, sub: 'alice' }, { iss: ISSUER, iat: NOW }]) {
+      assert.throws(() => sessions.onLogin(session, claims as IdTokenClaims), { name: 'TypeError' })
+    }
+    assert.deepEqual(session, {})
+  })
+
+  it('fails when its store does: a logout is not acknowledged, and nobody passes for logged in', async () => {
+    const down = new Error('down')
+    const store: LoggedOutStore = { remember: () => Promise.reject(down), recall: () => Promise.reject(down) }
+    const sessions = loggedOutSessions({ store, sessionMaxAgeSeconds: 600 })
+    const op = await testIssuer()
+    const handle = logoutRequestHandler({ ...op.options, onLogout: sessions.onLogout })
+    const contentType = 'application/x-www-form-urlencoded'
+    const answer = await handle({ method: 'POST', contentType, body: { logout_token: await op.token() } })
+    assert.equal(answer.status, 503)
+    assert.equal(answer.error, down)
+    const session = {}
+    sessions.onLogin(session, { iss: ISSUER, sub: 'alice', iat: NOW })
+    await assert.rejects(sessions.isLoggedOut(session), down)
+  })
+
+  it('is the onLogout of the receiver as it stands', async () => {
+    const { onLogin, onLogout, isLoggedOut } = loggedOutSessions({
+      store: new MemoryLoggedOutStore(),
+      sessionMaxAgeSeconds: 600,
+    })
+    const op = await testIssuer()
+    const session = {}
+    onLogin(session, { iss: ISSUER, sub: 'alice', sid: 'session-1', iat: NOW - 5 })
+    const handle = logoutRequestHandler({ ...op.options, onLogout })
+    const contentType = 'application/x-www-form-urlencoded'
+    const answer = await handle({ method: 'POST', contentType, body: { logout_token: await op.token() } })
+    assert.equal(answer.status, 200)
+    assert.equal(await isLoggedOut(session), true)
+  })
+
+  it('refuses unknown and wrong options', () => {
+    const good: LoggedOutSessionsOptions = { store: new MemoryLoggedOutStore(), sessionMaxAgeSeconds: 600 }
+    const refused = (more: object, option: string): void =>
+      assert.throws(() => loggedOutSessions({ ...good, ...more }), { code: 'OPTION_INVALID', option })
+    refused({ maxAge: 1 }, 'maxAge')
+    for (const store of [undefined, null, {}, new Map()]) refused({ store }, 'store')
+    for (const seconds of [undefined, '600', 0, -1, Number.POSITIVE_INFINITY]) {
+      refused({ sessionMaxAgeSeconds: seconds }, 'sessionMaxAgeSeconds')
+    }
+    refused({ now: 1 }, 'now')
+  })
+})
+
+describe('MemoryLoggedOutStore', () => {
+  it('forgets what has expired, and nothing else', async () => {
+    const store = new MemoryLoggedOutStore()
+    for (let now = 0; now < 2000; now += 1) {
+      await store.remember([{ key: `${now}`, loggedOutAt: now, expiresAt: now + 50, now }])
+      assert.ok(store.size <= 50 + 60, `${store.size} remembered`)
+      assert.deepEqual(await store.recall([`${Math.max(0, now - 49)}`]), [Math.max(0, now - 49)])
+    }
+  })
+})
