@@ -130,7 +130,7 @@ export class Dispatcher {
     const { work, policy, clock, isOn, provider } = this.#parts
     const limit = policy.concurrency - this.#inFlight.size
     if (limit <= 0 || !isOn()) return []
-    return work.claim({
+    const claimed = await work.claim({
       holder: this.#holder,
       prefix: lanePrefix(provider.issuer),
       now: clock.now(),
@@ -138,6 +138,9 @@ export class Dispatcher {
       perLane: Math.min(FIRST_PLACES, policy.concurrencyPerClient),
       room: this.#room(),
     })
+    if (isOn()) return claimed
+    await this.#putBack(claimed) // the feature was switched off meanwhile
+    return []
   }
 
   /** Others may believe this process to be gone by now, and would not look for what it holds. */
