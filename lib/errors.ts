@@ -25,6 +25,7 @@ export type ErrorCode =
   | 'CONSUMER_STOPPED'
   | 'PROVIDER_UNFIT'
   | 'SESSION_CHANGED'
+  | 'NOT_A_DEAD_LETTER'
 
 /** Base of all errors of this package: catch it to catch them all, look at `code` to tell them apart. */
 export abstract class EventStoreError extends Error {
@@ -204,5 +205,18 @@ export class SessionChangedError extends EventStoreError {
   readonly code = 'SESSION_CHANGED'
   constructor(why: string) {
     super(`the session changed while the request was in flight (${why}): repeat the request`)
+  }
+}
+
+/** A delivery was to be replayed that is no dead letter: only what nobody tries any more can be sent again. */
+export class NotADeadLetterError extends EventStoreError {
+  readonly code = 'NOT_A_DEAD_LETTER'
+  readonly delivery: string
+  /** How it stands instead: `pending`, `confirmed`, `superseded`; `unknown`: this issuer owes nothing of that name. */
+  readonly state: string
+  constructor(delivery: string, state: string) {
+    super(`delivery ${delivery} is no dead letter (${state}): read the receipt of its session`)
+    this.delivery = delivery
+    this.state = state
   }
 }

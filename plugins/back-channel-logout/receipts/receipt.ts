@@ -124,7 +124,14 @@ function standingOf(delivery: DeliveryState, endedAt: number, waiting: Waiting):
         why: delivery.answer,
       }
     case 'abandoned':
+      return {
+        state: 'abandoned',
+        attempts: delivery.attempts,
+        at: delivery.at,
+        ...(delivery.status !== undefined && { status: delivery.status }),
+        why: delivery.why,
+      }
     case 'superseded':
-      return { state: delivery.kind, attempts: delivery.attempts, at: delivery.at, why: delivery.why }
+      return { state: 'superseded', attempts: delivery.attempts, at: delivery.at, why: delivery.why }
   }
 }

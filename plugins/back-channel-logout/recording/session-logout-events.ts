@@ -100,6 +100,9 @@ export interface Abandoned extends OfDelivery {
   readonly type: 'session_logout.back_channel.abandoned'
   readonly attempts: number
   readonly why: 'budget_spent' | 'client_deleted' | 'no_uri'
+  /** How the last attempt failed, where there was one. */
+  readonly status?: number
+  readonly error?: string
 }
 
 /**

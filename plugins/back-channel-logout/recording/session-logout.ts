@@ -67,7 +67,15 @@ type Standing =
       readonly status: number
       readonly answer: string
     }
-  | { readonly kind: 'abandoned'; readonly at: number; readonly why: string; readonly attempts: number }
+  | {
+      readonly kind: 'abandoned'
+      readonly at: number
+      readonly why: string
+      readonly attempts: number
+      /** How the last attempt failed. */
+      readonly status?: number
+      readonly error?: string
+    }
   | { readonly kind: 'superseded'; readonly at: number; readonly why: string; readonly attempts: number }
 
 /** How a dead letter stands. */
@@ -143,6 +151,8 @@ function apply(state: SessionLogout, event: SessionLogoutEvent, commit: Commit, 
         at: commit.at,
         why: event.why,
         attempts: event.attempts,
+        ...(event.status !== undefined && { status: event.status }),
+        ...(event.error !== undefined && { error: event.error }),
       })
     case 'session_logout.back_channel.superseded':
       return settled(state, event, {

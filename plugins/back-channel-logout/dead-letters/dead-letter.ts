@@ -1,0 +1,65 @@
+import { isDead, type SessionLogout } from '../recording/session-logout.ts'
+import { type Reason, roundOf } from '../recording/session-logout-events.ts'
+
+/** A logout token that the RP did not get, and that nobody tries to send any more. */
+export interface DeadLetter {
+  readonly delivery: string
+  readonly sessionUid: string
+  readonly clientId: string
+  readonly sid: string
+  /** Why the session ended. */
+  readonly reason: Reason
+  /** When the session's end was recorded, milliseconds since 1970. */
+  readonly endedAt: number
+  /** When it became a dead letter, milliseconds since 1970. */
+  readonly at: number
+  /** `rejected`: the RP refuses it for good. `abandoned`: no attempt succeeded, or nobody was there to be told. */
+  readonly state: 'rejected' | 'abandoned'
+  /** `refused`, `budget_spent`, `client_deleted` or `no_uri`. */
+  readonly why: string
+  /** How often it was tried, since the last replay. */
+  readonly attempts: number
+  /** The RP's last HTTP status, where it answered. */
+  readonly status?: number
+  /** Why the last attempt had no answer. */
+  readonly error?: string
+  /** What the RP said when it refused it, cut after 1,000 characters. */
+  readonly answer?: string
+  /** How often it was replayed already. */
+  readonly replays: number
+}
+
+/**
+ * The delivery as a dead letter, if it is one.
+ *
+ * @param issuer - in whose name the session ended: another one's is none of its dead letters
+ */
+export function deadLetterOf(logout: SessionLogout, delivery: string, issuer: string): DeadLetter | undefined {
+  const state = logout.deliveries.get(delivery)
+  const end = logout.terminations.find(({ owed }) => owed.some((one) => one.delivery === delivery))
+  const registration = end?.owed.find((one) => one.delivery === delivery)?.registration
+  if (!state || !isDead(state) || !registration || end?.origin !== issuer) return undefined
+  const common = {
+    delivery,
+    sessionUid: logout.uid,
+    clientId: registration.clientId,
+    sid: registration.sid,
+    reason: end.reason,
+    endedAt: end.at,
+    at: state.at,
+    replays: roundOf(state),
+  }
+  if (state.kind === 'rejected') {
+    const { attempt: attempts, status, answer } = state
+    return { ...common, state: 'rejected', why: 'refused', attempts, status, answer }
+  }
+  const { why, attempts, status, error } = state
+  return {
+    ...common,
+    state: 'abandoned',
+    why,
+    attempts,
+    ...(status !== undefined && { status }),
+    ...(error !== undefined && { error }),
+  }
+}

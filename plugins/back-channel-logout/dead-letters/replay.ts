@@ -1,0 +1,106 @@
+import { AlreadyClaimedError, type NewCommit, NotADeadLetterError, OptionInvalidError } from '../../../lib/index.ts'
+import { workIdOf } from '../delivery/rounds.ts'
+import { assertKnown, assertText, millisecondsOf } from '../recording/criteria.ts'
+import { readLogout } from '../recording/histories.ts'
+import { type Replayed, toEvent } from '../recording/session-logout-events.ts'
+import { type DeadLetter, deadLetterOf } from './dead-letter.ts'
+import { type DeadLetterCriteria, type DeadLetterParts, deadLetterPages } from './dead-letters.ts'
+
+/** What to send again: one dead letter, all of a client, all since a time. `{ since: 0 }` is all of them. */
+export type ReplayTarget = { readonly delivery: string; readonly sessionUid: string } | DeadLetterCriteria
+
+export interface ReplayOptions {
+  /** Who has it done: recorded with it. */
+  readonly actor: string
+  /** Counts, and changes nothing. Default: false. */
+  readonly dryRun?: boolean
+}
+
+/** @throws OptionInvalidError (`OPTION_INVALID`) */
+export function assertReplay(target: ReplayTarget, options: ReplayOptions): void {
+  if (isOne(target)) {
+    assertKnown(target, ['delivery', 'sessionUid'])
+    assertText('delivery', target.delivery)
+    assertText('sessionUid', target.sessionUid)
+  } else {
+    assertKnown(target, ['client', 'since'])
+    if (target.client === undefined && target.since === undefined)
+      throw new OptionInvalidError('since', 'must be given where neither `client` nor `delivery` is; 0 for all')
+    if (target.client !== undefined) assertText('client', target.client)
+    millisecondsOf(target.since)
+  }
+  assertKnown(options, ['actor', 'dryRun'])
+  if (typeof options.actor !== 'string' || options.actor.trim() === '')
+    throw new OptionInvalidError('actor', 'must say who replays it')
+  if (options.dryRun !== undefined && typeof options.dryRun !== 'boolean')
+    throw new OptionInvalidError('dryRun', 'must be true or false')
+}
+
+/**
+ * Has dead letters sent again. Each is one commit, from which the planner makes the work: what was recorded is sent,
+ * whatever happens to this process. Two operators who replay the same one at once replay it once.
+ *
+ * @returns how many this call has replayed, or would have
+ * @throws NotADeadLetterError (`NOT_A_DEAD_LETTER`) where one was asked for
+ */
+export async function replay(
+  parts: DeadLetterParts,
+  target: ReplayTarget,
+  { actor, dryRun = false }: ReplayOptions,
+  size?: number,
+): Promise<number> {
+  const revive = async (letter: DeadLetter): Promise<boolean> => dryRun || replayOne(parts, letter, actor)
+  if (isOne(target)) {
+    for (;;) if (await revive(await find(parts, target))) return 1
+  }
+  let count = 0
+  for await (const letters of deadLetterPages(parts, target, size)) {
+    const outcomes = await Promise.allSettled(letters.map(revive))
+    const failure = outcomes.find((outcome) => outcome.status === 'rejected')
+    if (failure) throw failure.reason
+    count += outcomes.filter((outcome) => outcome.status === 'fulfilled' && outcome.value).length
+  }
+  return count
+}
+
+function isOne(target: ReplayTarget): target is { readonly delivery: string; readonly sessionUid: string } {
+  return typeof target === 'object' && target !== null && 'delivery' in target
+}
+
+async function find(
+  { store, issuer }: DeadLetterParts,
+  { delivery, sessionUid }: { readonly delivery: string; readonly sessionUid: string },
+): Promise<DeadLetter> {
+  const logout = await readLogout(store, sessionUid)
+  const letter = deadLetterOf(logout, delivery, issuer)
+  if (letter) return letter
+  const isOurs = logout.terminations.some(
+    ({ origin, owed }) => origin === issuer && owed.some((one) => one.delivery === delivery),
+  )
+  throw new NotADeadLetterError(delivery, (isOurs && logout.deliveries.get(delivery)?.kind) || 'unknown')
+}
+
+/** False: somebody else has replayed it meanwhile. */
+async function replayOne({ store, issuer }: DeadLetterParts, letter: DeadLetter, actor: string): Promise<boolean> {
+  const { delivery, sessionUid, clientId, replays } = letter
+  const round = replays + 1
+  const event: Replayed = {
+    type: 'session_logout.back_channel.replayed',
+    delivery,
+    client_id: clientId,
+    round,
+    actor,
+  }
+  const commit: NewCommit = {
+    events: [toEvent(sessionUid, event)],
+    claims: [{ kind: 'once', mark: `delivery:${workIdOf(delivery, round)}#replayed` }],
+    meta: { instance: issuer, actor },
+  }
+  try {
+    await store.append(commit)
+    return true
+  } catch (error) {
+    if (error instanceof AlreadyClaimedError) return false
+    throw error
+  }
+}
