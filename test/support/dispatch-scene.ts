@@ -64,8 +64,7 @@ export class DispatchScene {
     behaviour: Behaviour = () => says(200),
     uri: string = `https://${clientId}.example.com/`,
   ): void {
-    const client = { clientId, backchannelLogoutUri: uri, includeSid: () => true }
-    this.clients.set(clientId, client)
+    this.clients.set(clientId, { clientId, backchannelLogoutUri: uri, includeSid: () => true })
     this.#behaviours.set(clientId, behaviour)
   }
 
@@ -92,9 +91,14 @@ export class DispatchScene {
       const end = terminated('session', { triggered_at_origin: issuer })
       await this.store.append({ events: [toEvent(uid, login), toEvent(uid, end)] })
     }
-    const commits = await this.store.readAll({ after, limit: count })
-    await this.store.work('deliveries').add(await plan(this.store, commits, this.clock.now()))
+    await this.plan(after)
     return uids
+  }
+
+  /** What the planner does with what was appended after this position. */
+  async plan(after: number): Promise<void> {
+    const commits = await this.store.readAll({ after, limit: 100_000 })
+    await this.store.work('deliveries').add(await plan(this.store, commits, this.clock.now()))
   }
 
   /** A process; on its own clock where one is given. */

@@ -4,6 +4,8 @@ import { OptionInvalidError } from '../../lib/index.ts'
 import {
   INITIATORS,
   initiatorsProblem,
+  SKIP_SUPERSEDED,
+  skipSupersededProblem,
   uriProblem,
   withBackChannelLogout,
 } from '../../plugins/back-channel-logout/clients/client-metadata.ts'
@@ -103,6 +105,14 @@ describe('the initiators of a client', () => {
   })
 })
 
+describe('the wish of a client to be spared superseded logouts', () => {
+  it('is true or false, and nothing else', () => {
+    for (const wish of [true, false]) assert.equal(skipSupersededProblem(wish), undefined)
+    for (const wrong of [undefined, null, 'true', 1, [], {}])
+      assert.equal(skipSupersededProblem(wrong), 'must be true or false')
+  })
+})
+
 describe('the configuration with back-channel logout', () => {
   it('switches the feature on and asks for sids by default', () => {
     assert.deepEqual(withBackChannelLogout({}, false).constructor, Object)
@@ -131,6 +141,7 @@ describe('the configuration with back-channel logout', () => {
   for (const [member, value] of [
     ['backchannel_logout_uri', 'http://rp.example.com'],
     [INITIATORS, ['unknown']],
+    [SKIP_SUPERSEDED, 'yes'],
   ] as const) {
     it(`refuses a configured client whose ${member} is unusable, by name`, () => {
       const clients = [{ client_id: 'good' }, { client_id: 'rp', [member]: value }]
@@ -157,6 +168,7 @@ describe('the validator of client metadata', () => {
     for (const [property, value] of [
       ['backchannel_logout_uri', '/relative'],
       [INITIATORS, 'all'],
+      [SKIP_SUPERSEDED, 'yes'],
     ] as const) {
       assert.throws(() => extraOf().validator(REQUEST, property, value, {}), {
         error: 'invalid_client_metadata',
@@ -172,18 +184,21 @@ describe('the validator of client metadata', () => {
     validator(REQUEST, 'backchannel_logout_uri', undefined, {})
     validator(REQUEST, INITIATORS, ['admin'], {})
     validator(REQUEST, INITIATORS, undefined, {})
+    validator(REQUEST, SKIP_SUPERSEDED, true, {})
+    validator(REQUEST, SKIP_SUPERSEDED, undefined, {})
   })
 
   it('never throws for stored clients: that would disable them', () => {
     extraOf().validator(undefined, 'backchannel_logout_uri', '/relative', {})
     extraOf().validator(undefined, INITIATORS, 'all', {})
+    extraOf().validator(undefined, SKIP_SUPERSEDED, 'yes', {})
   })
 
   it("leaves the application's own metadata to its own validator, and does not show it ours", () => {
     const seen: string[] = []
     const validator = (_ctx: unknown, property: string): void => void seen.push(property)
     const extra = extraOf({ extraClientMetadata: { properties: ['tenant'], validator } })
-    assert.deepEqual(extra.properties, ['tenant', 'backchannel_logout_uri', INITIATORS])
+    assert.deepEqual(extra.properties, ['tenant', 'backchannel_logout_uri', INITIATORS, SKIP_SUPERSEDED])
     extra.validator(REQUEST, 'tenant', 'x', {})
     extra.validator(REQUEST, 'backchannel_logout_uri', URI, {})
     assert.deepEqual(seen, ['tenant'])

@@ -6,6 +6,12 @@ import { REASONS, type Reason } from '../recording/session-logout-events.ts'
 export const INITIATORS = 'backchannel_logout_initiators'
 
 /**
+ * The client metadata member with which a client says that it does not want a logout token without a `sid` any more once
+ * the user has logged in there again: it would end the newer login, too. Default: false, it is sent all the same.
+ */
+export const SKIP_SUPERSEDED = 'backchannel_logout_skip_superseded'
+
+/**
  * What is wrong with a back-channel logout URI (Back-Channel Logout 1.0 section 2.2: absolute, no fragment; https, here
  * always but for loopback in development). Undefined: nothing.
  */
@@ -35,6 +41,22 @@ export function initiatorsProblem(initiators: unknown): string | undefined {
   const known = Array.isArray(initiators) && initiators.every((reason) => REASONS.includes(reason as Reason))
   return known ? undefined : `must be an array of ${REASONS.join(', ')}`
 }
+
+/** What is wrong with the wish to be spared superseded logouts. Undefined: nothing. */
+export function skipSupersededProblem(skip: unknown): string | undefined {
+  return typeof skip === 'boolean' ? undefined : 'must be true or false'
+}
+
+/** What is wrong with a member that a client has; undefined: nothing, or the member is not ours. */
+function memberProblem(member: string, value: unknown, development: boolean): string | undefined {
+  if (member === 'backchannel_logout_uri') return uriProblem(value, development)
+  if (member === INITIATORS) return initiatorsProblem(value)
+  if (member === SKIP_SUPERSEDED) return skipSupersededProblem(value)
+  return undefined
+}
+
+/** The members that are checked. */
+const MEMBERS = ['backchannel_logout_uri', INITIATORS, SKIP_SUPERSEDED] as const
 
 /** An error in the form that oidc-provider answers a registration with (RFC 7591 section 3.2.2). */
 function invalidClientMetadata(description: string): Error {
@@ -79,7 +101,7 @@ export function withBackChannelLogout<C extends object>(configuration: C, develo
     clientDefaults: { backchannel_logout_session_required: true, ...given.clientDefaults },
     extraClientMetadata: {
       ...extra,
-      properties: [...new Set([...(extra?.properties ?? []), 'backchannel_logout_uri', INITIATORS])],
+      properties: [...new Set([...(extra?.properties ?? []), ...MEMBERS])],
       validator(ctx, property, value, metadata) {
         // Without a context the client is a stored one: an error would disable it. It is not registered for logout instead.
         if (ctx !== undefined) assertMetadata(property, value, development)
@@ -92,20 +114,14 @@ export function withBackChannelLogout<C extends object>(configuration: C, develo
 
 function assertMetadata(property: string, value: unknown, development: boolean): void {
   if (value === undefined) return
-  const problem =
-    property === 'backchannel_logout_uri'
-      ? uriProblem(value, development)
-      : property === INITIATORS
-        ? initiatorsProblem(value)
-        : undefined
+  const problem = memberProblem(property, value, development)
   if (problem !== undefined) throw invalidClientMetadata(`${property} ${problem}`)
 }
 
 function assertClient(client: Readonly<Record<string, unknown>>, development: boolean): void {
   const where = `clients[client_id=${String(client['client_id'])}]`
-  const { backchannel_logout_uri: uri, [INITIATORS]: initiators } = client
-  const problem = uri === undefined ? undefined : uriProblem(uri, development)
-  if (problem !== undefined) throw new OptionInvalidError(`${where}.backchannel_logout_uri`, problem)
-  const unknown = initiators === undefined ? undefined : initiatorsProblem(initiators)
-  if (unknown !== undefined) throw new OptionInvalidError(`${where}.${INITIATORS}`, unknown)
+  for (const member of MEMBERS) {
+    const problem = client[member] === undefined ? undefined : memberProblem(member, client[member], development)
+    if (problem !== undefined) throw new OptionInvalidError(`${where}.${member}`, problem)
+  }
 }

@@ -1,13 +1,15 @@
 import type { Clock, EventStore, KeyRing } from '../../../lib/index.ts'
-import { uriProblem } from '../clients/client-metadata.ts'
+import { SKIP_SUPERSEDED, uriProblem } from '../clients/client-metadata.ts'
 import { type StoredClient, storedClient } from '../clients/stored-client.ts'
 import type { Network } from '../network/network.ts'
-import type { OidcClient, OidcProvider } from '../provider-internals.ts'
-import { type Abandoned, sessionLogoutStream } from '../recording/session-logout-events.ts'
+import type { OidcProvider } from '../provider-internals.ts'
+import { positionOfEnd } from '../recording/delivery-id.ts'
+import { type Abandoned, type Superseded, sessionLogoutStream } from '../recording/session-logout-events.ts'
 import type { Delivery } from './delivery.ts'
 import { type DeliveryPolicy, policyFor } from './delivery-policy.ts'
 import type { Answer } from './judge.ts'
 import { makeLogoutToken } from './logout-token.ts'
+import { hasNewerLogin, maySupersede } from './newer-login.ts'
 
 /** What an attempt works with. */
 export interface AttemptParts {
@@ -38,6 +40,8 @@ export type Attempt =
     }
   /** There is nobody to be told any more. */
   | { readonly kind: 'nobody'; readonly why: Absence }
+  /** The RP does not want to be told any more. */
+  | { readonly kind: 'superseded'; readonly why: Superseded['why'] }
 
 /** What the log says last of a client that is absent for good, and what to say while it does not. */
 const ABSENCES: Readonly<Record<Absence, { readonly sure: StoredClient; readonly error: string }>> = {
@@ -48,8 +52,14 @@ const ABSENCES: Readonly<Record<Absence, { readonly sure: StoredClient; readonly
 /**
  * Sends one logout token: for the client as it is now, its URI too, since old domains must not receive subjects, and RPs
  * that moved must not miss logouts. Never throws. Everything happens within the time-out.
+ *
+ * @param id - of the work that the delivery is
  */
-export async function attempt(parts: AttemptParts, delivery: Delivery, stopping: AbortSignal): Promise<Attempt> {
+export async function attempt(
+  parts: AttemptParts,
+  { id, delivery }: { readonly id: string; readonly delivery: Delivery },
+  stopping: AbortSignal,
+): Promise<Attempt> {
   const { provider, store, clock, policy, development } = parts
   const started = clock.monotonic()
   const over = new AbortController()
@@ -75,7 +85,13 @@ export async function attempt(parts: AttemptParts, delivery: Delivery, stopping:
     if (!uri) return await absent('no_uri')
     const problem = uriProblem(uri, development)
     if (problem !== undefined) return failed(`the client's backchannel_logout_uri ${problem}`)
-    const token = await within(tokenFor(parts, client, delivery), over.signal)
+    const subject = String(parts.keys.open(delivery.sealedSubject, sessionLogoutStream(delivery.sessionUid)))
+    if (client[SKIP_SUPERSEDED] === true && maySupersede(delivery)) {
+      const newer = { issuer: provider.issuer, clientId: client.clientId, accountId: subject, end: positionOfEnd(id) }
+      if (await within(hasNewerLogin(store, newer), over.signal)) return { kind: 'superseded', why: 'newer_login' }
+    }
+    const sid = delivery.withSid ? delivery.sid : undefined
+    const token = await within(makeLogoutToken(provider, client, subject, sid), over.signal)
     const inside = parts.isInside(delivery.clientId)
     const answer = await parts.network.post(uri, { logout_token: token }, { inside, signal: over.signal })
     return { kind: 'tried', answer, tookMs: clock.monotonic() - started, origin: new URL(uri).origin }
@@ -86,11 +102,6 @@ export async function attempt(parts: AttemptParts, delivery: Delivery, stopping:
     timer.cancel()
     stopping.removeEventListener('abort', end)
   }
-}
-
-function tokenFor({ provider, keys }: AttemptParts, client: OidcClient, delivery: Delivery): Promise<string> {
-  const subject = String(keys.open(delivery.sealedSubject, sessionLogoutStream(delivery.sessionUid)))
-  return makeLogoutToken(provider, client, subject, delivery.withSid ? delivery.sid : undefined)
 }
 
 /** The same promise, unless the signal aborts first. */

@@ -4,10 +4,10 @@ import { alreadySettled } from './already-settled.ts'
 import { type Attempt, type AttemptParts, attempt } from './attempt.ts'
 import type { Circuits, Pass } from './circuits.ts'
 import { type Delivery, fromBody, step, toBody } from './delivery.ts'
-import { tellOfNobody, tellOfStep } from './delivery-lines.ts'
+import { tellOfStep, tellOfUnsent } from './delivery-lines.ts'
 import { type ClientPolicy, policyFor } from './delivery-policy.ts'
 import { judge } from './judge.ts'
-import { commitOfNobody, commitOfStep } from './outcome-events.ts'
+import { commitOfStep, commitOfUnsent } from './outcome-events.ts'
 import type { Places } from './places.ts'
 
 /** What the courier works with. */
@@ -71,13 +71,13 @@ export class Courier {
       await this.#insist(() => this.#parts.work.finish(work, clock.now()))
       return
     }
-    const tried = await attempt(this.#parts, delivery, this.#hurry)
+    const tried = await attempt(this.#parts, { id: work.id, delivery }, this.#hurry)
     if (this.#hurry.aborted) return // others take it over
-    if (tried.kind === 'nobody') {
+    if (tried.kind !== 'tried') {
       this.#circuits.unasked(pass)
-      await this.#record(commitOfNobody(work.id, delivery, tried, provider.issuer))
+      await this.#record(commitOfUnsent(work.id, delivery, tried, provider.issuer))
       await this.#insist(() => this.#parts.work.finish(work, clock.now()))
-      tellOfNobody(logger, delivery, tried)
+      tellOfUnsent(logger, work.id, delivery, tried)
       return
     }
     const policy = policyFor(this.#parts.policy, delivery.clientId)

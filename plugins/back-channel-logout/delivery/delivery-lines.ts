@@ -24,13 +24,16 @@ export function tellOfStep(logger: Logger, id: string, next: Step, tookMs: numbe
   }
 }
 
-/** The logger's line on a delivery that nobody is there for any more. */
-export function tellOfNobody(
+/** The logger's line on a delivery that nobody is there for any more, or whose RP does not want it any more. */
+export function tellOfUnsent(
   logger: Logger,
+  id: string,
   { clientId, sessionUid }: Delivery,
-  { why }: Extract<Attempt, { kind: 'nobody' }>,
+  { kind, why }: Exclude<Attempt, { kind: 'tried' }>,
 ): void {
-  logger.warn({ session: sessionUid, client_id: clientId, why }, `${clientId} cannot be told of a logout any more`)
+  const fields = { session: sessionUid, client_id: clientId, delivery: deliveryOf(id), why }
+  if (kind === 'nobody') logger.warn(fields, `${clientId} cannot be told of a logout any more`)
+  else logger.info(fields, `${clientId} is not told of a logout: the user has logged in there again`)
 }
 
 function failureOf({ error, status }: Extract<Step, { kind: 'again' | 'abandoned' }>): string {

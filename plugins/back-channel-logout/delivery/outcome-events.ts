@@ -1,6 +1,6 @@
 import type { Claim, NewCommit } from '../../../lib/index.ts'
 import { deadBy } from '../recording/found-by.ts'
-import { roundOf, type SessionLogoutEvent, toEvent } from '../recording/session-logout-events.ts'
+import { type Abandoned, roundOf, type SessionLogoutEvent, toEvent } from '../recording/session-logout-events.ts'
 import type { Attempt } from './attempt.ts'
 import type { Delivery, Step } from './delivery.ts'
 import { deliveryOf } from './rounds.ts'
@@ -45,36 +45,45 @@ export function commitOfStep(
         ...common,
         attempts,
         why: absence ?? 'budget_spent',
+        ...failureOf(step),
       })
-    case 'again': {
-      const failure = {
-        ...(step.status !== undefined && { status: step.status }),
-        ...(step.error !== undefined && { error: wellFormed(step.error) }),
-      }
+    case 'again':
       return commit(step.delivery, issuer, {
         type: 'session_logout.back_channel.attempt_failed',
         ...common,
         attempt: attempts,
-        ...failure,
+        ...failureOf(step),
         next_attempt_at: step.dueAt,
       })
-    }
   }
 }
 
-/** The commit that records that there is nobody to be told any more. */
-export function commitOfNobody(
+function failureOf({
+  status,
+  error,
+}: Extract<Step, { kind: 'again' | 'abandoned' }>): Pick<Abandoned, 'status' | 'error'> {
+  return {
+    ...(status !== undefined && { status }),
+    ...(error !== undefined && { error: wellFormed(error) }),
+  }
+}
+
+/** The commit that records that there is nobody to be told any more, or that the RP does not want to be. */
+export function commitOfUnsent(
   id: string,
   delivery: Delivery,
-  { why }: Extract<Attempt, { kind: 'nobody' }>,
+  unsent: Exclude<Attempt, { kind: 'tried' }>,
   issuer: string,
 ): NewCommit {
-  return settling(id, delivery, issuer, {
-    type: 'session_logout.back_channel.abandoned',
-    ...named(id, delivery),
-    attempts: delivery.attempts,
-    why,
-  })
+  const common = { ...named(id, delivery), attempts: delivery.attempts }
+  return settling(
+    id,
+    delivery,
+    issuer,
+    unsent.kind === 'nobody'
+      ? { type: 'session_logout.back_channel.abandoned', ...common, why: unsent.why }
+      : { type: 'session_logout.back_channel.superseded', ...common, why: unsent.why },
+  )
 }
 
 function named(

@@ -1,4 +1,5 @@
 import { type Commit, EventTypeUnknownError } from '../../../lib/index.ts'
+import { deliveryIdOf } from './delivery-id.ts'
 import {
   type Abandoned,
   type AttemptFailed,
@@ -191,7 +192,7 @@ function terminate(state: SessionLogout, event: Terminated, commit: Commit, inde
   const owed = owedFor(
     ended.map(([, registration]) => registration),
     event.reason,
-  ).map((registration, part) => ({ delivery: `${commit.position}/${index}.${part}`, registration }))
+  ).map((registration, part) => ({ delivery: deliveryIdOf(commit.position, index, part), registration }))
   const deliveries = new Map(state.deliveries)
   for (const { delivery } of owed)
     if (!deliveries.has(delivery)) deliveries.set(delivery, { kind: 'pending', attempts: 0 })

@@ -1,0 +1,249 @@
+import assert from 'node:assert/strict'
+import { accountStreams } from '../../plugins/back-channel-logout/recording/found-by.ts'
+import {
+  REASONS,
+  type Reason,
+  type Registered,
+  sessionLogoutStream,
+  type Terminated,
+  toEvent,
+} from '../../plugins/back-channel-logout/recording/session-logout-events.ts'
+import { DispatchScene, OP, says } from '../support/dispatch-scene.ts'
+import { registered, terminated } from '../support/session-log.ts'
+
+const ALWAYS_TOLD: readonly Reason[] = [
+  'admin',
+  'account_disabled',
+  'account_deleted',
+  'password_changed',
+  'signed_out_everywhere',
+]
+
+describe('the dispatcher, with a logout token without a sid and a newer login of the user', () => {
+  let scene: DispatchScene
+
+  beforeEach(() => {
+    scene = new DispatchScene()
+    scene.client('rp')
+    optIn('rp', true)
+  })
+
+  afterEach(() => scene.stop())
+
+  it('sends nothing where the client does not want it, and settles the delivery as superseded', async () => {
+    await login('old')
+    await end('old')
+    await login('new')
+    await send()
+    assert.deepEqual(scene.posts, [])
+    const [entry] = (await scene.receipt('old')).ends[0]?.relyingParties ?? []
+    assert.deepEqual([entry?.state, entry?.why, entry?.attempts], ['superseded', 'newer_login', 0])
+    assert.equal(await scene.open(), 0)
+    const [commit, ...more] = await scene.commits('superseded')
+    assert.deepEqual(more, [])
+    assert.deepEqual(commit?.events[0]?.data, {
+      delivery: entry?.delivery,
+      client_id: 'rp',
+      attempts: 0,
+      why: 'newer_login',
+    })
+    assert.equal(scene.log.of(/the user has logged in there again/).length, 1)
+  })
+
+  it('looks before each attempt', async () => {
+    scene.behave('rp', () => says(503))
+    await login('old')
+    await end('old')
+    await send({ retryDelaysMs: [5_000, 30_000] })
+    await scene.clock.advance(4_000)
+    assert.equal(scene.posts.length, 1)
+    await login('new')
+    await scene.clock.advance(60_000)
+    assert.equal(scene.posts.length, 1)
+    const { state, attempts } = await scene.entry('old')
+    assert.deepEqual([state, attempts], ['superseded', 1])
+  })
+
+  for (const reason of REASONS) {
+    const told = ALWAYS_TOLD.includes(reason)
+    it(`${told ? 'sends it all the same' : 'spares the RP'} after the end by ${reason}`, async () => {
+      await login('old')
+      await end('old', { reason })
+      await login('new')
+      await send()
+      assert.equal((await scene.entry('old')).state, told ? 'confirmed' : 'superseded')
+      assert.equal(scene.posts.length, told ? 1 : 0)
+    })
+  }
+
+  const SENT: Readonly<Record<string, () => Promise<void>>> = {
+    'the client did not ask to be spared': async () => {
+      optIn('rp', undefined)
+      await login('old')
+      await end('old')
+      await login('new')
+    },
+    'the client says no': async () => {
+      optIn('rp', false)
+      await login('old')
+      await end('old')
+      await login('new')
+    },
+    'the stored wish of the client is neither true nor false': async () => {
+      optIn('rp', 'yes')
+      await login('old')
+      await end('old')
+      await login('new')
+    },
+    'the token carries the sid': async () => {
+      await login('old', { session_required: true })
+      await end('old')
+      await login('new')
+    },
+    'the other login is older': async () => {
+      await login('new')
+      await login('old')
+      await end('old')
+    },
+    'the older login is only registered again, with its sid': async () => {
+      await login('new')
+      await login('old')
+      await end('old')
+      await login('new', { session_required: true })
+    },
+    'the newer login has ended': async () => {
+      await login('old')
+      await end('old')
+      await login('new')
+      await end('new', { scope: ['sid of new'] }, false)
+    },
+    'the newer login is at another client': async () => {
+      await login('old')
+      await end('old')
+      await login('new', { client_id: 'other' })
+    },
+    'the newer login is of another account': async () => {
+      await login('old')
+      await end('old')
+      await login('new', {}, { account: 'bob' })
+    },
+    "the newer login is at another OP's client of the same id": async () => {
+      await login('old')
+      await end('old')
+      await login('new', {}, { issuer: 'https://other.example.com' })
+    },
+  }
+  for (const [when, happens] of Object.entries(SENT)) {
+    it(`sends it when ${when}`, async () => {
+      await happens()
+      await send()
+      assert.equal((await scene.entry('old')).state, 'confirmed')
+      assert.equal(scene.posts.length, 1)
+    })
+  }
+
+  it('finds a login that is newer in the same session', async () => {
+    await login('old')
+    await end('old', { scope: ['sid of old'] })
+    await login('old', { oidc_session_id: 'another sid' })
+    await send()
+    assert.equal((await scene.entry('old')).state, 'superseded')
+  })
+
+  it('finds the one that lives among many that have ended, and reads a page at a time', async () => {
+    await login('old')
+    await end('old')
+    await login('alive')
+    for (let n = 0; n < 250; n++) {
+      await login(`n${n}`)
+      await end(`n${n}`, {}, false)
+    }
+    const pages = pagesRead()
+    await send()
+    assert.equal((await scene.entry('old')).state, 'superseded')
+    assert.deepEqual(pages, [100, 100, 100, 100, 100, 3])
+  })
+
+  it('reads no further back than the end of the session', async () => {
+    for (let n = 0; n < 250; n++) await login(`n${n}`)
+    await login('old')
+    await end('old')
+    const pages = pagesRead()
+    await send()
+    assert.equal((await scene.entry('old')).state, 'confirmed')
+    assert.deepEqual(pages, [100])
+  })
+
+  it('reads nothing of the account where the client did not ask to be spared, or the token carries the sid', async () => {
+    scene.client('usual')
+    await login('one', { client_id: 'usual' })
+    await login('two', { session_required: true })
+    const streams: string[] = []
+    const { read } = scene.store
+    await end('one')
+    await end('two')
+    scene.store.read = (stream, options) => {
+      streams.push(stream)
+      return read.call(scene.store, stream, options)
+    }
+    await send()
+    scene.store.read = read
+    assert.equal(scene.posts.length, 2)
+    assert.deepEqual(streams, [])
+  })
+
+  it('tries again later when the log cannot be read', async () => {
+    await login('old')
+    await end('old')
+    const { read } = scene.store
+    scene.store.read = () => Promise.reject(new Error('away'))
+    await send()
+    scene.store.read = read
+    assert.deepEqual(scene.posts, [])
+    assert.equal((await scene.entry('old')).state, 'pending')
+    await scene.clock.advance(5_000)
+    assert.equal((await scene.entry('old')).state, 'confirmed')
+  })
+
+  /** How long each page is that is read of an account, from now on. */
+  function pagesRead(): number[] {
+    const { read } = scene.store
+    const pages: number[] = []
+    scene.store.read = async (stream, options) => {
+      const commits = await read.call(scene.store, stream, options)
+      if (!stream.startsWith('session_logout:')) pages.push(commits.length)
+      return commits
+    }
+    return pages
+  }
+
+  function optIn(clientId: string, wish: unknown): void {
+    const client = scene.clients.get(clientId)
+    if (client) scene.clients.set(clientId, { ...client, backchannel_logout_skip_superseded: wish })
+  }
+
+  /** A login at the client, as the observer registers it; one without a sid in its ID tokens unless more is said. */
+  async function login(
+    uid: string,
+    more: Partial<Registered> = {},
+    { account = 'alice', issuer = OP }: { readonly account?: string; readonly issuer?: string } = {},
+  ): Promise<void> {
+    const user_id = scene.store.keys.seal(account, sessionLogoutStream(uid))
+    const event = registered('rp', `sid of ${uid}`, { user_id, session_required: false, ...more })
+    const also = accountStreams(scene.store.keys, account)
+    await scene.store.append({ events: [toEvent(uid, event, also)], meta: { instance: issuer } })
+  }
+
+  async function end(uid: string, more: Partial<Terminated> = {}, planned = true): Promise<void> {
+    const after = await scene.store.end()
+    const event = terminated('session', { triggered_at_origin: OP, ...more })
+    const also = accountStreams(scene.store.keys, 'alice')
+    await scene.store.append({ events: [toEvent(uid, event, also)], meta: { instance: OP } })
+    if (planned) await scene.plan(after)
+  }
+
+  async function send(wishes: Parameters<DispatchScene['dispatcher']>[0] = {}): Promise<void> {
+    await scene.dispatcher(wishes)
+    await scene.clock.advance(0)
+  }
+})
