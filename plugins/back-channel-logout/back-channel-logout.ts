@@ -1,14 +1,23 @@
 import { type Host, OptionInvalidError, type Plugin, ProviderUnfitError } from '../../lib/index.ts'
 import { BrokenClients } from './clients/broken-clients.ts'
 import { withBackChannelLogout } from './clients/client-metadata.ts'
+import type { DeadLetter } from './dead-letters/dead-letter.ts'
+import { DeadLetters } from './dead-letters/dead-letters.ts'
+import type { DeadLetterCriteria } from './dead-letters/listing.ts'
+import type { ReplayOptions, ReplayTarget } from './dead-letters/replay.ts'
 import { Deliveries } from './delivery/deliveries.ts'
 import { type DeliveryOptions, type DeliveryPolicy, policyOf } from './delivery/delivery-policy.ts'
 import { hideFromDiscovery } from './discovery.ts'
 import { InternalClients } from './network/internal-clients.ts'
+import { EndingWork } from './ending/ending-work.ts'
+import type { TerminateManyOptions, TerminateOptions, TerminateWithReasonOptions } from './ending/terminate-options.ts'
+import { type TerminationReport, type TerminationStatus, Terminations } from './ending/terminations.ts'
 import type { Network } from './network/network.ts'
 import { internalsOf } from './provider-internals.ts'
+import type { HistoryCriteria } from './receipts/history.ts'
 import type { Receipt } from './receipts/receipt.ts'
 import { Receipts } from './receipts/receipts.ts'
+import type { ReadingOptions } from './recording/criteria.ts'
 import { BackChannelObserver } from './recording/session-observer.ts'
 
 /** How back-channel logout is set up. All optional. */
@@ -49,7 +58,9 @@ export function backChannelLogout(options: BackChannelLogoutOptions = {}): BackC
 /** From one start to the next stop. */
 interface Running {
   readonly deliveries: Deliveries
+  readonly terminations: Terminations
   readonly receipts: Receipts
+  readonly deadLetters: DeadLetters
   readonly started: Promise<void>
   stopped: Promise<void> | undefined
 }
@@ -64,6 +75,8 @@ export class BackChannelLogout implements Plugin {
   readonly #options: BackChannelLogoutOptions
   readonly #policy: DeliveryPolicy
   readonly #brokenClients = new BrokenClients()
+  /** The provider's own default of `clockTolerance`. */
+  #toleranceSeconds = 15
   #host: Host | undefined
   #running: Running | undefined
 
@@ -79,6 +92,8 @@ export class BackChannelLogout implements Plugin {
   }
 
   configure<C extends object>(configuration: C): C {
+    const { clockTolerance } = configuration as { readonly clockTolerance?: unknown }
+    if (typeof clockTolerance === 'number') this.#toleranceSeconds = clockTolerance
     return withBackChannelLogout(configuration, this.#development)
   }
 
@@ -102,6 +117,7 @@ export class BackChannelLogout implements Plugin {
   async stop(): Promise<void> {
     const running = this.#running
     if (!running) return
+    running.terminations.stop()
     running.stopped ??= running.deliveries.stop().finally(() => {
       this.network.stop()
       this.#running = undefined
@@ -127,9 +143,15 @@ export class BackChannelLogout implements Plugin {
     provider.Client.prototype.backchannelLogout = async () => {}
     this.#brokenClients.attach(provider, logger)
     this.observer.attach({ provider, keys: store.keys, logger, development, isOn })
+    const ending = { host, provider, development, isOn }
+    const terminations = new Terminations(
+      ending,
+      (onProgress) => new EndingWork({ ...ending, toleranceSeconds: this.#toleranceSeconds, onProgress }),
+    )
     const deliveries = new Deliveries({
       host,
       provider,
+      endings: terminations.work,
       policy: this.#policy,
       development,
       isInside: (clientId) => this.network.isInside(clientId),
@@ -139,7 +161,9 @@ export class BackChannelLogout implements Plugin {
     const { issuer } = provider
     const running: Running = {
       deliveries,
+      terminations,
       receipts: new Receipts({ store, issuer, waiting: (from, to) => features.offMs('back_channel_logout', from, to) }),
+      deadLetters: new DeadLetters({ store, issuer }),
       started: this.network.start(host.operators).then(() => running.stopped ?? deliveries.start()),
       stopped: undefined,
     }
@@ -149,6 +173,87 @@ export class BackChannelLogout implements Plugin {
   /** Which RP confirmed the end of a session, which is pending, which failed. Nothing ended yet: no ends. */
   async receipt(sessionUid: string): Promise<Receipt> {
     return this.#started().receipts.of(sessionUid)
+  }
+
+  /**
+   * The receipts of an account, of a client, or of all that ended since a time; of this issuer, in the order of the ends.
+   * A session is told once. Memory holds a page of the log, however long the history is.
+   *
+   * @throws OptionInvalidError (`OPTION_INVALID`)
+   */
+  history(criteria: HistoryCriteria = {}, options: ReadingOptions = {}): AsyncIterable<Receipt> {
+    return this.#started().receipts.history(criteria, options)
+  }
+
+  /**
+   * The receipt now, and again after each change, until the session has ended and nobody is still to be told, or `signal`
+   * aborts.
+   *
+   * @throws OptionInvalidError (`OPTION_INVALID`)
+   */
+  watch(sessionUid: string, options: Pick<ReadingOptions, 'signal'> = {}): AsyncIterable<Receipt> {
+    return this.#started().receipts.watch(sessionUid, options)
+  }
+
+  /**
+   * What RPs were not told, and nobody tries to tell them any more; in the order in which they became dead letters.
+   *
+   * @throws OptionInvalidError (`OPTION_INVALID`)
+   */
+  deadLetters(options: DeadLetterCriteria & ReadingOptions = {}): AsyncIterable<DeadLetter> {
+    return this.#started().deadLetters.list(options)
+  }
+
+  /**
+   * Has dead letters sent again, with fresh tokens and a budget as if they were new: one, those of a client, all since a
+   * time. Where it fails on the way, some are replayed; called again it goes on with the rest.
+   *
+   * @returns how many this call has replayed; with `dryRun` how many it would have
+   * @throws OptionInvalidError (`OPTION_INVALID`), NotADeadLetterError (`NOT_A_DEAD_LETTER`) where one was asked for
+   */
+  async replay(target: ReplayTarget, options: ReplayOptions): Promise<{ readonly replayed: number }> {
+    return this.#started().deadLetters.replay(target, options)
+  }
+
+  /**
+   * Ends one session: closes it, revokes the grants of its logins that do not outlive a logout, and tells the RPs. One
+   * commit. Resolves when it is stored; the RPs are told afterwards.
+   *
+   * @param uid - the session's uid, not its cookie value. One that has ended, or never was, counts nothing
+   * @throws OptionInvalidError (`OPTION_INVALID`), and whatever the store throws: then nothing has ended
+   */
+  async terminateSession(uid: string, options: TerminateOptions): Promise<TerminationReport> {
+    return this.#started().terminations.session(uid, options)
+  }
+
+  /**
+   * Ends all sessions of an account that began before the call. Resolves when they have ended; should the process die
+   * meanwhile, others go on with it. With a reason other than `admin` all grants of the account are revoked, and RPs that
+   * hold nothing but a grant are told by a token without sid.
+   *
+   * @throws OptionInvalidError (`OPTION_INVALID`), TerminationUnfinishedError (`TERMINATION_UNFINISHED`) when this process
+   *   stops meanwhile, and whatever the store throws before the termination was recorded
+   */
+  async terminateAccount(accountId: string, options: TerminateWithReasonOptions): Promise<TerminationReport> {
+    return this.#started().terminations.account(accountId, options)
+  }
+
+  /**
+   * Ends every login at a client, and every grant that it holds; the sessions live on without it. For before it is
+   * deleted: a client that is gone cannot be told. Otherwise as `terminateAccount()`.
+   */
+  async terminateClient(clientId: string, options: TerminateManyOptions): Promise<TerminationReport> {
+    return this.#started().terminations.client(clientId, options)
+  }
+
+  /** Ends all sessions of this issuer that began before the call. Otherwise as `terminateAccount()`. */
+  async terminateAll(options: TerminateWithReasonOptions): Promise<TerminationReport> {
+    return this.#started().terminations.all(options)
+  }
+
+  /** The terminations of many sessions that were ordered, the newest first, and how they stand. */
+  terminations(): AsyncGenerator<TerminationStatus, void, undefined> {
+    return this.#started().terminations.list()
   }
 
   #started(): Running {

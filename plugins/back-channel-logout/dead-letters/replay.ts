@@ -4,7 +4,7 @@ import { assertKnown, assertText, millisecondsOf } from '../recording/criteria.t
 import { readLogout } from '../recording/histories.ts'
 import { type Replayed, toEvent } from '../recording/session-logout-events.ts'
 import { type DeadLetter, deadLetterOf } from './dead-letter.ts'
-import { type DeadLetterCriteria, type DeadLetterParts, deadLetterPages } from './dead-letters.ts'
+import { type DeadLetterCriteria, type DeadLetterParts, deadLetterPages } from './listing.ts'
 
 /** What to send again: one dead letter, all of a client, all since a time. `{ since: 0 }` is all of them. */
 export type ReplayTarget = { readonly delivery: string; readonly sessionUid: string } | DeadLetterCriteria

@@ -1,0 +1,95 @@
+import type { Commit, EventStore } from '../../../lib/index.ts'
+import {
+  assertKnown,
+  assertReading,
+  assertText,
+  millisecondsOf,
+  type ReadingOptions,
+  type Time,
+} from '../recording/criteria.ts'
+import { deadLettersOfClientStream, deadLettersStream } from '../recording/found-by.ts'
+import { readLogouts } from '../recording/histories.ts'
+import { PAGE_SIZE, pagesOf } from '../recording/pages.ts'
+import { positionAt } from '../recording/position-at.ts'
+import { uidOfStream } from '../recording/session-logout-events.ts'
+import { type DeadLetter, deadLetterOf } from './dead-letter.ts'
+
+/** Which dead letters. None of these: all of the issuer. */
+export interface DeadLetterCriteria {
+  /** Those that this client was to get. */
+  readonly client?: string
+  /** Those that became one at this time or later. */
+  readonly since?: Time
+}
+
+/** What dead letters are read with. */
+export interface DeadLetterParts {
+  readonly store: EventStore
+  readonly issuer: string
+}
+
+/** @throws OptionInvalidError (`OPTION_INVALID`) */
+export function assertDeadLetters(options: DeadLetterCriteria & ReadingOptions): void {
+  assertKnown(options, ['client', 'since', 'limit', 'order', 'signal'])
+  if (options.client !== undefined) assertText('client', options.client)
+  millisecondsOf(options.since)
+  assertReading(options)
+}
+
+/** In the order in which they became dead letters, as far as the log goes when it begins. */
+export async function* deadLettersOf(
+  parts: DeadLetterParts,
+  { limit = Number.POSITIVE_INFINITY, ...which }: DeadLetterCriteria & ReadingOptions,
+  size: number = PAGE_SIZE,
+): AsyncGenerator<DeadLetter, void> {
+  let left = limit
+  for await (const page of deadLetterPages(parts, which, size)) {
+    for (const letter of page) {
+      if (which.signal?.aborted) return
+      yield letter
+      left -= 1
+      if (left === 0) return
+    }
+  }
+}
+
+/**
+ * The same, a page of the log at a time. Who died, was replayed and died again is told where it died last, which its
+ * session's stream says; so that nothing has to be remembered from page to page.
+ */
+export async function* deadLetterPages(
+  { store, issuer }: DeadLetterParts,
+  { client, since: wished, order = 'oldest', signal }: DeadLetterCriteria & Omit<ReadingOptions, 'limit'>,
+  size: number = PAGE_SIZE,
+): AsyncGenerator<readonly DeadLetter[], void> {
+  const since = millisecondsOf(wished)
+  const stream = client === undefined ? deadLettersStream(issuer) : deadLettersOfClientStream(issuer, client)
+  const to = await store.end()
+  const from = since === undefined ? 1 : await positionAt(store, since, to)
+  for await (const page of pagesOf(store, [stream], { from, to, order, size })) {
+    if (signal?.aborted) return
+    const deaths = page.flatMap((commit) => deathsIn(commit, stream))
+    const logouts = await readLogouts(store, new Set(deaths.map(({ uid }) => uid)))
+    const letters = deaths.flatMap(({ uid, delivery, round }) => {
+      const logout = logouts.get(uid)
+      const letter = logout && deadLetterOf(logout, delivery, issuer)
+      return letter && letter.replays === round && letter.at >= (since ?? 0) ? [letter] : []
+    })
+    if (letters.length > 0) yield letters
+  }
+}
+
+/** A delivery that became a dead letter, in which round. */
+interface Death {
+  readonly uid: string
+  readonly delivery: string
+  readonly round: number
+}
+
+function deathsIn({ events }: Commit, stream: string): Death[] {
+  return events.flatMap(({ stream: own, also, data: { delivery, round = 0 } }) => {
+    const uid = uidOfStream(own)
+    if (uid === undefined || !also?.includes(stream)) return []
+    return [{ uid, delivery: String(delivery), round: Number(round) }]
+  })
+}
