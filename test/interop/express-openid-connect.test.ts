@@ -1,0 +1,52 @@
+import assert from 'node:assert/strict'
+import { promisify } from 'node:util'
+import { expressRp, type TakesLogouts } from './express-rp.ts'
+import { OTHER } from './interop-scene.ts'
+import { attempts, failOnceAndHold, interopScene, relyingPartyContract } from './relying-party-contract.ts'
+
+const DAY_MS = 86_400_000
+
+/** Notes the sid alone, where the token has one: as docs/guides/back-channel-logout.md tells RPs to do. */
+const bySid: TakesLogouts = (store) => ({
+  async onLogoutToken(token) {
+    const { iss, sid, sub } = token as { readonly iss: string; readonly sid?: string; readonly sub: string }
+    const cookie = { expires: new Date(Date.now() + DAY_MS), originalMaxAge: DAY_MS }
+    await promisify(store.set).call(store, `${iss}|${sid ?? sub}`, { cookie })
+  },
+})
+
+describe('Express with express-openid-connect', () => {
+  describe('that goes by the sid', () => {
+    const makeRp = () => expressRp(bySid)
+    relyingPartyContract(makeRp)
+
+    describe('with a login over a session that it still holds', () => {
+      const scene = interopScene(makeRp, true)
+
+      it('keeps that login at a late retry', async () => {
+        const visitor = scene().visitor()
+        await visitor.logIn()
+        const { uid } = await visitor.session()
+        const retry = await failOnceAndHold(scene(), () => visitor.atOp.logout({ client_id: OTHER }))
+        await visitor.logInAgain()
+        retry.release()
+        assert.deepEqual(await attempts(scene(), uid), [['confirmed', 2]])
+        await visitor.isKnown()
+      })
+    })
+  })
+
+  describe('as it comes', () => {
+    const scene = interopScene(() => expressRp(() => true))
+
+    it('ends all sessions of the user when it is told of one, since it goes by the sub, too', async () => {
+      const [visitor, bystander] = [scene().visitor(), scene().visitor()]
+      for (const each of [visitor, bystander]) await each.logIn()
+      const { uid } = await visitor.session()
+      await visitor.atOp.logout({ client_id: OTHER })
+      assert.deepEqual(await attempts(scene(), uid), [['confirmed', 1]])
+      await visitor.isRefused()
+      await bystander.isRefused()
+    })
+  })
+})

@@ -1,0 +1,37 @@
+import assert from 'node:assert/strict'
+import { type ApacheInstallation, findApache } from '../support/apache.ts'
+import { apacheRp } from './apache-rp.ts'
+import { OTHER } from './interop-scene.ts'
+import { attempts, failOnceAndHold, interopScene, relyingPartyContract } from './relying-party-contract.ts'
+
+describe('Apache with mod_auth_openidc', () => {
+  let installation: ApacheInstallation
+
+  before(function () {
+    const found = findApache('auth_openidc')
+    if ('missing' in found) {
+      console.log(`      The tests with mod_auth_openidc did not run: ${found.missing}.`)
+      this.skip()
+    }
+    installation = found
+  })
+
+  const makeRp = () => apacheRp(installation)
+  relyingPartyContract(makeRp)
+
+  describe('with a login over a session that it still holds', () => {
+    const scene = interopScene(makeRp, true)
+
+    it('ends both at a late retry, since it files both under one session', async () => {
+      const visitor = scene().visitor()
+      await visitor.logIn()
+      const { uid } = await visitor.session()
+      const retry = await failOnceAndHold(scene(), () => visitor.atOp.logout({ client_id: OTHER }))
+      await visitor.logInAgain()
+      await visitor.isKnown()
+      retry.release()
+      assert.deepEqual(await attempts(scene(), uid), [['confirmed', 2]])
+      await visitor.isRefused()
+    })
+  })
+})
