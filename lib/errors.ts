@@ -25,6 +25,7 @@ export type ErrorCode =
   | 'CONSUMER_STOPPED'
   | 'PROVIDER_UNFIT'
   | 'SESSION_CHANGED'
+  | 'TERMINATION_UNFINISHED'
   | 'NOT_A_DEAD_LETTER'
 
 /** Base of all errors of this package: catch it to catch them all, look at `code` to tell them apart. */
@@ -218,5 +219,19 @@ export class NotADeadLetterError extends EventStoreError {
     super(`delivery ${delivery} is no dead letter (${state}): read the receipt of its session`)
     this.delivery = delivery
     this.state = state
+  }
+}
+
+/** This process stopped before all sessions of a termination had ended. It goes on in others, or with the next start. */
+export class TerminationUnfinishedError extends EventStoreError {
+  readonly code = 'TERMINATION_UNFINISHED'
+  /** Names it in `terminations()`. */
+  readonly id: string
+  constructor(id: string) {
+    super(
+      `termination ${id} was not completed by this process, which stops: another process goes on with it, or the next ` +
+        'one that starts; terminations() tells how it stands',
+    )
+    this.id = id
   }
 }

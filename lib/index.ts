@@ -14,6 +14,7 @@ export type { ActsHeard, Level, NewOperatorAct, OperatorAct, OperatorsState } fr
 export type { Host, Plugin } from './plugin.ts'
 export type {
   Ended,
+  Ending,
   Endings,
   EndWish,
   GrantState,

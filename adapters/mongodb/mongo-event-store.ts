@@ -31,7 +31,7 @@ export interface MongoOptions {
 }
 
 /** Work tables whose indexes `open()` makes. */
-const WORK_TABLES: readonly string[] = ['deliveries']
+const WORK_TABLES: readonly string[] = ['deliveries', 'endings']
 
 /**
  * The log on MongoDB 7 and 8: no transactions, no change streams needed; a unique index and an atomic

@@ -23,6 +23,8 @@ export interface GrantState {
   readonly clientId?: string
   /** When it expires, in seconds since 1970. */
   readonly exp?: number
+  /** The commit that left this state. */
+  readonly commit: string
 }
 
 /** How a session is to be ended. */
@@ -39,12 +41,16 @@ export interface EndWish {
   readonly onlyIf?: (session: SessionState) => boolean
 }
 
-/** A session that was ended, or a login in it. */
-export interface Ended {
+/** A session that ends, or a login in it. */
+export interface Ending {
   /** The state that it had. */
   readonly session: SessionState
-  /** The grants that were revoked. */
+  /** The grants that are revoked with it. */
   readonly grantIds: readonly string[]
+}
+
+/** An end, as it was stored. */
+export interface Ended extends Ending {
   readonly appended: Appended
 }
 
@@ -61,22 +67,22 @@ export type SessionStanding =
  * and holds what the observers say of it. What was in flight loses.
  */
 export interface Endings {
-  /** Undefined: there is no such session any more, or `onlyIf` says no. */
+  /** Undefined: there is no such session any more, or no such login in it, or `onlyIf` says no. */
   end(session: SessionName, wish: EndWish): Promise<Ended | undefined>
+  /** What `end` would end now. */
+  preview(session: SessionName, wish: EndWish): Promise<Ending | undefined>
   /**
    * Revokes a grant and what lives under it. Undefined: it is gone already.
    *
    * @param facts - what to record in the same commit
    */
-  revoke(
-    grantId: string,
-    cause: Cause,
-    facts: (grant: GrantState) => readonly NewEvent[],
-  ): Promise<Appended | undefined>
+  revoke(grantId: string, cause: Cause, facts: readonly NewEvent[]): Promise<Appended | undefined>
   /** Undefined: there never was one. */
   look(session: SessionName): Promise<SessionStanding | undefined>
   /** The sessions that a commit stores: whatever became of them since. */
   sessionsStoredBy(commit: Commit): readonly SessionName[]
+  /** The sessions of somebody that a commit stores, as it stores them. */
+  loggedInBy(commit: Commit): readonly SessionState[]
   /** The grants that a commit stores, as it stores them. */
   grantsStoredBy(commit: Commit): readonly GrantState[]
   /** The grant as it is now. Undefined: it is gone. */
@@ -106,32 +112,31 @@ export class UnitEndings implements Endings {
     }
   }
 
-  async #end(names: readonly string[], { cause, grants, clientId, onlyIf }: EndWish): Promise<Ended | undefined> {
-    const unit = this.#open(cause)
-    const state = await unit.readSession(names)
-    if (!state) return undefined
-    const session = sessionOf(state)
-    if (onlyIf && !onlyIf(session)) return undefined
-    const logins = authorizationsOf(state.payload).filter(([client]) => clientId === undefined || client === clientId)
-    if (clientId !== undefined && logins.length === 0) return undefined
-    const grantIds = grantsToRevoke(logins, grants)
-    await Promise.all(grantIds.map((grantId) => unit.revoke(grantId)))
-    if (clientId === undefined) unit.endSession(state)
-    else unit.removeAuthorization(state, clientId)
-    const appended = await unit.commit()
-    return appended && { session, grantIds, appended }
+  async preview(name: SessionName, wish: EndWish): Promise<Ending | undefined> {
+    const head = await this.#log.findSessionUnder(this.#streamsOf(name))
+    const ending = head && 'state' in head ? endingOf(head.state, wish) : undefined
+    if (!ending) return undefined
+    const grants = await Promise.all(ending.grantIds.map((grantId) => this.#log.find('Grant', grantId)))
+    return { ...ending, grantIds: ending.grantIds.filter((_, index) => grants[index] !== undefined) }
   }
 
-  async revoke(
-    grantId: string,
-    cause: Cause,
-    facts: (grant: GrantState) => readonly NewEvent[],
-  ): Promise<Appended | undefined> {
+  async #end(names: readonly string[], wish: EndWish): Promise<Ended | undefined> {
+    const unit = this.#open(wish.cause)
+    const state = await unit.readSession(names)
+    const ending = state && endingOf(state, wish)
+    if (!ending) return undefined
+    await Promise.all(ending.grantIds.map((grantId) => unit.revoke(grantId)))
+    if (wish.clientId === undefined) unit.endSession(state)
+    else unit.removeAuthorization(state, wish.clientId)
+    const appended = await unit.commit()
+    return appended && { ...ending, appended }
+  }
+
+  async revoke(grantId: string, cause: Cause, facts: readonly NewEvent[]): Promise<Appended | undefined> {
     const unit = this.#open(cause)
-    const payload = await unit.find('Grant', grantId)
-    if (!payload) return undefined
+    if (!(await unit.find('Grant', grantId))) return undefined
     await unit.revoke(grantId)
-    unit.record(facts(grantOf(payload)))
+    unit.record(facts)
     return unit.commit()
   }
 
@@ -145,13 +150,17 @@ export class UnitEndings implements Endings {
     return this.#log.sessionsStoredBy(commit)
   }
 
+  loggedInBy(commit: Commit): readonly SessionState[] {
+    return this.#log.loggedInBy(commit).map(sessionOf)
+  }
+
   grantsStoredBy(commit: Commit): readonly GrantState[] {
-    return this.#log.grantsStoredBy(commit).map(({ payload }) => grantOf(payload))
+    return this.#log.grantsStoredBy(commit).map(grantOf)
   }
 
   async grant(grantId: string): Promise<GrantState | undefined> {
     const state = await this.#log.find('Grant', grantId)
-    return state && grantOf(state.payload)
+    return state && grantOf(state)
   }
 
   #streamsOf(name: SessionName): readonly string[] {
@@ -169,19 +178,26 @@ function authorizationsOf({ authorizations }: Payload): [string, Authorization][
   return typeof authorizations === 'object' && authorizations !== null ? Object.entries(authorizations) : []
 }
 
-function grantsToRevoke(logins: readonly [string, Authorization][], which: EndWish['grants']): string[] {
-  return logins.flatMap(([, { grantId, persistsLogout }]) =>
-    grantId !== undefined && (which === 'all' || (which === 'loose' && !persistsLogout)) ? [grantId] : [],
+function endingOf(state: ModelState, { grants, clientId, onlyIf }: EndWish): Ending | undefined {
+  const session = sessionOf(state)
+  if (onlyIf && !onlyIf(session)) return undefined
+  const logins = authorizationsOf(state.payload).filter(([client]) => clientId === undefined || client === clientId)
+  if (clientId !== undefined && logins.length === 0) return undefined
+  const grantIds = logins.flatMap(([, { grantId, persistsLogout }]) =>
+    grantId !== undefined && (grants === 'all' || (grants === 'loose' && !persistsLogout)) ? [grantId] : [],
   )
+  return { session, grantIds: [...new Set(grantIds)] }
 }
 
 function sessionOf({ payload, notes, commit }: ModelState): SessionState {
   return { uid: String(payload['uid']), payload, note: (plugin) => notes[plugin], commit }
 }
 
-function grantOf({ jti, accountId, clientId, exp }: Payload): GrantState {
+function grantOf({ payload, commit }: ModelState): GrantState {
+  const { jti, accountId, clientId, exp } = payload
   return {
     id: String(jti),
+    commit,
     ...(typeof accountId === 'string' && { accountId }),
     ...(typeof clientId === 'string' && { clientId }),
     ...(typeof exp === 'number' && { exp }),

@@ -158,10 +158,19 @@ export class ModelLog {
   }
 
   /** The streams of the uids whose sessions a commit stores: each by all its names. */
-  sessionsStoredBy({ events }: Commit): string[][] {
-    return events
+  sessionsStoredBy(commit: Commit): string[][] {
+    if (this.#isForeign('Session', commit)) return []
+    return commit.events
       .filter(({ stream, type }) => type === 'stored' && stream.startsWith('Session:'))
       .map(({ also = [] }) => also.filter((name) => name.startsWith('uid:')))
+  }
+
+  /** The sessions that a commit stores and that have an account, as it stores them, whatever issuer they are of. */
+  loggedInBy(commit: Commit): ModelState[] {
+    return commit.events
+      .filter(({ stream, type }) => type === 'stored' && stream.startsWith('Session:'))
+      .filter(({ also = [] }) => also.some((name) => name.startsWith('account:')))
+      .flatMap((event) => this.#open('Session', [{ commit, event }]) ?? [])
   }
 
   /** The grants that a commit stores, as it stores them. */
@@ -171,13 +180,17 @@ export class ModelLog {
       .flatMap((event) => this.#fold('Grant', [{ commit, event }]) ?? [])
   }
 
-  /** What has expired may be sealed with a key that was retired since: it is not there any more. */
   #fold(model: string, history: readonly { commit: Commit; event: Event }[]): ModelState | undefined {
     const newest = history.findLast(({ event }) => event.type === 'stored')
-    if (newest && this.#isForeign(model, newest.commit)) return undefined
+    return newest && this.#isForeign(model, newest.commit) ? undefined : this.#open(model, history)
+  }
+
+  /** What has expired may be sealed with a key that was retired since: it is not there any more. */
+  #open(model: string, history: readonly { commit: Commit; event: Event }[]): ModelState | undefined {
     try {
       return foldModel(this.store.keys, model, history)
     } catch (error) {
+      const newest = history.findLast(({ event }) => event.type === 'stored')
       if (error instanceof KeyUnknownError && this.#isExpired(newest?.event.data['exp'])) return undefined
       throw error
     }

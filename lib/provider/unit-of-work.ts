@@ -85,12 +85,10 @@ export class UnitOfWork {
     this.#sessions.write(String(payload['jti']), { ...payload, authorizations: Object.fromEntries(left) })
   }
 
-  /** Revokes a grant and what lives under it. */
+  /** Revokes a grant and what lives under it, which may be there without it. */
   async revoke(grantId: string): Promise<void> {
-    await Promise.all([
-      ...grantableModels.map((model) => this.revokeGranted(model, grantId)),
-      this.destroy('Grant', grantId),
-    ])
+    await Promise.all(grantableModels.map((model) => this.revokeGranted(model, grantId)))
+    if (await this.#load('Grant', grantId)) await this.destroy('Grant', grantId)
   }
 
   /** What was read of a model is read anew: it was written by the same request, at once. */

@@ -4,6 +4,14 @@ export type { DeadLetterCriteria } from './dead-letters/listing.ts'
 export type { ReplayOptions, ReplayTarget } from './dead-letters/replay.ts'
 export type { CircuitOptions, ClientDeliveryOptions, DeliveryOptions } from './delivery/delivery-policy.ts'
 export type { Answer } from './delivery/judge.ts'
+export type { OrderReason } from './ending/order-events.ts'
+export type {
+  TerminateManyOptions,
+  TerminateOptions,
+  TerminateWithReasonOptions,
+  TerminationProgress,
+} from './ending/terminate-options.ts'
+export type { TerminationReport, TerminationStatus } from './ending/terminations.ts'
 export type { InternalClient, InternalClients, PermissionOptions } from './network/internal-clients.ts'
 export type { Network } from './network/network.ts'
 export type { HistoryCriteria } from './receipts/history.ts'

@@ -1,4 +1,5 @@
 import { Consumer, type Host, type Logger, type NewWork, type WorkTable } from '../../../lib/index.ts'
+import type { EndingWork } from '../ending/ending-work.ts'
 import { guardedNetwork, type Network } from '../network/network.ts'
 import type { OidcProvider } from '../provider-internals.ts'
 import { roundOf } from '../recording/session-logout-events.ts'
@@ -16,6 +17,8 @@ export interface DeliveriesParts {
   readonly development: boolean
   readonly isInside: (clientId: string) => boolean
   readonly isOn: () => boolean
+  /** Ends of sessions that come by themselves, or by order: planned from the same commits. */
+  readonly endings: EndingWork
   /** The deployment's own, which is not closed here. Default: a guarded one. */
   readonly network: Network | undefined
 }
@@ -54,6 +57,7 @@ export class Deliveries {
       clock,
       logger,
       handle: async (commits) => {
+        await parts.endings.plan(commits)
         const owed = await plan(store, commits, clock.now())
         if (owed.length === 0) return
         await this.#work.add(owed)
@@ -68,13 +72,14 @@ export class Deliveries {
     // The cut-over: nobody is told of what ended before the first start.
     await this.#planner.start(await host.store.end())
     await tellOfLeftovers(host.logger, this.#work, provider.issuer)
-    await this.#dispatcher.start()
+    await Promise.all([this.#dispatcher.start(), this.#parts.endings.start()])
   }
 
   /** Also stops what has started only in part. */
   async stop(): Promise<void> {
-    const { host, network } = this.#parts
-    const [planned] = await Promise.all([inTime(this.#planner.stop(), host.clock, STOP_MS), this.#dispatcher.stop()])
+    const { host, network, endings } = this.#parts
+    const planner = inTime(this.#planner.stop(), host.clock, STOP_MS)
+    const [planned] = await Promise.all([planner, this.#dispatcher.stop(), endings.stop()])
     if (!planned) host.logger.warn({}, 'the planner could not be ended in time, the store does not answer')
     if (!network) await this.#network.close()
   }

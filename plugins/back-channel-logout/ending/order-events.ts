@@ -24,7 +24,7 @@ export type OrderTarget =
 
 /** What an order has come to. */
 export interface Tally {
-  /** Sessions that ended. */
+  /** Sessions that ended, or in which the client's login did. */
   readonly sessions: number
   /** Logins at RPs that ended, which the RPs are told unless their clients filter the reason out. */
   readonly logins: number
@@ -42,9 +42,17 @@ export interface Ordered {
   readonly actor: string
 }
 
+/** A grant that no live session held was revoked. */
+export interface GrantRevoked {
+  readonly type: 'termination.grant_revoked'
+  readonly client_id: string
+}
+
 /** All of them have ended. */
 export interface Completed extends Tally {
   readonly type: 'termination.completed'
+  /** How many could not be ended; the process said why, where it happened. */
+  readonly failed: number
 }
 
 /** The stream of one order: that it was given, each end that it has caused, that it is completed. */
@@ -62,6 +70,10 @@ export function ordersStream(issuer: string): string {
 }
 
 /** The fact as an event of the log. */
-export function toOrderEvent(id: string, { type, ...data }: Ordered | Completed, also: readonly string[]): NewEvent {
-  return { stream: orderStream(id), also, type, data: data as unknown as JsonObject }
+export function toOrderEvent(
+  id: string,
+  { type, ...data }: Ordered | GrantRevoked | Completed,
+  also: readonly string[] = [],
+): NewEvent {
+  return { stream: orderStream(id), ...(also.length > 0 && { also }), type, data: data as unknown as JsonObject }
 }

@@ -52,17 +52,17 @@ export class BackChannelObserver implements SessionObserver {
   }
 
   #ended(parts: ObserverParts, change: SessionChange, noted: readonly Noted[]): NewEvent[] {
-    const { before } = change
+    const { before, cause } = change
     if (!before || typeof before['accountId'] !== 'string') return [] // nobody was logged in
-    if (!parts.isOn() && noted.length === 0) return []
+    if (!parts.isOn() && noted.length === 0 && !cause) return []
     return [this.#terminated(parts, change, before, reasonOfEnd(before, change.request), 'session', noted)]
   }
 
   /** Logins that this request has read and that are missing in what it writes. */
   #removed(parts: ObserverParts, change: SessionChange, noted: readonly Noted[]): NewEvent[] {
-    const { before, after } = change
+    const { before, after, cause } = change
     if (!before || !after) return []
-    if (!parts.isOn() && noted.length === 0) return []
+    if (!parts.isOn() && noted.length === 0 && !cause) return []
     const sids = new Set<string>()
     for (const [clientId, { sid }] of authorizationsOf(before)) {
       if (sid !== undefined && authorizationOf(after, clientId) === undefined) sids.add(sid)

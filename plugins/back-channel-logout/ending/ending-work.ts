@@ -1,0 +1,196 @@
+import {
+  AlreadyClaimedError,
+  type Commit,
+  type Host,
+  type JsonObject,
+  type NewWork,
+  type Work,
+  type WorkTable,
+} from '../../../lib/index.ts'
+import { lanePrefix } from '../delivery/planner.ts'
+import type { OidcProvider } from '../provider-internals.ts'
+import { insist } from '../work/insist.ts'
+import { WorkLoop } from '../work/work-loop.ts'
+import { deadlineOf, type Expiry, ExpiryPlanner, expiryLane, lookAt } from './expiry.ts'
+import { newOrder, type Order, toOrderBody } from './order.ts'
+import { type Ordered, orderOfStream, orderStream, ordersStream, toOrderEvent } from './order-events.ts'
+import { OrderRun } from './order-run.ts'
+
+/** The work table of ends that are to come: orders, and sessions that may have expired. */
+export const ENDINGS = 'endings'
+
+/** What ends are made with. */
+export interface EndingParts {
+  readonly host: Host
+  readonly provider: OidcProvider
+  readonly development: boolean
+  readonly isOn: () => boolean
+  /** How much later than it says any process of the provider may still take a session, in seconds. */
+  readonly toleranceSeconds: number
+  /** Called when an order got further. */
+  readonly onProgress: (order: Order) => void
+}
+
+/** The longest nap, in milliseconds: what is planned elsewhere is mostly done elsewhere, unless that process died. */
+const NAP_MS = 5_000
+
+/** So many sessions that may have expired are looked at, at a time. */
+const EXPIRIES_AT_ONCE = 32
+
+/** So many orders are carried out at a time. */
+const ORDERS_AT_ONCE = 8
+
+/** When what failed in an unforeseen way is tried again, in milliseconds. */
+const SET_ASIDE_MS = 60_000
+
+/** Ends sessions beside the requests: those that expired, and those that an order names. */
+export class EndingWork {
+  readonly #parts: EndingParts
+  readonly #work: WorkTable
+  readonly #run: OrderRun
+  readonly #expiries: ExpiryPlanner
+  readonly #loop: WorkLoop
+
+  constructor(parts: EndingParts) {
+    const { host } = parts
+    const { clock, logger } = host
+    this.#parts = parts
+    this.#work = host.store.work(ENDINGS)
+    this.#run = new OrderRun(parts)
+    this.#expiries = new ExpiryPlanner(host.endings, parts.toleranceSeconds)
+    this.#loop = new WorkLoop({
+      work: this.#work,
+      clock,
+      logger,
+      called: 'ends of sessions',
+      claim: (holder, inHand) => this.#claim(holder, inHand.size),
+      carry: (work) => this.#carry(work),
+      pause: () => this.#pause(),
+    })
+  }
+
+  start(): Promise<void> {
+    return this.#loop.start()
+  }
+
+  stop(): Promise<void> {
+    return this.#loop.stop()
+  }
+
+  /** Makes the work that follows from commits: from the planner, which reads them in order. Twice does no harm. */
+  async plan(commits: readonly Commit[]): Promise<void> {
+    const { host, provider } = this.#parts
+    const expiries = this.#expiries.plan(commits, host.clock.now(), provider.issuer)
+    const orders = commits.flatMap((commit) => ordersIn(commit))
+    if (expiries.length + orders.length === 0) return
+    await this.#work.add([...orders, ...expiries])
+    this.#loop.wake()
+  }
+
+  /** Makes the work of an order at once. The planner would make the same. */
+  async begin(order: Order): Promise<void> {
+    await this.#insist(() => this.#work.add([orderWork(order, this.#parts.provider.issuer)]))
+    this.#loop.wake()
+  }
+
+  async #claim(holder: string, inHand: number): Promise<Work[]> {
+    const { provider, host } = this.#parts
+    const limit = EXPIRIES_AT_ONCE + ORDERS_AT_ONCE - inHand
+    if (limit <= 0) return []
+    return this.#work.claim({
+      holder,
+      prefix: lanePrefix(provider.issuer),
+      now: host.clock.now(),
+      limit,
+      perLane: 1,
+      room: new Map([[expiryLane(provider.issuer), EXPIRIES_AT_ONCE]]),
+    })
+  }
+
+  async #pause(): Promise<number> {
+    const { provider, host } = this.#parts
+    const dueAt = await this.#work.nextDueAt(lanePrefix(provider.issuer))
+    return dueAt === undefined ? NAP_MS : Math.max(1, Math.min(NAP_MS, dueAt - host.clock.now()))
+  }
+
+  async #carry(work: Work): Promise<void> {
+    const { logger, clock } = this.#parts.host
+    const body = work.body as unknown as Order | Expiry
+    try {
+      await (body.kind === 'order' ? this.#further(work, body) : this.#look(work, body))
+    } catch (err) {
+      if (this.#loop.stopping.aborted) return // others take it over
+      logger.error({ err, work: work.id }, 'an end of sessions failed in an unforeseen way; it will be tried again')
+      await this.#insist(() => this.#work.putBack(work, { dueAt: clock.now() + SET_ASIDE_MS, body: work.body })).catch(
+        (error) => logger.warn({ err: error, work: work.id }, 'it could not be put back; others take it over'),
+      )
+    }
+  }
+
+  /** One page of an order. Between pages it is everybody's: another process may go on. */
+  async #further(work: Work, before: Order): Promise<void> {
+    const { host, onProgress } = this.#parts
+    const { order, completed } = await this.#insist(() => this.#run.further(before))
+    if (completed) {
+      await this.#insist(() => this.#complete(order))
+      await this.#insist(() => this.#work.finish(work, host.clock.now()))
+    } else {
+      const change = { dueAt: host.clock.now(), body: toOrderBody(order) }
+      if (!(await this.#insist(() => this.#work.putBack(work, change)))) return // it was taken over meanwhile
+    }
+    onProgress(order)
+  }
+
+  async #complete({ id, actor, tally, failed }: Order): Promise<void> {
+    const { host, provider } = this.#parts
+    try {
+      await host.store.append({
+        events: [
+          toOrderEvent(id, { type: 'termination.completed', ...tally, failed }, [ordersStream(provider.issuer)]),
+        ],
+        claims: [{ kind: 'once', mark: `${orderStream(id)}#completed` }],
+        meta: { instance: provider.issuer, actor },
+      })
+    } catch (error) {
+      if (!(error instanceof AlreadyClaimedError)) throw error
+    }
+  }
+
+  /** Ends the session if its newest state has expired: a save that is faster wins, and it lives on. */
+  async #look(work: Work, { uid }: Expiry): Promise<void> {
+    const { host, provider, toleranceSeconds } = this.#parts
+    const { endings, clock } = host
+    const ended = await this.#insist(() =>
+      endings.end(uid, {
+        cause: { reason: 'session_expired', actor: 'system' },
+        grants: 'none',
+        onlyIf: (session) => (deadlineOf(session, toleranceSeconds) ?? Number.POSITIVE_INFINITY) <= clock.now(),
+      }),
+    )
+    if (!ended) {
+      const standing = await this.#insist(() => endings.look(uid))
+      if (standing && 'lives' in standing) {
+        await this.#insist(() => this.#work.add(lookAt(standing.lives, provider.issuer, toleranceSeconds)))
+      }
+    }
+    await this.#insist(() => this.#work.finish(work, clock.now()))
+  }
+
+  #insist<T>(write: () => Promise<T>): Promise<T> {
+    return insist(write, this.#parts.host, this.#loop.stopping)
+  }
+}
+
+/** The work that a commit's orders make: of the issuer in whose name they were given. */
+function ordersIn({ events, position, meta: { instance } }: Commit): NewWork[] {
+  return events.flatMap(({ stream, type, data }) => {
+    const id = orderOfStream(stream)
+    if (id === undefined || type !== 'termination.ordered' || instance === undefined) return []
+    return [orderWork(newOrder(id, position, data as unknown as Ordered), instance)]
+  })
+}
+
+function orderWork(order: Order, issuer: string): NewWork {
+  const lane = `${lanePrefix(issuer)}order ${order.id}`
+  return { id: `order/${order.id}`, lane, dueAt: 0, body: toOrderBody(order) as JsonObject }
+}

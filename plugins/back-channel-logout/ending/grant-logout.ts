@@ -1,0 +1,46 @@
+import type { KeyRing, NewEvent } from '../../../lib/index.ts'
+import type { OidcClient } from '../provider-internals.ts'
+import { registeredBy, terminatedBy } from '../recording/found-by.ts'
+import { registrationOf } from '../recording/registrar.ts'
+import { type Terminated, toEvent } from '../recording/session-logout-events.ts'
+import type { Order } from './order.ts'
+import { orderStream } from './order-events.ts'
+
+/** What stands in the place of a session uid where an RP holds a grant and no session: `grant:` and a hash. */
+export function uidOfGrant(keys: KeyRing, grantId: string): string {
+  return keys.streams('grant', grantId)[0]
+}
+
+export function isUidOfGrant(uid: string): boolean {
+  return uid.startsWith('grant:')
+}
+
+/**
+ * The facts for an RP that holds only a live grant (offline access, CIBA, a pre-authorized code): a login without a sid,
+ * and its end. Its logout token ends all that the account has there.
+ */
+export function grantLogout(
+  keys: KeyRing,
+  issuer: string,
+  { id, reason, actor }: Pick<Order, 'id' | 'reason' | 'actor'>,
+  grant: { readonly id: string; readonly accountId: string; readonly client: OidcClient },
+): NewEvent[] {
+  const { accountId, client } = grant
+  const uid = uidOfGrant(keys, grant.id)
+  const end: Terminated = {
+    type: 'session_logout.terminated',
+    triggered_at_origin: issuer,
+    reason,
+    scope: 'session',
+    logins: 1,
+    actor,
+  }
+  return [
+    toEvent(
+      uid,
+      registrationOf(keys, { uid, client, sid: '', withSid: false, accountId }),
+      registeredBy(keys, client.clientId, accountId),
+    ),
+    toEvent(uid, end, [...terminatedBy(keys, issuer, accountId, [client.clientId]), orderStream(id)]),
+  ]
+}

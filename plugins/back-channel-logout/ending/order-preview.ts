@@ -1,0 +1,88 @@
+import type { Commit, GrantState, SessionName } from '../../../lib/index.ts'
+import { NOTE, notedIn } from '../recording/noted.ts'
+import { Registrar } from '../recording/registrar.ts'
+import { inParallel } from '../work/in-parallel.ts'
+import { grantsWithSession, type Order, revokesLeftGrants } from './order.ts'
+import { NOTHING_YET, type Tally } from './order-events.ts'
+import { orderPage } from './order-pages.ts'
+import type { OrderParts } from './order-run.ts'
+import { Recent } from './recent.ts'
+import { plus } from './tally.ts'
+
+const PAGE = 256
+const AT_ONCE = 32
+const REMEMBERED = 20_000
+
+/**
+ * What an order would come to now. Changes nothing. A session that is written while it is being counted may be left out.
+ */
+export async function previewOrder(parts: OrderParts, order: Order): Promise<Tally> {
+  const preview = new Preview(parts)
+  let tally = NOTHING_YET
+  let at: Order | undefined = order
+  while (at) {
+    const { commits, next } = await orderPage(parts.host.store, at, PAGE)
+    tally = plus(tally, await preview.page(at, commits))
+    at = next && { ...at, ...next }
+  }
+  return tally
+}
+
+class Preview {
+  readonly #parts: OrderParts
+  readonly #registrar = new Registrar()
+  readonly #told = new Recent(REMEMBERED)
+
+  constructor(parts: OrderParts) {
+    this.#parts = parts
+  }
+
+  async page(order: Order, commits: readonly Commit[]): Promise<Tally> {
+    const { endings } = this.#parts.host
+    const counts: Tally[] = []
+    if (order.pass === 'sessions') {
+      const found = commits.flatMap((commit) => endings.sessionsStoredBy(commit).map((name) => ({ name, commit })))
+      await inParallel(found, AT_ONCE, async ({ name, commit }) =>
+        counts.push(await this.#session(order, name, commit.id)),
+      )
+    } else {
+      for (const grant of commits.flatMap((commit) => endings.grantsStoredBy(commit))) {
+        counts.push(await this.#grant(order, grant))
+      }
+    }
+    return counts.reduce(plus, NOTHING_YET)
+  }
+
+  /** Counts where its newest state is met: a session appears in the log once for each write. */
+  async #session({ target, reason, actor }: Order, name: SessionName, commit: string): Promise<Tally> {
+    const clientId = target.kind === 'client' ? target.client_id : undefined
+    const ending = await this.#parts.host.endings.preview(name, {
+      cause: { reason, actor },
+      grants: grantsWithSession({ target, reason }),
+      onlyIf: (session) => session.commit === commit && typeof session.payload['accountId'] === 'string',
+      ...(clientId !== undefined && { clientId }),
+    })
+    if (!ending) return NOTHING_YET
+    const { session, grantIds } = ending
+    const { accountId, authorizations } = session.payload
+    for (const client of clientId === undefined ? Object.keys(authorizations ?? {}) : [clientId]) {
+      this.#told.add(JSON.stringify([accountId, client]))
+    }
+    const logins = notedIn(session.note(NOTE)).filter((login) => clientId === undefined || login.clientId === clientId)
+    // Where all grants go they are counted when they are met.
+    const grants = revokesLeftGrants({ target, reason }) ? 0 : grantIds.length
+    return { sessions: 1, logins: logins.length, grants }
+  }
+
+  async #grant({ target }: Order, { id, accountId, clientId, exp, commit }: GrantState): Promise<Tally> {
+    const { host, provider, development, isOn } = this.#parts
+    if (accountId === undefined || clientId === undefined) return NOTHING_YET
+    if (target.kind === 'client' && target.client_id !== clientId) return NOTHING_YET
+    if (exp !== undefined && exp < host.clock.now() / 1000) return NOTHING_YET
+    if ((await host.endings.grant(id))?.commit !== commit) return NOTHING_YET
+    const isNew = isOn() && this.#told.add(JSON.stringify([accountId, clientId]))
+    const client =
+      isNew && (await this.#registrar.clientToTell({ provider, development, logger: host.logger }, clientId))
+    return { sessions: 0, logins: client ? 1 : 0, grants: 1 }
+  }
+}

@@ -1,0 +1,143 @@
+import type { Commit, EventStore, GrantState, Host, SessionName } from '../../../lib/index.ts'
+import type { OidcProvider } from '../provider-internals.ts'
+import { Registrar } from '../recording/registrar.ts'
+import { inParallel } from '../work/in-parallel.ts'
+import { isAway } from '../work/store-away.ts'
+import { grantLogout } from './grant-logout.ts'
+import { grantsWithSession, type Order } from './order.ts'
+import { orderStream, type Tally, toOrderEvent } from './order-events.ts'
+import { orderPage } from './order-pages.ts'
+import { Recent } from './recent.ts'
+import { plus, tallyOf } from './tally.ts'
+
+/** What an order is carried out with. */
+export interface OrderParts {
+  readonly host: Host
+  readonly provider: OidcProvider
+  readonly development: boolean
+  readonly isOn: () => boolean
+}
+
+/** So many commits are looked at before it is written down how far an order got. */
+const PAGE = 256
+
+/** So many sessions are ended at a time: enough to share the commands of the store. */
+const AT_ONCE = 32
+
+/** So many sessions, and so many RPs of an account, are remembered: a session appears in the log once for each write. */
+const REMEMBERED = 20_000
+
+/**
+ * Carries an order out, page by page. What it does twice does no harm: an ended session has ended. So a page whose
+ * process died is done again by another, and what was done is counted in the log.
+ */
+export class OrderRun {
+  readonly #parts: OrderParts
+  readonly #registrar = new Registrar()
+  /** Sessions that were looked at. */
+  readonly #looked = new Recent(REMEMBERED)
+  /** RPs that are told: of an account, by order. */
+  readonly #told = new Recent(REMEMBERED)
+  readonly #page: number
+
+  constructor(parts: OrderParts, page: number = PAGE) {
+    this.#parts = parts
+    this.#page = page
+  }
+
+  /** One page further. */
+  async further(order: Order): Promise<{ readonly order: Order; readonly completed: boolean }> {
+    const { commits, next } = await orderPage(this.#store, order, this.#page)
+    let failed = 0
+    const tried = async (work: Promise<unknown>): Promise<void> => {
+      try {
+        await work
+      } catch (error) {
+        if (isAway(error)) throw error
+        failed += 1
+        this.#parts.host.logger.error(
+          { err: error, termination: order.id },
+          'a session or a grant could not be ended; the termination goes on without it',
+        )
+      }
+    }
+    if (order.pass === 'sessions') {
+      const names = this.#sessionsIn(order, commits)
+      await inParallel(names, AT_ONCE, (name) => tried(this.#endSession(order, name)))
+    } else {
+      const grants = commits.flatMap((commit) => this.#grantsIn(order, commit))
+      // One after the other: of several grants of one RP the first one tells it.
+      for (const grant of grants) await tried(this.#revoke(order, grant))
+    }
+    const counted = await this.#counted(order)
+    return {
+      order: { ...order, ...next, ...counted, failed: order.failed + failed },
+      completed: next === undefined,
+    }
+  }
+
+  #sessionsIn({ id }: Order, commits: readonly Commit[]): SessionName[] {
+    const names = new Map<string, SessionName>()
+    for (const commit of commits) {
+      for (const name of this.#parts.host.endings.sessionsStoredBy(commit)) names.set(`${id} ${String(name)}`, name)
+    }
+    return [...names].filter(([key]) => !this.#looked.has(key)).map(([, name]) => name)
+  }
+
+  async #endSession({ id, target, reason, actor }: Order, name: SessionName): Promise<void> {
+    const ended = await this.#parts.host.endings.end(name, {
+      cause: { reason, actor, order: id },
+      grants: grantsWithSession({ target, reason }),
+      onlyIf: ({ payload }) => typeof payload['accountId'] === 'string',
+      ...(target.kind === 'client' && { clientId: target.client_id }),
+    })
+    this.#looked.add(`${id} ${String(name)}`)
+    if (!ended) return
+    const { accountId, authorizations } = ended.session.payload
+    const clients = target.kind === 'client' ? [target.client_id] : Object.keys(authorizations ?? {})
+    for (const clientId of clients) this.#told.add(rpOf(id, String(accountId), clientId))
+  }
+
+  #grantsIn({ target }: Order, commit: Commit): GrantState[] {
+    const now = this.#parts.host.clock.now() / 1000
+    return this.#parts.host.endings.grantsStoredBy(commit).filter(({ exp, clientId }) => {
+      if (exp !== undefined && exp < now) return false
+      return target.kind !== 'client' || target.client_id === clientId
+    })
+  }
+
+  async #revoke(order: Order, { id: grantId, accountId, clientId }: GrantState): Promise<void> {
+    const { provider, isOn, host, development } = this.#parts
+    if (accountId === undefined || clientId === undefined) return
+    const { id, reason, actor } = order
+    const tells = isOn() && !this.#told.has(rpOf(id, accountId, clientId))
+    const client = tells
+      ? await this.#registrar.clientToTell({ provider, development, logger: host.logger }, clientId)
+      : undefined
+    const revoked = await host.endings.revoke(grantId, { reason, actor, order: id }, [
+      toOrderEvent(id, { type: 'termination.grant_revoked', client_id: clientId }),
+      ...(client ? grantLogout(this.#store.keys, provider.issuer, order, { id: grantId, accountId, client }) : []),
+    ])
+    if (revoked && client) this.#told.add(rpOf(id, accountId, clientId))
+  }
+
+  /** What the order's stream says that was not counted yet: also what a process did that died before it could say so. */
+  async #counted({ id, tally, counted }: Order): Promise<{ tally: Tally; counted: number }> {
+    let sum = tally
+    let upTo = counted
+    for (;;) {
+      const commits = await this.#store.read(orderStream(id), { from: upTo + 1, limit: this.#page })
+      sum = plus(sum, tallyOf(commits))
+      upTo = commits.at(-1)?.position ?? upTo
+      if (commits.length < this.#page) return { tally: sum, counted: upTo }
+    }
+  }
+
+  get #store(): EventStore {
+    return this.#parts.host.store
+  }
+}
+
+function rpOf(order: string, accountId: string, clientId: string): string {
+  return JSON.stringify([order, accountId, clientId])
+}

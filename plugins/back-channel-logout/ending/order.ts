@@ -1,0 +1,47 @@
+import type { JsonObject } from '../../../lib/index.ts'
+import { NOTHING_YET, type OrderReason, type OrderTarget, type Tally } from './order-events.ts'
+
+/** An order as it lies in the work table: what is to end, and how far that got. */
+export interface Order {
+  readonly kind: 'order'
+  readonly id: string
+  readonly target: OrderTarget
+  readonly reason: OrderReason
+  readonly actor: string
+  /** Where the order stands in the log: what began after it is not meant. */
+  readonly position: number
+  /** Sessions first: with each of them go its grants. Then the grants that are left, where the reason asks for them. */
+  readonly pass: 'sessions' | 'grants'
+  /** Which of the account's streams is read: there is one for each hashing key. */
+  readonly stream: number
+  /** How far it is read. */
+  readonly after: number
+  readonly tally: Tally
+  readonly failed: number
+  /** Up to where in the log the order's own ends are counted. */
+  readonly counted: number
+}
+
+/** An order at its beginning. */
+export function newOrder(
+  id: string,
+  position: number,
+  { target, reason, actor }: Pick<Order, 'target' | 'reason' | 'actor'>,
+): Order {
+  const start = { pass: 'sessions' as const, stream: 0, after: 0, tally: NOTHING_YET, failed: 0, counted: position }
+  return { kind: 'order', id, target, reason, actor, position, ...start }
+}
+
+/** Which grants go with a session. Those of offline access outlive a logout, but not the account, nor its password. */
+export function grantsWithSession({ target, reason }: Pick<Order, 'target' | 'reason'>): 'loose' | 'all' {
+  return reason !== 'admin' || target.kind === 'client' ? 'all' : 'loose'
+}
+
+/** Whether grants that no live session holds are revoked, too. */
+export function revokesLeftGrants(order: Pick<Order, 'target' | 'reason'>): boolean {
+  return grantsWithSession(order) === 'all'
+}
+
+export function toOrderBody(order: Order): JsonObject {
+  return order as unknown as JsonObject
+}

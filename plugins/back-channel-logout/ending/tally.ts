@@ -1,0 +1,19 @@
+import type { Commit } from '../../../lib/index.ts'
+import { type Terminated, uidOfStream } from '../recording/session-logout-events.ts'
+import { isUidOfGrant } from './grant-logout.ts'
+import type { Tally } from './order-events.ts'
+
+/** What the commits of an order's stream add up to. */
+export function tallyOf(commits: readonly Commit[]): Tally {
+  const events = commits.flatMap((commit) => commit.events)
+  const ends = events.filter(({ type }) => type === 'session_logout.terminated')
+  return {
+    sessions: ends.filter(({ stream }) => !isUidOfGrant(uidOfStream(stream) ?? '')).length,
+    logins: ends.reduce((sum, { data }) => sum + ((data as Partial<Terminated>).logins ?? 0), 0),
+    grants: events.filter(({ type, stream }) => type === 'destroyed' && stream.startsWith('Grant:')).length,
+  }
+}
+
+export function plus(a: Tally, b: Tally): Tally {
+  return { sessions: a.sessions + b.sessions, logins: a.logins + b.logins, grants: a.grants + b.grants }
+}

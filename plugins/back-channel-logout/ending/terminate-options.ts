@@ -1,0 +1,64 @@
+import { OptionInvalidError } from '../../../lib/index.ts'
+import { ORDER_REASONS, type OrderReason } from './order-events.ts'
+
+/** Who ends sessions, and how. */
+export interface TerminateOptions {
+  /** Who does it: an operator's name, a ticket, a job. Kept in the log and in the receipts. */
+  readonly actor: string
+  /** Only counts what would end. Default: false. */
+  readonly dryRun?: boolean
+}
+
+/** How many sessions are ended by one call. */
+export interface TerminateManyOptions extends TerminateOptions {
+  /** Called as it goes on, with what has ended so far; also counts what another process has ended for this call. */
+  readonly onProgress?: (soFar: TerminationProgress) => void
+  /** Gives up waiting. The termination goes on. */
+  readonly signal?: AbortSignal
+}
+
+/** The same, where the caller says why. */
+export interface TerminateWithReasonOptions extends TerminateManyOptions {
+  /**
+   * What RPs may filter on (`backchannel_logout_initiators`), and which grants are revoked. `admin`, the default: those of
+   * the sessions' logins without offline access. All others: every grant of the account, and RPs that hold nothing but a
+   * grant are told as well.
+   */
+  readonly reason?: OrderReason
+}
+
+/** What has ended so far. */
+export interface TerminationProgress {
+  readonly sessions: number
+  readonly logins: number
+  readonly grants: number
+}
+
+/** Checks what all of them take. @throws OptionInvalidError (`OPTION_INVALID`) */
+export function assertTerminateOptions(
+  options: TerminateWithReasonOptions,
+  known: readonly (keyof TerminateWithReasonOptions)[],
+): void {
+  if (typeof options !== 'object' || options === null)
+    throw new OptionInvalidError('actor', 'is missing: say who does this, { actor }')
+  for (const option of Object.keys(options)) {
+    if (!known.some((name) => name === option))
+      throw new OptionInvalidError(option, `is not known here; known are ${known.join(', ')}`)
+  }
+  const { actor, dryRun, reason, onProgress, signal } = options
+  if (typeof actor !== 'string' || actor.trim() === '')
+    throw new OptionInvalidError('actor', 'must be text: who does this')
+  if (dryRun !== undefined && typeof dryRun !== 'boolean')
+    throw new OptionInvalidError('dryRun', 'must be true or false')
+  if (reason !== undefined && !ORDER_REASONS.includes(reason))
+    throw new OptionInvalidError('reason', `must be one of ${ORDER_REASONS.join(', ')}`)
+  if (onProgress !== undefined && typeof onProgress !== 'function')
+    throw new OptionInvalidError('onProgress', 'must be a function')
+  if (signal !== undefined && !(signal instanceof AbortSignal))
+    throw new OptionInvalidError('signal', 'must be an AbortSignal')
+}
+
+/** @throws OptionInvalidError (`OPTION_INVALID`) */
+export function assertId(option: string, id: unknown): asserts id is string {
+  if (typeof id !== 'string' || id === '') throw new OptionInvalidError(option, 'must be text')
+}

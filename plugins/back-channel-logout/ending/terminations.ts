@@ -1,0 +1,232 @@
+import { randomBytes } from 'node:crypto'
+import { type EventStore, TerminationUnfinishedError } from '../../../lib/index.ts'
+import { NOTE, notedIn } from '../recording/noted.ts'
+import { ENDINGS, type EndingWork } from './ending-work.ts'
+import { newOrder, type Order } from './order.ts'
+import {
+  type Completed,
+  NOTHING_YET,
+  type Ordered,
+  type OrderReason,
+  type OrderTarget,
+  orderOfStream,
+  orderStream,
+  ordersStream,
+  type Tally,
+  toOrderEvent,
+} from './order-events.ts'
+import { previewOrder } from './order-preview.ts'
+import type { OrderParts } from './order-run.ts'
+import {
+  assertId,
+  assertTerminateOptions,
+  type TerminateManyOptions,
+  type TerminateOptions,
+  type TerminateWithReasonOptions,
+  type TerminationProgress,
+} from './terminate-options.ts'
+
+/** What a termination came to, or would come to. */
+export interface TerminationReport extends Tally {
+  /** Names it in `terminations()`; absent for a dry run and for a single session. */
+  readonly id?: string
+  /** How many could not be ended, which the logger says more of. Order it again when that is mended. */
+  readonly failed: number
+}
+
+/** A termination of many sessions, as it stands. */
+export interface TerminationStatus extends TerminationReport {
+  readonly id: string
+  readonly state: 'running' | 'completed'
+  readonly of: 'account' | 'client' | 'all'
+  readonly accountId?: string
+  readonly clientId?: string
+  readonly reason: OrderReason
+  readonly actor: string
+  /** When it was ordered, milliseconds since 1970. */
+  readonly orderedAt: number
+  /** When the last session had ended, milliseconds since 1970. */
+  readonly completedAt?: number
+}
+
+/** How often it is looked whether another process has completed an order, in milliseconds. */
+const LOOK_MS = 1_000
+
+const PAGE = 100
+
+/**
+ * Ends sessions on behalf of operators and of the application. What many sessions are ended by is recorded first, as an
+ * order: it is carried out whatever becomes of the process that was asked.
+ */
+export class Terminations {
+  readonly #parts: OrderParts
+  readonly #work: EndingWork
+  readonly #watchers = new Map<string, Set<(soFar: TerminationProgress) => void>>()
+  readonly #stopping = new AbortController()
+
+  /** @param work - makes the work that carries orders out, and tells `progressed` of it */
+  constructor(parts: OrderParts, work: (progressed: (order: Order) => void) => EndingWork) {
+    this.#parts = parts
+    this.#work = work((order) => this.#progressed(order))
+  }
+
+  /** What carries orders out. */
+  get work(): EndingWork {
+    return this.#work
+  }
+
+  /** Whoever waits is told that it goes on without this process. */
+  stop(): void {
+    this.#stopping.abort()
+  }
+
+  async session(uid: string, options: TerminateOptions): Promise<TerminationReport> {
+    assertId('uid', uid)
+    assertTerminateOptions(options, ['actor', 'dryRun'])
+    const { endings } = this.#parts.host
+    const wish = {
+      cause: { reason: 'admin', actor: options.actor },
+      grants: 'loose',
+      onlyIf: ({ payload }) => typeof payload['accountId'] === 'string',
+    } satisfies Parameters<typeof endings.end>[1]
+    const ending = options.dryRun ? await endings.preview(uid, wish) : await endings.end(uid, wish)
+    if (!ending) return { ...NOTHING_YET, failed: 0 }
+    const logins = notedIn(ending.session.note(NOTE)).length
+    return { sessions: 1, logins, grants: ending.grantIds.length, failed: 0 }
+  }
+
+  account(accountId: string, options: TerminateWithReasonOptions): Promise<TerminationReport> {
+    assertId('accountId', accountId)
+    assertTerminateOptions(options, ['actor', 'dryRun', 'reason', 'onProgress', 'signal'])
+    const { keys } = this.#store
+    return this.#order(options, (stream) => ({ kind: 'account', account: keys.seal(accountId, stream) }))
+  }
+
+  client(clientId: string, options: TerminateManyOptions): Promise<TerminationReport> {
+    assertId('clientId', clientId)
+    assertTerminateOptions(options, ['actor', 'dryRun', 'onProgress', 'signal'])
+    return this.#order(options, () => ({ kind: 'client', client_id: clientId }))
+  }
+
+  all(options: TerminateWithReasonOptions): Promise<TerminationReport> {
+    assertTerminateOptions(options, ['actor', 'dryRun', 'reason', 'onProgress', 'signal'])
+    return this.#order(options, () => ({ kind: 'all' }))
+  }
+
+  /** The newest first. */
+  async *list(): AsyncGenerator<TerminationStatus, void, undefined> {
+    const { store, issuer } = { store: this.#store, issuer: this.#parts.provider.issuer }
+    const completed = new Map<string, { readonly at: number; readonly tally: Tally & { readonly failed: number } }>()
+    let from: number | undefined
+    do {
+      const page = await store.read(ordersStream(issuer), {
+        direction: 'backwards',
+        limit: PAGE,
+        ...(from !== undefined && { from }),
+      })
+      for (const { at, events } of page) {
+        for (const { stream, type, data } of events) {
+          const id = orderOfStream(stream)
+          if (id === undefined) continue
+          if (type === 'termination.completed') completed.set(id, { at, tally: data as unknown as Completed })
+          if (type !== 'termination.ordered') continue
+          yield this.#status(id, data as unknown as Ordered, at, completed.get(id) ?? (await this.#soFar(id)))
+          completed.delete(id)
+        }
+      }
+      const last = page.at(-1)
+      from = page.length === PAGE && last && last.position > 1 ? last.position - 1 : undefined
+    } while (from !== undefined)
+  }
+
+  async #order(
+    { actor, dryRun = false, reason = 'admin', onProgress, signal }: TerminateWithReasonOptions,
+    targetOf: (stream: string) => OrderTarget,
+  ): Promise<TerminationReport> {
+    const id = randomBytes(12).toString('base64url')
+    const target = targetOf(orderStream(id))
+    if (dryRun) {
+      const end = await this.#store.end()
+      return { ...(await previewOrder(this.#parts, newOrder(id, end + 1, { target, reason, actor }))), failed: 0 }
+    }
+    const { issuer } = this.#parts.provider
+    const { position } = await this.#store.append({
+      events: [toOrderEvent(id, { type: 'termination.ordered', target, reason, actor }, [ordersStream(issuer)])],
+      meta: { instance: issuer, actor },
+    })
+    await this.#work.begin(newOrder(id, position, { target, reason, actor }))
+    return this.#completed(id, onProgress ?? (() => {}), signal)
+  }
+
+  async #completed(
+    id: string,
+    onProgress: (soFar: TerminationProgress) => void,
+    signal: AbortSignal | undefined,
+  ): Promise<TerminationReport> {
+    let changed = new AbortController()
+    const watcher = (soFar: TerminationProgress): void => {
+      onProgress(soFar)
+      changed.abort()
+    }
+    const watchers = this.#watchers.get(id) ?? new Set()
+    this.#watchers.set(id, watchers.add(watcher))
+    try {
+      for (;;) {
+        const report = await this.#reportOf(id)
+        if (report) return report
+        signal?.throwIfAborted()
+        if (this.#stopping.signal.aborted) throw new TerminationUnfinishedError(id)
+        const woken = AbortSignal.any([changed.signal, this.#stopping.signal, ...(signal ? [signal] : [])])
+        await this.#parts.host.clock.sleep(LOOK_MS, woken)
+        if (changed.signal.aborted) changed = new AbortController()
+      }
+    } finally {
+      this.#watchers.delete(id)
+    }
+  }
+
+  async #reportOf(id: string): Promise<TerminationReport | undefined> {
+    const newest = await this.#store.latest(orderStream(id))
+    const completed = newest?.events.find(({ type }) => type === 'termination.completed')
+    if (!completed) return undefined
+    const { sessions, logins, grants, failed } = completed.data as unknown as Completed
+    return { id, sessions, logins, grants, failed }
+  }
+
+  #progressed({ id, tally: { sessions, logins, grants } }: Order): void {
+    for (const watcher of this.#watchers.get(id) ?? []) watcher({ sessions, logins, grants })
+  }
+
+  async #soFar(id: string): Promise<{ readonly tally: Tally & { readonly failed: number } }> {
+    const order = (await this.#store.work(ENDINGS).get(`order/${id}`))?.body as Order | undefined
+    return { tally: { ...(order?.tally ?? NOTHING_YET), failed: order?.failed ?? 0 } }
+  }
+
+  #status(
+    id: string,
+    { target, reason, actor }: Ordered,
+    orderedAt: number,
+    { at, tally }: { readonly at?: number; readonly tally: Tally & { readonly failed: number } },
+  ): TerminationStatus {
+    const { sessions, logins, grants, failed } = tally
+    return {
+      id,
+      state: at === undefined ? 'running' : 'completed',
+      of: target.kind,
+      ...(target.kind === 'account' && { accountId: String(this.#store.keys.open(target.account, orderStream(id))) }),
+      ...(target.kind === 'client' && { clientId: target.client_id }),
+      reason,
+      actor,
+      orderedAt,
+      ...(at !== undefined && { completedAt: at }),
+      sessions,
+      logins,
+      grants,
+      failed,
+    }
+  }
+
+  get #store(): EventStore {
+    return this.#parts.host.store
+  }
+}

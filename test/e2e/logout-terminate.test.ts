@@ -1,0 +1,156 @@
+import assert from 'node:assert/strict'
+import { LogoutScene } from '../support/logout-scene.ts'
+import { Client, Person } from '../support/op.ts'
+
+const ACTOR = { actor: 'operator anna' }
+
+describe('operators end', () => {
+  let scene: LogoutScene<'one' | 'two'>
+
+  beforeEach(async () => {
+    scene = await LogoutScene.start({ one: {}, two: {} })
+  })
+
+  afterEach(() => scene.stop())
+
+  /** Logs in at RPs. Returns the person. */
+  async function loggedIn(login: string, ...rps: ('one' | 'two')[]): Promise<Person> {
+    const person = new Person(scene.op)
+    for (const rp of rps) await person.authorize(rp, { login })
+    return person
+  }
+
+  async function uidOf(person: Person): Promise<string> {
+    const session = await scene.op.provider.Session.find(String(person.agent.cookie('_session')))
+    return String(session?.uid)
+  }
+
+  async function isLoggedIn(person: Person): Promise<boolean> {
+    const answer = await person.agent.get(person.authorizationUrl('one', { prompt: 'none' }))
+    const error = new URL(String(answer.headers.get('location'))).searchParams.get('error')
+    return error !== 'login_required'
+  }
+
+  it('one session: it is closed, its RPs are told, others live on', async () => {
+    const [alice, again] = [await loggedIn('alice', 'one', 'two'), await loggedIn('alice', 'one')]
+    const uid = await uidOf(alice)
+    assert.deepEqual(await scene.logout.terminateSession(uid, { ...ACTOR, dryRun: true }), {
+      sessions: 1,
+      logins: 2,
+      grants: 2,
+      failed: 0,
+    })
+    assert.equal(await isLoggedIn(alice), true, 'a dry run ends nothing')
+    const report = await scene.logout.terminateSession(uid, ACTOR)
+    assert.deepEqual(report, { sessions: 1, logins: 2, grants: 2, failed: 0 })
+    assert.equal(await isLoggedIn(alice), false)
+    assert.equal(await isLoggedIn(again), true)
+    const [end] = (await scene.receiptOf(uid)).ends
+    assert.deepEqual([end?.reason, end?.actor, end?.whole], ['admin', 'operator anna', true])
+    assert.deepEqual(
+      end?.relyingParties.map(({ clientId, state }) => [clientId, state]),
+      [
+        ['one', 'confirmed'],
+        ['two', 'confirmed'],
+      ],
+    )
+    const [token] = await scene.rps.one.received(1)
+    const { sub, sid } = await scene.rps.one.verify(String(token), scene.op.issuer)
+    assert.deepEqual([sub, sid], ['alice', end?.relyingParties[0]?.sid])
+    assert.deepEqual((await scene.logout.terminateSession(uid, ACTOR)).sessions, 0)
+  })
+
+  it('all sessions of an account, and no one else’s', async () => {
+    const [first, second, bob] = [
+      await loggedIn('alice', 'one', 'two'),
+      await loggedIn('alice', 'one'),
+      await loggedIn('bob', 'one'),
+    ]
+    const dry = await scene.logout.terminateAccount('alice', { ...ACTOR, reason: 'account_disabled', dryRun: true })
+    const { id, ...report } = await scene.logout.terminateAccount('alice', { ...ACTOR, reason: 'account_disabled' })
+    assert.deepEqual(report, { sessions: 2, logins: 3, grants: 3, failed: 0 })
+    assert.deepEqual(dry, report)
+    assert.deepEqual([await isLoggedIn(first), await isLoggedIn(second), await isLoggedIn(bob)], [false, false, true])
+    const reasons = await Promise.all(
+      (await scene.ended()).map(async (uid) => (await scene.receiptOf(uid)).ends[0]?.reason),
+    )
+    assert.deepEqual(reasons, ['account_disabled', 'account_disabled'])
+    const listed = []
+    for await (const status of scene.logout.terminations()) listed.push(status)
+    assert.deepEqual(
+      listed.map((status) => ({ ...status, orderedAt: 0, completedAt: 0 })),
+      [
+        {
+          ...report,
+          id,
+          state: 'completed',
+          of: 'account',
+          accountId: 'alice',
+          reason: 'account_disabled',
+          actor: 'operator anna',
+          orderedAt: 0,
+          completedAt: 0,
+        },
+      ],
+    )
+  })
+
+  it('an account with offline access whose session ended before: its grant is revoked, and the RP told without sid', async () => {
+    const alice = new Person(scene.op)
+    const code = await alice.authorize('two', { scope: 'openid offline_access', prompt: 'consent' })
+    const client = new Client(scene.op, scene.rps.two.metadata)
+    const { body } = await client.exchange(String(code.get('code')))
+    await alice.logout()
+    await scene.rps.two.received(1)
+    const refreshed = await client.refresh(String(body['refresh_token']))
+    assert.equal(refreshed.status, 200, 'offline access outlives the logout')
+
+    const dry = await scene.logout.terminateAccount('alice', { ...ACTOR, reason: 'account_deleted', dryRun: true })
+    const { id: _, ...report } = await scene.logout.terminateAccount('alice', { ...ACTOR, reason: 'account_deleted' })
+    assert.deepEqual(report, { sessions: 0, logins: 1, grants: 1, failed: 0 })
+    assert.deepEqual(dry, report)
+    const [, token] = await scene.rps.two.received(2)
+    const told = await scene.rps.two.verify(String(token), scene.op.issuer)
+    assert.deepEqual([told.sub, told.sid], ['alice', undefined])
+    assert.equal((await client.refresh(String(refreshed.body['refresh_token']))).status, 400)
+  })
+
+  it('every login at a client, while the sessions live on', async () => {
+    const [alice, bob] = [await loggedIn('alice', 'one', 'two'), await loggedIn('bob', 'two')]
+    const dry = await scene.logout.terminateClient('two', { ...ACTOR, dryRun: true })
+    const { id: _, ...report } = await scene.logout.terminateClient('two', ACTOR)
+    assert.deepEqual(report, { sessions: 2, logins: 2, grants: 2, failed: 0 })
+    assert.deepEqual(dry, report)
+    await scene.rps.two.received(2)
+    await scene.quiet()
+    assert.deepEqual(scene.rps.one.tokens, [])
+    assert.deepEqual([await isLoggedIn(alice), await isLoggedIn(bob)], [true, true])
+    await alice.logout()
+    await scene.rps.one.received(1)
+    await scene.quiet()
+    assert.equal(scene.rps.two.tokens.length, 2, 'it is told once')
+  })
+
+  it('everybody', async () => {
+    const people = [await loggedIn('alice', 'one'), await loggedIn('bob', 'two'), await loggedIn('carol', 'one', 'two')]
+    const seen: number[] = []
+    const { id: _, ...report } = await scene.logout.terminateAll({
+      ...ACTOR,
+      onProgress: ({ sessions }) => seen.push(sessions),
+    })
+    assert.deepEqual(report, { sessions: 3, logins: 4, grants: 4, failed: 0 })
+    assert.equal(seen.at(-1), 3)
+    for (const person of people) assert.equal(await isLoggedIn(person), false)
+    await scene.quiet()
+    assert.deepEqual([scene.rps.one.tokens.length, scene.rps.two.tokens.length], [2, 2])
+  })
+
+  it('nothing that began later', async () => {
+    await loggedIn('alice', 'one')
+    await scene.logout.terminateAll(ACTOR)
+    const later = await loggedIn('alice', 'one')
+    const report = await scene.logout.terminateAll({ ...ACTOR, dryRun: true })
+    assert.equal(report.sessions, 1)
+    assert.equal(await isLoggedIn(later), true)
+  })
+})
