@@ -28,6 +28,7 @@ export interface OpOptions {
   readonly clients?: readonly ClientMetadata[]
   readonly port?: number
   readonly issuer?: string
+  readonly formerIssuers?: readonly string[]
   readonly logger?: Logger
   readonly clock?: Clock
   /** Whether requests are one commit each. Default: yes. */
@@ -67,6 +68,7 @@ export async function startOp(store: EventStore, options: OpOptions = {}): Promi
     ...(options.plugins && { plugins: options.plugins }),
     ...(options.logger && { logger: options.logger }),
     ...(options.clock && { clock: options.clock }),
+    ...(options.formerIssuers && { formerIssuers: options.formerIssuers }),
   })
   const configuration = await testConfiguration(options)
   const provider = withoutNotices(() => new Provider(issuer, op.configure(configuration)))
