@@ -4,8 +4,14 @@ import type { ForeignRp } from './foreign-rp.ts'
 
 const CLIENT_ID = 'apache'
 
+/** Where mod_auth_openidc keeps its sessions. */
+export type SessionType = 'server-cache' | 'client-cookie'
+
 /** Apache whose page is guarded by mod_auth_openidc. */
-export async function apacheRp(installation: ApacheInstallation): Promise<ForeignRp> {
+export async function apacheRp(
+  installation: ApacheInstallation,
+  sessionType: SessionType = 'server-cache',
+): Promise<ForeignRp> {
   const port = await portOutsideEphemeralRange()
   const origin = `http://127.0.0.1:${port}`
   const redirectUri = `${origin}/openid`
@@ -28,7 +34,7 @@ export async function apacheRp(installation: ApacheInstallation): Promise<Foreig
       apache = await Apache.start(installation, {
         port,
         modules: ['auth_openidc', 'dir', 'filter', 'include'],
-        directives: directives(issuer, clientSecret, redirectUri),
+        directives: `${openid(issuer, clientSecret, redirectUri)}\nOIDCSessionType ${sessionType}`,
         files: { 'index.html': 'You are nobody', 'mine.html': 'You are <!--#echo var="REMOTE_USER" -->' },
       })
     },
@@ -38,14 +44,13 @@ export async function apacheRp(installation: ApacheInstallation): Promise<Foreig
   }
 }
 
-function directives(issuer: string, clientSecret: string, redirectUri: string): string {
+function openid(issuer: string, clientSecret: string, redirectUri: string): string {
   return `
 OIDCProviderMetadataURL ${issuer}/.well-known/openid-configuration
 OIDCClientID ${CLIENT_ID}
 OIDCClientSecret ${clientSecret}
 OIDCRedirectURI ${redirectUri}
 OIDCCryptoPassphrase passphrase-of-the-tests
-OIDCSessionType server-cache
 OIDCRemoteUserClaim sub
 # Node's fetch says Sec-Fetch-Mode: cors, which no browser does that follows a link.
 OIDCUnAuthAction auth true

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import type { Receipt } from '../../plugins/back-channel-logout/index.ts'
+import type { BackChannelLogout, Receipt } from '../../plugins/back-channel-logout/index.ts'
 import { LogoutScene } from '../support/logout-scene.ts'
 import { type Op, Person, testClient } from '../support/op.ts'
 import { ReverseProxy } from '../support/reverse-proxy.ts'
@@ -35,6 +35,8 @@ export class InteropScene {
       {},
       {
         others: [client, testClient(OTHER)],
+        // What has expired ends at once.
+        configuration: { clockTolerance: 0 },
         logout: {
           allowInternal: [rp.clientId],
           delivery: { retryDelaysMs: [10, 10, 10], jitter: 0, timeoutMs: 60_000 },
@@ -61,9 +63,13 @@ export class InteropScene {
     return this.#scene.op
   }
 
+  get logout(): BackChannelLogout {
+    return this.#scene.logout
+  }
+
   /** Somebody with a browser of their own, whom nobody knows yet. */
-  visitor(agent: UserAgent = new UserAgent()): Visitor {
-    return new Visitor(this, agent)
+  visitor(login: string = 'alice'): Visitor {
+    return new Visitor(this, login, new UserAgent())
   }
 
   /** The receipt of this session, once nobody is still to be told. */
@@ -80,29 +86,31 @@ export class InteropScene {
 
 /** A person with a browser, at the RP and at the OP. */
 export class Visitor {
+  readonly login: string
   readonly atOp: Person
   readonly #scene: InteropScene
   readonly #agent: UserAgent
 
-  constructor(scene: InteropScene, agent: UserAgent) {
+  constructor(scene: InteropScene, login: string, agent: UserAgent) {
     this.#scene = scene
+    this.login = login
     this.#agent = agent
     this.atOp = new Person(scene.op, agent)
   }
 
   /** Another browser with the cookies as they are now: whoever still holds them when they have changed here. */
   shadow(): Visitor {
-    return this.#scene.visitor(this.#agent.clone())
+    return new Visitor(this.#scene, this.login, this.#agent.clone())
   }
 
   /** Goes to the RP's page and logs in on the way. */
-  async logIn(login: string = 'alice'): Promise<void> {
-    await this.#logInFrom(this.#scene.rp.page, login)
+  async logIn(): Promise<void> {
+    await this.#logInFrom(this.#scene.rp.page)
   }
 
   /** Logs in once more, although the RP still knows this browser. */
-  async logInAgain(login: string = 'alice'): Promise<void> {
-    await this.#logInFrom(this.#scene.rp.login(this.#scene.op.issuer), login)
+  async logInAgain(): Promise<void> {
+    await this.#logInFrom(this.#scene.rp.login(this.#scene.op.issuer))
   }
 
   /** Logs out by the RP's own link, and answers the OP's question: from everywhere, or from this RP alone. */
@@ -112,9 +120,9 @@ export class Visitor {
   }
 
   /** The RP's page shows this person. */
-  async isKnown(login: string = 'alice'): Promise<void> {
+  async isKnown(): Promise<void> {
     const { status, text } = await this.#page()
-    assert.deepEqual({ status, text }, { status: 200, text: `You are ${login}` })
+    assert.deepEqual({ status, text }, { status: 200, text: `You are ${this.login}` })
   }
 
   /** The RP's page sends this browser to the OP, to log in. */
@@ -138,9 +146,9 @@ export class Visitor {
     return this.#agent.get(this.#scene.rp.page)
   }
 
-  async #logInFrom(url: string, login: string): Promise<void> {
+  async #logInFrom(url: string): Promise<void> {
     const { redirect_uris: [redirectUri] = [] } = this.#scene.rp.metadata
-    const answer = await this.atOp.finish(await this.#agent.get(url), login)
+    const answer = await this.atOp.finish(await this.#agent.get(url), this.login)
     await this.#agent.follow(await this.#agent.get(`${redirectUri}?${answer}`))
   }
 }

@@ -34,4 +34,17 @@ describe('Apache with mod_auth_openidc', () => {
       await visitor.isRefused()
     })
   })
+
+  describe('that keeps its sessions in cookies', () => {
+    const scene = interopScene(() => apacheRp(installation, 'client-cookie'))
+
+    it('confirms a logout that it cannot carry out', async () => {
+      const visitor = scene().visitor()
+      await visitor.logIn()
+      const { uid } = await visitor.session()
+      await visitor.atOp.logout({ client_id: OTHER })
+      assert.deepEqual(await attempts(scene(), uid), [['confirmed', 1]])
+      await visitor.isKnown()
+    })
+  })
 })

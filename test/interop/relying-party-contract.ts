@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { generateKeyPair, SignJWT, UnsecuredJWT } from 'jose'
+import type { Reason } from '../../plugins/back-channel-logout/index.ts'
 import type { ForeignRp } from './foreign-rp.ts'
 import { InteropScene, OTHER, type Visitor } from './interop-scene.ts'
 import { WAYS_TO_END } from './ways-to-end.ts'
@@ -15,33 +16,49 @@ export function relyingPartyContract(makeRp: () => Promise<ForeignRp>): void {
 }
 
 function endsOfSessions(scene: () => InteropScene): void {
-  for (const { how, reason, whole, end } of WAYS_TO_END) {
+  for (const [index, { how, reason, whole, reach = 'session', end }] of WAYS_TO_END.entries()) {
     it(`refuses a session that ended ${how}`, async () => {
-      const { rp, op } = scene()
-      const [visitor, bystander] = [scene().visitor(), scene().visitor()]
-      for (const each of [visitor, bystander]) {
+      // Accounts of their own: what is sent about one test's sessions says nothing about another's.
+      const visitor = scene().visitor(`alice-${index}`)
+      const elsewhere = scene().visitor(visitor.login)
+      const stranger = scene().visitor(`carol-${index}`)
+      for (const each of [visitor, elsewhere, stranger]) {
         await each.logIn()
-        await each.atOp.authorize(OTHER)
+        await each.atOp.authorize(OTHER, { login: each.login })
         await each.isKnown()
       }
       const { uid } = await visitor.session()
+      const sameAccount = { visitor: elsewhere, uid: (await elsewhere.session()).uid, ended: reach !== 'session' }
+      const another = { visitor: stranger, uid: (await stranger.session()).uid, ended: reach === 'everybody' }
       const before = visitor.shadow()
-      await end(visitor, rp.clientId)
+      await end(visitor, scene())
 
-      const { ends } = await scene().receipt(uid)
-      assert.deepEqual(
-        ends.map(({ relyingParties, ...rest }) => ({
-          reason: rest.reason,
-          whole: rest.whole,
-          told: relyingParties.map(({ clientId, state, status }) => [clientId, state, status]),
-        })),
-        [{ reason, whole, told: [[rp.clientId, 'confirmed', rp.confirms]] }],
-      )
+      await isConfirmed(scene(), uid, { reason, whole })
       await before.isRefused()
-      await bystander.isKnown()
-      if (!whole) await hasSession(visitor, op.issuer)
+      for (const each of [sameAccount, another]) {
+        if (each.ended) await isConfirmed(scene(), each.uid, { reason, whole })
+        await (each.ended ? each.visitor.isRefused() : each.visitor.isKnown())
+      }
+      if (!whole) await hasSession(visitor, scene().op.issuer)
     })
   }
+}
+
+/** This end was told to the RP alone, which confirmed it as it does. */
+async function isConfirmed(
+  scene: InteropScene,
+  uid: string,
+  expected: { readonly reason: Reason; readonly whole: boolean },
+): Promise<void> {
+  const { ends } = await scene.receipt(uid)
+  assert.deepEqual(
+    ends.map(({ reason, whole, relyingParties }) => ({
+      reason,
+      whole,
+      told: relyingParties.map(({ clientId, state, status }) => [clientId, state, status]),
+    })),
+    [{ ...expected, told: [[scene.rp.clientId, 'confirmed', scene.rp.confirms]] }],
+  )
 }
 
 /** The session itself lives on: the other client gets its code without anybody being asked. */

@@ -1,6 +1,6 @@
 import type { Reason } from '../../plugins/back-channel-logout/index.ts'
 import { switchAccount } from '../support/account-switch.ts'
-import { OTHER, type Visitor } from './interop-scene.ts'
+import { type InteropScene, OTHER, type Visitor } from './interop-scene.ts'
 
 /** One way in which a session ends, or an RP's part of it. */
 export interface WayToEnd {
@@ -9,8 +9,14 @@ export interface WayToEnd {
   readonly reason: Reason
   /** Whether all of the session ends, or this RP's login alone. */
   readonly whole: boolean
-  end(visitor: Visitor, clientId: string): Promise<unknown>
+  /** Whose sessions end with it. Default: this one alone. */
+  readonly reach?: 'session' | 'account' | 'everybody'
+  end(visitor: Visitor, scene: InteropScene): Promise<unknown>
 }
+
+const OPERATOR = { actor: 'operator' }
+
+const ACCOUNT_REASONS = ['account_disabled', 'account_deleted', 'password_changed', 'signed_out_everywhere'] as const
 
 export const WAYS_TO_END: readonly WayToEnd[] = [
   {
@@ -35,7 +41,7 @@ export const WAYS_TO_END: readonly WayToEnd[] = [
     how: "for this RP alone, at the OP's page",
     reason: 'rp_initiated',
     whole: false,
-    end: async ({ atOp }, clientId) => atOp.confirm(await atOp.endSession({ client_id: clientId }), false),
+    end: async ({ atOp }, { rp }) => atOp.confirm(await atOp.endSession({ client_id: rp.clientId }), false),
   },
   {
     how: 'by the login of another account in the same browser',
@@ -53,10 +59,50 @@ export const WAYS_TO_END: readonly WayToEnd[] = [
     how: 'for this RP alone, by application code that removes its authorization',
     reason: 'authorization_removed',
     whole: false,
-    async end(visitor, clientId) {
+    async end(visitor, { rp }) {
       const session = await visitor.session()
-      delete session.authorizations[clientId]
+      delete session.authorizations[rp.clientId]
       await session.save(3_600)
     },
+  },
+  {
+    how: 'by its expiry',
+    reason: 'session_expired',
+    whole: true,
+    end: async (visitor) => (await visitor.session()).save(1),
+  },
+  {
+    how: 'by an operator',
+    reason: 'admin',
+    whole: true,
+    end: async (visitor, { logout }) => logout.terminateSession((await visitor.session()).uid, OPERATOR),
+  },
+  {
+    how: 'with all of its account, by an operator',
+    reason: 'admin',
+    whole: true,
+    reach: 'account',
+    end: ({ login }, { logout }) => logout.terminateAccount(login, OPERATOR),
+  },
+  ...ACCOUNT_REASONS.map((reason) => ({
+    how: `with all of its account, which says ${reason}`,
+    reason,
+    whole: true,
+    reach: 'account' as const,
+    end: ({ login }: Visitor, { logout }: InteropScene) => logout.terminateAccount(login, { ...OPERATOR, reason }),
+  })),
+  {
+    how: 'for this RP alone, with all of its client',
+    reason: 'admin',
+    whole: false,
+    reach: 'everybody',
+    end: (_visitor, { logout, rp }) => logout.terminateClient(rp.clientId, OPERATOR),
+  },
+  {
+    how: 'with all others, by an operator',
+    reason: 'admin',
+    whole: true,
+    reach: 'everybody',
+    end: (_visitor, { logout }) => logout.terminateAll(OPERATOR),
   },
 ]
