@@ -31,7 +31,6 @@ export type { LogoutRequestBody } from './request-form.ts'
 export {
   type ExpressOpenidConnectConfig,
   type ExpressOpenidConnectHooks,
-  type ExpressOpenidConnectRequest,
   expressOpenidConnect,
 } from './sessions/express-openid-connect.ts'
 export {
