@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { decodeJwt, exportJWK, generateKeyPair, type JWK } from 'jose'
 import type { Configuration } from 'oidc-provider'
 import { MemoryEventStore } from '../../adapters/memory/index.ts'
-import { type EventStore, eventSourced } from '../../lib/index.ts'
+import { type EventStore, eventSourced, systemClock } from '../../lib/index.ts'
+import { ModelLog } from '../../lib/provider/model-log.ts'
 import { isShared } from '../../lib/provider/models.ts'
 import { GRANTABLES, MODELS, newId, sample } from '../contract/provider-adapter/samples.ts'
 import { LogoutScene } from '../support/logout-scene.ts'
@@ -139,6 +140,13 @@ describe('two issuers on one log, with the same clients, accounts and cookie key
       }
     })
   }
+
+  it('do not take each other’s sessions for ones that ended', async () => {
+    const payload = sample('Session', newId())
+    await one.op.eventSourced.adapter('Session').upsert(String(payload['jti']), payload, 3_600)
+    const there = new ModelLog(store, systemClock, () => [two.op.issuer])
+    assert.equal(await there.findSession(String(payload['uid'])), undefined)
+  })
 
   it('both find what an adapter has stored whose provider was not started', async () => {
     const without = await startOp(store, { attach: false })
