@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict'
+import { MemoryEventStore } from '../../adapters/memory/index.ts'
+import type { Receipt } from '../../plugins/back-channel-logout/receipts/receipt.ts'
+import { Receipts } from '../../plugins/back-channel-logout/receipts/receipts.ts'
+import { all, ISSUER, LogoutLog } from '../support/logout-log.ts'
+
+describe('a receipt that is watched', () => {
+  let store: MemoryEventStore
+  let log: LogoutLog
+  let receipts: Receipts
+
+  beforeEach(() => {
+    store = new MemoryEventStore()
+    log = new LogoutLog(store)
+    receipts = new Receipts({ store, issuer: ISSUER })
+  })
+
+  afterEach(() => store.close())
+
+  function states({ ends }: Receipt): string[] {
+    return ends.flatMap(({ relyingParties }) => relyingParties.map(({ clientId, state }) => `${clientId} ${state}`))
+  }
+
+  it('is told now and after each change, until all have been told', async () => {
+    const [shop = '', mail = ''] = await log.ended('one', 'alice', ['shop', 'mail'])
+    const seen: string[][] = []
+    for await (const receipt of receipts.watch('one', {})) {
+      seen.push(states(receipt).toSorted())
+      if (seen.length === 1) await log.confirmed('one', shop)
+      if (seen.length === 2) await log.rejected('one', mail, 'mail')
+    }
+    assert.deepEqual(seen, [
+      ['mail pending', 'shop pending'],
+      ['mail pending', 'shop confirmed'],
+      ['mail rejected', 'shop confirmed'],
+    ])
+  })
+
+  it('is told once where there is nothing to wait for', async () => {
+    const [shop = ''] = await log.ended('one', 'alice', ['shop'])
+    await log.confirmed('one', shop)
+    assert.equal((await all(receipts.watch('one', {}))).length, 1)
+  })
+
+  it('waits for the end of a session that lives, through ends of single logins', async () => {
+    await log.login('one', 'alice', 'shop', '1')
+    const counts: number[] = []
+    for await (const { ends } of receipts.watch('one', {})) {
+      counts.push(ends.length)
+      if (counts.length === 1) {
+        await log.end('one', 'alice', ['1'])
+        await log.confirmed('one', '2/0.0')
+        await log.end('one', 'alice')
+      }
+    }
+    assert.equal(counts[0], 0)
+    assert.equal(counts.at(-1), 2)
+  })
+
+  it('is not told again for what happens elsewhere, or changes nothing', async () => {
+    const [shop = ''] = await log.ended('one', 'alice', ['shop'])
+    const seen: Receipt[] = []
+    for await (const receipt of receipts.watch('one', {})) {
+      seen.push(receipt)
+      if (seen.length > 1) continue
+      await log.ended('two', 'alice', ['shop'])
+      await log.login('one', 'alice', 'mail') // after the end: nobody is owed anything for it
+      await log.confirmed('one', shop)
+    }
+    assert.deepEqual(seen.map(states), [['shop pending'], ['shop confirmed']])
+  })
+
+  it('misses nothing that happens between the reading and the following', async () => {
+    const [shop = ''] = await log.ended('one', 'alice', ['shop'])
+    const read = store.read.bind(store)
+    let first = true
+    store.read = async (stream, options) => {
+      const found = await read(stream, options)
+      if (first) {
+        first = false
+        await log.confirmed('one', shop)
+      }
+      return found
+    }
+    assert.deepEqual((await all(receipts.watch('one', {}))).map(states), [['shop pending'], ['shop confirmed']])
+  })
+
+  it('ends when it is aborted', async () => {
+    await log.ended('one', 'alice', ['shop'])
+    const stop = new AbortController()
+    for await (const _ of receipts.watch('one', { signal: stop.signal })) stop.abort()
+    assert.deepEqual(await all(receipts.watch('one', { signal: AbortSignal.abort() })), [])
+  })
+
+  it('ends with the store', async () => {
+    const [shop = ''] = await log.ended('one', 'alice', ['shop', 'mail'])
+    let seen = 0
+    for await (const _ of receipts.watch('one', {})) {
+      seen += 1
+      if (seen === 1) await log.confirmed('one', shop)
+      else await store.close()
+    }
+    assert.equal(seen, 2)
+  })
+
+  it('is checked at once', () => {
+    assert.throws(() => receipts.watch('', {}), { code: 'OPTION_INVALID', option: 'sessionUid' })
+    assert.throws(() => receipts.watch('one', { signal: 1 as unknown as AbortSignal }), { option: 'signal' })
+    assert.throws(() => receipts.watch('one', { limit: 1 } as object), { option: 'limit' })
+  })
+})
