@@ -1,0 +1,137 @@
+import assert from 'node:assert/strict'
+import { FakeClock } from '../support/fake-clock.ts'
+import { LogoutScene } from '../support/logout-scene.ts'
+import { Person } from '../support/op.ts'
+
+const HOUR = 600
+/** How much later the provider still takes what has expired, in seconds: its `clockTolerance`. */
+const TOLERANCE = 7
+
+describe('a session that expires', () => {
+  let scene: LogoutScene<'rp' | 'other'>
+  let clock: FakeClock
+  let ttl: number
+  let person: Person
+
+  beforeEach(async () => {
+    ttl = HOUR
+    clock = new FakeClock(Date.now())
+    scene = await LogoutScene.start(
+      { rp: {}, other: {} },
+      { clock, configuration: { clockTolerance: TOLERANCE, ttl: { Session: () => ttl } } },
+    )
+    person = new Person(scene.op)
+    await person.authorize('rp')
+  })
+
+  afterEach(() => scene.stop())
+
+  /** Time passes, and whatever was due in it is done. */
+  async function passing(seconds: number): Promise<void> {
+    await planned()
+    await clock.advance(seconds * 1_000)
+  }
+
+  /** What has happened is planned: the clock must not run ahead of what waits for it. */
+  async function planned(): Promise<void> {
+    await scene.open()
+  }
+
+  it('ends by itself, and the RP is told', async () => {
+    await passing(HOUR + TOLERANCE + 1)
+    const [token] = await scene.rps.rp.received(1)
+    const { sub, sid } = await scene.rps.rp.verify(String(token), scene.op.issuer)
+    const [end] = (await scene.receipt()).ends
+    assert.deepEqual([end?.reason, end?.actor, end?.whole], ['session_expired', 'system', true])
+    assert.deepEqual([sub, sid], ['alice', end?.relyingParties[0]?.sid])
+  })
+
+  it('has not ended while a process of the provider may still take it', async () => {
+    await passing(HOUR + TOLERANCE - 5)
+    assert.deepEqual(await scene.ended(), [])
+    await passing(10)
+    await scene.rps.rp.received(1)
+  })
+
+  it('leaves the grants of its logins: what outlives it has an expiry of its own', async () => {
+    await passing(HOUR + TOLERANCE + 1)
+    await scene.receipt()
+    const destroyed = (await scene.commitsWith('destroyed')).flatMap(({ events }) => events)
+    assert.deepEqual(
+      destroyed.filter(({ stream, type }) => type === 'destroyed' && stream.startsWith('Grant:')),
+      [],
+    )
+  })
+
+  it('lives on when it is used meanwhile, until its newest state expires', async () => {
+    ttl = 3 * HOUR
+    await person.authorize('other')
+    await passing(HOUR + TOLERANCE + 1)
+    await passing(HOUR)
+    assert.deepEqual(await scene.ended(), [])
+    await passing(HOUR)
+    const [end] = (await scene.receipt()).ends
+    assert.deepEqual(
+      end?.relyingParties.map(({ clientId }) => clientId),
+      ['other', 'rp'],
+    )
+  })
+
+  it('ends sooner when its expiry moves back', async () => {
+    ttl = 60
+    await person.authorize('other')
+    await passing(60 + TOLERANCE + 1)
+    await scene.rps.rp.received(1)
+    await scene.rps.other.received(1)
+    assert.equal((await scene.receipt()).ends[0]?.reason, 'session_expired')
+  })
+
+  it('does not end twice when somebody has ended it', async () => {
+    await person.logout()
+    await scene.receipt()
+    await passing(2 * HOUR)
+    await scene.quiet()
+    assert.equal((await scene.receipt()).ends.length, 1)
+    assert.equal(scene.rps.rp.tokens.length, 1)
+  })
+
+  it('ends after the process was down at the time', async () => {
+    await planned()
+    await scene.op.eventSourced.stop()
+    await clock.advance((HOUR + TOLERANCE + 1) * 1_000)
+    assert.deepEqual(await scene.ended(), [])
+    await scene.op.eventSourced.start(scene.op.provider as never)
+    await scene.rps.rp.received(1)
+    assert.equal((await scene.receipt()).ends[0]?.reason, 'session_expired')
+  })
+
+  it('lives on when a save is faster than its end', async () => {
+    await planned()
+    const { store } = scene
+    const append = store.append.bind(store)
+    let raced = false
+    // Just before the end is stored, the browser comes back.
+    store.append = async (commit) => {
+      if (!raced && commit.events.some(({ type }) => type === 'session_logout.terminated')) {
+        raced = true
+        ttl = 5 * HOUR
+        await person.authorize('other')
+      }
+      return append(commit)
+    }
+    await clock.advance((HOUR + TOLERANCE + 1) * 1_000)
+    while (!raced) await new Promise((resolve) => setImmediate(resolve))
+    await passing(HOUR)
+    assert.deepEqual(await scene.ended(), [])
+    await passing(4 * HOUR)
+    await scene.rps.rp.received(1)
+  })
+
+  it('of nobody that an RP knows ends without a word', async () => {
+    await person.logout()
+    await scene.receipt()
+    await new Person(scene.op).agent.get(person.authorizationUrl('rp'))
+    await passing(2 * HOUR)
+    assert.equal((await scene.ended()).length, 1)
+  })
+})
