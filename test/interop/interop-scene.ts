@@ -12,7 +12,6 @@ export const OTHER = 'other'
 /** What application code sees of a session. */
 export interface AppSession {
   readonly uid: string
-  readonly accountId: string
   authorizations: Record<string, unknown>
   save(ttlSeconds: number): Promise<string>
   destroy(): Promise<void>
