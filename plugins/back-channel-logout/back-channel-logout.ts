@@ -9,6 +9,12 @@ import { Deliveries } from './delivery/deliveries.ts'
 import { type DeliveryOptions, type DeliveryPolicy, policyOf } from './delivery/delivery-policy.ts'
 import { hideFromDiscovery } from './discovery.ts'
 import { EndingWork } from './ending/ending-work.ts'
+import {
+  assertLiveSessions,
+  type LiveSession,
+  type LiveSessionCriteria,
+  liveSessionsOf,
+} from './ending/live-sessions.ts'
 import type { TerminateManyOptions, TerminateOptions, TerminateWithReasonOptions } from './ending/terminate-options.ts'
 import { type TerminationReport, type TerminationStatus, Terminations } from './ending/terminations.ts'
 import { InternalClients } from './network/internal-clients.ts'
@@ -61,6 +67,7 @@ interface Running {
   readonly terminations: Terminations
   readonly receipts: Receipts
   readonly deadLetters: DeadLetters
+  readonly host: Host
   readonly started: Promise<void>
   stopped: Promise<void> | undefined
 }
@@ -164,6 +171,7 @@ export class BackChannelLogout implements Plugin {
       terminations,
       receipts: new Receipts({ store, issuer, waiting: (from, to) => features.offMs('back_channel_logout', from, to) }),
       deadLetters: new DeadLetters({ store, issuer }),
+      host,
       started: this.network.start(host.operators).then(() => running.stopped ?? deliveries.start()),
       stopped: undefined,
     }
@@ -213,6 +221,21 @@ export class BackChannelLogout implements Plugin {
    */
   async replay(target: ReplayTarget, options: ReplayOptions): Promise<{ readonly replayed: number }> {
     return this.#started().deadLetters.replay(target, options)
+  }
+
+  /**
+   * The live sessions of an account and their logins at RPs, those used last first. Memory holds a page of the log and the
+   * uids of the account's sessions.
+   *
+   * @throws OptionInvalidError (`OPTION_INVALID`)
+   */
+  sessions(
+    criteria: LiveSessionCriteria,
+    options: Pick<ReadingOptions, 'limit' | 'signal'> = {},
+  ): AsyncIterable<LiveSession> {
+    const { host } = this.#started()
+    assertLiveSessions(criteria, options)
+    return liveSessionsOf({ host, toleranceSeconds: this.#toleranceSeconds }, criteria, options)
   }
 
   /**

@@ -4,6 +4,7 @@ export type { DeadLetterCriteria } from './dead-letters/listing.ts'
 export type { ReplayOptions, ReplayTarget } from './dead-letters/replay.ts'
 export type { CircuitOptions, ClientDeliveryOptions, DeliveryOptions } from './delivery/delivery-policy.ts'
 export type { Answer } from './delivery/judge.ts'
+export type { LiveLogin, LiveSession, LiveSessionCriteria } from './ending/live-sessions.ts'
 export type { OrderReason } from './ending/order-events.ts'
 export type {
   TerminateManyOptions,

@@ -1,0 +1,104 @@
+import type { Commit, Host, SessionState } from '../../../lib/index.ts'
+import { assertKnown, assertReading, assertText, type ReadingOptions } from '../recording/criteria.ts'
+import { accountStreams } from '../recording/found-by.ts'
+import { NOTE, notedIn } from '../recording/noted.ts'
+import { PAGE_SIZE, pagesOf } from '../recording/pages.ts'
+import { deadlineOf } from './expiry.ts'
+
+/** Whose live sessions. */
+export interface LiveSessionCriteria {
+  /** The account id. */
+  readonly account: string
+}
+
+/** A session of somebody that has neither ended nor expired. */
+export interface LiveSession {
+  readonly uid: string
+  readonly accountId: string
+  /** When the user logged in last, milliseconds since 1970; absent where the provider does not know. */
+  readonly since?: number
+  /** When it expires, as it stands, milliseconds since 1970; absent: never. */
+  readonly expiresAt?: number
+  /** The RPs that have a login of it, in the order in which they got it. */
+  readonly logins: readonly LiveLogin[]
+}
+
+/** An RP's login in a session. */
+export interface LiveLogin {
+  readonly clientId: string
+  /** The RP's session id for it (Back-Channel Logout 1.0 section 2.1). */
+  readonly sid: string
+  /** Whether the RP is to be told when it ends, unless its client does not want to hear of the reason then. */
+  readonly tellable: boolean
+}
+
+/** What they are read with. */
+export interface LiveSessionParts {
+  readonly host: Pick<Host, 'store' | 'endings' | 'clock'>
+  /** The provider's `clockTolerance`: as late as that it still takes a session. */
+  readonly toleranceSeconds: number
+}
+
+/** @throws OptionInvalidError (`OPTION_INVALID`) */
+export function assertLiveSessions(
+  criteria: LiveSessionCriteria,
+  options: Pick<ReadingOptions, 'limit' | 'signal'>,
+): void {
+  assertKnown(criteria, ['account'])
+  assertText('account', criteria.account)
+  assertKnown(options, ['limit', 'signal'])
+  assertReading(options)
+}
+
+/**
+ * The live sessions of an account, each once: those that were used last come first. Which there are is what the log says
+ * when it begins; each is told as it stands when its turn comes. The uids of the account's sessions, also of ended ones,
+ * are remembered meanwhile: a session is in the log once for each write, and is looked at once.
+ */
+export async function* liveSessionsOf(
+  { host, toleranceSeconds }: LiveSessionParts,
+  { account }: LiveSessionCriteria,
+  { limit = Number.POSITIVE_INFINITY, signal }: Pick<ReadingOptions, 'limit' | 'signal'>,
+  size: number = PAGE_SIZE,
+): AsyncGenerator<LiveSession, void> {
+  const { store, endings, clock } = host
+  const looked = new Set<string>()
+  const isNew = (uid: string): boolean => !looked.has(uid) && looked.add(uid).has(uid)
+  const isExpired = (session: SessionState): boolean =>
+    (deadlineOf(session, toleranceSeconds) ?? Number.POSITIVE_INFINITY) <= clock.now()
+  const uidsIn = (commit: Commit): string[] => endings.loggedInBy(commit).map(({ uid }) => uid)
+  const streams = accountStreams(store.keys, account)
+  const to = await store.end()
+  let left = limit
+  for await (const page of pagesOf(store, streams, { from: 1, to, order: 'newest', size })) {
+    if (signal?.aborted) return
+    const uids = page.flatMap(uidsIn).filter(isNew)
+    const standings = await Promise.all(uids.map((uid) => endings.look(uid)))
+    for (const standing of standings) {
+      if (!standing || !('lives' in standing)) continue
+      // Another account may have logged in with it meanwhile.
+      if (standing.lives.payload['accountId'] !== account || isExpired(standing.lives)) continue
+      yield liveSessionOf(standing.lives, account)
+      left -= 1
+      if (left === 0 || signal?.aborted) return
+    }
+  }
+}
+
+function liveSessionOf(session: SessionState, accountId: string): LiveSession {
+  const { loginTs, exp, authorizations } = session.payload
+  const noted = notedIn(session.note(NOTE))
+  const held = Object.entries((authorizations ?? {}) as Record<string, { readonly sid?: string }>)
+  return {
+    uid: session.uid,
+    accountId,
+    ...(typeof loginTs === 'number' && { since: loginTs * 1_000 }),
+    ...(typeof exp === 'number' && { expiresAt: exp * 1_000 }),
+    // Without a sid it was only started: the RP has got nothing.
+    logins: held.flatMap(([clientId, { sid }]) =>
+      sid === undefined
+        ? []
+        : [{ clientId, sid, tellable: noted.some((login) => login.clientId === clientId && login.sid === sid) }],
+    ),
+  }
+}
