@@ -79,6 +79,8 @@ export interface Endings {
   revoke(grantId: string, cause: Cause, facts: readonly NewEvent[]): Promise<Appended | undefined>
   /** Undefined: there never was one. */
   look(session: SessionName): Promise<SessionStanding | undefined>
+  /** The session that holds, or held last, the login with this `sid`. Undefined: none does. */
+  withSid(sid: string): Promise<SessionName | undefined>
   /** The sessions that a commit stores: whatever became of them since. */
   sessionsStoredBy(commit: Commit): readonly SessionName[]
   /** The sessions of somebody that a commit stores, as it stores them. */
@@ -144,6 +146,10 @@ export class UnitEndings implements Endings {
     const head = await this.#log.findSessionUnder(this.#streamsOf(name))
     if (!head) return undefined
     return 'state' in head ? { lives: sessionOf(head.state) } : { ended: head.ended }
+  }
+
+  withSid(sid: string): Promise<SessionName | undefined> {
+    return this.#log.sessionWithSid(sid)
   }
 
   sessionsStoredBy(commit: Commit): readonly SessionName[] {

@@ -157,6 +157,15 @@ export class ModelLog {
       .map(({ model, names: own, consumed }) => ({ model, names: [...own], consumed }))
   }
 
+  /** The streams of the uid whose session holds, or held last, the login with this `sid`. */
+  async sessionWithSid(sid: string): Promise<string[] | undefined> {
+    const names = this.store.keys.streams('sid', sid)
+    const newest = await this.#newest(names, 1)
+    const [found] = eventsIn(newest, names)
+    const uids = found?.event.also?.filter((name) => name.startsWith('uid:')) ?? []
+    return uids.length > 0 ? uids : undefined
+  }
+
   /** The streams of the uids whose sessions a commit stores: each by all its names. */
   sessionsStoredBy(commit: Commit): string[][] {
     if (this.#isForeign('Session', commit)) return []

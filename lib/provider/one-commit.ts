@@ -85,6 +85,8 @@ export class OneCommit {
     } catch (error) {
       thrown = { error }
     }
+    // A plugin's own answer needs the store, too.
+    if (thrown && isUnavailable(thrown.error)) slot.unavailable ??= thrown.error
     const replaced = await this.#close(slot, ctx, before, thrown !== undefined)
     if (replaced) return
     if (slot.unavailable !== undefined && !answered(ctx)) this.#answerUnavailable(ctx, before, slot.unavailable)

@@ -6,8 +6,10 @@ import type { RequestContext } from './request-context.ts'
 export interface Cause {
   /** In the words of whoever ends it. */
   readonly reason: string
-  /** Who did it: an operator, `system`. */
-  readonly actor: string
+  /** Who did it, where that is not the user: an operator, `system`. */
+  readonly actor?: string
+  /** The client on whose behalf the user was asked. */
+  readonly byClient?: string
   /** What it is a part of, where many sessions are ended by one call. */
   readonly order?: string
 }

@@ -319,7 +319,8 @@ export class UnitOfWork {
 
   get #meta(): Meta {
     const { meta } = this.#around
-    return this.#origin.kind === 'ending' ? { ...meta, actor: this.#origin.cause.actor } : meta
+    const actor = this.#origin.kind === 'ending' ? this.#origin.cause.actor : undefined
+    return actor === undefined ? meta : { ...meta, actor }
   }
 
   get #keys() {

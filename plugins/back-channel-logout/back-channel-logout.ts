@@ -25,6 +25,8 @@ import type { Receipt } from './receipts/receipt.ts'
 import { Receipts } from './receipts/receipts.ts'
 import type { ReadingOptions } from './recording/criteria.ts'
 import { BackChannelObserver } from './recording/session-observer.ts'
+import type { SingleSessionSource } from './single-session/page.ts'
+import { SingleSession } from './single-session/single-session.ts'
 
 /** How back-channel logout is set up. All optional. */
 export interface BackChannelLogoutOptions {
@@ -38,6 +40,11 @@ export interface BackChannelLogoutOptions {
    * `single_session_termination`. Default: false.
    */
   readonly singleSessionTermination?: boolean
+  /**
+   * Renders the page on which a user confirms the end of a session that is not the browser's own, as oidc-provider's
+   * `logoutSource` does for the browser's own. It must not post the form by itself.
+   */
+  readonly singleSessionSource?: SingleSessionSource
   /** How deliveries are tried. */
   readonly delivery?: DeliveryOptions
   /**
@@ -65,6 +72,7 @@ export function backChannelLogout(options: BackChannelLogoutOptions = {}): BackC
 interface Running {
   readonly deliveries: Deliveries
   readonly terminations: Terminations
+  readonly singleSession: SingleSession
   readonly receipts: Receipts
   readonly deadLetters: DeadLetters
   readonly host: Host
@@ -105,7 +113,10 @@ export class BackChannelLogout implements Plugin {
   }
 
   readonly middleware: NonNullable<Plugin['middleware']> = async (ctx, next) => {
+    const single = this.#isSingleOn() ? this.#running?.singleSession : undefined
+    if (await single?.answers(ctx)) return
     await this.#brokenClients.around(ctx, next)
+    await single?.replacesPage(ctx)
     if (!this.#isOn()) hideFromDiscovery(ctx)
   }
 
@@ -169,6 +180,7 @@ export class BackChannelLogout implements Plugin {
     const running: Running = {
       deliveries,
       terminations,
+      singleSession: new SingleSession({ host, provider, source: this.#options.singleSessionSource }),
       receipts: new Receipts({ store, issuer, waiting: (from, to) => features.offMs('back_channel_logout', from, to) }),
       deadLetters: new DeadLetters({ store, issuer }),
       host,
@@ -289,6 +301,10 @@ export class BackChannelLogout implements Plugin {
     return this.#host?.features.isOn('back_channel_logout') ?? false
   }
 
+  #isSingleOn(): boolean {
+    return this.#host?.features.isOn('single_session_termination') ?? false
+  }
+
   get #development(): boolean {
     return this.#options.development ?? false
   }
@@ -297,6 +313,7 @@ export class BackChannelLogout implements Plugin {
 const OPTIONS: ReadonlySet<string> = new Set([
   'enabled',
   'singleSessionTermination',
+  'singleSessionSource',
   'delivery',
   'allowInternal',
   'development',
@@ -318,6 +335,9 @@ function assertOptions(options: BackChannelLogoutOptions): void {
   ) {
     throw new OptionInvalidError('allowInternal', 'must be an array of client ids')
   }
+  const { singleSessionSource } = options
+  if (singleSessionSource !== undefined && typeof singleSessionSource !== 'function')
+    throw new OptionInvalidError('singleSessionSource', 'must be a function (ctx, form) that sets ctx.body')
   if (network !== undefined && (typeof network?.post !== 'function' || typeof network.close !== 'function'))
     throw new OptionInvalidError('network', 'must have the methods `post` and `close`')
 }

@@ -1,4 +1,4 @@
-import { type ProviderLike, ProviderUnfitError } from '../../lib/index.ts'
+import { type ProviderLike, ProviderUnfitError, type RequestContext } from '../../lib/index.ts'
 
 /** What this plugin uses of a client of oidc-provider. */
 export interface OidcClient {
@@ -6,6 +6,8 @@ export interface OidcClient {
   readonly backchannelLogoutUri?: string
   readonly backchannelLogoutSessionRequired?: boolean
   readonly sectorIdentifier?: string
+  /** Whether it may have the user sent there after a logout. */
+  readonly postLogoutRedirectUriAllowed?: (uri: string) => boolean
   /** Whether its ID tokens carry `sid` without being asked. */
   includeSid(): boolean
   /** Extra metadata, under the name it was registered with. */
@@ -16,15 +18,22 @@ export interface OidcClient {
 export interface IdToken {
   mask: Readonly<Record<string, null>>
   set(claim: string, value: unknown): void
+  payload(): Promise<Readonly<Record<string, unknown>>>
   issue(options: { readonly use: 'logout' }): Promise<string>
 }
 
 /** What this plugin uses of a provider: some of it is not in oidc-provider's types, so it is looked for at start. */
 export interface OidcProvider extends ProviderLike {
-  readonly IdToken: new (
-    claims: { readonly sub: string },
-    options: { readonly client: OidcClient; readonly ctx: undefined },
-  ) => IdToken
+  readonly IdToken: {
+    new (claims: { readonly sub: string }, options: { readonly client: OidcClient; readonly ctx: undefined }): IdToken
+    /** Verifies an ID token of the client, an expired one too. */
+    validate(jwt: string, client: OidcClient): Promise<{ readonly payload: Readonly<Record<string, unknown>> }>
+  }
+  readonly OIDCContext: new (ctx: RequestContext) => { urlFor(route: string): string }
+  pathFor(route: string, options: { readonly mountPath: string }): string
+  readonly Session: {
+    get(ctx: RequestContext): Promise<{ readonly state?: { readonly secret?: string } }>
+  }
   readonly Client: {
     find: (id: string) => Promise<OidcClient | undefined>
     readonly prototype: { backchannelLogout?: (sub: string, sid: string) => Promise<void> }
@@ -37,11 +46,16 @@ export interface OidcProvider extends ProviderLike {
  * @throws ProviderUnfitError (`PROVIDER_UNFIT`) when this version of oidc-provider works in another way
  */
 export function internalsOf(provider: ProviderLike): OidcProvider {
-  const { IdToken, Client } = provider as Partial<OidcProvider>
+  const { IdToken, Client, Session, OIDCContext, pathFor } = provider as Partial<OidcProvider>
   const missing = [
     typeof IdToken?.prototype?.set === 'function' ? undefined : 'IdToken#set',
     typeof IdToken?.prototype?.issue === 'function' ? undefined : 'IdToken#issue',
     typeof Client?.prototype.backchannelLogout === 'function' ? undefined : 'Client#backchannelLogout',
+    typeof IdToken?.prototype?.payload === 'function' ? undefined : 'IdToken#payload',
+    typeof IdToken?.validate === 'function' ? undefined : 'IdToken.validate',
+    typeof OIDCContext === 'function' ? undefined : 'OIDCContext',
+    typeof pathFor === 'function' ? undefined : 'pathFor',
+    typeof Session?.get === 'function' ? undefined : 'Session.get',
     typeof Client?.find === 'function' ? undefined : 'Client.find',
   ].filter((name) => name !== undefined)
   if (missing.length > 0) {

@@ -81,14 +81,14 @@ export class BackChannelObserver implements SessionObserver {
     scope: Terminated['scope'],
     ended: readonly Noted[],
   ): NewEvent {
-    const byClient = request && askingClient(before)
+    const byClient = request ? askingClient(before) : cause?.byClient
     const event: Terminated = {
       type: 'session_logout.terminated',
       triggered_at_origin: provider.issuer,
       reason: (cause?.reason as Reason | undefined) ?? seen,
       scope,
       logins: ended.length,
-      ...(cause && { actor: cause.actor }),
+      ...(cause?.actor !== undefined && { actor: cause.actor }),
       ...(byClient !== undefined && { by_client: byClient }),
     }
     const order = cause?.order === undefined ? [] : [orderStream(cause.order)]
@@ -112,8 +112,8 @@ export class BackChannelObserver implements SessionObserver {
       if (before?.withSid || this.#wasLookedAt(change, clientId, sid)) continue
       const client = await this.#registrar.clientToTell(parts, clientId, request?.oidc?.client)
       if (!client) continue
-      const withSid = client.includeSid() || asksForSid(request, clientId)
-      if (before && !withSid) continue
+      const withSid = !isFromBefore(change, clientId, sid) && (client.includeSid() || asksForSid(request, clientId))
+      if (before && !(withSid && isIssuedTo(request, clientId))) continue
       events.push(
         toEvent(
           uid,
@@ -134,6 +134,20 @@ export class BackChannelObserver implements SessionObserver {
     if (note?.['complete'] !== true || request?.oidc?.client?.clientId === clientId) return false
     return before !== undefined && authorizationOf(before, clientId)?.sid === sid
   }
+}
+
+/**
+ * Whether the login is older than the plugin, and this request issues nothing for it: its ID tokens were made under
+ * another configuration, and nobody knows whether they had a sid. A logout token without one ends more sessions than it
+ * has to; with a sid that the RP was never given it ends none.
+ */
+function isFromBefore({ before, note, request }: SessionChange, clientId: string, sid: string): boolean {
+  return note === undefined && authorizationOf(before, clientId)?.sid === sid && !isIssuedTo(request, clientId)
+}
+
+/** Whether this request is the client's own and may issue it an ID token. */
+function isIssuedTo(request: RequestContext | undefined, clientId: string): boolean {
+  return request?.oidc?.client?.clientId === clientId && request.oidc.route?.startsWith('end_session') !== true
 }
 
 /** This request is the client's own, and asks for the sid claim (OpenID Connect Core 1.0 section 5.5). */
