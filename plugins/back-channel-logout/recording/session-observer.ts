@@ -81,14 +81,14 @@ export class BackChannelObserver implements SessionObserver {
     scope: Terminated['scope'],
     ended: readonly Noted[],
   ): NewEvent {
-    const byClient = request && askingClient(before)
+    const byClient = request ? askingClient(before) : cause?.byClient
     const event: Terminated = {
       type: 'session_logout.terminated',
       triggered_at_origin: provider.issuer,
       reason: (cause?.reason as Reason | undefined) ?? seen,
       scope,
       logins: ended.length,
-      ...(cause && { actor: cause.actor }),
+      ...(cause?.actor !== undefined && { actor: cause.actor }),
       ...(byClient !== undefined && { by_client: byClient }),
     }
     const order = cause?.order === undefined ? [] : [orderStream(cause.order)]
