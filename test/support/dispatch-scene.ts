@@ -1,5 +1,6 @@
 import { MemoryEventStore } from '../../adapters/memory/index.ts'
 import type { Commit, EventStore } from '../../lib/index.ts'
+import type { CourierParts } from '../../plugins/back-channel-logout/delivery/courier.ts'
 import { type DeliveryOptions, policyOf } from '../../plugins/back-channel-logout/delivery/delivery-policy.ts'
 import { Dispatcher } from '../../plugins/back-channel-logout/delivery/dispatcher.ts'
 import type { Answer } from '../../plugins/back-channel-logout/delivery/judge.ts'
@@ -45,7 +46,8 @@ export class DispatchScene {
   readonly posts: Post[] = []
   readonly clients: Map<string, OidcClient> = new Map()
   /** Makes tokens; a test may replace it by something that cannot. */
-  makeToken: (client: OidcClient) => Promise<string> = async ({ clientId }) => `${clientId}/${++this.#tokens}`
+  makeToken: (client: OidcClient, sid: string | undefined) => Promise<string> = async ({ clientId }) =>
+    `${clientId}/${++this.#tokens}`
   /** For the jitter; the middle unless a test says otherwise. */
   random: () => number = () => 0.5
   on = true
@@ -101,10 +103,14 @@ export class DispatchScene {
     await this.store.work('deliveries').add(await plan(this.store, commits, this.clock.now()))
   }
 
-  /** A process; on its own clock where one is given. */
-  async dispatcher(wishes: DeliveryOptions = {}, clock: FakeClock = this.clock): Promise<Dispatcher> {
+  /** A process; on its own clock where one is given, and reaching the world as is said. */
+  async dispatcher(
+    wishes: DeliveryOptions = {},
+    clock: FakeClock = this.clock,
+    reaching: (parts: CourierParts) => CourierParts = (parts) => parts,
+  ): Promise<Dispatcher> {
     const policy = policyOf({ jitter: 0, ...wishes })
-    const dispatcher = new Dispatcher({
+    const parts: CourierParts = {
       provider: this.#provider(),
       store: this.store,
       keys: this.store.keys,
@@ -117,7 +123,8 @@ export class DispatchScene {
       isInside: (clientId) => clientId.startsWith('inside'),
       isOn: () => this.on,
       random: () => this.random(),
-    })
+    }
+    const dispatcher = new Dispatcher(reaching(parts))
     this.#dispatchers.push(dispatcher)
     this.#clocks.add(clock)
     await dispatcher.start()
@@ -192,12 +199,15 @@ export class DispatchScene {
     class IdToken {
       mask = {}
       readonly #client: OidcClient
+      #sid: string | undefined
       constructor(_claims: { readonly sub: string }, { client }: { readonly client: OidcClient }) {
         this.#client = client
       }
-      set(): void {}
+      set(claim: string, value: unknown): void {
+        if (claim === 'sid') this.#sid = String(value)
+      }
       issue(): Promise<string> {
-        return scene.makeToken(this.#client)
+        return scene.makeToken(this.#client, this.#sid)
       }
     }
     const Client = { find: async (id: string) => this.clients.get(id), prototype: {} }

@@ -179,6 +179,31 @@ describe('the dispatcher', () => {
     assert.equal((await scene.commits('sent')).length, 1)
   })
 
+  it('sends nothing when the gate is shut while the token is made, and spends no attempt on it', async () => {
+    scene.client('rp')
+    const [uid = ''] = await scene.owe('rp')
+    let made = (): void => {}
+    const { makeToken } = scene
+    scene.makeToken = async (client, sid) => {
+      await new Promise<void>((resolve) => {
+        made = resolve
+      })
+      return makeToken(client, sid)
+    }
+    await scene.dispatcher({ retryDelaysMs: [] })
+    await scene.clock.advance(0)
+    scene.on = false
+    made()
+    await scene.clock.advance(60_000)
+    assert.deepEqual(scene.posts, [])
+    const { state, attempts } = await scene.entry(uid)
+    assert.deepEqual([state, attempts], ['pending', 0])
+    scene.makeToken = makeToken
+    scene.on = true
+    await scene.clock.advance(1_000)
+    assert.equal((await scene.entry(uid)).state, 'confirmed')
+  })
+
   it('loses nothing when the wall clock jumps: what waits comes at its time, what is new at once', async () => {
     for (const [jumpMs, retryAfterMs] of [
       [-3_600_000, 3_605_000],

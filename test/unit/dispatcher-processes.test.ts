@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import type { Answer } from '../../plugins/back-channel-logout/delivery/judge.ts'
+import { type SessionLogoutEvent, toEvent } from '../../plugins/back-channel-logout/recording/session-logout-events.ts'
 import { type Behaviour, DispatchScene, hangs, says } from '../support/dispatch-scene.ts'
 import { FakeClock } from '../support/fake-clock.ts'
+import { attemptFailed } from '../support/session-log.ts'
 
 describe('dispatchers of several processes', () => {
   let scene: DispatchScene
@@ -70,6 +72,26 @@ describe('dispatchers of several processes', () => {
       assert.equal(here.posts.length, 2, `killed ${beatenFor} ms after a beat`)
       await here.stop()
     }
+  })
+
+  it('go on from what a process had recorded that was killed before it could say so in the work table', async () => {
+    scene.client('rp', () => says(400))
+    const [uid = ''] = await scene.owe('rp')
+    const work = scene.store.work('deliveries')
+    await work.beat('dead')
+    const [held] = await work.claim({ holder: 'dead', now: scene.clock.now(), limit: 1, perLane: 1 })
+    for (const attempt of [1, 2]) {
+      const failure = { status: 400, next_attempt_at: scene.clock.now() + 600_000 }
+      const event = { ...attemptFailed(String(held?.id), attempt), ...failure } as SessionLogoutEvent
+      await scene.store.append({ events: [toEvent(uid, event)] })
+    }
+    for (const worker of await work.workers()) await work.takeOver(worker)
+    await scene.dispatcher()
+    await scene.clock.advance(599_999)
+    assert.deepEqual(scene.posts, [])
+    await scene.clock.advance(1)
+    const { state, attempts } = await scene.entry(uid)
+    assert.deepEqual([scene.posts.length, state, attempts], [1, 'rejected', 3])
   })
 
   it('leave the work to a process that is slow but lives', async () => {

@@ -22,6 +22,8 @@ export interface AttemptParts {
   readonly development: boolean
   /** Whether the operators allow this client to be inside their own network. */
   readonly isInside: (clientId: string) => boolean
+  /** Whether anything may be sent now. */
+  readonly isOn: () => boolean
 }
 
 /** Why nobody is there to be told. */
@@ -42,6 +44,11 @@ export type Attempt =
   | { readonly kind: 'nobody'; readonly why: Absence }
   /** The RP does not want to be told any more. */
   | { readonly kind: 'superseded'; readonly why: Superseded['why'] }
+  /** The gate was shut meanwhile: making a token may take a while. No attempt is spent. */
+  | { readonly kind: 'shut' }
+
+/** How an attempt went that has ended the delivery without asking the RP. */
+export type Unsent = Extract<Attempt, { kind: 'nobody' | 'superseded' }>
 
 /** What the log says last of a client that is absent for good, and what to say while it does not. */
 const ABSENCES: Readonly<Record<Absence, { readonly sure: StoredClient; readonly error: string }>> = {
@@ -92,6 +99,7 @@ export async function attempt(
     }
     const sid = delivery.withSid ? delivery.sid : undefined
     const token = await within(makeLogoutToken(provider, client, subject, sid), over.signal)
+    if (!parts.isOn()) return { kind: 'shut' }
     const inside = parts.isInside(delivery.clientId)
     const answer = await parts.network.post(uri, { logout_token: token }, { inside, signal: over.signal })
     return { kind: 'tried', answer, tookMs: clock.monotonic() - started, origin: new URL(uri).origin }

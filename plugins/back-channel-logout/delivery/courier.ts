@@ -1,12 +1,12 @@
 import { AlreadyClaimedError, type Logger, type NewCommit, type Work, type WorkTable } from '../../../lib/index.ts'
 import { insist } from '../work/insist.ts'
-import { alreadySettled } from './already-settled.ts'
 import { type Attempt, type AttemptParts, attempt } from './attempt.ts'
 import type { Circuits, Pass } from './circuits.ts'
 import { type Delivery, fromBody, step, toBody } from './delivery.ts'
 import { tellOfStep, tellOfUnsent } from './delivery-lines.ts'
 import { type ClientPolicy, policyFor } from './delivery-policy.ts'
 import { judge } from './judge.ts'
+import { type LogStanding, logStanding } from './log-standing.ts'
 import { commitOfStep, commitOfUnsent } from './outcome-events.ts'
 import type { Places } from './places.ts'
 
@@ -66,13 +66,23 @@ export class Courier {
       await this.#insist(() => this.#parts.work.putBack(work, work))
       return
     }
-    if (await this.#wasSettled(work, delivery, pass)) {
+    const known = await this.#knownToTheLog(work, delivery, pass)
+    if (known.kind !== 'nothing') {
       this.#circuits.unasked(pass)
-      await this.#insist(() => this.#parts.work.finish(work, clock.now()))
+      await this.#insist(() =>
+        known.kind === 'settled'
+          ? this.#parts.work.finish(work, clock.now())
+          : this.#parts.work.putBack(work, { dueAt: known.dueAt, body: toBody(known.delivery) }),
+      )
       return
     }
     const tried = await attempt(this.#parts, { id: work.id, delivery }, this.#hurry)
     if (this.#hurry.aborted) return // others take it over
+    if (tried.kind === 'shut') {
+      this.#circuits.unasked(pass)
+      await this.#insist(() => this.#parts.work.putBack(work, work))
+      return
+    }
     if (tried.kind !== 'tried') {
       this.#circuits.unasked(pass)
       await this.#record(commitOfUnsent(work.id, delivery, tried, provider.issuer))
@@ -94,9 +104,9 @@ export class Courier {
     tellOfStep(logger, work.id, next, tried.tookMs)
   }
 
-  async #wasSettled(work: Work, delivery: Delivery, pass: Pass): Promise<boolean> {
+  async #knownToTheLog(work: Work, delivery: Delivery, pass: Pass): Promise<LogStanding> {
     try {
-      return await this.#insist(() => alreadySettled(this.#parts.store, work, delivery))
+      return await this.#insist(() => logStanding(this.#parts.store, work, delivery))
     } catch (error) {
       this.#circuits.unasked(pass)
       throw error

@@ -1,5 +1,5 @@
 import type { Logger } from '../../../lib/index.ts'
-import type { Attempt } from './attempt.ts'
+import type { Unsent } from './attempt.ts'
 import type { Delivery, Step } from './delivery.ts'
 import { deliveryOf } from './rounds.ts'
 
@@ -29,7 +29,7 @@ export function tellOfUnsent(
   logger: Logger,
   id: string,
   { clientId, sessionUid }: Delivery,
-  { kind, why }: Exclude<Attempt, { kind: 'tried' }>,
+  { kind, why }: Unsent,
 ): void {
   const fields = { session: sessionUid, client_id: clientId, delivery: deliveryOf(id), why }
   if (kind === 'nobody') logger.warn(fields, `${clientId} cannot be told of a logout any more`)

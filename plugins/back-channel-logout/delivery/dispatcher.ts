@@ -10,12 +10,6 @@ import { Places } from './places.ts'
 import { laneOf, lanePrefix } from './planner.ts'
 import { FIRST_PLACES } from './slow-start.ts'
 
-/** What the dispatcher works with. */
-export interface DispatcherParts extends CourierParts {
-  /** Whether anything may be sent now. */
-  readonly isOn: () => boolean
-}
-
 /** The longest nap, in milliseconds: other processes plan too, and gates open. */
 const NAP_MS = 1_000
 
@@ -34,7 +28,7 @@ const SWEEP_MS = 3_600_000
  * and hands each to the courier.
  */
 export class Dispatcher {
-  readonly #parts: DispatcherParts
+  readonly #parts: CourierParts
   readonly #holder = randomBytes(9).toString('base64url')
   readonly #circuits = new Circuits()
   readonly #places = new Places()
@@ -49,7 +43,7 @@ export class Dispatcher {
   #stopped: Promise<void> | undefined
   #sweptAt = 0
 
-  constructor(parts: DispatcherParts) {
+  constructor(parts: CourierParts) {
     this.#parts = parts
     // Each delivery in flight listens: that is no leak.
     setMaxListeners(0, this.#stopping.signal, this.#hurry.signal)

@@ -1,7 +1,7 @@
 import type { Claim, NewCommit } from '../../../lib/index.ts'
 import { deadBy } from '../recording/found-by.ts'
 import { type Abandoned, roundOf, type SessionLogoutEvent, toEvent } from '../recording/session-logout-events.ts'
-import type { Attempt } from './attempt.ts'
+import type { Attempt, Unsent } from './attempt.ts'
 import type { Delivery, Step } from './delivery.ts'
 import { deliveryOf } from './rounds.ts'
 
@@ -69,12 +69,7 @@ function failureOf({
 }
 
 /** The commit that records that there is nobody to be told any more, or that the RP does not want to be. */
-export function commitOfUnsent(
-  id: string,
-  delivery: Delivery,
-  unsent: Exclude<Attempt, { kind: 'tried' }>,
-  issuer: string,
-): NewCommit {
+export function commitOfUnsent(id: string, delivery: Delivery, unsent: Unsent, issuer: string): NewCommit {
   const common = { ...named(id, delivery), attempts: delivery.attempts }
   return settling(
     id,
