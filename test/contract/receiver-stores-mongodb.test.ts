@@ -121,6 +121,8 @@ describe('the MongoDB stores of the receiver', () => {
       assert(reservation.outcome === 'reserved')
       await reservation.commit()
       assert.equal((await replayStore.reserve({ ...entry, now: NOW + 1e9 })).outcome, 'used')
+      const removeAt = (await replays.findOne({}))?.['removeAt'] as Date
+      assert.ok(removeAt.getTime() > (NOW + 1e9) * 1000, `removed ${removeAt.getTime()}`)
     })
   })
 

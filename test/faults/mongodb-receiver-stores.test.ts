@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { MongoClient, type MongoClientOptions } from 'mongodb'
+import { type Document, MongoClient, type MongoClientOptions } from 'mongodb'
 import { type LogoutAnswer, logoutRequestHandler } from '../../plugins/back-channel-logout-receiver/index.ts'
 import { MongoLoggedOutStore, MongoReplayStore } from '../../plugins/back-channel-logout-receiver/mongodb/index.ts'
 import { privateDatabase } from '../support/mongo-database.ts'
@@ -117,6 +117,28 @@ describe('an RP whose replay store is on a MongoDB in trouble', () => {
     }))
     assert.equal((await answerTo(await op.token())).status, 200)
     assert.equal(met.count, 1)
+  })
+
+  it('writes to the majority and its journal, and reads from the primary, whatever its client says', async () => {
+    await start({ w: 1, journal: false, readPreference: 'secondaryPreferred' })
+    const seen: Document[] = []
+    const spied = proxy.dropBefore({
+      command: ['update', 'delete', 'find'],
+      where: (request) => {
+        seen.push(request)
+        return false
+      },
+    })
+    const token = await op.token()
+    assert.equal((await answerTo(token)).status, 200)
+    assert.match((await answerTo(token)).body, /replayed/)
+    spied.cancel()
+    const writes = seen.filter(({ update }) => update !== undefined)
+    assert.equal(writes.length, 3)
+    for (const { writeConcern } of writes) assert.deepEqual(writeConcern, { w: 'majority', j: true })
+    const reads = seen.filter(({ find }) => find !== undefined)
+    assert.equal(reads.length, 1)
+    for (const { $readPreference } of reads) assert.notEqual($readPreference?.mode, 'secondaryPreferred')
   })
 
   it('answers 503 when the logout is done and cannot be written down, and 200 after it was done again', async () => {
