@@ -89,6 +89,15 @@ describe('back-channel logout on an event store that was used without it', () =>
     const [two = ''] = await now.rps['rp-two'].received(1)
     assert.deepEqual([decodeJwt(two)['sub'], 'sid' in decodeJwt(two)], ['alice', false])
   })
+
+  it('takes an RP’s own wish to log out for no login of it', async () => {
+    for (const id of RPS) await alice.authorize(id)
+    const now = await cutOver()
+    await alice.authorize('rp-one', { prompt: 'none' })
+    await alice.logout({ client_id: 'rp-two' })
+    const [two = ''] = await now.rps['rp-two'].received(1)
+    assert.ok(!('sid' in decodeJwt(two)))
+  })
 })
 
 /** A connection that was kept would lead the next request to an OP that is gone by then. */

@@ -141,7 +141,7 @@ class SpecialUseAddress extends Error {
   readonly code = 'SPECIAL_USE_ADDRESS'
   constructor(address: string) {
     super(
-      `${address} is an address of special use: RPs inside your own network must be allowed by client id (allowInternal)`,
+      `${address} is an address of special use: RPs inside your own network must be allowed by client id (allowInternal, or network.allow() at run time)`,
     )
   }
 }
