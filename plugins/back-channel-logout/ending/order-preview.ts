@@ -64,11 +64,8 @@ class Preview {
     })
     if (!ending) return NOTHING_YET
     const { session, grantIds } = ending
-    const { accountId, authorizations } = session.payload
-    for (const client of clientId === undefined ? Object.keys(authorizations ?? {}) : [clientId]) {
-      this.#told.add(JSON.stringify([accountId, client]))
-    }
     const logins = notedIn(session.note(NOTE)).filter((login) => clientId === undefined || login.clientId === clientId)
+    for (const login of logins) this.#told.add(JSON.stringify([session.payload['accountId'], login.clientId]))
     // Where all grants go they are counted when they are met.
     const grants = revokesLeftGrants({ target, reason }) ? 0 : grantIds.length
     return { sessions: 1, logins: logins.length, grants }

@@ -1,5 +1,6 @@
 import type { Commit, EventStore, GrantState, Host, SessionName } from '../../../lib/index.ts'
 import type { OidcProvider } from '../provider-internals.ts'
+import { accountStreams, clientStreams } from '../recording/found-by.ts'
 import { Registrar } from '../recording/registrar.ts'
 import { inParallel } from '../work/in-parallel.ts'
 import { isAway } from '../work/store-away.ts'
@@ -24,7 +25,7 @@ const PAGE = 256
 /** So many sessions are ended at a time: enough to share the commands of the store. */
 const AT_ONCE = 32
 
-/** So many sessions, and so many RPs of an account, are remembered: a session appears in the log once for each write. */
+/** So many sessions are remembered: a session appears in the log once for each write. */
 const REMEMBERED = 20_000
 
 /**
@@ -36,8 +37,6 @@ export class OrderRun {
   readonly #registrar = new Registrar()
   /** Sessions that were looked at. */
   readonly #looked = new Recent(REMEMBERED)
-  /** RPs that are told: of an account, by order. */
-  readonly #told = new Recent(REMEMBERED)
   readonly #page: number
 
   constructor(parts: OrderParts, page: number = PAGE) {
@@ -85,17 +84,13 @@ export class OrderRun {
   }
 
   async #endSession({ id, target, reason, actor }: Order, name: SessionName): Promise<void> {
-    const ended = await this.#parts.host.endings.end(name, {
+    await this.#parts.host.endings.end(name, {
       cause: { reason, actor, order: id },
       grants: grantsWithSession({ target, reason }),
       onlyIf: ({ payload }) => typeof payload['accountId'] === 'string',
       ...(target.kind === 'client' && { clientId: target.client_id }),
     })
     this.#looked.add(`${id} ${String(name)}`)
-    if (!ended) return
-    const { accountId, authorizations } = ended.session.payload
-    const clients = target.kind === 'client' ? [target.client_id] : Object.keys(authorizations ?? {})
-    for (const clientId of clients) this.#told.add(rpOf(id, String(accountId), clientId))
   }
 
   #grantsIn({ target }: Order, commit: Commit): GrantState[] {
@@ -108,17 +103,16 @@ export class OrderRun {
 
   async #revoke(order: Order, { id: grantId, accountId, clientId }: GrantState): Promise<void> {
     const { provider, isOn, host, development } = this.#parts
-    if (accountId === undefined || clientId === undefined) return
+    if (accountId === undefined || clientId === undefined || !(await host.endings.grant(grantId))) return
     const { id, reason, actor } = order
-    const tells = isOn() && !this.#told.has(rpOf(id, accountId, clientId))
+    const tells = isOn() && !(await wasTold(this.#store, order, accountId, clientId))
     const client = tells
       ? await this.#registrar.clientToTell({ provider, development, logger: host.logger }, clientId)
       : undefined
-    const revoked = await host.endings.revoke(grantId, { reason, actor, order: id }, [
+    await host.endings.revoke(grantId, { reason, actor, order: id }, [
       toOrderEvent(id, { type: 'termination.grant_revoked', client_id: clientId }),
       ...(client ? grantLogout(this.#store.keys, provider.issuer, order, { id: grantId, accountId, client }) : []),
     ])
-    if (revoked && client) this.#told.add(rpOf(id, accountId, clientId))
   }
 
   /** What the order's stream says that was not counted yet: also what a process did that died before it could say so. */
@@ -138,6 +132,25 @@ export class OrderRun {
   }
 }
 
-function rpOf(order: string, accountId: string, clientId: string): string {
-  return JSON.stringify([order, accountId, clientId])
+/** Whether the order has ended a login of the account at the client already: then the RP is told of that. */
+async function wasTold(
+  store: EventStore,
+  { id, position }: Order,
+  accountId: string,
+  clientId: string,
+): Promise<boolean> {
+  const [order, clients] = [orderStream(id), clientStreams(store.keys, clientId)]
+  for (const account of accountStreams(store.keys, accountId)) {
+    const since = await store.read(account, { from: position + 1 })
+    const told = since.some(({ events }) =>
+      events.some(
+        ({ type, also = [] }) =>
+          type === 'session_logout.terminated' &&
+          also.includes(order) &&
+          clients.some((client) => also.includes(client)),
+      ),
+    )
+    if (told) return true
+  }
+  return false
 }

@@ -1,0 +1,217 @@
+import assert from 'node:assert/strict'
+import fc from 'fast-check'
+import type Provider from 'oidc-provider'
+import { MemoryEventStore } from '../../adapters/memory/index.ts'
+import { type Commit, type Host, type Plugin, StoreUnavailableError } from '../../lib/index.ts'
+import { newOrder, type Order } from '../../plugins/back-channel-logout/ending/order.ts'
+import {
+  type OrderReason,
+  type OrderTarget,
+  orderStream,
+  type Tally,
+} from '../../plugins/back-channel-logout/ending/order-events.ts'
+import { previewOrder } from '../../plugins/back-channel-logout/ending/order-preview.ts'
+import { OrderRun } from '../../plugins/back-channel-logout/ending/order-run.ts'
+import { tallyOf } from '../../plugins/back-channel-logout/ending/tally.ts'
+import { backChannelLogout } from '../../plugins/back-channel-logout/index.ts'
+import type { OidcProvider } from '../../plugins/back-channel-logout/provider-internals.ts'
+import { type Op, startOp, testClient } from '../support/op.ts'
+
+const CLIENTS = ['a', 'b', 'c']
+const ACCOUNTS = ['alice', 'bob']
+
+/** A session of the log: whose it is, at which clients, how often it was written, whether it had ended before. */
+interface Given {
+  readonly account: string
+  readonly clients: readonly string[]
+  readonly saves: number
+  readonly ended: boolean
+}
+
+const given: fc.Arbitrary<Given> = fc.record({
+  account: fc.constantFrom(...ACCOUNTS),
+  clients: fc.uniqueArray(fc.constantFrom(...CLIENTS), { maxLength: 3 }),
+  saves: fc.integer({ min: 1, max: 3 }),
+  ended: fc.boolean(),
+})
+
+describe('a termination of many sessions', () => {
+  let store: MemoryEventStore
+  let op: Op
+  let host: Host
+
+  beforeEach(async () => {
+    store = new MemoryEventStore()
+    const caught: Host[] = []
+    const catcher: Plugin = { name: 'catcher', start: async (given) => void caught.push(given), stop: async () => {} }
+    const clients = CLIENTS.map((id) =>
+      testClient(id, id === 'c' ? {} : { backchannel_logout_uri: `https://${id}.example.com/logout` }),
+    )
+    op = await startOp(store, { plugins: [catcher, backChannelLogout({ network: nowhere })], clients })
+    host = caught[0] as Host
+  })
+
+  afterEach(async () => {
+    await op.stop()
+    await store.close()
+  })
+
+  it('ends each session once, whatever it is interrupted by, and counts exactly', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(given, { maxLength: 12 }),
+        fc.constantFrom<'account' | 'client' | 'all'>('account', 'client', 'all'),
+        fc.constantFrom<OrderReason>('admin', 'account_disabled'),
+        fc.array(fc.tuple(fc.integer({ min: 1, max: 6 }), fc.boolean()), { maxLength: 3 }),
+        async (sessions, kind, reason, crashes) => {
+          for (const session of sessions) await make(op.provider, session)
+          const alive = (await everySession()).filter(({ lives }) => lives).length
+          const order = await ordered(kind, kind === 'client' ? 'admin' : reason)
+          const expected = await previewOrder(parts(host), order)
+          const { tally, failed } = await carriedOut(order, crashes)
+          assert.deepEqual([tally, failed], [expected, 0])
+          assert.deepEqual(await previewOrder(parts(host), order), { sessions: 0, logins: 0, grants: 0 })
+          const left = (await everySession()).filter(({ lives }) => lives)
+          if (kind === 'all') assert.deepEqual([left.length, tally.sessions], [0, alive])
+          if (kind === 'account') assert.ok(left.every(({ account }) => account !== 'alice'))
+          if (kind === 'client') assert.ok(left.every(({ clients }) => !clients.includes('a')))
+          if (kind === 'client') assert.equal(left.length, alive, 'the sessions live on')
+          const ends = await store.read(orderStream(order.id))
+          assert.deepEqual(tallyOf(ends), tally, 'the log says the same')
+        },
+      ),
+      { numRuns: 40, seed: 20_261_124 },
+    )
+  })
+
+  it('goes on without a session that cannot be ended, and counts it', async () => {
+    await make(op.provider, { account: 'alice', clients: ['a'], saves: 1, ended: false })
+    await make(op.provider, { account: 'bob', clients: ['a'], saves: 1, ended: false })
+    const order = await ordered('all', 'admin')
+    const endings: Host['endings'] = {
+      ...boundTo(host.endings),
+      end: (name, wish) =>
+        host.endings.end(name, {
+          ...wish,
+          onlyIf(session) {
+            if (session.payload['accountId'] === 'alice') throw new TypeError('something is wrong with it')
+            return true
+          },
+        }),
+    }
+    const { tally, failed } = await carriedOut(order, [], { ...host, endings })
+    assert.deepEqual([tally.sessions, failed], [1, 1])
+  })
+
+  /** The order as it lies in the log. */
+  async function ordered(kind: OrderTarget['kind'], reason: OrderReason): Promise<Order> {
+    const id = `order-${await store.end()}`
+    const target: OrderTarget =
+      kind === 'account'
+        ? { kind, account: store.keys.seal('alice', orderStream(id)) }
+        : kind === 'client'
+          ? { kind, client_id: 'a' }
+          : { kind }
+    const event = { stream: orderStream(id), type: 'termination.ordered', data: {} }
+    const { position } = await store.append({ events: [event] })
+    return newOrder(id, position, { target, reason, actor: 'anna' })
+  }
+
+  /**
+   * Carries it out, page by page. At each crash, after so many ends of a process, the store is gone for it, which has
+   * stored the last one, or has not; then another process goes on from what was written down.
+   */
+  async function carriedOut(
+    begun: Order,
+    crashes: readonly (readonly [number, boolean])[],
+    from: Host = host,
+  ): Promise<{ tally: Tally; failed: number }> {
+    const left = [...crashes]
+    let order = begun
+    let completed = false
+    let { run, crashed } = processOf(from, left.shift())
+    while (!completed) {
+      try {
+        ;({ order, completed } = await run.further(order))
+      } catch (error) {
+        if (!crashed()) throw error
+        ;({ run, crashed } = processOf(from, left.shift()))
+      }
+    }
+    store.append = MemoryEventStore.prototype.append
+    return order
+  }
+
+  function processOf(
+    from: Host,
+    crash: readonly [number, boolean] | undefined,
+  ): { run: OrderRun; crashed: () => boolean } {
+    let appends = 0
+    let gone = false
+    const { append } = MemoryEventStore.prototype
+    store.append = async (commit) => {
+      if (gone) throw new StoreUnavailableError('this process has crashed')
+      appends += 1
+      gone = crash !== undefined && appends >= crash[0]
+      if (gone && !crash?.[1]) throw new StoreUnavailableError('before it was stored')
+      const appended = await append.call(store, commit)
+      if (gone) throw new StoreUnavailableError('after it was stored')
+      return appended
+    }
+    return { run: new OrderRun(parts(from), 4), crashed: () => gone }
+  }
+
+  async function everySession(): Promise<{ lives: boolean; account: string; clients: string[] }[]> {
+    const commits = await store.readAll({ after: 0, limit: 100_000 })
+    const names = new Set(commits.flatMap((commit: Commit) => host.endings.sessionsStoredBy(commit)).map(String))
+    return Promise.all(
+      [...names].map(async (name) => {
+        const standing = await host.endings.look(name.split(','))
+        const payload = standing && 'lives' in standing ? standing.lives.payload : {}
+        return {
+          lives: standing !== undefined && 'lives' in standing,
+          account: String(payload['accountId']),
+          clients: Object.keys(payload['authorizations'] ?? {}),
+        }
+      }),
+    )
+  }
+})
+
+const nowhere = {
+  post: async () => ({ kind: 'answered' as const, status: 200, body: '' }),
+  close: async () => {},
+}
+
+function parts(host: Host): ConstructorParameters<typeof OrderRun>[0] {
+  return { host, provider: host.provider as OidcProvider, development: false, isOn: () => true }
+}
+
+function boundTo(endings: Host['endings']): Host['endings'] {
+  return {
+    end: endings.end.bind(endings),
+    preview: endings.preview.bind(endings),
+    revoke: endings.revoke.bind(endings),
+    look: endings.look.bind(endings),
+    withSid: endings.withSid.bind(endings),
+    sessionsStoredBy: endings.sessionsStoredBy.bind(endings),
+    loggedInBy: endings.loggedInBy.bind(endings),
+    grantsStoredBy: endings.grantsStoredBy.bind(endings),
+    grant: endings.grant.bind(endings),
+  }
+}
+
+/** A session as the provider writes it, through its own models. */
+async function make({ Session, Grant }: Provider, { account, clients, saves, ended }: Given): Promise<void> {
+  const session = new Session()
+  session.loginAccount({ accountId: account })
+  for (const clientId of clients) {
+    const grant = new Grant({ accountId: account, clientId })
+    await grant.save()
+    session.ensureClientContainer(clientId)
+    session.authorizationFor(clientId).grantId = grant.jti
+    await session.save(3_600)
+  }
+  for (let save = 0; save < saves; save++) await session.save(3_600)
+  if (ended) await session.destroy()
+}
