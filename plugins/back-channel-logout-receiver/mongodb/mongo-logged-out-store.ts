@@ -15,7 +15,7 @@ interface LoggedOutDocument extends Expiring {
 }
 
 /**
- * A {@link LoggedOutStore} for an RP that runs as several processes: a logout that was answered with 200 is confirmed
+ * A `LoggedOutStore` for an RP that runs as several processes: a logout that was answered with 200 is confirmed
  * by a majority, and every process sees it with its next request. Each request of a logged-in user costs one `find` of
  * two ids on the primary.
  */

@@ -28,7 +28,7 @@ interface ReplayDocument extends Expiring {
 const ATTEMPTS = 3
 
 /**
- * A {@link LogoutTokenReplayStore} for an RP that runs as several processes.
+ * A `LogoutTokenReplayStore` for an RP that runs as several processes.
  *
  * A token is one document, whose `_id` is a digest of issuer and jti: of concurrent reservations the unique index lets
  * one pass. It counts until `until`, by the verifier's clock, whether MongoDB has removed it or not; MongoDB removes it

@@ -4,10 +4,8 @@ import type { LoggedOutStore } from './logged-out-store.ts'
 
 /** As much of a store of express-session as is used here. Its methods call back, as express-session demands. */
 export interface ExpressSessionStore {
-  // biome-ignore lint/suspicious/noExplicitAny: as express-session and its stores declare it
-  get(id: string, callback: (error: any, session?: any) => void): void
-  // biome-ignore lint/suspicious/noExplicitAny: as express-session and its stores declare it
-  set(id: string, session: any, callback?: (error?: any) => void): void
+  get(id: string, callback: (error: unknown, session?: unknown) => void): void
+  set(id: string, session: unknown, callback?: (error?: unknown) => void): void
 }
 
 /**
