@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { BackChannelLogout, Receipt } from '../../plugins/back-channel-logout/index.ts'
 import { LogoutScene } from '../support/logout-scene.ts'
-import { type Op, Person, testClient } from '../support/op.ts'
+import { Client, type Op, Person, testClient } from '../support/op.ts'
 import { ReverseProxy } from '../support/reverse-proxy.ts'
 import { type Answer, UserAgent } from '../support/user-agent.ts'
 import type { ForeignRp } from './foreign-rp.ts'
@@ -35,8 +35,9 @@ export class InteropScene {
       {
         others: [client, testClient(OTHER)],
         // What has expired ends at once.
-        configuration: { clockTolerance: 0 },
+        configuration: { clockTolerance: 0, features: { claimsParameter: { enabled: true } } },
         logout: {
+          singleSessionTermination: true,
           allowInternal: [rp.clientId],
           delivery: { retryDelaysMs: [10, 10, 10], jitter: 0, timeoutMs: 60_000 },
         },
@@ -110,6 +111,14 @@ export class Visitor {
   /** Logs in once more, although the RP still knows this browser. */
   async logInAgain(): Promise<void> {
     await this.#logInFrom(this.#scene.rp.login(this.#scene.op.issuer))
+  }
+
+  /** An ID token that the other client gets in this browser, with its session's id there. */
+  async idToken(): Promise<string> {
+    const claims = JSON.stringify({ id_token: { sid: null } })
+    const code = await this.atOp.authorize(OTHER, { login: this.login, claims })
+    const { body } = await new Client(this.#scene.op, testClient(OTHER)).exchange(String(code.get('code')))
+    return String(body['id_token'])
   }
 
   /** Logs out by the RP's own link, and answers the OP's question: from everywhere, or from this RP alone. */

@@ -72,6 +72,12 @@ export const WAYS_TO_END: readonly WayToEnd[] = [
     end: async (visitor) => (await visitor.session()).save(1),
   },
   {
+    how: 'by an ID token of it, from another browser',
+    reason: 'single_session',
+    whole: true,
+    end: async (visitor, scene) => scene.visitor().atOp.endSessionOf(await visitor.idToken()),
+  },
+  {
     how: 'by an operator',
     reason: 'admin',
     whole: true,

@@ -199,6 +199,14 @@ export class Person {
     return this.confirm(await this.endSession(more))
   }
 
+  /** Has a session ended that an ID token names, and that is not this browser's own. */
+  async endSessionOf(idToken: string): Promise<Answer> {
+    const page = await this.endSession({ id_token_hint: idToken })
+    const fields = page.text.matchAll(/<input type="hidden" name="([^"]+)" value="([^"]*)">/g)
+    const form = Object.fromEntries([...fields].map(([, name, value]) => [String(name), String(value)]))
+    return this.agent.post(field(page.text, /<form id="op.singleSessionForm" method="post" action="([^"]+)"/), form)
+  }
+
   #atOp(url: string): boolean {
     return url.startsWith(this.#op.issuer)
   }
