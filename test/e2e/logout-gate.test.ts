@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { MemoryEventStore } from '../../adapters/memory/index.ts'
+import { FakeClock } from '../support/fake-clock.ts'
 import { LogoutScene } from '../support/logout-scene.ts'
 import { Person } from '../support/op.ts'
 
@@ -60,6 +62,26 @@ describe('the gate of back-channel logout', () => {
     await set(true)
     await scene.rps.rp.received(1)
     assert.equal((await scene.receipt()).ends[0]?.relyingParties[0]?.state, 'confirmed')
+  })
+
+  it('shut for an hour, takes that hour out of the time to logout', async () => {
+    const clock = new FakeClock()
+    const timed = await LogoutScene.start({ rp: {} }, { store: new MemoryEventStore({ clock }) })
+    const { features } = timed.op.eventSourced
+    try {
+      const user = new Person(timed.op)
+      await user.authorize('rp')
+      await features.set('back_channel_logout', false, { level: 'system', actor: 'ann' })
+      await user.logout()
+      clock.jumpWall(3_600_000)
+      await features.reset('back_channel_logout', { level: 'system', actor: 'ann' })
+      const [end] = (await timed.receipt()).ends
+      assert.equal(end?.timeToLogoutMs, 0)
+      assert.equal(end.relyingParties[0]?.at, end.at + 3_600_000)
+      for await (const { ends } of timed.logout.history()) assert.equal(ends[0]?.timeToLogoutMs, 0)
+    } finally {
+      await timed.stop()
+    }
   })
 
   it('opened later, registers sessions that are older at their next write', async () => {
