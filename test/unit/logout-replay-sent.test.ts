@@ -95,19 +95,23 @@ describe('a delivery that is replayed', () => {
     assert.equal(scene.posts.length, 1)
   })
 
-  it('is sent although the process that recorded the dead letter died before it put the work away', async () => {
-    scene.client('rp', () => says(410))
-    const [uid = ''] = await scene.owe('rp')
+  /** A process sends, records what the RP said, and stands still from then on: its work stays in its hand. */
+  async function sendAndDie(): Promise<void> {
     const dead = new FakeClock()
     const work = scene.store.work('deliveries')
     const finish = work.finish.bind(work)
-    work.finish = () => new Promise(() => {}) // it hangs, as a database does, and the process with it
+    work.finish = () => new Promise(() => {})
     await scene.dispatcher({}, dead)
     await dead.advance(0)
-    assert.equal((await scene.entry(uid)).state, 'rejected')
     work.finish = finish
     assert.equal(await scene.open(), 1)
+  }
 
+  it('is sent although the process that recorded the dead letter died before it put the work away', async () => {
+    scene.client('rp', () => says(410))
+    const [uid = ''] = await scene.owe('rp')
+    await sendAndDie()
+    assert.equal((await scene.entry(uid)).state, 'rejected')
     scene.behave('rp', () => says(200))
     assert.equal(await replayAll(), 1)
     await scene.dispatcher()
@@ -117,6 +121,36 @@ describe('a delivery that is replayed', () => {
     assert.equal(await scene.open(), 0)
     assert.equal(scene.posts.length, 2)
     assert.equal((await scene.commits('sent')).length, 1)
+  })
+
+  it('is not sent by whoever takes over the work of the round before', async () => {
+    scene.client('rp', () => says(410))
+    const [uid = ''] = await scene.owe('rp')
+    await sendAndDie()
+    scene.behave('rp', () => says(503))
+    assert.equal(await replayAll(), 1)
+    await scene.dispatcher({ retryDelaysMs: [3_600_000] })
+    await scene.clock.advance(20_000)
+    assert.equal(await scene.open(), 1)
+    assert.equal(scene.posts.length, 2)
+    const { state, attempts, replays } = await scene.entry(uid)
+    assert.deepEqual({ state, attempts, replays }, { state: 'pending', attempts: 1, replays: 1 })
+  })
+
+  it('is not sent again where it was confirmed, and the process died before it put the work away', async () => {
+    scene.client('rp', () => says(410))
+    const [uid = ''] = await scene.owe('rp')
+    const first = await scene.dispatcher()
+    await scene.clock.advance(0)
+    await first.stop()
+    scene.behave('rp', () => says(200))
+    assert.equal(await replayAll(), 1)
+    await sendAndDie()
+    assert.equal((await scene.entry(uid)).state, 'confirmed')
+    await scene.dispatcher()
+    await scene.clock.advance(20_000)
+    assert.equal(await scene.open(), 0)
+    assert.equal(scene.posts.length, 2)
   })
 
   it('hears nothing of a process that was paused in the round before', async () => {
