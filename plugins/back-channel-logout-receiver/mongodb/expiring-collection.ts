@@ -14,8 +14,8 @@ export interface ExpiringCollectionOptions {
   readonly timeoutMs?: number
 }
 
-/** The latest date that there is. */
-const LAST_MS = 8.64e15
+/** The end of the year 9999: later dates are legal, and not everything that reads them takes them. */
+const LAST_MS = Date.UTC(9999, 11, 31)
 
 /** So far may the server's clock be ahead before it removes what still counts. */
 const CLOCK_MARGIN_SECONDS = 60 * 60
