@@ -4,9 +4,10 @@ import { guardedNetwork, type Network } from '../network/network.ts'
 import type { OidcProvider } from '../provider-internals.ts'
 import { roundOf } from '../recording/session-logout-events.ts'
 import { inTime } from '../work/in-time.ts'
+import { STOP_MS } from '../work/work-loop.ts'
 import { type Delivery, fromBody } from './delivery.ts'
 import { type DeliveryPolicy, longestTimeoutMs } from './delivery-policy.ts'
-import { Dispatcher, STOP_MS } from './dispatcher.ts'
+import { Dispatcher } from './dispatcher.ts'
 import { lanePrefix, PLANNER, plan } from './planner.ts'
 
 /** What deliveries are made and sent with. */

@@ -90,7 +90,7 @@ export class WorkLoop {
     this.wake()
     if (await inTime(this.#end(), clock, STOP_MS)) return
     this.#signs.fallSilent()
-    const left = { in_hand: this.#inHand.size }
+    const left = { in_flight: this.#inHand.size }
     logger.warn(
       left,
       `the ${called} in hand could not be ended in time, the store does not answer; others take them over`,
@@ -112,7 +112,7 @@ export class WorkLoop {
       this.#woken = false
       try {
         const claimed = await claim(this.#holder, this.#inHand)
-        if (this.stopping.aborted) return await this.#putBack(claimed)
+        if (this.stopping.aborted) return await putBackAll(this.#parts.work, claimed)
         for (const work of claimed) this.#begin(work)
         await this.#sweep()
         failing = false
@@ -134,11 +134,6 @@ export class WorkLoop {
     this.#inHand.set(carried, work)
   }
 
-  /** Others may believe this process to be gone by now, and would not look for what it holds. */
-  async #putBack(claimed: readonly Work[]): Promise<void> {
-    await Promise.all(claimed.map((work) => this.#parts.work.putBack(work, work)))
-  }
-
   async #nap(ms: number): Promise<void> {
     if (this.#woken) return
     this.#napping = new AbortController()
@@ -152,4 +147,12 @@ export class WorkLoop {
     this.#sweptAt = clock.monotonic()
     await work.sweep(clock.now() - KEPT_MS)
   }
+}
+
+/**
+ * Gives back what was claimed and not begun. To be done at once: others may believe this process to be gone by now, and
+ * would not look for what it holds.
+ */
+export async function putBackAll(table: WorkTable, claimed: readonly Work[]): Promise<void> {
+  await Promise.all(claimed.map((work) => table.putBack(work, work)))
 }
