@@ -125,11 +125,18 @@ describe('the logout token that an RP gets', () => {
     assert.equal(rp.tokens.length, before + 1)
   })
 
+  it('says when the session ended, however late it comes', async () => {
+    const { logoutToken } = await logout('RS256')
+    const [uid] = (await scene.ended()).slice(-1)
+    const [end] = (await scene.receiptOf(String(uid))).ends
+    assert.equal(decodeJwt(logoutToken)['toe'], Math.floor(Number(end?.at) / 1_000))
+  })
+
   it('has what section 2.4 wants and nothing that it forbids', async () => {
     const { logoutToken } = await logout('RS256')
     assert.equal(decodeProtectedHeader(logoutToken).typ, 'logout+jwt')
     const claims = decodeJwt(logoutToken)
-    const names = ['aud', 'events', 'exp', 'iat', 'iss', 'jti', 'sid', 'sub']
+    const names = ['aud', 'events', 'exp', 'iat', 'iss', 'jti', 'sid', 'sub', 'toe']
     assert.deepEqual(Object.keys(claims).sort(), names)
     assert.deepEqual(claims['events'], { 'http://schemas.openid.net/event/backchannel-logout': {} })
     assert.equal(Number(claims.exp) - Number(claims.iat), 120)

@@ -97,8 +97,8 @@ export async function attempt(
       const newer = { issuer: provider.issuer, clientId: client.clientId, accountId: subject, end: positionOfEnd(id) }
       if (await within(hasNewerLogin(store, newer), over.signal)) return { kind: 'superseded', why: 'newer_login' }
     }
-    const sid = delivery.withSid ? delivery.sid : undefined
-    const token = await within(makeLogoutToken(provider, client, subject, sid), over.signal)
+    const ended = { subject, sid: delivery.withSid ? delivery.sid : undefined, endedAt: delivery.endedAt }
+    const token = await within(makeLogoutToken(provider, client, ended), over.signal)
     if (!parts.isOn()) return { kind: 'shut' }
     const inside = parts.isInside(delivery.clientId)
     const answer = await parts.network.post(uri, { logout_token: token }, { inside, signal: over.signal })
