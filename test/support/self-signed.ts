@@ -3,11 +3,17 @@ import { generateKeyPairSync, sign } from 'node:crypto'
 const ECDSA_WITH_SHA256 = der(0x30, Buffer.from('06082a8648ce3d040302', 'hex'))
 const COMMON_NAME = Buffer.from('0603550403', 'hex')
 
-/** A key and a certificate that nobody has signed but the key itself, as PEM. Good for ten years around 2026. */
-export function selfSigned(commonName: string): { readonly key: string; readonly cert: string } {
+/**
+ * A key and a certificate that nobody has signed but the key itself, as PEM. Good for ten years around 2026 unless other
+ * years are given.
+ */
+export function selfSigned(
+  commonName: string,
+  [from, to]: readonly [number, number] = [2021, 2031],
+): { readonly key: string; readonly cert: string } {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const name = der(0x30, der(0x31, der(0x30, COMMON_NAME, der(0x0c, Buffer.from(commonName)))))
-  const validity = der(0x30, utcTime('210101000000Z'), utcTime('310101000000Z'))
+  const validity = der(0x30, newYear(from), newYear(to))
   const publicInfo = publicKey.export({ type: 'spki', format: 'der' })
   const serial = der(0x02, Buffer.from([1]))
   const toBeSigned = der(0x30, serial, ECDSA_WITH_SHA256, name, validity, name, publicInfo)
@@ -19,8 +25,9 @@ export function selfSigned(commonName: string): { readonly key: string; readonly
   }
 }
 
-function utcTime(time: string): Buffer {
-  return der(0x17, Buffer.from(time))
+/** As UTCTime, which has two digits for the year. */
+function newYear(year: number): Buffer {
+  return der(0x17, Buffer.from(`${String(year).slice(-2)}0101000000Z`))
 }
 
 /** One element of ASN.1's distinguished encoding. */

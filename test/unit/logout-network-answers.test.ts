@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
 import { createServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import type { Answer } from '../../plugins/back-channel-logout/delivery/judge.ts'
 import { guardedNetwork, type Network } from '../../plugins/back-channel-logout/network/network.ts'
@@ -69,8 +69,10 @@ describe('an RP', () => {
     assert.ok(answer.kind === 'answered' && answer.body.length === 4_096)
   })
 
-  it('that never ends its body has answered', async () => {
-    rp = await answering((response) => {
+  it('that never ends its body has answered, and is listened to no more', async () => {
+    let closed: Promise<unknown> | undefined
+    rp = await answering((response, { socket }) => {
+      closed = closing(socket)
       response.writeHead(200)
       const goOn = (): void => {
         while (!response.destroyed && response.write('y'.repeat(1_024)));
@@ -79,6 +81,7 @@ describe('an RP', () => {
       goOn()
     })
     assert.deepEqual(await post(rp.origin), { kind: 'answered', status: 200, body: 'y'.repeat(4_096) })
+    await closed
   })
 
   it('whose body comes too slowly has answered: its status counts', async () => {
@@ -117,6 +120,57 @@ describe('an RP', () => {
       socket.once('data', goOn)
     })
     await failed(post(rp.origin), /Headers Overflow/i)
+  })
+
+  it('that sends its headers one byte at a time has failed when the time is over', async () => {
+    const stop = new AbortController()
+    let sent = 0
+    let closed: Promise<unknown> | undefined
+    rp = await connecting((socket) => {
+      closed = closing(socket)
+      const bytes = `HTTP/1.1 200 OK\r\nx-slow: ${'s'.repeat(1_000)}`
+      socket.once('data', () => {
+        const timer = setInterval(() => {
+          socket.write(bytes.charAt(sent++))
+          if (sent === 30) stop.abort()
+        }, 5)
+        socket.once('close', () => clearInterval(timer))
+      })
+    })
+    await failed(post(rp.origin, stop.signal), /^no answer in time$/)
+    await closed
+  })
+
+  it('that sends its body one byte at a time has answered when the time is over: its status counts', async () => {
+    const stop = new AbortController()
+    let sent = 0
+    let closed: Promise<unknown> | undefined
+    rp = await answering((response, { socket }) => {
+      closed = closing(socket)
+      response.writeHead(200)
+      const timer = setInterval(() => {
+        response.write('z')
+        sent += 1
+        if (sent === 30) stop.abort()
+      }, 5)
+      socket.once('close', () => clearInterval(timer))
+    })
+    const answer = await post(rp.origin, stop.signal)
+    assert.ok(answer.kind === 'answered' && answer.status === 200, JSON.stringify(answer))
+    assert.ok(answer.body.length < 4_096 && /^z*$/.test(answer.body))
+    await closed
+  })
+
+  it('that sends its headers too slowly has failed, also where nobody watches the time', async () => {
+    rp = await connecting((socket) => {
+      socket.write('HTTP/1.1 200 OK\r\nx-slow: ')
+      const timer = setInterval(() => socket.write('s'), 20)
+      socket.once('close', () => clearInterval(timer))
+    })
+    const impatient = guardedNetwork({ timeoutMs: 500 })
+    const { signal } = new AbortController()
+    await failed(impatient.post(rp.origin, {}, { inside: true, signal }), /^UND_ERR_HEADERS_TIMEOUT/)
+    await impatient.close()
   })
 
   it('that does not answer in time has failed', async () => {
@@ -193,3 +247,8 @@ describe('an RP', () => {
     })
   }
 })
+
+/** Resolves when it is closed, however. */
+function closing(socket: Socket): Promise<void> {
+  return new Promise((resolve) => socket.once('close', () => resolve()))
+}

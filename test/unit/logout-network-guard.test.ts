@@ -35,13 +35,36 @@ describe('the guarded network', () => {
 
   for (const host of [
     '127.0.0.1',
+    '127.0.0.1.',
     '127.1',
+    '127.0.1',
     '2130706433',
     '0x7f.1',
+    '0x7f000001',
+    '0X7F.0.0.0x1',
+    '0177.0.0.1',
+    '017700000001',
+    '127.0.0.01',
+    '%31%32%37.0.0.1',
+    '\u2460\u2461\u2466.0.0.1',
+    '\uff11\uff12\uff17\u30020\u30020\u30021',
     '[::1]',
+    '[0:0:0:0:0:0:0:1]',
+    '[::127.0.0.1]',
     '[::ffff:127.0.0.1]',
+    '[::ffff:7f00:1]',
+    '[0:0:0:0:0:FFFF:127.0.0.1]',
+    '[::ffff:0:127.0.0.1]',
     '[64:ff9b::7f00:1]',
+    '[64:ff9b::127.0.0.1]',
+    '[64:ff9b:1::7f00:1]',
+    '[2002:7f00:1::]',
+    '[fe80::1]',
+    '[fd00:ec2::254]',
+    '169.254.169.254',
+    '0xa9fea9fe',
     '0.0.0.0',
+    '0',
     '[::]',
   ]) {
     it(`refuses the literal ${host} before it connects`, async () => {
@@ -71,11 +94,18 @@ describe('the guarded network', () => {
     await refused(`http://rp.example.com:${rp.port}/`, async () => [LOOPBACK, PUBLIC])
   })
 
-  it('refuses localhost, which the system resolves', async () => {
+  it('refuses localhost, which the system resolves, or does not', async () => {
     network = guardedNetwork({ timeoutMs: 5_000 })
-    const answer = await network.post(`http://localhost:${rp.port}/`, {}, { inside: false, signal: NEVER })
-    assert.ok(answer.kind === 'failed')
-    assert.match(answer.error, /^SPECIAL_USE_ADDRESS/)
+    const before = rp.connections
+    for (const host of ['localhost', 'LOCALHOST', 'localhost.', 'rp.localhost', 'rp.localhost.']) {
+      const answer = await network.post(`http://${host}:${rp.port}/`, {}, { inside: false, signal: NEVER })
+      assert.ok(answer.kind === 'failed')
+      assert.match(
+        answer.error,
+        host.toLowerCase() === 'localhost' ? /^SPECIAL_USE_ADDRESS/ : /^SPECIAL_USE_ADDRESS|^E[A-Z_]+: /,
+      )
+    }
+    assert.equal(rp.connections, before)
   })
 
   it('writes nothing to an address that was public when it was checked and is not when it is connected to', async () => {

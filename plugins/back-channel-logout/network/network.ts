@@ -30,18 +30,36 @@ const BODY_BYTES = 4_096
 export interface NetworkOptions {
   /** How long connecting may take, in milliseconds; and the headers, and each part of the body. */
   readonly timeoutMs: number
+  /** How long a connection that nobody uses is kept, in milliseconds, whatever the RP offers. Default: 4 s. */
+  readonly idleMs?: number
   readonly resolve?: Resolve
+  /** Which addresses are refused. Default: those of special use. Replaceable by tests. */
+  readonly isRefused?: (address: string) => boolean
 }
 
 /**
  * The network, guarded: an address of special use is refused in three places, a literal host before connecting, every
  * result of a look-up, and the address that the socket is really connected to, before anything is written. A look-up
  * check alone would let literals through, which are never looked up.
+ *
+ * A connection that is kept for the next request is one that has passed; its other end cannot change. Clients that may be
+ * inside have connections of their own, which no other client's request goes over.
  */
-export function guardedNetwork({ timeoutMs, resolve = resolveBySystem }: NetworkOptions): Network {
-  const limits = { ...LIMITS, headersTimeout: timeoutMs, bodyTimeout: timeoutMs }
-  const guarded = new Agent({ ...limits, connect: guardedConnector(timeoutMs, resolve) })
-  const open = new Agent({ ...limits, connect: { timeout: timeoutMs, lookup: lookupWith(resolve, () => true) } })
+export function guardedNetwork({
+  timeoutMs,
+  idleMs = IDLE_MS,
+  resolve = resolveBySystem,
+  isRefused = isSpecialUse,
+}: NetworkOptions): Network {
+  const limits = {
+    pipelining: 1,
+    headersTimeout: timeoutMs,
+    bodyTimeout: timeoutMs,
+    keepAliveTimeout: idleMs,
+    keepAliveMaxTimeout: idleMs,
+  }
+  const guarded = new Agent({ ...limits, connect: guardedConnector(timeoutMs, resolve, isRefused) })
+  const open = new Agent({ ...limits, connect: connectorWith(timeoutMs, resolve, () => false) })
   return {
     post: (url, form, { inside, signal }) => post(url, form, inside ? open : guarded, signal),
     async close() {
@@ -50,7 +68,7 @@ export function guardedNetwork({ timeoutMs, resolve = resolveBySystem }: Network
   }
 }
 
-const LIMITS = { pipelining: 1, keepAliveTimeout: 4_000 } as const
+const IDLE_MS = 4_000
 
 async function post(
   url: string,
@@ -91,11 +109,24 @@ async function readStart(body: AsyncIterable<Uint8Array> | null, signal: AbortSi
   return new TextDecoder().decode(Buffer.concat(chunks).subarray(0, BODY_BYTES))
 }
 
-function guardedConnector(timeout: number, resolve: Resolve): buildConnector.connector {
-  const connect = buildConnector({ timeout, lookup: lookupWith(resolve, (address) => !isSpecialUse(address)) })
+/** Certificates are checked whatever `NODE_TLS_REJECT_UNAUTHORIZED` says: a token names a user. */
+function connectorWith(
+  timeout: number,
+  resolve: Resolve,
+  isRefused: (address: string) => boolean,
+): buildConnector.connector {
+  return buildConnector({ timeout, lookup: lookupWith(resolve, isRefused), rejectUnauthorized: true })
+}
+
+function guardedConnector(
+  timeout: number,
+  resolve: Resolve,
+  isRefused: (address: string) => boolean,
+): buildConnector.connector {
+  const connect = connectorWith(timeout, resolve, isRefused)
   return (options, callback) => {
     const literal = literalAddress(options.hostname)
-    if (literal !== undefined && isSpecialUse(literal)) {
+    if (literal !== undefined && isRefused(literal)) {
       callback(new SpecialUseAddress(literal), null)
       return
     }
@@ -105,7 +136,7 @@ function guardedConnector(timeout: number, resolve: Resolve): buildConnector.con
         return
       }
       const address = socket.remoteAddress ?? ''
-      if (isSpecialUse(address)) {
+      if (isRefused(address)) {
         socket.destroy()
         callback(new SpecialUseAddress(address), null)
         return
@@ -116,11 +147,11 @@ function guardedConnector(timeout: number, resolve: Resolve): buildConnector.con
 }
 
 /** A look-up for sockets whose results must all pass: one bad address among good ones is somebody's trick. */
-function lookupWith(resolve: Resolve, allowed: (address: string) => boolean): LookupFunction {
+function lookupWith(resolve: Resolve, isRefused: (address: string) => boolean): LookupFunction {
   return (hostname, options, callback) => {
     resolve(hostname).then(
       (addresses) => {
-        const refused = addresses.find(({ address }) => !allowed(address))
+        const refused = addresses.find(({ address }) => isRefused(address))
         const [first] = addresses
         if (refused) callback(new SpecialUseAddress(refused.address), [])
         else if (!first) callback(new Error(`${hostname} has no address`), [])
