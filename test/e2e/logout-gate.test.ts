@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { MemoryEventStore } from '../../adapters/memory/index.ts'
+import type { Plugin } from '../../lib/index.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { LogoutScene } from '../support/logout-scene.ts'
-import { Person } from '../support/op.ts'
+import { Person, startOp } from '../support/op.ts'
 
 const DOCUMENTS = ['openid-configuration', 'oauth-authorization-server']
 const MEMBERS = ['backchannel_logout_supported', 'backchannel_logout_session_supported']
@@ -112,6 +113,30 @@ describe('the gate of back-channel logout', () => {
     } finally {
       await off.stop()
     }
+  })
+})
+
+describe('what operators have set', () => {
+  it('is read while an OP with plugins runs, and no more after a stop or a start that failed', async () => {
+    const clock = new FakeClock()
+    const store = new MemoryEventStore({ clock })
+    let fails = true
+    const plugin: Plugin = {
+      name: 'a plugin',
+      start: async () => {
+        if (fails) throw new Error('not now')
+      },
+      stop: async () => {},
+    }
+    const op = await startOp(store, { clock, plugins: [plugin], attach: false })
+    await assert.rejects(op.eventSourced.start(op.provider), /not now/)
+    assert.equal(clock.pending, 0)
+    fails = false
+    await op.eventSourced.start(op.provider)
+    assert.equal(clock.pending, 1)
+    await op.stop()
+    assert.equal(clock.pending, 0)
+    await store.close()
   })
 })
 
