@@ -4,6 +4,7 @@ import { REASONS } from '../../plugins/back-channel-logout/recording/session-log
 import { switchAccount } from '../support/account-switch.ts'
 import { LogoutScene } from '../support/logout-scene.ts'
 import { Client, Person } from '../support/op.ts'
+import type { RelyingParty } from '../support/rp.ts'
 
 /** What application code sees of a session; its types know less. */
 interface AppSession {
@@ -150,7 +151,7 @@ describe('a session ends by', () => {
         ],
       )
       for (const { clientId, sid } of told) {
-        const rp = scene.rps[clientId as 'all' | 'only']
+        const rp: RelyingParty = scene.rps[clientId as 'all' | 'only']
         const token = await rp.verify(String(rp.tokens[0]), scene.op.issuer)
         assert.deepEqual([rp.tokens.length, token.sub, token.sid], [1, 'alice', sid])
       }
