@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import type { Answer } from '../../plugins/back-channel-logout/delivery/judge.ts'
 import { DispatchScene, hangs, says } from '../support/dispatch-scene.ts'
 
 const RETRIES = { retryDelaysMs: [5_000, 30_000, 120_000] }
@@ -82,6 +83,40 @@ describe('the dispatcher', () => {
     assert.equal(scene.log.of(/refuses to be told/).length, 1)
   })
 
+  const FAILURES: readonly Answer[] = [
+    ...[100, 201, 301, 302, 303, 307, 308, 401, 403, 404, 405, 429, 500, 502, 503, 504].map((status) => says(status)),
+    { kind: 'failed', error: 'CERT_HAS_EXPIRED: certificate has expired' },
+    { kind: 'failed', error: 'ECONNREFUSED: connect ECONNREFUSED' },
+    { kind: 'failed', error: 'ENOTFOUND: getaddrinfo ENOTFOUND rp.example.com' },
+    { kind: 'failed', error: 'SPECIAL_USE_ADDRESS: 10.0.0.1 is an address of special use' },
+  ]
+  for (const answer of FAILURES) {
+    const what = answer.kind === 'failed' ? answer.error.split(':', 1)[0] : answer.status
+    it(`tries again after ${what}`, async () => {
+      scene.client('rp', () => answer)
+      const [uid = ''] = await scene.owe('rp')
+      await scene.dispatcher()
+      await scene.clock.advance(4_999)
+      assert.equal((await scene.entry(uid)).state, 'pending')
+      assert.equal(scene.posts.length, 1)
+      scene.behave('rp', () => says(200))
+      await scene.clock.advance(1)
+      const { state, attempts } = await scene.entry(uid)
+      assert.deepEqual([state, attempts], ['confirmed', 2])
+    })
+  }
+
+  for (const status of [200, 202, 204]) {
+    it(`takes ${status} for a confirmation`, async () => {
+      scene.client('rp', () => says(status))
+      const [uid = ''] = await scene.owe('rp')
+      await scene.dispatcher()
+      await scene.clock.advance(60_000)
+      assert.equal(scene.posts.length, 1)
+      assert.deepEqual([(await scene.entry(uid)).state, (await scene.entry(uid)).status], ['confirmed', status])
+    })
+  }
+
   it('never asks an RP again that answers 410', async () => {
     scene.client('rp', () => says(410))
     const [uid = ''] = await scene.owe('rp')
@@ -99,6 +134,41 @@ describe('the dispatcher', () => {
     assert.equal(scene.posts.length, 1)
     await scene.clock.advance(1)
     assert.equal(scene.posts.length, 2)
+  })
+
+  it('leaves it alone for an hour at most', async () => {
+    scene.client('rp', () => ({ kind: 'answered', status: 503, body: '', retryAfter: '86400' }))
+    await scene.owe('rp')
+    await scene.dispatcher()
+    await scene.clock.advance(3_599_999)
+    assert.equal(scene.posts.length, 1)
+    await scene.clock.advance(1)
+    assert.equal(scene.posts.length, 2)
+  })
+
+  it('tries eleven times within about 28 hours, each wait up to a fifth longer or shorter', async () => {
+    const DELAYS = [5, 30, 120, 600, 1_800, 3_600, 7_200, 14_400, 28_800, 43_200].map((seconds) => seconds * 1_000)
+    for (const random of [0, 0.5, 0.999_999]) {
+      const here = new DispatchScene()
+      here.random = () => random
+      here.client('rp', () => says(404))
+      const [uid = ''] = await here.owe('rp')
+      await here.dispatcher({ jitter: 0.2 })
+      await here.clock.advance(0)
+      for (let due = await dueAt(here, uid); due !== undefined; due = await dueAt(here, uid)) {
+        here.clock.jumpWall(due - 1_000 - here.clock.now())
+        await here.clock.advance(1_000)
+      }
+      const failures = (await here.commits('attempt_failed')).map(({ at, events }) => [at, events[0]?.data] as const)
+      assert.deepEqual(
+        failures.map(([at, data]) => Number(data?.['next_attempt_at']) - at),
+        DELAYS.map((delay) => Math.round(delay * (0.8 + 0.4 * random))),
+      )
+      assert.equal(here.posts.length, 11)
+      const { state, attempts } = await here.entry(uid)
+      assert.deepEqual([state, attempts], ['abandoned', 11])
+      await here.stop()
+    }
   })
 
   it('sends to where the client is now', async () => {
@@ -226,4 +296,9 @@ describe('the dispatcher', () => {
       await here.stop()
     }
   })
+
+  /** When the delivery is tried next; undefined once it is settled. */
+  async function dueAt(here: DispatchScene, uid: string): Promise<number | undefined> {
+    return (await here.entry(uid)).nextAttemptAt
+  }
 })
