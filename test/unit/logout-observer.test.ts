@@ -86,6 +86,27 @@ describe('the observer of sessions', () => {
     assert.deepEqual(loaded, ['third'])
   })
 
+  it('gives a login that it saw made while the feature was off the sid that its ID token has', async () => {
+    isOn = false
+    const made = await observer.sessionChanges({ uid: 'uid', after: session })
+    isOn = true
+    const { events } = await write(made.note)
+    assert.deepEqual(
+      events.map(({ data }) => [data['client_id'], data['session_required']]),
+      [['told', true]],
+    )
+  })
+
+  it('registers a login that a process without it has added to a session that it knows, and gives it no sid', async () => {
+    const empty = { ...session, authorizations: {} }
+    const { note } = await observer.sessionChanges({ uid: 'uid', after: empty })
+    const { events } = await write(note)
+    assert.deepEqual(
+      events.map(({ data }) => [data['client_id'], data['session_required']]),
+      [['told', false]],
+    )
+  })
+
   for (const error of [
     new StoreUnavailableError('away'),
     new StoreClosedError(),

@@ -11,7 +11,7 @@ import type {
 import { orderStream } from '../ending/order-events.ts'
 import type { OidcProvider } from '../provider-internals.ts'
 import { registeredBy, terminatedBy } from './found-by.ts'
-import { NOTE, type Noted, notedIn, noteOf } from './noted.ts'
+import { fromNote, isKnown, NOTE, type Note, type Noted, toNote } from './noted.ts'
 import { askingClient, reasonOfEnd, reasonOfRemoval } from './reason.ts'
 import { Registrar, registrationOf } from './registrar.ts'
 import { type Reason, type Terminated, toEvent } from './session-logout-events.ts'
@@ -41,14 +41,13 @@ export class BackChannelObserver implements SessionObserver {
   async sessionChanges(change: SessionChange): Promise<Observation> {
     const parts = this.#parts
     if (!parts) return { events: [] }
-    const noted = notedIn(change.note)
-    if (!change.after) return { events: this.#ended(parts, change, noted) }
-    const kept = noted.filter(({ clientId }) => authorizationOf(change.after, clientId) !== undefined)
-    const removed = this.#removed(parts, change, noted)
-    const isOn = parts.isOn()
-    const registered = isOn ? await this.#registered(parts, change, kept) : { events: [], noted: kept }
-    const note = noteOf(registered.noted, isOn)
-    return { events: [...removed, ...registered.events], note }
+    const note = fromNote(change.note)
+    if (!change.after) return { events: this.#ended(parts, change, note.logins) }
+    const removed = this.#removed(parts, change, note.logins)
+    const kept = note.logins.filter(({ clientId }) => authorizationOf(change.after, clientId) !== undefined)
+    if (!parts.isOn()) return { events: removed, note: toNote(unaskedNote(change, { ...note, logins: kept })) }
+    const { events, logins } = await this.#registered(parts, change, { ...note, logins: kept })
+    return { events: [...removed, ...events], note: toNote(lookedNote(change, logins)) }
   }
 
   #ended(parts: ObserverParts, change: SessionChange, noted: readonly Noted[]): NewEvent[] {
@@ -100,19 +99,23 @@ export class BackChannelObserver implements SessionObserver {
   async #registered(
     parts: ObserverParts,
     change: SessionChange,
-    noted: readonly Noted[],
-  ): Promise<{ events: NewEvent[]; noted: Noted[] }> {
+    note: Note,
+  ): Promise<{ events: NewEvent[]; logins: Noted[] }> {
     const { uid, after, request } = change
     const events: NewEvent[] = []
-    const now: Noted[] = [...noted]
-    if (!after || typeof after['accountId'] !== 'string') return { events, noted: now }
+    const logins: Noted[] = [...note.logins]
+    if (!after || typeof after['accountId'] !== 'string') return { events, logins }
     for (const [clientId, { sid }] of authorizationsOf(after)) {
       if (sid === undefined) continue // only started: nothing was issued, there is nothing to tell
-      const before = now.findLast((login) => login.clientId === clientId && login.sid === sid)
-      if (before?.withSid || this.#wasLookedAt(change, clientId, sid)) continue
+      const before = logins.findLast((login) => login.clientId === clientId && login.sid === sid)
+      // Once looked at, only the client's own requests, which have loaded it anyway, can change anything: else each write
+      // of a session would load all its clients.
+      const isOwn = request?.oidc?.client?.clientId === clientId
+      if (before?.withSid || ((before || note.looked.has(sid)) && !isOwn)) continue
       const client = await this.#registrar.clientToTell(parts, clientId, request?.oidc?.client)
       if (!client) continue
-      const withSid = !isFromBefore(change, clientId, sid) && (client.includeSid() || asksForSid(request, clientId))
+      const withSid =
+        !isFromBefore(change, note, clientId, sid) && (client.includeSid() || asksForSid(request, clientId))
       if (before && !(withSid && isIssuedTo(request, clientId))) continue
       events.push(
         toEvent(
@@ -121,28 +124,36 @@ export class BackChannelObserver implements SessionObserver {
           registeredBy(parts.keys, clientId, after['accountId']),
         ),
       )
-      now.splice(0, now.length, ...now.filter((login) => login !== before), { clientId, sid, withSid })
+      logins.splice(0, logins.length, ...logins.filter((login) => login !== before), { clientId, sid, withSid })
     }
-    return { events, noted: now }
+    return { events, logins }
   }
+}
 
-  /**
-   * Whether a former write, with the feature on, has looked at this login already: then only the client's own requests,
-   * which have loaded it anyway, can change anything. Else each write of a session would load all its clients.
-   */
-  #wasLookedAt({ before, note, request }: SessionChange, clientId: string, sid: string): boolean {
-    if (note?.['complete'] !== true || request?.oidc?.client?.clientId === clientId) return false
-    return before !== undefined && authorizationOf(before, clientId)?.sid === sid
+/** After a look at all logins. */
+function lookedNote({ after }: SessionChange, logins: readonly Noted[]): Note {
+  const registered = new Set(logins.map(({ sid }) => sid))
+  return { logins, looked: new Set(sidsOf(after).filter((sid) => !registered.has(sid))), unasked: new Set() }
+}
+
+/** With the feature off: what this write adds is to be looked at later. */
+function unaskedNote({ before, after }: SessionChange, { logins, looked, unasked }: Note): Note {
+  const [were, are] = [new Set(sidsOf(before)), sidsOf(after)]
+  const known = new Set(logins.map(({ sid }) => sid))
+  return {
+    logins,
+    looked: new Set(are.filter((sid) => looked.has(sid))),
+    unasked: new Set(are.filter((sid) => unasked.has(sid) || !(were.has(sid) || known.has(sid)))),
   }
 }
 
 /**
- * Whether the login is older than the plugin, and this request issues nothing for it: its ID tokens were made under
+ * Whether the login was made without the plugin, and this request issues nothing for it: its ID tokens were made under
  * another configuration, and nobody knows whether they had a sid. A logout token without one ends more sessions than it
  * has to; with a sid that the RP was never given it ends none.
  */
-function isFromBefore({ before, note, request }: SessionChange, clientId: string, sid: string): boolean {
-  return note === undefined && authorizationOf(before, clientId)?.sid === sid && !isIssuedTo(request, clientId)
+function isFromBefore({ before, request }: SessionChange, note: Note, clientId: string, sid: string): boolean {
+  return !isKnown(note, sid) && authorizationOf(before, clientId)?.sid === sid && !isIssuedTo(request, clientId)
 }
 
 /** Whether this request is the client's own and may issue it an ID token. */
@@ -160,6 +171,10 @@ function asksForSid(request: RequestContext | undefined, clientId: string): bool
 
 function accountOf({ accountId }: Payload): string | undefined {
   return typeof accountId === 'string' ? accountId : undefined
+}
+
+function sidsOf(payload: Payload | undefined): string[] {
+  return payload ? authorizationsOf(payload).flatMap(([, { sid }]) => sid ?? []) : []
 }
 
 function authorizationsOf({ authorizations }: Payload): [string, { readonly sid?: string }][] {
