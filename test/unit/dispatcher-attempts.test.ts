@@ -70,6 +70,21 @@ describe('the dispatcher', () => {
     assert.deepEqual(scene.timesOf('rp'), [0, 12_000])
   })
 
+  it('ends an attempt a moment later that its network does not end, and one that its network fails', async () => {
+    scene.client('deaf', () => new Promise(() => {}))
+    scene.client('broken', () => Promise.reject(new Error('the proxy is gone')))
+    const [deaf = ''] = await scene.owe('deaf')
+    const [broken = ''] = await scene.owe('broken')
+    const dispatcher = await scene.dispatcher()
+    await scene.clock.advance(0)
+    assert.equal((await scene.entry(broken)).why, 'the network failed: the proxy is gone')
+    await scene.clock.advance(11_000)
+    assert.equal((await scene.entry(deaf)).why, 'no answer in time')
+    const stopping = dispatcher.stop()
+    await scene.clock.advance(12_000)
+    await stopping
+  })
+
   it('asks an RP that answers 400 three times, at least one and ten minutes apart, then takes no for an answer', async () => {
     scene.client('rp', () => ({ kind: 'answered', status: 400, body: `no ${'\ud800'}${'x'.repeat(2_000)}` }))
     const [uid = ''] = await scene.owe('rp')

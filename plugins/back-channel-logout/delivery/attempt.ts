@@ -5,6 +5,7 @@ import type { Network } from '../network/network.ts'
 import type { OidcProvider } from '../provider-internals.ts'
 import { positionOfEnd } from '../recording/delivery-id.ts'
 import { type Abandoned, type Superseded, sessionLogoutStream } from '../recording/session-logout-events.ts'
+import { answerInTime } from './answer-in-time.ts'
 import type { Delivery } from './delivery.ts'
 import { type DeliveryPolicy, policyFor } from './delivery-policy.ts'
 import type { Answer } from './judge.ts'
@@ -100,8 +101,9 @@ export async function attempt(
     const ended = { subject, sid: delivery.withSid ? delivery.sid : undefined, endedAt: delivery.endedAt }
     const token = await within(makeLogoutToken(provider, client, ended), over.signal)
     if (!parts.isOn()) return { kind: 'shut' }
-    const inside = parts.isInside(delivery.clientId)
-    const answer = await parts.network.post(uri, { logout_token: token }, { inside, signal: over.signal })
+    const options = { inside: parts.isInside(delivery.clientId), signal: over.signal }
+    const post = (): Promise<Answer> => parts.network.post(uri, { logout_token: token }, options)
+    const answer = await answerInTime(post, over.signal, clock)
     return { kind: 'tried', answer, tookMs: clock.monotonic() - started, origin: new URL(uri).origin }
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error)
