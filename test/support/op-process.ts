@@ -2,16 +2,19 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import type { Commit } from '../../lib/index.ts'
-import type { Receipt } from '../../plugins/back-channel-logout/index.ts'
+import type { Receipt, TerminationReport } from '../../plugins/back-channel-logout/index.ts'
+import { type Guardian, startGuardian } from './guardian.ts'
 import type { KillPoint } from './kill-point.ts'
-import type { OpSetup, Question } from './op-program.ts'
+import type { Complaint, OpSetup, Question, TerminationWish } from './op-program.ts'
 
 const PROGRAM = fileURLToPath(new URL('op-program.ts', import.meta.url))
 const TYPES = new URL('types.mjs', import.meta.url).href
 
 interface Reply {
   readonly id: number
-  readonly answer: unknown
+  readonly answer?: unknown
+  /** Why there is no answer. */
+  readonly failed?: string
 }
 
 /** An OP in another process. */
@@ -19,8 +22,12 @@ export class OpProcess {
   readonly port: number
   /** Resolves when it is gone. */
   readonly died: Promise<void>
+  /** Errors that it met, in their order. */
+  readonly complaints: readonly Complaint[]
   readonly #child: ChildProcess
   #questions = 0
+  /** While it stands still it would not see that whoever started it is gone. */
+  #guardian: Guardian | undefined
 
   static async start(setup: OpSetup): Promise<OpProcess> {
     const child = fork(PROGRAM, [JSON.stringify(setup)], {
@@ -43,6 +50,12 @@ export class OpProcess {
     this.#child = child
     this.port = port
     this.died = once(child, 'exit').then(() => undefined)
+    const complaints: Complaint[] = []
+    this.complaints = complaints
+    child.on('message', ({ complaint }: { readonly complaint?: Complaint }) => {
+      if (complaint) complaints.push(complaint)
+    })
+    child.on('error', () => {}) // a message that it does not take any more: whoever asked hears of its death
   }
 
   get isAlive(): boolean {
@@ -64,6 +77,16 @@ export class OpProcess {
     return (await this.#ask({ receipt: sessionUid })) as Receipt
   }
 
+  /** The receipts of these sessions, as they stand. */
+  async receipts(sessionUids: readonly string[]): Promise<Receipt[]> {
+    return (await this.#ask({ receipts: sessionUids })) as Receipt[]
+  }
+
+  /** Ends sessions as an operator would. */
+  async terminate(wish: TerminationWish): Promise<TerminationReport> {
+    return (await this.#ask({ terminate: wish })) as TerminationReport
+  }
+
   /** The position that its log has reached. */
   async end(): Promise<number> {
     return (await this.#ask({ end: true })) as number
@@ -76,6 +99,24 @@ export class OpProcess {
   async kill(): Promise<void> {
     this.#child.kill('SIGKILL')
     await this.died
+    this.#guardian?.forget()
+    await this.#guardian?.dismiss()
+    this.#guardian = undefined
+  }
+
+  /** Stands still from now on, until it continues: to others it looks dead. */
+  standStill(): void {
+    if (this.#child.pid === undefined || !this.isAlive) return
+    this.#guardian ??= startGuardian()
+    this.#guardian.watch(this.#child.pid)
+    this.#child.kill('SIGSTOP')
+  }
+
+  async goOn(): Promise<void> {
+    this.#child.kill('SIGCONT')
+    this.#guardian?.forget()
+    await this.#guardian?.dismiss()
+    this.#guardian = undefined
   }
 
   #ask(question: Question): Promise<unknown> {
@@ -85,7 +126,8 @@ export class OpProcess {
       const hear = (reply: Reply): void => {
         if (reply.id !== id) return
         this.#child.off('message', hear)
-        resolve(reply.answer)
+        if (reply.failed === undefined) resolve(reply.answer)
+        else reject(new Error(reply.failed))
       }
       this.#child.on('message', hear)
       void this.died.then(() => reject(new Error('the process died before it answered')))

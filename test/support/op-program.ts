@@ -1,7 +1,13 @@
 // An OP in a process of its own, for tests that kill it: what it is comes as JSON in its first argument; what it is
 // asked comes by IPC. It never outlives whoever started it.
 import type { ClientMetadata } from 'oidc-provider'
-import { backChannelLogout, type Receipt } from '../../plugins/back-channel-logout/index.ts'
+import { type Logger, silent } from '../../lib/index.ts'
+import {
+  backChannelLogout,
+  type DeliveryOptions,
+  type Receipt,
+  type TerminationReport,
+} from '../../plugins/back-channel-logout/index.ts'
 import { guardedNetwork } from '../../plugins/back-channel-logout/network/network.ts'
 import { wholeLog } from '../contract/event-store/invariants.ts'
 import { type KillPoint, MortalNetwork, mortalStore } from './kill-point.ts'
@@ -18,7 +24,19 @@ export interface OpSetup {
   readonly jwks: { readonly keys: readonly object[] }
   /** How many times sooner leases run out. */
   readonly quicker: number
+  /** How deliveries are tried. Default: the plugin's. */
+  readonly delivery?: DeliveryOptions
 }
+
+/** An error that it met and told its logger of, or its provider's listeners. */
+export interface Complaint {
+  readonly message: string
+  readonly code?: string
+  readonly stack: string
+}
+
+/** Which sessions an operator ends: that of a browser, by its cookie; all of an account. */
+export type TerminationWish = { readonly cookie: string } | { readonly accountId: string }
 
 /** What it can be asked. */
 export type Question =
@@ -28,6 +46,10 @@ export type Question =
   | { readonly dieIfPosting: string }
   /** The receipt of a session's logout, once no delivery is left to do. */
   | { readonly receipt: string }
+  /** The receipts of these sessions, as they stand. */
+  | { readonly receipts: readonly string[] }
+  /** End sessions as an operator. */
+  | { readonly terminate: TerminationWish }
   /** The position that its log has reached. */
   | { readonly end: true }
   /** All of it. */
@@ -45,14 +67,21 @@ const logout = backChannelLogout({
   development: true,
   allowInternal: setup.clients.map(({ client_id }) => client_id),
   network,
+  ...(setup.delivery && { delivery: setup.delivery }),
 })
+const logger: Logger = {
+  ...silent,
+  error: (fields, message) => complain(message, (fields as { readonly err?: unknown }).err),
+}
 const op = await startOp(store, {
   plugins: [logout],
   clients: setup.clients,
   issuer: setup.issuer,
   clock: quickClock(setup.quicker),
+  logger,
   configuration: { jwks: setup.jwks as never },
 })
+op.provider.on('server_error', (_ctx, error) => complain('server_error', error))
 // A connection that was kept would lead the next request to a process that is dead by then.
 op.provider.use((ctx, next) => {
   ctx.set('Connection', 'close')
@@ -60,12 +89,18 @@ op.provider.use((ctx, next) => {
 })
 
 process.on('message', (message: { readonly id: number; readonly question: Question }) => {
-  void answer(message.question).then((answer) => process.send?.({ id: message.id, answer }))
+  const { id, question } = message
+  void answer(question).then(
+    (answer) => process.send?.({ id, answer }),
+    (error: unknown) => process.send?.({ id, failed: String(error) }),
+  )
 })
 process.send?.({ port: op.port })
 
 async function answer(question: Question): Promise<unknown> {
   if ('receipt' in question) return settled(question.receipt)
+  if ('receipts' in question) return Promise.all(question.receipts.map((uid) => logout.receipt(uid)))
+  if ('terminate' in question) return terminate(question.terminate)
   if ('end' in question) return store.end()
   if ('log' in question) return wholeLog(store)
   if ('arm' in question) armed = question.arm ?? undefined
@@ -81,4 +116,19 @@ async function settled(uid: string): Promise<Receipt> {
     if (receipt.ends.length > 0 && receipt.settled && open.size === 0) return receipt
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
+}
+
+async function terminate(wish: TerminationWish): Promise<TerminationReport> {
+  const actor = { actor: 'an operator' }
+  if ('accountId' in wish) return logout.terminateAccount(wish.accountId, actor)
+  const session = await op.provider.Session.find(wish.cookie)
+  if (!session) return { sessions: 0, logins: 0, grants: 0, failed: 0 }
+  return logout.terminateSession(session.uid, actor)
+}
+
+function complain(message: string, error: unknown): void {
+  if (!(error instanceof Error)) return // a dead letter, say: nothing went wrong in this process
+  const { code, stack = String(error) } = error as { readonly code?: string; readonly stack?: string }
+  const complaint: Complaint = { message, ...(code !== undefined && { code }), stack }
+  process.send?.({ complaint })
 }

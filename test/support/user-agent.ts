@@ -9,6 +9,12 @@ export interface Answer {
 /** What a browser does, without the looks: keeps cookies by host, follows redirects when asked to. */
 export class UserAgent {
   readonly #cookies = new Map<string, { name: string; value: string; path: string; host: string }>()
+  readonly #patienceMs: number | undefined
+
+  /** @param patienceMs - how long it waits for an answer, in milliseconds. Default: as long as it takes */
+  constructor(patienceMs?: number) {
+    this.#patienceMs = patienceMs
+  }
 
   async get(url: string, headers: Record<string, string> = {}): Promise<Answer> {
     return this.send('GET', url, undefined, headers)
@@ -30,6 +36,7 @@ export class UserAgent {
       redirect: 'manual',
       headers: { accept: 'text/html', ...this.#cookieHeader(url), ...headers },
       ...(body && { body }),
+      ...(this.#patienceMs !== undefined && { signal: AbortSignal.timeout(this.#patienceMs) }),
     })
     this.#keep(url, response.headers.getSetCookie())
     return { status: response.status, headers: response.headers, text: await response.text(), url }
@@ -61,7 +68,7 @@ export class UserAgent {
 
   /** Another tab of the same browser: the cookies as they are now. */
   clone(): UserAgent {
-    const clone = new UserAgent()
+    const clone = new UserAgent(this.#patienceMs)
     for (const [key, cookie] of this.#cookies) clone.#cookies.set(key, cookie)
     return clone
   }

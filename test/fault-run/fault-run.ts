@@ -1,0 +1,198 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { MongoClient } from 'mongodb'
+import { MongoEventStore } from '../../adapters/mongodb/index.ts'
+import type { EventStore } from '../../lib/index.ts'
+import { ephemeralKeys } from '../../lib/secrets/key-ring.ts'
+import { PLANNER } from '../../plugins/back-channel-logout/delivery/planner.ts'
+import type { DeliveryOptions, Receipt } from '../../plugins/back-channel-logout/index.ts'
+import { assertInvariants, wholeLog } from '../contract/event-store/invariants.ts'
+import { Front } from '../support/front.ts'
+import { type MongoServer, startServer } from '../support/mongo-server.ts'
+import { testSigningKey } from '../support/op.ts'
+import { seededRandom } from '../support/seeded-random.ts'
+import { Disturbances } from './disturbances.ts'
+import { type Figures, figuresOf } from './figures.ts'
+import { Logged } from './logged.ts'
+import { OpFleet } from './op-fleet.ts'
+import { People, type Visit } from './people.ts'
+import { ToldRps } from './told-rps.ts'
+import { violationsOf } from './verdict.ts'
+
+export interface FaultRunOptions {
+  readonly logouts: number
+  readonly processes: number
+  readonly seed: number
+  /** How long it is from one kill or stop to the next, on average, in milliseconds. */
+  readonly everyMs: number
+  /** So many people are at it at a time. */
+  readonly people: number
+  /** Called with what goes on. */
+  readonly tell: (line: string) => void
+}
+
+export interface FaultRunReport {
+  readonly figures: Figures
+  /** None of them: everybody was told. */
+  readonly violations: readonly string[]
+}
+
+/**
+ * Dead letters within seconds, so that a run ends; and an RP that hangs costs less than its 10 s. What the leases and the
+ * signs of life of processes take is as it is deployed.
+ */
+const DELIVERY: DeliveryOptions = {
+  retryDelaysMs: [250, 500, 1_000, 2_000, 3_000, 4_000],
+  timeoutMs: 3_000,
+  retryAfterMostMs: 2_000,
+  badRequestDelaysMs: [500, 500],
+  circuit: { failures: 5, openLeastMs: 50, openMostMs: 400 },
+  clients: {
+    'rp-7': { retryDelaysMs: [200, 400, 800], circuit: { failures: 5, openLeastMs: 20, openMostMs: 40 } },
+    'rp-8': { retryDelaysMs: [200, 400], timeoutMs: 400, circuit: { failures: 5, openLeastMs: 20, openMostMs: 40 } },
+  },
+}
+
+/** When nothing disturbs any more, everything is settled within so long, in milliseconds. */
+const SETTLED_WITHIN_MS = 240_000
+
+/**
+ * Processes of one OP on one MongoDB, people who log in and out, RPs of which a third is unwell; and meanwhile processes
+ * are killed and stopped, and the database is killed once. At the end the log, the RPs, the receipts and the people are
+ * heard, and have to agree.
+ */
+export async function faultRun(options: FaultRunOptions): Promise<FaultRunReport> {
+  const keys = ephemeralKeys()
+  const [server, front, key] = await Promise.all([startServer({ durable: true }), Front.start(), testSigningKey()])
+  const issuer = `http://127.0.0.1:${front.port}`
+  const rps = await ToldRps.start(issuer, key)
+  const client = new MongoClient(server.uri)
+  const store = await MongoEventStore.open(client.db('op'), { keys })
+  const setup = {
+    place: { kind: 'mongodb', uri: server.uri, name: 'op', keys },
+    issuer,
+    clients: rps.all.map(({ metadata }) => metadata),
+    jwks: { keys: [key] },
+    quicker: 1,
+    delivery: DELIVERY,
+  } as const
+  options.tell(`database: ${server.kind}; ${options.processes} processes are started`)
+  const fleet = await OpFleet.start(setup, front, options.processes)
+  try {
+    return await run(options, { issuer, rps, store, server, fleet })
+  } finally {
+    await fleet.stop()
+    await front.stop()
+    await rps.stop()
+    await store.close()
+    await client.close()
+    await server.stop()
+  }
+}
+
+interface Stage {
+  readonly issuer: string
+  readonly rps: ToldRps
+  readonly store: EventStore
+  readonly server: MongoServer
+  readonly fleet: OpFleet
+}
+
+async function run(options: FaultRunOptions, stage: Stage): Promise<FaultRunReport> {
+  const { rps, store, server, fleet, issuer } = stage
+  const { seed, everyMs, tell } = options
+  const began = performance.now()
+  const people = new People({ issuer, fleet, rps: rps.all, seed })
+  const disturbances = new Disturbances(fleet, server, { random: seededRandom(seed), everyMs })
+  const visits = await visit(people, disturbances, options)
+  await disturbances.end()
+  const visited = performance.now()
+  tell('no more kills; waiting until every delivery is settled')
+  const open = await settled(store, tell)
+  const commits = await wholeLog(store)
+  assertInvariants(commits, { dense: false })
+  const logged = new Logged(commits, store.keys)
+  const receipts = await receiptsOf(fleet, new Set(logged.ends.map(({ uid }) => uid)))
+  const evidence = { visits, logged, received: rps.received, receipts }
+  const { kills, stops, longStops, databaseRestarts } = disturbances.done
+  await fleet.stop()
+  return {
+    figures: {
+      seed,
+      processes: options.processes,
+      'processes killed (SIGKILL) and started again': kills,
+      'processes stopped (SIGSTOP) and continued': stops,
+      '  for longer than their leases': longStops,
+      'database killed (SIGKILL) and started again': databaseRestarts,
+      ...figuresOf(evidence),
+      'steps that people repeated': [...people.repeated.values()].reduce((sum, times) => sum + times, 0),
+      ...Object.fromEntries([...people.repeated].map(([trouble, times]) => [`  ${trouble}`, times])),
+      'commits in the log': commits.length,
+      'duration, with people': `${Math.round((visited - began) / 1000)} s`,
+      'duration, until all was settled': `${Math.round((performance.now() - visited) / 1000)} s`,
+    },
+    violations: [
+      ...(open > 0 ? [`${open} deliveries were still open after ${SETTLED_WITHIN_MS / 1000} s`] : []),
+      ...violationsOf(evidence),
+      ...rps.refused.map((refused) => `a bad token: ${refused}`),
+      ...people.gaveUp.map((who) => `gave up: ${who}`),
+      ...unforeseen(fleet),
+    ],
+  }
+}
+
+/** People come until enough have logged out; in the middle of it the database is killed. */
+async function visit(
+  people: People,
+  disturbances: Disturbances,
+  { logouts, people: atATime, tell }: FaultRunOptions,
+): Promise<Visit[]> {
+  const visits: Visit[] = []
+  let number = 0
+  let acknowledged = 0
+  let restarting: Promise<void> | undefined
+  const come = async (): Promise<void> => {
+    while (acknowledged < logouts) {
+      const visited = await people.visit(number++)
+      visits.push(visited)
+      if (!visited.acknowledged) continue
+      acknowledged += 1
+      if (acknowledged >= logouts / 2) restarting ??= disturbances.restartDatabase()
+      if (acknowledged % 100 === 0) tell(`${acknowledged} logouts; ${JSON.stringify(disturbances.done)}`)
+    }
+  }
+  await Promise.all(Array.from({ length: atATime }, come))
+  await restarting
+  return visits
+}
+
+/** Waits until the planner has read everything and nothing is left to do. Returns how many deliveries are open. */
+async function settled(store: EventStore, tell: (line: string) => void): Promise<number> {
+  const until = performance.now() + SETTLED_WITHIN_MS
+  for (let looks = 1; ; looks++) {
+    const end = await store.end()
+    const planned = (await store.consumers.get(PLANNER))?.position ?? 0
+    const lanes = await store.work('deliveries').openByLane()
+    const open = [...lanes.values()].reduce((sum, count) => sum + count, 0)
+    if (open === 0 && planned >= end) return 0
+    if (performance.now() > until) return Math.max(1, open)
+    if (looks % 20 === 0)
+      tell(`open: ${[...lanes].map(([lane, count]) => `${lane.split(' ')[1]} ${count}`).join(', ')}`)
+    await sleep(500)
+  }
+}
+
+async function receiptsOf(fleet: OpFleet, uids: ReadonlySet<string>): Promise<Receipt[]> {
+  const receipts: Receipt[] = []
+  const left = [...uids]
+  while (left.length > 0) receipts.push(...(await fleet.receipts(left.splice(0, 100))))
+  return receipts
+}
+
+/** Errors that a database which goes away explains. */
+const EXPLAINED: ReadonlySet<string | undefined> = new Set(['STORE_UNAVAILABLE', 'OUTCOME_UNKNOWN'])
+
+function unforeseen({ complaints }: OpFleet): string[] {
+  return complaints
+    .filter(({ code }) => !EXPLAINED.has(code))
+    .map(({ message, code, stack }) => `a process met an error: ${message}: ${code ?? ''} ${stack}`)
+}

@@ -1,0 +1,90 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import type { News, Question, ScaleSetup, Terminated } from './scale-program.ts'
+import type { Tallied } from './tally.ts'
+
+const PROGRAM = fileURLToPath(new URL('scale-program.ts', import.meta.url))
+const TYPES = new URL('../support/types.mjs', import.meta.url).href
+
+interface Message {
+  readonly news?: News
+  readonly id?: number
+  readonly answer?: unknown
+  readonly failed?: string
+}
+
+/** The OP of a scale run, in another process. */
+export class ScaleProcess {
+  readonly #child: ChildProcess
+  /** Rejects when it is gone, and says how. */
+  readonly #ended: Promise<never>
+  #questions = 0
+
+  /** @param hear - called with what it tells without being asked */
+  static async start(setup: ScaleSetup, hear: (news: News) => void): Promise<ScaleProcess> {
+    const child = fork(PROGRAM, [JSON.stringify(setup)], {
+      execArgv: ['--import', TYPES, '--enable-source-maps', '--expose-gc'],
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    })
+    child.on('message', ({ news }: Message) => {
+      if (news) hear(news)
+    })
+    let complaints = ''
+    child.stderr?.on('data', (chunk: Buffer) => {
+      complaints += chunk.toString()
+    })
+    const ended = once(child, 'exit').then(([code, signal]): never => {
+      throw new Error(`the OP's process ended with ${signal ?? code}:\n${complaints}`)
+    })
+    await Promise.race([once(child, 'message'), ended])
+    ended.catch(() => {}) // whoever waits for an answer hears of it
+    return new ScaleProcess(child, ended)
+  }
+
+  private constructor(child: ChildProcess, ended: Promise<never>) {
+    this.#child = child
+    this.#ended = ended
+  }
+
+  async make(count: number): Promise<void> {
+    await this.#ask({ make: count })
+  }
+
+  async terminateAll(): Promise<Terminated> {
+    return (await this.#ask({ terminateAll: true })) as Terminated
+  }
+
+  async awaitTermination(): Promise<Terminated> {
+    return (await this.#ask({ awaitTermination: true })) as Terminated
+  }
+
+  async tally(): Promise<Tallied> {
+    return (await this.#ask({ tally: true })) as Tallied
+  }
+
+  async open(): Promise<Readonly<Record<string, number>>> {
+    return (await this.#ask({ open: true })) as Record<string, number>
+  }
+
+  async kill(): Promise<void> {
+    this.#child.kill('SIGKILL')
+    await this.#ended.catch(() => {})
+  }
+
+  #ask(question: Question): Promise<unknown> {
+    this.#questions += 1
+    const id = this.#questions
+    return new Promise((resolve, reject) => {
+      const hear = (message: Message): void => {
+        if (message.id !== id) return
+        this.#child.off('message', hear)
+        if (message.failed === undefined) resolve(message.answer)
+        else reject(new Error(message.failed))
+      }
+      this.#child.on('message', hear)
+      this.#ended.catch(reject)
+      this.#child.send({ id, question })
+    })
+  }
+}
