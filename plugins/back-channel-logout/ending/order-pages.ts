@@ -1,6 +1,6 @@
 import type { Commit, EventStore } from '../../../lib/index.ts'
-import { type Order, revokesLeftGrants } from './order.ts'
-import { orderStream } from './order-events.ts'
+import { accountStreams } from '../recording/found-by.ts'
+import { accountOf, type Order, revokesLeftGrants } from './order.ts'
 
 /** A page of the log in which sessions and grants of an order may be found. */
 export interface OrderPage {
@@ -15,7 +15,10 @@ export interface OrderPage {
  */
 export async function orderPage(store: EventStore, order: Order, most: number): Promise<OrderPage> {
   const { position, after, stream } = order
-  const name = order.target.kind === 'account' ? accountStreams(store, order)[stream] : undefined
+  const names = streamsOf(store, order)
+  const name = names?.[stream]
+  // A process that has fewer hashing keys carries it on: there is nothing more that it could find.
+  if (names && name === undefined) return { commits: [], next: nextPass(store, order) }
   const found =
     name === undefined
       ? await store.readAll({ after, limit: most })
@@ -26,15 +29,21 @@ export async function orderPage(store: EventStore, order: Order, most: number): 
   return { commits, next: more ? { ...placeOf(order), after: last.position } : nextPass(store, order) }
 }
 
-/** The account's streams: one for each hashing key. */
-function accountStreams(store: EventStore, { id, target }: Order): readonly string[] {
-  if (target.kind !== 'account') return []
-  return store.keys.streams('account', String(store.keys.open(target.account, orderStream(id))))
+/** Whether the order has met a commit already: while hashing keys rotate it is in several of the account's streams. */
+export function wasMet(store: EventStore, order: Order, { events }: Commit): boolean {
+  const before = streamsOf(store, order)?.slice(0, order.stream) ?? []
+  return before.some((name) => events.some((event) => event.stream === name || event.also?.includes(name)))
+}
+
+/** The account's streams: one for each hashing key. Undefined: it is the whole log that is read. */
+function streamsOf(store: EventStore, order: Order): readonly string[] | undefined {
+  const account = accountOf(store.keys, order)
+  return account === undefined ? undefined : accountStreams(store.keys, account)
 }
 
 function nextPass(store: EventStore, order: Order): OrderPage['next'] {
   const { pass, stream } = order
-  if (stream + 1 < accountStreams(store, order).length) return { pass, stream: stream + 1, after: 0 }
+  if (stream + 1 < (streamsOf(store, order)?.length ?? 0)) return { pass, stream: stream + 1, after: 0 }
   return pass === 'sessions' && revokesLeftGrants(order) ? { pass: 'grants', stream: 0, after: 0 } : undefined
 }
 

@@ -2,9 +2,9 @@ import type { Commit, GrantState, SessionName } from '../../../lib/index.ts'
 import { NOTE, notedIn } from '../recording/noted.ts'
 import { Registrar } from '../recording/registrar.ts'
 import { inParallel } from '../work/in-parallel.ts'
-import { grantsWithSession, type Order, revokesLeftGrants } from './order.ts'
+import { grantsWithSession, isMeant, type Order, revokesLeftGrants } from './order.ts'
 import { NOTHING_YET, type Tally } from './order-events.ts'
-import { orderPage } from './order-pages.ts'
+import { orderPage, wasMet } from './order-pages.ts'
 import type { OrderParts } from './order-run.ts'
 import { Recent } from './recent.ts'
 import { plus } from './tally.ts'
@@ -22,7 +22,9 @@ export async function previewOrder(parts: OrderParts, order: Order): Promise<Tal
   let at: Order | undefined = order
   while (at) {
     const { commits, next } = await orderPage(parts.host.store, at, PAGE)
-    tally = plus(tally, await preview.page(at, commits))
+    const order = at
+    const first = commits.filter((commit) => !wasMet(parts.host.store, order, commit))
+    tally = plus(tally, await preview.page(order, first))
     at = next && { ...at, ...next }
   }
   return tally
@@ -54,12 +56,14 @@ class Preview {
   }
 
   /** Counts where its newest state is met: a session appears in the log once for each write. */
-  async #session({ target, reason, actor }: Order, name: SessionName, commit: string): Promise<Tally> {
+  async #session(order: Order, name: SessionName, commit: string): Promise<Tally> {
+    const { target, reason, actor } = order
+    const { endings, store } = this.#parts.host
     const clientId = target.kind === 'client' ? target.client_id : undefined
-    const ending = await this.#parts.host.endings.preview(name, {
+    const ending = await endings.preview(name, {
       cause: { reason, actor },
       grants: grantsWithSession({ target, reason }),
-      onlyIf: (session) => session.commit === commit && typeof session.payload['accountId'] === 'string',
+      onlyIf: (session) => session.commit === commit && isMeant(store.keys, order, session.payload['accountId']),
       ...(clientId !== undefined && { clientId }),
     })
     if (!ending) return NOTHING_YET
@@ -71,9 +75,10 @@ class Preview {
     return { sessions: 1, logins: logins.length, grants }
   }
 
-  async #grant({ target }: Order, { id, accountId, clientId, exp, commit }: GrantState): Promise<Tally> {
+  async #grant(order: Order, { id, accountId, clientId, exp, commit }: GrantState): Promise<Tally> {
     const { host, provider, development, isOn } = this.#parts
-    if (accountId === undefined || clientId === undefined) return NOTHING_YET
+    const { target } = order
+    if (clientId === undefined || !isMeant(host.store.keys, order, accountId)) return NOTHING_YET
     if (target.kind === 'client' && target.client_id !== clientId) return NOTHING_YET
     if (exp !== undefined && exp < host.clock.now() / 1000) return NOTHING_YET
     if ((await host.endings.grant(id))?.commit !== commit) return NOTHING_YET

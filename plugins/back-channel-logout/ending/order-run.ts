@@ -5,7 +5,7 @@ import { Registrar } from '../recording/registrar.ts'
 import { inParallel } from '../work/in-parallel.ts'
 import { isAway } from '../work/store-away.ts'
 import { grantLogout } from './grant-logout.ts'
-import { grantsWithSession, type Order } from './order.ts'
+import { grantsWithSession, isMeant, type Order } from './order.ts'
 import { orderStream, type Tally, toOrderEvent } from './order-events.ts'
 import { orderPage } from './order-pages.ts'
 import { Recent } from './recent.ts'
@@ -83,19 +83,22 @@ export class OrderRun {
     return [...names].filter(([key]) => !this.#looked.has(key)).map(([, name]) => name)
   }
 
-  async #endSession({ id, target, reason, actor }: Order, name: SessionName): Promise<void> {
+  async #endSession(order: Order, name: SessionName): Promise<void> {
+    const { id, target, reason, actor } = order
     await this.#parts.host.endings.end(name, {
       cause: { reason, actor, order: id },
       grants: grantsWithSession({ target, reason }),
-      onlyIf: ({ payload }) => typeof payload['accountId'] === 'string',
+      onlyIf: ({ payload }) => isMeant(this.#store.keys, order, payload['accountId']),
       ...(target.kind === 'client' && { clientId: target.client_id }),
     })
     this.#looked.add(`${id} ${String(name)}`)
   }
 
-  #grantsIn({ target }: Order, commit: Commit): GrantState[] {
+  #grantsIn(order: Order, commit: Commit): GrantState[] {
     const now = this.#parts.host.clock.now() / 1000
-    return this.#parts.host.endings.grantsStoredBy(commit).filter(({ exp, clientId }) => {
+    const { target } = order
+    return this.#parts.host.endings.grantsStoredBy(commit).filter(({ exp, accountId, clientId }) => {
+      if (!isMeant(this.#store.keys, order, accountId)) return false
       if (exp !== undefined && exp < now) return false
       return target.kind !== 'client' || target.client_id === clientId
     })

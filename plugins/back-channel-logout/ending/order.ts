@@ -1,5 +1,5 @@
-import type { JsonObject } from '../../../lib/index.ts'
-import { NOTHING_YET, type OrderReason, type OrderTarget, type Tally } from './order-events.ts'
+import type { JsonObject, KeyRing } from '../../../lib/index.ts'
+import { NOTHING_YET, type OrderReason, type OrderTarget, orderStream, type Tally } from './order-events.ts'
 
 /** An order as it lies in the work table: what is to end, and how far that got. */
 export interface Order {
@@ -30,6 +30,16 @@ export function newOrder(
 ): Order {
   const start = { pass: 'sessions' as const, stream: 0, after: 0, tally: NOTHING_YET, failed: 0, counted: position }
   return { kind: 'order', id, target, reason, actor, position, ...start }
+}
+
+/** The account whose sessions are to end. Undefined: the order is not about one. */
+export function accountOf(keys: KeyRing, { id, target }: Pick<Order, 'id' | 'target'>): string | undefined {
+  return target.kind === 'account' ? String(keys.open(target.account, orderStream(id))) : undefined
+}
+
+/** Whether what is somebody's is meant: wherever in the log it was found, and whosever it was before. */
+export function isMeant(keys: KeyRing, order: Pick<Order, 'id' | 'target'>, accountId: unknown): accountId is string {
+  return typeof accountId === 'string' && accountId === (accountOf(keys, order) ?? accountId)
 }
 
 /** Which grants go with a session. Those of offline access outlive a logout, but not the account, nor its password. */

@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict'
+import type Provider from 'oidc-provider'
+import { MemoryEventStore } from '../../adapters/memory/index.ts'
+import type { Host, Keys, Plugin } from '../../lib/index.ts'
+import { KeyRing } from '../../lib/secrets/key-ring.ts'
+import { newOrder, type Order } from '../../plugins/back-channel-logout/ending/order.ts'
+import {
+  type OrderReason,
+  type OrderTarget,
+  orderStream,
+  type Tally,
+} from '../../plugins/back-channel-logout/ending/order-events.ts'
+import { previewOrder } from '../../plugins/back-channel-logout/ending/order-preview.ts'
+import { OrderRun } from '../../plugins/back-channel-logout/ending/order-run.ts'
+import { backChannelLogout } from '../../plugins/back-channel-logout/index.ts'
+import type { OidcProvider } from '../../plugins/back-channel-logout/provider-internals.ts'
+import { type Op, startOp, testClient } from '../support/op.ts'
+
+type SessionOf = InstanceType<Provider['Session']>
+
+describe('a termination while keys rotate', () => {
+  let store: MemoryEventStore
+  let op: Op
+  let host: Host
+
+  beforeEach(async () => {
+    store = new MemoryEventStore({ keys: keys(['s1'], ['h1']) })
+    const caught: Host[] = []
+    const catcher: Plugin = { name: 'catcher', start: async (given) => void caught.push(given), stop: async () => {} }
+    const network = { post: async () => ({ kind: 'answered' as const, status: 200, body: '' }), close: async () => {} }
+    const clients = [testClient('rp', { backchannel_logout_uri: 'https://rp.example.com/logout' })]
+    op = await startOp(store, { plugins: [catcher, backChannelLogout({ network })], clients })
+    host = caught[0] as Host
+  })
+
+  afterEach(async () => {
+    await op.stop()
+    await store.close()
+  })
+
+  it('of an account ends nobody else’s sessions, though the hashing key is gone whose stream it was reading', async () => {
+    const [alice, bob] = [await login('alice'), await login('bob')]
+    const order = { ...(await ordered('account')), stream: 1, after: 0 }
+    assert.deepEqual(await carriedOut(order), { sessions: 0, logins: 0, grants: 0, failed: 0 })
+    assert.deepEqual([await lives(alice), await lives(bob)], [true, true])
+  })
+
+  it('of an account ends no session that is another’s by now', async () => {
+    const session = await login('alice')
+    session.accountId = 'bob'
+    await session.save(3_600)
+    const order = await ordered('account')
+    assert.equal((await previewOrder(parts(), order)).sessions, 0)
+    assert.equal((await carriedOut(order)).sessions, 0)
+    assert.equal(await lives(session), true)
+  })
+
+  for (const reason of ['admin', 'account_disabled'] as const) {
+    it(`of an account counts each session and grant once, in a dry run too (${reason})`, async () => {
+      await login('alice')
+      rotateTo(keys(['s1'], ['h2', 'h1']))
+      await login('alice')
+      const order = await ordered('account', reason)
+      const counts = { sessions: 2, logins: 2, grants: 2 }
+      assert.deepEqual(await previewOrder(parts(), order), counts)
+      assert.deepEqual(await carriedOut(order), { ...counts, failed: 0 })
+    })
+  }
+
+  function keys(sealing: readonly string[], hashing: readonly string[]): Keys {
+    const key = (id: string) => ({ id, secret: Buffer.alloc(32, id) })
+    return { sealing: sealing.map(key), hashing: hashing.map(key) }
+  }
+
+  /** As when all processes have started again with other keys. */
+  function rotateTo(now: Keys): void {
+    Object.defineProperty(store, 'keys', { value: new KeyRing(now) })
+  }
+
+  async function login(accountId: string): Promise<SessionOf> {
+    const { Session, Grant } = op.provider
+    const grant = new Grant({ accountId, clientId: 'rp' })
+    await grant.save()
+    const session = new Session()
+    session.loginAccount({ accountId })
+    session.ensureClientContainer('rp')
+    session.authorizationFor('rp').grantId = grant.jti
+    await session.save(3_600)
+    return session
+  }
+
+  async function lives({ uid }: SessionOf): Promise<boolean> {
+    return (await op.provider.Session.findByUid(uid)) !== undefined
+  }
+
+  /** Of all, or of alice's account. */
+  async function ordered(kind: 'account' | 'all', reason: OrderReason = 'admin'): Promise<Order> {
+    const id = `order-${await store.end()}`
+    const target: OrderTarget =
+      kind === 'account' ? { kind, account: store.keys.seal('alice', orderStream(id)) } : { kind }
+    const event = { stream: orderStream(id), type: 'termination.ordered', data: {} }
+    const { position } = await store.append({ events: [event] })
+    return newOrder(id, position, { target, reason, actor: 'anna' })
+  }
+
+  async function carriedOut(begun: Order, page?: number): Promise<Tally & { failed: number }> {
+    const run = new OrderRun(parts(), page)
+    let order = begun
+    let completed = false
+    while (!completed) ({ order, completed } = await run.further(order))
+    return { ...order.tally, failed: order.failed }
+  }
+
+  function parts(): ConstructorParameters<typeof OrderRun>[0] {
+    return { host, provider: host.provider as OidcProvider, development: false, isOn: () => true }
+  }
+})
