@@ -105,13 +105,25 @@ describe('a client that registers itself', () => {
     assert.equal(body['error'], 'invalid_client_metadata')
   })
 
+  it('is refused with a wish to be spared superseded logouts that is neither yes nor no', async () => {
+    const { status, body } = await register({ backchannel_logout_skip_superseded: 'yes' })
+    assert.equal(status, 400)
+    assert.equal(body['error'], 'invalid_client_metadata')
+    assert.match(String(body['error_description']), /backchannel_logout_skip_superseded must be true or false/)
+  })
+
   it('keeps what it may say, and is given sids by default', async () => {
     const uri = 'https://rp.example.com/logout'
-    const { status, body } = await register({ backchannel_logout_uri: uri, backchannel_logout_initiators: ['admin'] })
+    const { status, body } = await register({
+      backchannel_logout_uri: uri,
+      backchannel_logout_initiators: ['admin'],
+      backchannel_logout_skip_superseded: true,
+    })
     assert.equal(status, 201)
     assert.equal(body['backchannel_logout_uri'], uri)
     assert.equal(body['backchannel_logout_session_required'], true)
     assert.deepEqual(body['backchannel_logout_initiators'], ['admin'])
+    assert.equal(body['backchannel_logout_skip_superseded'], true)
   })
 
   it("cannot allow itself to be inside the operators' network", async () => {

@@ -70,13 +70,23 @@ describe('the circuit of an RP', () => {
     assert.deepEqual(failed(probing, false, POLICY, 40_000), probing)
   })
 
+  it('goes by the numbers that it is given', () => {
+    const policy = { failures: 2, openLeastMs: 100, openMostMs: 150 }
+    const open = failed(failed(CLOSED, false, policy, 0), false, policy, 0)
+    assert.deepEqual([room(open, 99), room(open, 100)], ['none', 'probe'])
+    assert.equal(failed(sent(open), true, policy, 100).open?.until, 250)
+  })
+
   it('can always come back: from any history, waiting leads to a probe, and its success closes it', () => {
     const act = fc.oneof(
       fc.record({ kind: fc.constantFrom('fail' as const, 'answer' as const, 'release' as const) }),
       fc.record({ kind: fc.constant('wait' as const), ms: fc.nat(400_000) }),
     )
+    const policies = fc
+      .tuple(fc.integer({ min: 1, max: 10 }), fc.integer({ min: 1, max: 60_000 }), fc.nat(600_000))
+      .map(([failures, openLeastMs, more]) => ({ failures, openLeastMs, openMostMs: openLeastMs + more }))
     fc.assert(
-      fc.property(fc.array(act, { maxLength: 60 }), (acts) => {
+      fc.property(fc.array(act, { maxLength: 60 }), policies, (acts, policy) => {
         let circuit = CLOSED
         let now = 0
         for (const what of acts) {
@@ -88,11 +98,14 @@ describe('the circuit of an RP', () => {
           if (room(circuit, now) === 'none') continue
           circuit = sent(circuit)
           if (what.kind === 'answer') circuit = answered()
-          else if (what.kind === 'fail') circuit = failed(circuit, probe, POLICY, now)
+          else if (what.kind === 'fail') circuit = failed(circuit, probe, policy, now)
           else circuit = released(circuit)
-          assert.ok(circuit.open === undefined || circuit.open.until <= now + 300_000)
+          assert.ok(circuit.failures <= policy.failures)
+          assert.ok(circuit.open === undefined || circuit.open.until <= now + policy.openMostMs)
         }
-        assert.notEqual(room(circuit, now + 300_000), 'none')
+        const later = now + policy.openMostMs
+        assert.notEqual(room(circuit, later), 'none')
+        assert.equal(room(sent(circuit), later), circuit.open ? 'none' : 'any', 'one probe at a time')
       }),
       { numRuns: 1_000 },
     )

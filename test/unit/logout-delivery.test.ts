@@ -149,6 +149,7 @@ describe('any sequence of judgements', () => {
   const policy = fc.record({
     retryDelaysMs: fc.array(fc.integer({ min: 0, max: 50_000_000 }), { maxLength: 15 }),
     jitter: fc.double({ min: 0, max: 0.99, noNaN: true }),
+    badRequestDelaysMs: fc.array(fc.integer({ min: 0, max: 5_000_000 }), { maxLength: 4 }),
   })
   const random = fc.double({ min: 0, max: 0.999_999, noNaN: true })
   const cases = fc.tuple(fc.array(judgement, { minLength: 20, maxLength: 30 }), policy, random)
@@ -184,8 +185,25 @@ describe('any sequence of judgements', () => {
         if (verdict === 'confirmed') assert.equal(end, 'confirmed')
         else if (verdict === 'gone') assert.equal(end, 'rejected')
         else if (verdict === 'again') assert.equal(end, 'abandoned')
-        else assert.ok(end === 'rejected' || end === 'abandoned')
+        else {
+          const refusals = steps.at(-1)?.delivery.badRequests ?? 0
+          assert.equal(end, refusals > wish.badRequestDelaysMs.length ? 'rejected' : 'abandoned')
+        }
       }),
+    )
+  })
+
+  it('takes no for an answer after as many 400s as the policy says, and not before', () => {
+    fc.assert(
+      fc.property(cases, ([judgements, wish, chance]) => {
+        const { steps } = run(judgements, { policy: { ...DEFAULT_POLICY, ...wish }, random: chance })
+        for (const { kind, delivery } of steps) {
+          const isFinal = delivery.badRequests > wish.badRequestDelaysMs.length
+          assert.ok(delivery.badRequests <= wish.badRequestDelaysMs.length + 1)
+          if (isFinal) assert.equal(kind, 'rejected')
+        }
+      }),
+      { numRuns: 500 },
     )
   })
 
@@ -201,7 +219,7 @@ describe('any sequence of judgements', () => {
           const badBefore = judgements.slice(0, i).filter(({ verdict }) => verdict === 'bad_request').length
           const least =
             before.verdict === 'bad_request'
-              ? [MINUTE_MS, 10 * MINUTE_MS][badBefore]
+              ? wish.badRequestDelaysMs[badBefore]
               : before.verdict === 'again'
                 ? before.retryAfterMs
                 : 0
