@@ -1,4 +1,4 @@
-import { SessionChangedError } from '../errors.ts'
+import { AlreadyClaimedError, SessionChangedError } from '../errors.ts'
 import type { Appended, Commit, JsonObject, NewEvent } from '../log/commit.ts'
 import type { ModelLog } from './model-log.ts'
 import type { ModelState } from './model-state.ts'
@@ -139,7 +139,15 @@ export class UnitEndings implements Endings {
     if (!(await unit.find('Grant', grantId))) return undefined
     await unit.revoke(grantId)
     unit.record(facts)
-    return unit.commit()
+    // Of two who revoke it at once one does: its facts are recorded once, and the RP is told once.
+    const marks = this.#log.store.keys.streams('Grant', grantId).map((name) => `${name}#revoked`)
+    unit.claimOnce(marks)
+    try {
+      return await unit.commit()
+    } catch (error) {
+      if (error instanceof AlreadyClaimedError && marks.includes(error.mark)) return undefined
+      throw error
+    }
   }
 
   async look(name: SessionName): Promise<SessionStanding | undefined> {

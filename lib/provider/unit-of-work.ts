@@ -29,6 +29,7 @@ export class UnitOfWork {
   readonly #revoked = new Map<string, Set<string>>()
   readonly #taken = new Set<string>()
   readonly #facts: NewEvent[] = []
+  readonly #once: string[] = []
 
   constructor(around: UnitSurroundings, origin: UnitOrigin) {
     this.#around = around
@@ -167,6 +168,11 @@ export class UnitOfWork {
     this.#facts.push(...events)
   }
 
+  /** Has only one commit ever hold these marks: the others are refused with AlreadyClaimedError. */
+  claimOnce(marks: readonly string[]): void {
+    this.#once.push(...marks)
+  }
+
   /** Whether it takes something away: then it counts even when the request ends in an error. */
   get takesAway(): boolean {
     if (this.#revoked.size > 0 || this.#sessions.endsOne) return true
@@ -235,6 +241,7 @@ export class UnitOfWork {
       ...[...this.#staged.values()].flatMap(claimsOf),
       ...[...revocations.values()].flatMap((revocation) => revocation.claims),
       ...sessions.claims,
+      ...this.#once.map((mark): Claim => ({ kind: 'once', mark })),
     ]
     const expiresAt = this.#latestExpiry(sessions.expiry)
     return { events, claims, meta: this.#meta, ...(expiresAt !== undefined && { expiresAt }) }
@@ -257,7 +264,7 @@ export class UnitOfWork {
 
   /** A mark that only a revocation wanted is held: an exchange was faster, so its tokens are in the list by now. */
   #reconsider(mark: string): boolean {
-    if (this.modelOf(mark) !== undefined) return false
+    if (this.modelOf(mark) !== undefined || this.#once.includes(mark)) return false
     this.#taken.add(mark.slice(0, mark.lastIndexOf('#')))
     this.#granted.clear()
     return this.#revoked.size > 0

@@ -103,6 +103,19 @@ describe('a termination of many sessions', () => {
     assert.deepEqual([tally.sessions, failed], [1, 1])
   })
 
+  it('revokes a grant once, though another does at the same moment', async () => {
+    await new op.provider.Grant({ accountId: 'alice', clientId: 'a' }).save()
+    const [one, other] = [await ordered('account', 'account_deleted'), await ordered('account', 'account_deleted')]
+    // A process that was taken for dead goes on with what its successor is at; and two operators have asked.
+    await Promise.all([one, one, other].map((order) => carriedOut(order, [])))
+    const tallies = await Promise.all([one, other].map(async ({ id }) => tallyOf(await store.read(orderStream(id)))))
+    assert.deepEqual(
+      tallies.map(({ grants, logins }) => grants + logins).sort(),
+      [0, 2],
+      'one of them has revoked it, and told its RP',
+    )
+  })
+
   /** The order as it lies in the log. */
   async function ordered(kind: OrderTarget['kind'], reason: OrderReason): Promise<Order> {
     const id = `order-${await store.end()}`
