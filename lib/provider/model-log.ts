@@ -73,14 +73,22 @@ export class ModelLog {
     return this.findSessionUnder(this.store.keys.streams('uid', uid))
   }
 
-  /** @param names - the streams of the uid, or those of them that are known */
+  /**
+   * @param names - the streams of the uid, or those of them that are known: an old commit names it by hashing keys that
+   *   newer ones may not name it by
+   */
   async findSessionUnder(names: readonly string[]): Promise<SessionHead | undefined> {
     const [commit] = await this.#newest(names, 1)
     if (!commit) return undefined
     const stored = eventsIn([commit], names).filter(({ event }) => event.type === 'stored')
     if (stored.length > 0 && this.#isForeign('Session', commit)) return undefined
     const state = this.#fold('Session', stored)
-    if (state) return { state }
+    if (state) {
+      const others = this.store.keys
+        .streams('uid', String(state.payload['uid']))
+        .filter((name) => !names.includes(name))
+      return others.length > 0 ? this.findSessionUnder([...names, ...others]) : { state }
+    }
     const { at, id, position } = commit
     return { ended: { at, commit: id, position, streams: streamsOf(commit.events) } }
   }

@@ -67,6 +67,20 @@ describe('a termination while keys rotate', () => {
     })
   }
 
+  it('takes sessions as they stand, though old commits name them by a hashing key that is gone', async () => {
+    const [alice, bob] = [await login('alice'), await login('bob')]
+    rotateTo(keys(['s1'], ['h2', 'h1']))
+    for (const session of [alice, bob]) await session.save(3_600)
+    rotateTo(keys(['s1'], ['h2']))
+    await alice.destroy()
+    await bob.save(3_600)
+    const order = await ordered('all')
+    assert.equal((await previewOrder(parts(), order)).sessions, 1)
+    const { sessions, failed } = await carriedOut(order)
+    assert.deepEqual({ sessions, failed }, { sessions: 1, failed: 0 })
+    assert.equal(await lives(bob), false)
+  })
+
   function keys(sealing: readonly string[], hashing: readonly string[]): Keys {
     const key = (id: string) => ({ id, secret: Buffer.alloc(32, id) })
     return { sealing: sealing.map(key), hashing: hashing.map(key) }
