@@ -81,6 +81,17 @@ describe('a termination while keys rotate', () => {
     assert.equal(await lives(bob), false)
   })
 
+  it('counts what it cannot read, once, and goes on', async () => {
+    const lost = await login('alice')
+    for (let save = 0; save < 10; save++) await lost.save(3_600)
+    rotateTo(keys(['s2'], ['h1']))
+    const bob = await login('bob')
+    const { failed, ...tally } = await carriedOut(await ordered('all', 'account_disabled'), 4)
+    assert.deepEqual(tally, { sessions: 1, logins: 1, grants: 1 })
+    assert.equal(failed, 2, 'a session and a grant')
+    assert.equal(await lives(bob), false)
+  })
+
   function keys(sealing: readonly string[], hashing: readonly string[]): Keys {
     const key = (id: string) => ({ id, secret: Buffer.alloc(32, id) })
     return { sealing: sealing.map(key), hashing: hashing.map(key) }

@@ -48,9 +48,9 @@ export class OrderRun {
   async further(order: Order): Promise<{ readonly order: Order; readonly completed: boolean }> {
     const { commits, next } = await orderPage(this.#store, order, this.#page)
     let failed = 0
-    const tried = async (work: Promise<unknown>): Promise<void> => {
+    const tried = async (work: () => Promise<unknown>): Promise<void> => {
       try {
-        await work
+        await work()
       } catch (error) {
         if (isAway(error)) throw error
         failed += 1
@@ -62,11 +62,12 @@ export class OrderRun {
     }
     if (order.pass === 'sessions') {
       const names = this.#sessionsIn(order, commits)
-      await inParallel(names, AT_ONCE, (name) => tried(this.#endSession(order, name)))
+      await inParallel(names, AT_ONCE, (name) => tried(() => this.#endSession(order, name)))
     } else {
-      const grants = commits.flatMap((commit) => this.#grantsIn(order, commit))
+      const grants: GrantState[] = []
+      for (const commit of commits) await tried(async () => grants.push(...this.#grantsIn(order, commit)))
       // One after the other: of several grants of one RP the first one tells it.
-      for (const grant of grants) await tried(this.#revoke(order, grant))
+      for (const grant of grants) await tried(() => this.#revoke(order, grant))
     }
     const counted = await this.#counted(order)
     return {
@@ -85,13 +86,19 @@ export class OrderRun {
 
   async #endSession(order: Order, name: SessionName): Promise<void> {
     const { id, target, reason, actor } = order
-    await this.#parts.host.endings.end(name, {
-      cause: { reason, actor, order: id },
-      grants: grantsWithSession({ target, reason }),
-      onlyIf: ({ payload }) => isMeant(this.#store.keys, order, payload['accountId']),
-      ...(target.kind === 'client' && { clientId: target.client_id }),
-    })
-    this.#looked.add(`${id} ${String(name)}`)
+    const looked = (): boolean => this.#looked.add(`${id} ${String(name)}`)
+    try {
+      await this.#parts.host.endings.end(name, {
+        cause: { reason, actor, order: id },
+        grants: grantsWithSession({ target, reason }),
+        onlyIf: ({ payload }) => isMeant(this.#store.keys, order, payload['accountId']),
+        ...(target.kind === 'client' && { clientId: target.client_id }),
+      })
+      looked()
+    } catch (error) {
+      if (!isAway(error)) looked() // counted as failed once, however often it was written
+      throw error
+    }
   }
 
   #grantsIn(order: Order, commit: Commit): GrantState[] {
