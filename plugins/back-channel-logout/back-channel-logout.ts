@@ -1,12 +1,13 @@
 import { type Host, OptionInvalidError, type Plugin, ProviderUnfitError } from '../../lib/index.ts'
+import { Background } from './background.ts'
 import { BrokenClients } from './clients/broken-clients.ts'
 import { withBackChannelLogout } from './clients/client-metadata.ts'
 import type { DeadLetter } from './dead-letters/dead-letter.ts'
 import { DeadLetters } from './dead-letters/dead-letters.ts'
 import type { DeadLetterCriteria } from './dead-letters/listing.ts'
 import type { ReplayOptions, ReplayTarget } from './dead-letters/replay.ts'
-import { Deliveries } from './delivery/deliveries.ts'
-import { type DeliveryOptions, type DeliveryPolicy, policyOf } from './delivery/delivery-policy.ts'
+import type { DeliveryOptions, DeliveryPolicy } from './delivery/delivery-policy.ts'
+import { policyOf } from './delivery/policy-options.ts'
 import { hideFromDiscovery } from './discovery.ts'
 import { EndingWork } from './ending/ending-work.ts'
 import {
@@ -70,7 +71,7 @@ export function backChannelLogout(options: BackChannelLogoutOptions = {}): BackC
 
 /** From one start to the next stop. */
 interface Running {
-  readonly deliveries: Deliveries
+  readonly background: Background
   readonly terminations: Terminations
   readonly singleSession: SingleSession
   readonly receipts: Receipts
@@ -136,7 +137,7 @@ export class BackChannelLogout implements Plugin {
     const running = this.#running
     if (!running) return
     running.terminations.stop()
-    running.stopped ??= running.deliveries.stop().finally(() => {
+    running.stopped ??= running.background.stop().finally(() => {
       this.network.stop()
       this.#running = undefined
     })
@@ -166,7 +167,7 @@ export class BackChannelLogout implements Plugin {
       ending,
       (onProgress) => new EndingWork({ ...ending, toleranceSeconds: this.#toleranceSeconds, onProgress }),
     )
-    const deliveries = new Deliveries({
+    const background = new Background({
       host,
       provider,
       endings: terminations.work,
@@ -178,13 +179,13 @@ export class BackChannelLogout implements Plugin {
     })
     const { issuer } = provider
     const running: Running = {
-      deliveries,
+      background,
       terminations,
       singleSession: new SingleSession({ host, provider, source: this.#options.singleSessionSource }),
       receipts: new Receipts({ store, issuer, waiting: (from, to) => features.offMs('back_channel_logout', from, to) }),
       deadLetters: new DeadLetters({ store, issuer }),
       host,
-      started: this.network.start(host.operators).then(() => running.stopped ?? deliveries.start()),
+      started: this.network.start(host.operators).then(() => running.stopped ?? background.start()),
       stopped: undefined,
     }
     return running

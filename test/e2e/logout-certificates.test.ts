@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import type { Answer } from '../../plugins/back-channel-logout/delivery/judge.ts'
+import type { Answer } from '../../plugins/back-channel-logout/network/answer.ts'
 import { selfSigned } from '../support/self-signed.ts'
 
 const run = promisify(execFile)

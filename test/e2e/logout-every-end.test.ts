@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import type { Reason } from '../../plugins/back-channel-logout/index.ts'
-import { REASONS } from '../../plugins/back-channel-logout/recording/session-logout-events.ts'
+import { REASONS } from '../../plugins/back-channel-logout/reasons.ts'
 import { switchAccount } from '../support/account-switch.ts'
 import { LogoutScene } from '../support/logout-scene.ts'
 import { Client, Person } from '../support/op.ts'

@@ -2,12 +2,12 @@ import assert from 'node:assert/strict'
 import type { ClientMetadata } from 'oidc-provider'
 import { MemoryEventStore } from '../../adapters/memory/index.ts'
 import type { EventStore } from '../../lib/index.ts'
-import type { Answer } from '../../plugins/back-channel-logout/delivery/judge.ts'
 import {
   type BackChannelLogout,
   backChannelLogout,
   type ReceiptEntry,
 } from '../../plugins/back-channel-logout/index.ts'
+import type { Answer } from '../../plugins/back-channel-logout/network/answer.ts'
 import { uidOfStream } from '../../plugins/back-channel-logout/recording/session-logout-events.ts'
 import { type Op, Person, startOp, testClient } from '../support/op.ts'
 

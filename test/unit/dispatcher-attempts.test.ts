@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import type { Answer } from '../../plugins/back-channel-logout/delivery/judge.ts'
+import type { Answer } from '../../plugins/back-channel-logout/network/answer.ts'
 import { DispatchScene, hangs, says } from '../support/dispatch-scene.ts'
 
 const RETRIES = { retryDelaysMs: [5_000, 30_000, 120_000] }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import type { Answer } from '../../plugins/back-channel-logout/delivery/judge.ts'
+import type { Answer } from '../../plugins/back-channel-logout/network/answer.ts'
 import { type SessionLogoutEvent, toEvent } from '../../plugins/back-channel-logout/recording/session-logout-events.ts'
 import { type Behaviour, DispatchScene, hangs, says } from '../support/dispatch-scene.ts'
 import { FakeClock } from '../support/fake-clock.ts'

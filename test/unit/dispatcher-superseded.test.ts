@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
+import { REASONS, type Reason } from '../../plugins/back-channel-logout/reasons.ts'
 import { accountStreams } from '../../plugins/back-channel-logout/recording/found-by.ts'
 import {
-  REASONS,
-  type Reason,
   type Registered,
   sessionLogoutStream,
   type Terminated,

@@ -9,7 +9,7 @@ import {
   uriProblem,
   withBackChannelLogout,
 } from '../../plugins/back-channel-logout/clients/client-metadata.ts'
-import { REASONS } from '../../plugins/back-channel-logout/recording/session-logout-events.ts'
+import { REASONS } from '../../plugins/back-channel-logout/reasons.ts'
 
 const URI = 'https://rp.example.com/logout'
 

@@ -1,11 +1,7 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import {
-  type Answer,
-  type Judgement,
-  judge,
-  parseRetryAfter,
-} from '../../plugins/back-channel-logout/delivery/judge.ts'
+import { type Judgement, judge, parseRetryAfter } from '../../plugins/back-channel-logout/delivery/judge.ts'
+import type { Answer } from '../../plugins/back-channel-logout/network/answer.ts'
 
 const NOW = Date.parse('2026-01-01T00:00:00Z')
 const HOUR_MS = 3_600_000

@@ -5,8 +5,8 @@ import {
   type DeliveryOptions,
   longestTimeoutMs,
   policyFor,
-  policyOf,
 } from '../../plugins/back-channel-logout/delivery/delivery-policy.ts'
+import { policyOf } from '../../plugins/back-channel-logout/delivery/policy-options.ts'
 
 const MINUTE_MS = 60_000
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { replay } from '../../plugins/back-channel-logout/dead-letters/replay.ts'
-import type { Answer } from '../../plugins/back-channel-logout/delivery/judge.ts'
 import { plan } from '../../plugins/back-channel-logout/delivery/planner.ts'
+import type { Answer } from '../../plugins/back-channel-logout/network/answer.ts'
 import { DispatchScene, hangs, OP, says } from '../support/dispatch-scene.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 

@@ -1,11 +1,8 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
+import { REASONS } from '../../plugins/back-channel-logout/reasons.ts'
 import { type DeliveryState, fold } from '../../plugins/back-channel-logout/recording/session-logout.ts'
-import {
-  REASONS,
-  roundOf,
-  type SessionLogoutEvent,
-} from '../../plugins/back-channel-logout/recording/session-logout-events.ts'
+import { roundOf, type SessionLogoutEvent } from '../../plugins/back-channel-logout/recording/session-logout-events.ts'
 import {
   abandoned,
   attemptFailed,

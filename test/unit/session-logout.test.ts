@@ -1,16 +1,13 @@
 import assert from 'node:assert/strict'
 import { EventTypeUnknownError } from '../../lib/index.ts'
+import { REASONS } from '../../plugins/back-channel-logout/reasons.ts'
 import {
   evolve,
   fold,
   nothing,
   type SessionLogout,
 } from '../../plugins/back-channel-logout/recording/session-logout.ts'
-import {
-  REASONS,
-  type SessionLogoutEvent,
-  toEvent,
-} from '../../plugins/back-channel-logout/recording/session-logout-events.ts'
+import { type SessionLogoutEvent, toEvent } from '../../plugins/back-channel-logout/recording/session-logout-events.ts'
 import {
   abandoned,
   attemptFailed,

@@ -4,17 +4,13 @@ import type Provider from 'oidc-provider'
 import { MemoryEventStore } from '../../adapters/memory/index.ts'
 import { type Commit, type Host, type Plugin, StoreUnavailableError } from '../../lib/index.ts'
 import { newOrder, type Order } from '../../plugins/back-channel-logout/ending/order.ts'
-import {
-  type OrderReason,
-  type OrderTarget,
-  orderStream,
-  type Tally,
-} from '../../plugins/back-channel-logout/ending/order-events.ts'
+import type { OrderReason, OrderTarget, Tally } from '../../plugins/back-channel-logout/ending/order-events.ts'
 import { previewOrder } from '../../plugins/back-channel-logout/ending/order-preview.ts'
 import { OrderRun } from '../../plugins/back-channel-logout/ending/order-run.ts'
 import { tallyOf } from '../../plugins/back-channel-logout/ending/tally.ts'
 import { backChannelLogout } from '../../plugins/back-channel-logout/index.ts'
 import type { OidcProvider } from '../../plugins/back-channel-logout/provider-internals.ts'
+import { orderStream } from '../../plugins/back-channel-logout/recording/found-by.ts'
 import { type Op, startOp, testClient } from '../support/op.ts'
 
 const CLIENTS = ['a', 'b', 'c']

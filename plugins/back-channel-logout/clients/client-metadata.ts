@@ -1,6 +1,6 @@
 import { OptionInvalidError } from '../../../lib/index.ts'
 import { literalAddress } from '../network/address-guard.ts'
-import { REASONS, type Reason } from '../recording/session-logout-events.ts'
+import { REASONS, type Reason } from '../reasons.ts'
 
 /** The client metadata member with which a client says for which reasons it wants to be told. Default: all. */
 export const INITIATORS = 'backchannel_logout_initiators'

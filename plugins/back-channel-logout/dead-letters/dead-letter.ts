@@ -1,5 +1,6 @@
+import type { Reason } from '../reasons.ts'
 import { isDead, type SessionLogout } from '../recording/session-logout.ts'
-import { type Reason, roundOf } from '../recording/session-logout-events.ts'
+import { roundOf } from '../recording/session-logout-events.ts'
 
 /** A logout token that the RP did not get, and that nobody tries to send any more. */
 export interface DeadLetter {

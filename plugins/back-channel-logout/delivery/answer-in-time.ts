@@ -1,5 +1,5 @@
 import type { Clock, Timer } from '../../../lib/index.ts'
-import type { Answer } from './judge.ts'
+import type { Answer } from '../network/answer.ts'
 
 /** How long the network may take to come back once the time is over, in milliseconds: it may have a status to tell. */
 const MOMENT_MS = 1_000

@@ -1,6 +1,7 @@
 import type { Clock, EventStore, KeyRing } from '../../../lib/index.ts'
 import { SKIP_SUPERSEDED, uriProblem } from '../clients/client-metadata.ts'
 import { type StoredClient, storedClient } from '../clients/stored-client.ts'
+import type { Answer } from '../network/answer.ts'
 import type { Network } from '../network/network.ts'
 import type { OidcProvider } from '../provider-internals.ts'
 import { positionOfEnd } from '../recording/delivery-id.ts'
@@ -8,7 +9,6 @@ import { type Abandoned, type Superseded, sessionLogoutStream } from '../recordi
 import { answerInTime } from './answer-in-time.ts'
 import type { Delivery } from './delivery.ts'
 import { type DeliveryPolicy, policyFor } from './delivery-policy.ts'
-import type { Answer } from './judge.ts'
 import { makeLogoutToken } from './logout-token.ts'
 import { hasNewerLogin, maySupersede } from './newer-login.ts'
 

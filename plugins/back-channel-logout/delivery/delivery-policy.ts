@@ -1,6 +1,3 @@
-import { OptionInvalidError } from '../../../lib/index.ts'
-import { assertKnown, assertPolicy } from './policy-check.ts'
-
 /** When an RP that fails again and again is left alone. RPs are told apart by the origin of their URI. */
 export interface CircuitOptions {
   /** After so many failures in a row its circuit opens. Default: 5. */
@@ -88,26 +85,6 @@ export const DEFAULT_POLICY: DeliveryPolicy = {
   clients: new Map(),
 }
 
-/**
- * The policy with the caller's wishes.
- *
- * @throws OptionInvalidError (`OPTION_INVALID`)
- */
-export function policyOf(wishes: DeliveryOptions = {}): DeliveryPolicy {
-  assertKnown(wishes, Object.keys(DEFAULT_POLICY), 'delivery')
-  const { concurrency: most, clients: none, ...defaults } = DEFAULT_POLICY
-  const { concurrency = most, clients = {}, ...ofAll } = wishes
-  if (!Number.isSafeInteger(concurrency) || concurrency < 1)
-    throw new OptionInvalidError('delivery.concurrency', 'must be a whole number from 1')
-  if (typeof clients !== 'object' || clients === null || Array.isArray(clients))
-    throw new OptionInvalidError('delivery.clients', 'must be an object: options by client id')
-  const all = clientPolicyOf(ofAll, defaults, 'delivery')
-  const single = new Map(none)
-  for (const [clientId, own] of Object.entries(clients))
-    single.set(clientId, clientPolicyOf(own, all, `delivery.clients[${clientId}]`))
-  return { ...all, concurrency, clients: single }
-}
-
 /** How the deliveries to this client are tried. */
 export function policyFor(policy: DeliveryPolicy, clientId: string): ClientPolicy {
   return policy.clients.get(clientId) ?? policy
@@ -116,12 +93,4 @@ export function policyFor(policy: DeliveryPolicy, clientId: string): ClientPolic
 /** The longest that an attempt may take, to whichever client, in milliseconds. */
 export function longestTimeoutMs({ timeoutMs, clients }: DeliveryPolicy): number {
   return Math.max(timeoutMs, ...[...clients.values()].map((own) => own.timeoutMs))
-}
-
-function clientPolicyOf(wishes: ClientDeliveryOptions, defaults: ClientPolicy, where: string): ClientPolicy {
-  assertKnown(wishes, Object.keys(defaults), where)
-  if (wishes.circuit !== undefined) assertKnown(wishes.circuit, Object.keys(defaults.circuit), `${where}.circuit`)
-  const policy = { ...defaults, ...wishes, circuit: { ...defaults.circuit, ...wishes.circuit } }
-  assertPolicy(policy, where)
-  return policy
 }

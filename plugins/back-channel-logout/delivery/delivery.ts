@@ -1,5 +1,5 @@
 import type { JsonObject } from '../../../lib/index.ts'
-import type { Reason } from '../recording/session-logout-events.ts'
+import type { Reason } from '../reasons.ts'
 import type { ClientPolicy } from './delivery-policy.ts'
 import type { Judgement } from './judge.ts'
 

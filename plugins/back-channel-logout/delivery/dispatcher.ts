@@ -1,10 +1,10 @@
 import type { Work } from '../../../lib/index.ts'
+import { laneOf, lanePrefix } from '../work/lanes.ts'
 import { putBackAll, WorkLoop } from '../work/work-loop.ts'
 import { Circuits } from './circuits.ts'
 import { Courier, type CourierParts } from './courier.ts'
 import { policyFor } from './delivery-policy.ts'
 import { Places } from './places.ts'
-import { laneOf, lanePrefix } from './planner.ts'
 import { FIRST_PLACES } from './slow-start.ts'
 
 /** The longest nap, in milliseconds: other processes plan too, and gates open. */

@@ -1,7 +1,8 @@
 import type { Commit, EventStore } from '../../../lib/index.ts'
+import type { Reason } from '../reasons.ts'
 import { accountStreams } from '../recording/found-by.ts'
 import { fold, type SessionLogout } from '../recording/session-logout.ts'
-import { type Reason, type Registered, sessionLogoutStream, uidOfStream } from '../recording/session-logout-events.ts'
+import { type Registered, sessionLogoutStream, uidOfStream } from '../recording/session-logout-events.ts'
 import type { Delivery } from './delivery.ts'
 
 /** Which login is looked for. */

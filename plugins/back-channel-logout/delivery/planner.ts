@@ -2,6 +2,7 @@ import type { Commit, EventStore, NewWork } from '../../../lib/index.ts'
 import { readLogouts } from '../recording/histories.ts'
 import type { Owed, SessionLogout, Termination } from '../recording/session-logout.ts'
 import { roundOf, uidOfStream } from '../recording/session-logout-events.ts'
+import { laneOf } from '../work/lanes.ts'
 import { type Delivery, toBody } from './delivery.ts'
 import { workIdOf } from './rounds.ts'
 
@@ -44,15 +45,6 @@ interface Causes {
   readonly ends: Set<number>
   /** Deliveries that an operator has sent again. */
   readonly replays: Set<string>
-}
-
-/** The lane of an RP: of one issuer, since two OPs may share a database and each sends only its own. */
-export function laneOf(issuer: string, clientId: string): string {
-  return `${lanePrefix(issuer)}${clientId}`
-}
-
-export function lanePrefix(issuer: string): string {
-  return `${issuer} `
 }
 
 function workFor(

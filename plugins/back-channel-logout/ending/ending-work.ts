@@ -7,13 +7,14 @@ import {
   type Work,
   type WorkTable,
 } from '../../../lib/index.ts'
-import { lanePrefix } from '../delivery/planner.ts'
 import type { OidcProvider } from '../provider-internals.ts'
+import { orderOfStream, orderStream } from '../recording/found-by.ts'
 import { insist } from '../work/insist.ts'
+import { lanePrefix } from '../work/lanes.ts'
 import { WorkLoop } from '../work/work-loop.ts'
 import { deadlineOf, type Expiry, ExpiryPlanner, expiryLane, lookAt } from './expiry.ts'
 import { newOrder, type Order, toOrderBody } from './order.ts'
-import { type Ordered, orderOfStream, orderStream, ordersStream, toOrderEvent } from './order-events.ts'
+import { type Ordered, ordersStream, toOrderEvent } from './order-events.ts'
 import { OrderRun } from './order-run.ts'
 
 /** The work table of ends that are to come: orders, and sessions that may have expired. */

@@ -1,6 +1,6 @@
 import type { Commit, Endings, JsonObject, NewWork, SessionState } from '../../../lib/index.ts'
-import { lanePrefix } from '../delivery/planner.ts'
 import { NOTE, notedIn } from '../recording/noted.ts'
+import { lanePrefix } from '../work/lanes.ts'
 
 /** A look at a session, at the time at which it may have expired. */
 export interface Expiry {

@@ -1,10 +1,9 @@
 import type { KeyRing, NewEvent } from '../../../lib/index.ts'
 import type { OidcClient } from '../provider-internals.ts'
-import { registeredBy, terminatedBy } from '../recording/found-by.ts'
+import { orderStream, registeredBy, terminatedBy } from '../recording/found-by.ts'
 import { registrationOf } from '../recording/registrar.ts'
 import { type Terminated, toEvent } from '../recording/session-logout-events.ts'
 import type { Order } from './order.ts'
-import { orderStream } from './order-events.ts'
 
 /** What stands in the place of a session uid where an RP holds a grant and no session: `grant:` and a hash. */
 export function uidOfGrant(keys: KeyRing, grantId: string): string {

@@ -1,5 +1,6 @@
 import type { JsonObject, NewEvent } from '../../../lib/index.ts'
-import type { Reason } from '../recording/session-logout-events.ts'
+import type { Reason } from '../reasons.ts'
+import { orderStream } from '../recording/found-by.ts'
 
 /** Reasons that operators and applications may give for an end that they order. */
 export type OrderReason = Extract<
@@ -53,15 +54,6 @@ export interface Completed extends Tally {
   readonly type: 'termination.completed'
   /** How many could not be ended; the process said why, where it happened. */
   readonly failed: number
-}
-
-/** The stream of one order: that it was given, each end that it has caused, that it is completed. */
-export function orderStream(id: string): string {
-  return `termination:${id}`
-}
-
-export function orderOfStream(stream: string): string | undefined {
-  return stream.startsWith('termination:') ? stream.slice('termination:'.length) : undefined
 }
 
 /** All orders of an issuer. */

@@ -1,5 +1,6 @@
 import type { JsonObject, KeyRing } from '../../../lib/index.ts'
-import { NOTHING_YET, type OrderReason, type OrderTarget, orderStream, type Tally } from './order-events.ts'
+import { orderStream } from '../recording/found-by.ts'
+import { NOTHING_YET, type OrderReason, type OrderTarget, type Tally } from './order-events.ts'
 
 /** An order as it lies in the work table: what is to end, and how far that got. */
 export interface Order {

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { type EventStore, TerminationUnfinishedError } from '../../../lib/index.ts'
+import { orderOfStream, orderStream } from '../recording/found-by.ts'
 import { NOTE, notedIn } from '../recording/noted.ts'
 import { ENDINGS, type EndingWork } from './ending-work.ts'
 import { newOrder, type Order } from './order.ts'
@@ -9,8 +10,6 @@ import {
   type Ordered,
   type OrderReason,
   type OrderTarget,
-  orderOfStream,
-  orderStream,
   ordersStream,
   type Tally,
   toOrderEvent,

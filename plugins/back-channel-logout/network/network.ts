@@ -1,8 +1,8 @@
 import { type LookupAddress, lookup as systemLookup } from 'node:dns'
 import type { LookupFunction } from 'node:net'
 import { Agent, buildConnector, fetch } from 'undici'
-import type { Answer } from '../delivery/judge.ts'
 import { isSpecialUse, literalAddress } from './address-guard.ts'
+import type { Answer } from './answer.ts'
 
 /** Finds the addresses of a host: what `dns.lookup` does. Replaceable by tests. */
 export type Resolve = (hostname: string) => Promise<readonly LookupAddress[]>

@@ -1,5 +1,6 @@
+import type { Reason } from '../reasons.ts'
 import type { DeliveryState, SessionLogout } from '../recording/session-logout.ts'
-import { type Reason, roundOf } from '../recording/session-logout-events.ts'
+import { roundOf } from '../recording/session-logout-events.ts'
 
 /** What became of the end of a session, RP by RP. */
 export interface Receipt {

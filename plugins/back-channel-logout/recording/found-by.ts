@@ -57,3 +57,12 @@ export function terminatedBy(
 export function deadBy(issuer: string, clientId: string): string[] {
   return [deadLettersStream(issuer), deadLettersOfClientStream(issuer, clientId)]
 }
+
+/** The stream of one order: that it was given, each end that it has caused, that it is completed. */
+export function orderStream(id: string): string {
+  return `termination:${id}`
+}
+
+export function orderOfStream(stream: string): string | undefined {
+  return stream.startsWith('termination:') ? stream.slice('termination:'.length) : undefined
+}

@@ -1,5 +1,5 @@
 import type { Payload, RequestContext } from '../../../lib/index.ts'
-import type { Reason } from './session-logout-events.ts'
+import type { Reason } from '../reasons.ts'
 
 /** Why a whole session ended, from the request in which its state went. */
 export function reasonOfEnd(before: Payload, request: RequestContext | undefined): Reason {

@@ -1,8 +1,9 @@
 import type { ClientLike, KeyRing, Logger } from '../../../lib/index.ts'
 import { INITIATORS, initiatorsProblem, uriProblem } from '../clients/client-metadata.ts'
 import type { OidcClient, OidcProvider } from '../provider-internals.ts'
+import type { Reason } from '../reasons.ts'
 import { isAway } from '../work/store-away.ts'
-import { type Reason, type Registered, sessionLogoutStream } from './session-logout-events.ts'
+import { type Registered, sessionLogoutStream } from './session-logout-events.ts'
 
 /** What clients are found with. */
 export interface RegistrarParts {

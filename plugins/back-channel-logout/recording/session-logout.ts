@@ -1,10 +1,10 @@
 import { type Commit, EventTypeUnknownError } from '../../../lib/index.ts'
+import type { Reason } from '../reasons.ts'
 import { deliveryIdOf } from './delivery-id.ts'
 import {
   type Abandoned,
   type AttemptFailed,
   isSessionLogout,
-  type Reason,
   type Registered,
   type Rejected,
   type Replayed,

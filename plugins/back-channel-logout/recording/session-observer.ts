@@ -8,13 +8,13 @@ import type {
   SessionChange,
   SessionObserver,
 } from '../../../lib/index.ts'
-import { orderStream } from '../ending/order-events.ts'
 import type { OidcProvider } from '../provider-internals.ts'
-import { registeredBy, terminatedBy } from './found-by.ts'
+import type { Reason } from '../reasons.ts'
+import { orderStream, registeredBy, terminatedBy } from './found-by.ts'
 import { fromNote, isKnown, NOTE, type Note, type Noted, toNote } from './noted.ts'
 import { askingClient, reasonOfEnd, reasonOfRemoval } from './reason.ts'
 import { Registrar, registrationOf } from './registrar.ts'
-import { type Reason, type Terminated, toEvent } from './session-logout-events.ts'
+import { type Terminated, toEvent } from './session-logout-events.ts'
 
 /** What the observer works with. */
 export interface ObserverParts {

@@ -1,17 +1,18 @@
-import { Consumer, type Host, type Logger, type NewWork, type WorkTable } from '../../../lib/index.ts'
-import type { EndingWork } from '../ending/ending-work.ts'
-import { guardedNetwork, type Network } from '../network/network.ts'
-import type { OidcProvider } from '../provider-internals.ts'
-import { roundOf } from '../recording/session-logout-events.ts'
-import { inTime } from '../work/in-time.ts'
-import { STOP_MS } from '../work/work-loop.ts'
-import { type Delivery, fromBody } from './delivery.ts'
-import { type DeliveryPolicy, longestTimeoutMs } from './delivery-policy.ts'
-import { Dispatcher } from './dispatcher.ts'
-import { lanePrefix, PLANNER, plan } from './planner.ts'
+import { Consumer, type Host, type Logger, type NewWork, type WorkTable } from '../../lib/index.ts'
+import { type Delivery, fromBody } from './delivery/delivery.ts'
+import { type DeliveryPolicy, longestTimeoutMs } from './delivery/delivery-policy.ts'
+import { Dispatcher } from './delivery/dispatcher.ts'
+import { PLANNER, plan } from './delivery/planner.ts'
+import type { EndingWork } from './ending/ending-work.ts'
+import { guardedNetwork, type Network } from './network/network.ts'
+import type { OidcProvider } from './provider-internals.ts'
+import { roundOf } from './recording/session-logout-events.ts'
+import { inTime } from './work/in-time.ts'
+import { lanePrefix } from './work/lanes.ts'
+import { STOP_MS } from './work/work-loop.ts'
 
 /** What deliveries are made and sent with. */
-export interface DeliveriesParts {
+export interface BackgroundParts {
   readonly host: Host
   readonly provider: OidcProvider
   readonly policy: DeliveryPolicy
@@ -25,14 +26,14 @@ export interface DeliveriesParts {
 }
 
 /** What runs beside the requests, from one start to the next stop: the planner, the dispatcher, and their network. */
-export class Deliveries {
-  readonly #parts: DeliveriesParts
+export class Background {
+  readonly #parts: BackgroundParts
   readonly #work: WorkTable
   readonly #network: Network
   readonly #planner: Consumer
   readonly #dispatcher: Dispatcher
 
-  constructor(parts: DeliveriesParts) {
+  constructor(parts: BackgroundParts) {
     const { host, provider, policy, development, isInside, isOn } = parts
     const { store, clock, logger } = host
     this.#parts = parts

@@ -1,14 +1,48 @@
 import { OptionInvalidError } from '../../../lib/index.ts'
-import type { ClientPolicy } from './delivery-policy.ts'
+import {
+  type ClientDeliveryOptions,
+  type ClientPolicy,
+  DEFAULT_POLICY,
+  type DeliveryOptions,
+  type DeliveryPolicy,
+} from './delivery-policy.ts'
 
 /** Node's timers take a longer wait for none at all. */
 const TIMER_MOST_MS = 2 ** 31 - 1
 
 /**
+ * The policy with the caller's wishes.
+ *
+ * @throws OptionInvalidError (`OPTION_INVALID`)
+ */
+export function policyOf(wishes: DeliveryOptions = {}): DeliveryPolicy {
+  assertKnown(wishes, Object.keys(DEFAULT_POLICY), 'delivery')
+  const { concurrency: most, clients: none, ...defaults } = DEFAULT_POLICY
+  const { concurrency = most, clients = {}, ...ofAll } = wishes
+  if (!Number.isSafeInteger(concurrency) || concurrency < 1)
+    throw new OptionInvalidError('delivery.concurrency', 'must be a whole number from 1')
+  if (typeof clients !== 'object' || clients === null || Array.isArray(clients))
+    throw new OptionInvalidError('delivery.clients', 'must be an object: options by client id')
+  const all = clientPolicyOf(ofAll, defaults, 'delivery')
+  const single = new Map(none)
+  for (const [clientId, own] of Object.entries(clients))
+    single.set(clientId, clientPolicyOf(own, all, `delivery.clients[${clientId}]`))
+  return { ...all, concurrency, clients: single }
+}
+
+function clientPolicyOf(wishes: ClientDeliveryOptions, defaults: ClientPolicy, where: string): ClientPolicy {
+  assertKnown(wishes, Object.keys(defaults), where)
+  if (wishes.circuit !== undefined) assertKnown(wishes.circuit, Object.keys(defaults.circuit), `${where}.circuit`)
+  const policy = { ...defaults, ...wishes, circuit: { ...defaults.circuit, ...wishes.circuit } }
+  assertPolicy(policy, where)
+  return policy
+}
+
+/**
  * @param where - the option that the policy comes from, for the error
  * @throws OptionInvalidError (`OPTION_INVALID`)
  */
-export function assertPolicy(policy: ClientPolicy, where: string): void {
+function assertPolicy(policy: ClientPolicy, where: string): void {
   for (const option of ['retryDelaysMs', 'badRequestDelaysMs'] as const) {
     const delays = policy[option]
     if (!Array.isArray(delays) || !delays.every((delay) => Number.isFinite(delay) && delay >= 0))
@@ -27,7 +61,7 @@ export function assertPolicy(policy: ClientPolicy, where: string): void {
 }
 
 /** @throws OptionInvalidError (`OPTION_INVALID`) for an option that nobody reads */
-export function assertKnown(wishes: unknown, known: readonly string[], where: string): void {
+function assertKnown(wishes: unknown, known: readonly string[], where: string): void {
   if (typeof wishes !== 'object' || wishes === null || Array.isArray(wishes))
     throw new OptionInvalidError(where, 'must be an object')
   for (const option of Object.keys(wishes)) {
