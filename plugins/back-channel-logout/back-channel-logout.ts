@@ -1,4 +1,4 @@
-import { type Host, OptionInvalidError, type Plugin, ProviderUnfitError } from '../../lib/index.ts'
+import { type Host, type Plugin, ProviderUnfitError } from '../../lib/index.ts'
 import { Background } from './background.ts'
 import { BrokenClients } from './clients/broken-clients.ts'
 import { withBackChannelLogout } from './clients/client-metadata.ts'
@@ -6,7 +6,7 @@ import type { DeadLetter } from './dead-letters/dead-letter.ts'
 import { DeadLetters } from './dead-letters/dead-letters.ts'
 import type { DeadLetterCriteria } from './dead-letters/listing.ts'
 import type { ReplayOptions, ReplayTarget } from './dead-letters/replay.ts'
-import type { DeliveryOptions, DeliveryPolicy } from './delivery/delivery-policy.ts'
+import type { DeliveryPolicy } from './delivery/delivery-policy.ts'
 import { policyOf } from './delivery/policy-options.ts'
 import { hideFromDiscovery } from './discovery.ts'
 import { EndingWork } from './ending/ending-work.ts'
@@ -19,46 +19,14 @@ import {
 import type { TerminateManyOptions, TerminateOptions, TerminateWithReasonOptions } from './ending/terminate-options.ts'
 import { type TerminationReport, type TerminationStatus, Terminations } from './ending/terminations.ts'
 import { InternalClients } from './network/internal-clients.ts'
-import type { Network } from './network/network.ts'
+import { assertOptions, type BackChannelLogoutOptions } from './options.ts'
 import { internalsOf } from './provider-internals.ts'
 import type { HistoryCriteria } from './receipts/history.ts'
 import type { Receipt } from './receipts/receipt.ts'
 import { Receipts } from './receipts/receipts.ts'
 import type { ReadingOptions } from './recording/criteria.ts'
 import { BackChannelObserver } from './recording/session-observer.ts'
-import type { SingleSessionSource } from './single-session/page.ts'
 import { SingleSession } from './single-session/single-session.ts'
-
-/** How back-channel logout is set up. All optional. */
-export interface BackChannelLogoutOptions {
-  /**
-   * Whether it is on where no operator has set the feature `back_channel_logout`. Off: nothing is registered, nothing is
-   * sent, discovery does not announce it, and what is pending waits. Default: true.
-   */
-  readonly enabled?: boolean
-  /**
-   * Whether the end of a single session by `id_token_hint` is on where no operator has set the feature
-   * `single_session_termination`. Default: false.
-   */
-  readonly singleSessionTermination?: boolean
-  /**
-   * Renders the page on which a user confirms the end of a session that is not the browser's own, as oidc-provider's
-   * `logoutSource` does for the browser's own. It must not post the form by itself.
-   */
-  readonly singleSessionSource?: SingleSessionSource
-  /** How deliveries are tried. */
-  readonly delivery?: DeliveryOptions
-  /**
-   * Client ids of RPs inside your own network, whose addresses would be refused otherwise. `network` of the plugin allows
-   * more of them, and fewer, at run time. Operators' state: never take it from client metadata, which a client can set for
-   * itself.
-   */
-  readonly allowInternal?: readonly string[]
-  /** Allows `http` URIs on loopback addresses. For development only. Default: false. */
-  readonly development?: boolean
-  /** Replaces the guarded network, and its protection: for a deployment's own egress. */
-  readonly network?: Network
-}
 
 /**
  * Back-channel logout (OpenID Connect Back-Channel Logout 1.0) that cannot lose a logout: a plugin for `eventSourced()`.
@@ -309,36 +277,4 @@ export class BackChannelLogout implements Plugin {
   get #development(): boolean {
     return this.#options.development ?? false
   }
-}
-
-const OPTIONS: ReadonlySet<string> = new Set([
-  'enabled',
-  'singleSessionTermination',
-  'singleSessionSource',
-  'delivery',
-  'allowInternal',
-  'development',
-  'network',
-])
-
-function assertOptions(options: BackChannelLogoutOptions): void {
-  for (const option of Object.keys(options)) {
-    if (!OPTIONS.has(option)) throw new OptionInvalidError(option, `is not known; known are ${[...OPTIONS].join(', ')}`)
-  }
-  const { allowInternal, network } = options
-  for (const option of ['enabled', 'singleSessionTermination', 'development'] as const) {
-    if (options[option] !== undefined && typeof options[option] !== 'boolean')
-      throw new OptionInvalidError(option, 'must be true or false')
-  }
-  if (
-    allowInternal !== undefined &&
-    !(Array.isArray(allowInternal) && allowInternal.every((id) => typeof id === 'string'))
-  ) {
-    throw new OptionInvalidError('allowInternal', 'must be an array of client ids')
-  }
-  const { singleSessionSource } = options
-  if (singleSessionSource !== undefined && typeof singleSessionSource !== 'function')
-    throw new OptionInvalidError('singleSessionSource', 'must be a function (ctx, form) that sets ctx.body')
-  if (network !== undefined && (typeof network?.post !== 'function' || typeof network.close !== 'function'))
-    throw new OptionInvalidError('network', 'must have the methods `post` and `close`')
 }

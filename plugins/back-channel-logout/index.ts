@@ -1,4 +1,4 @@
-export { BackChannelLogout, type BackChannelLogoutOptions, backChannelLogout } from './back-channel-logout.ts'
+export { BackChannelLogout, backChannelLogout } from './back-channel-logout.ts'
 export type { DeadLetter } from './dead-letters/dead-letter.ts'
 export type { DeadLetterCriteria } from './dead-letters/listing.ts'
 export type { ReplayOptions, ReplayTarget } from './dead-letters/replay.ts'
@@ -15,6 +15,7 @@ export type { TerminationReport, TerminationStatus } from './ending/terminations
 export type { Answer } from './network/answer.ts'
 export type { InternalClient, InternalClients, PermissionOptions } from './network/internal-clients.ts'
 export type { Network } from './network/network.ts'
+export type { BackChannelLogoutOptions } from './options.ts'
 export type { Reason } from './reasons.ts'
 export type { HistoryCriteria } from './receipts/history.ts'
 export type { Receipt, ReceiptEnd, ReceiptEntry } from './receipts/receipt.ts'

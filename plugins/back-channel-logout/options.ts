@@ -1,0 +1,68 @@
+import { OptionInvalidError } from '../../lib/index.ts'
+import type { DeliveryOptions } from './delivery/delivery-policy.ts'
+import type { Network } from './network/network.ts'
+import type { SingleSessionSource } from './single-session/page.ts'
+
+/** How back-channel logout is set up. All optional. */
+export interface BackChannelLogoutOptions {
+  /**
+   * Whether it is on where no operator has set the feature `back_channel_logout`. Off: nothing is registered, nothing is
+   * sent, discovery does not announce it, and what is pending waits. Default: true.
+   */
+  readonly enabled?: boolean
+  /**
+   * Whether the end of a single session by `id_token_hint` is on where no operator has set the feature
+   * `single_session_termination`. Default: false.
+   */
+  readonly singleSessionTermination?: boolean
+  /**
+   * Renders the page on which a user confirms the end of a session that is not the browser's own, as oidc-provider's
+   * `logoutSource` does for the browser's own. It must not post the form by itself.
+   */
+  readonly singleSessionSource?: SingleSessionSource
+  /** How deliveries are tried. */
+  readonly delivery?: DeliveryOptions
+  /**
+   * Client ids of RPs inside your own network, whose addresses would be refused otherwise. `network` of the plugin allows
+   * more of them, and fewer, at run time. Operators' state: never take it from client metadata, which a client can set for
+   * itself.
+   */
+  readonly allowInternal?: readonly string[]
+  /** Allows `http` URIs on loopback addresses. For development only. Default: false. */
+  readonly development?: boolean
+  /** Replaces the guarded network, and its protection: for a deployment's own egress. */
+  readonly network?: Network
+}
+
+const OPTIONS: ReadonlySet<string> = new Set([
+  'enabled',
+  'singleSessionTermination',
+  'singleSessionSource',
+  'delivery',
+  'allowInternal',
+  'development',
+  'network',
+])
+
+/** @throws OptionInvalidError (`OPTION_INVALID`) */
+export function assertOptions(options: BackChannelLogoutOptions): void {
+  for (const option of Object.keys(options)) {
+    if (!OPTIONS.has(option)) throw new OptionInvalidError(option, `is not known; known are ${[...OPTIONS].join(', ')}`)
+  }
+  const { allowInternal, network } = options
+  for (const option of ['enabled', 'singleSessionTermination', 'development'] as const) {
+    if (options[option] !== undefined && typeof options[option] !== 'boolean')
+      throw new OptionInvalidError(option, 'must be true or false')
+  }
+  if (
+    allowInternal !== undefined &&
+    !(Array.isArray(allowInternal) && allowInternal.every((id) => typeof id === 'string'))
+  ) {
+    throw new OptionInvalidError('allowInternal', 'must be an array of client ids')
+  }
+  const { singleSessionSource } = options
+  if (singleSessionSource !== undefined && typeof singleSessionSource !== 'function')
+    throw new OptionInvalidError('singleSessionSource', 'must be a function (ctx, form) that sets ctx.body')
+  if (network !== undefined && (typeof network?.post !== 'function' || typeof network.close !== 'function'))
+    throw new OptionInvalidError('network', 'must have the methods `post` and `close`')
+}
