@@ -46,7 +46,10 @@ async function stop(): Promise<void> {
 function stopOnSignals(): void {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     // Once: who is impatient sends it again, and the process ends as processes do.
-    process.once(signal, () => void stop().then(() => process.exit(0)))
+    process.once(signal, () => {
+      console.log('\n  Stopping: what is being answered or sent is finished first.\n')
+      void stop().then(() => process.exit(0))
+    })
   }
 }
 

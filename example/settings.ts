@@ -27,6 +27,8 @@ export interface Settings {
   readonly keys: Keys | undefined
   /** RPs that do not answer logout tokens, to begin with. */
   readonly down: ReadonlySet<RpId>
+  /** Waits between the attempts to tell an RP, in milliseconds. After the last one nobody tries any more. */
+  readonly retryDelaysMs: readonly number[]
   readonly logLevel: string
 }
 
@@ -39,7 +41,8 @@ const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent']
  *
  * @throws StartupError
  */
-export function readSettings(environment: Environment): Settings {
+export function readSettings(given: Environment): Settings {
+  const environment = withoutEmpty(given)
   const op = place('op', 'The OP', 'OP_PORT', 3000, environment)
   const one = place('rp-one', 'RP one', 'RP_ONE_PORT', 3001, environment)
   const two = place('rp-two', 'RP two', 'RP_TWO_PORT', 3002, environment)
@@ -49,11 +52,17 @@ export function readSettings(environment: Environment): Settings {
     rps: [one, two],
     start: chosen(environment['START'] ?? 'op,rp-one,rp-two'),
     stateFolder: environment['STATE_FOLDER'] ?? join(import.meta.dirname, '.state'),
-    mongodb: uri ? { uri, database: environment['MONGODB_DATABASE'] ?? 'oidc-provider-eventstore-example' } : undefined,
+    mongodb: uri === undefined ? undefined : { uri, database: databaseIn(environment) },
     keys: keysIn(environment['OP_KEYS']),
-    down: isDown(environment['RP_TWO']) ? new Set([two.id]) : new Set(),
+    down: new Set([...isDown(one.id, 'RP_ONE', environment), ...isDown(two.id, 'RP_TWO', environment)]),
+    retryDelaysMs: delaysIn(environment['RETRY_DELAYS']),
     logLevel: oneOf(LOG_LEVELS, 'LOG_LEVEL', environment['LOG_LEVEL'] ?? 'info'),
   }
+}
+
+/** `OP_PORT= npm start` says nothing: a variable is emptied where it cannot be taken away. */
+function withoutEmpty(environment: Environment): Environment {
+  return Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''))
 }
 
 function place<Id extends AppId>(
@@ -77,8 +86,24 @@ function chosen(names: string): Set<AppId> {
   return new Set(names.split(',').map((name) => oneOf(known, 'START', name.trim())))
 }
 
-function isDown(value: string | undefined): boolean {
-  return value !== undefined && oneOf(['up', 'down'], 'RP_TWO', value) === 'down'
+function isDown(id: RpId, variable: string, environment: Environment): RpId[] {
+  const value = environment[variable]
+  return value !== undefined && oneOf(['up', 'down'], variable, value) === 'down' ? [id] : []
+}
+
+/** Seconds, so that one can watch it. In production leave it away: the default tries for 28 hours. */
+function delaysIn(value = '2,4,8,15,30,60,120,240,300,300'): number[] {
+  const delays = value.split(',').map((delay) => Number(delay.trim() || Number.NaN) * 1_000)
+  if (delays.every((delay) => delay >= 0 && delay <= 86_400_000)) return delays
+  throw new StartupError(`RETRY_DELAYS is "${value}": it must be seconds, separated by commas, each from 0 to 86400`)
+}
+
+/** What MongoDB takes: its manual, "MongoDB Limits and Thresholds", naming restrictions. */
+function databaseIn({ MONGODB_DATABASE: name = 'oidc-provider-eventstore-example' }: Environment): string {
+  if (Buffer.byteLength(name) < 64 && !/[/\\. "$*<>:|?\0]/.test(name)) return name
+  throw new StartupError(
+    `MONGODB_DATABASE is "${name}": the name must be shorter than 64 bytes, without spaces and without / \\ . " $ * < > : | ?`,
+  )
 }
 
 function keysIn(json: string | undefined): Keys | undefined {
