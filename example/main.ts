@@ -6,16 +6,17 @@ import { explain } from './startup-error.ts'
 const running: Running[] = []
 try {
   const settings = readSettings(process.env)
-  await start(settings)
+  const operatorPassword = await start(settings)
   stopOnSignals()
-  sayWhereToClick(settings)
+  sayWhereToClick(settings, operatorPassword)
 } catch (error) {
   console.error(explain(error))
   await stop()
   process.exit(1)
 }
 
-async function start(settings: Settings): Promise<void> {
+/** @returns the operators' password, where the OP is among what was started */
+async function start(settings: Settings): Promise<string | undefined> {
   const { start, op, rps } = settings
   const logger = makeLogger(settings.logLevel)
   // The RPs first: the OP goes on telling them of logouts as soon as it is there. Loaded when they are needed, since an
@@ -25,12 +26,14 @@ async function start(settings: Settings): Promise<void> {
     const { startRp } = await import('./rp/start-rp.ts')
     running.push(await startRp(rp, settings, logger.child({ app: rp.id })))
   }
-  if (!start.has(op.id)) return
+  if (!start.has(op.id)) return undefined
   if (!isWelcome(process.release.lts)) {
     console.log(`oidc-provider wants an LTS release of Node from 22 on, and warns of ${process.version}; it works:`)
   }
   const { startOp } = await import('./op/start-op.ts')
-  running.push(await startOp(settings, logger.child({ app: op.id })))
+  const started = await startOp(settings, logger.child({ app: op.id }))
+  running.push(started)
+  return started.operatorPassword
 }
 
 /** Whether oidc-provider takes the release without a warning. Their names go by the alphabet; Node 22 is Jod. */
@@ -53,10 +56,18 @@ function stopOnSignals(): void {
   }
 }
 
-function sayWhereToClick({ op, rps, start }: Settings): void {
-  const lines = [
-    ...rps.filter(({ id }) => start.has(id)).map(({ name, origin }) => `  ${name}   ${origin}   log in here`),
-    ...(start.has(op.id) ? [`  ${op.name}   ${op.origin}   its log, and who was told of which logout`] : []),
+function sayWhereToClick({ op, rps, start }: Settings, operatorPassword: string | undefined): void {
+  const rows = [
+    ...rps.filter(({ id }) => start.has(id)).map(({ name, origin }) => [name, origin, 'log in here'] as const),
+    ...(operatorPassword === undefined
+      ? []
+      : [
+          [op.name, op.origin, 'its log, and who was told of which logout'] as const,
+          ['Operators', `${op.origin}/operators`, `the password of this run: ${operatorPassword}`] as const,
+        ]),
   ]
+  const names = Math.max(...rows.map(([name]) => name.length))
+  const urls = Math.max(...rows.map(([, url]) => url.length))
+  const lines = rows.map(([name, url, what]) => `  ${name.padEnd(names)}   ${url.padEnd(urls)}   ${what}`)
   console.log(`\n${lines.join('\n')}\n\n  Log in at both RPs, log out at one, and watch the other. Ctrl-C stops it.\n`)
 }

@@ -4,6 +4,7 @@ import { clockTime, countdown, span } from '../pages/clock-time.ts'
 import { type Html, html } from '../pages/html.ts'
 import type { Place } from '../settings.ts'
 import { nameOf } from './accounts.ts'
+import { REASONS } from './reasons.ts'
 import type { RecentLogout } from './recent-logouts.ts'
 
 /** As much of oidc-provider's session as is shown. */
@@ -27,6 +28,7 @@ export function dashboardPage({ session, logouts, commits, places, endSession }:
 <div class="columns">
 <section aria-labelledby="receipts-title">
 <h2 id="receipts-title">Logouts</h2>
+<p class="hint lead">End sessions, send what an RP has missed, switch features: the <a href="/operators">operators’ page</a>.</p>
 <div id="receipts" data-live aria-live="polite">${logouts.length > 0 ? logouts.map((logout) => receipt(logout, places)) : html`<p class="empty">None yet. Log in at both RPs, then log out at one.</p>`}</div>
 </section>
 <section aria-labelledby="log-title">
@@ -54,21 +56,6 @@ function you(session: SessionView, places: readonly Place[], endSession: string)
 <span><b>${nameOf(accountId)}</b>, logged in here${loginTs !== undefined && html` since ${clockTime(loginTs * 1_000)}`}<br>
 <span class="rps">${rps.length > 0 ? rps.map(({ name, id }) => html`<span class="rp" data-app="${id}">${name}</span> `) : 'at no RP yet'}</span></span></p>
 <p class="choices"><a class="button" href="${endSession}">Log out</a></p>`
-}
-
-/** Why sessions end, in words; the log has the codes. */
-const REASONS: Readonly<Record<RecentLogout['reason'], string>> = {
-  rp_initiated: 'The user logged out',
-  account_switched: 'Another account logged in',
-  single_session: 'One session was ended by its ID token',
-  session_expired: 'The session expired',
-  authorization_removed: 'A login was removed from the session',
-  admin: 'An operator ended it',
-  account_disabled: 'The account was disabled',
-  account_deleted: 'The account was deleted',
-  password_changed: 'The password was changed',
-  signed_out_everywhere: 'The user signed out everywhere',
-  session_destroyed: 'The application ended it',
 }
 
 function receipt(logout: RecentLogout, places: readonly Place[]): Html {

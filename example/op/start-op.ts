@@ -4,6 +4,8 @@ import Provider from 'oidc-provider'
 import { type EventStore, eventSourced } from 'oidc-provider-eventstore'
 import { backChannelLogout } from 'oidc-provider-eventstore/plugins/back-channel-logout'
 import type { Logger } from 'pino'
+import { operators } from '../operators/operators.ts'
+import { makePassword, SignIn } from '../operators/sign-in.ts'
 import { assets } from '../pages/assets.ts'
 import { failurePages } from '../pages/failures.ts'
 import { LiveUpdates } from '../pages/live-updates.ts'
@@ -19,19 +21,23 @@ import { openStore } from './open-store.ts'
 import { RecentLogouts } from './recent-logouts.ts'
 import { opSecrets } from './secrets.ts'
 
-const SECOND = 1_000
-
 /** How many logouts are shown, and how far back in the log they are looked for. */
 const LOGOUTS = 12
 const LOOK_BACK = 2_000
 
+export interface RunningOp extends Running {
+  /** The way in to the operators' page: other at each start. */
+  readonly operatorPassword: string
+}
+
 /** Starts the OP: the log, the provider on it, the plugin, and the pages around them. */
-export async function startOp(settings: Settings, logger: Logger): Promise<Running> {
+export async function startOp(settings: Settings, logger: Logger): Promise<RunningOp> {
   const { store, where, close } = await openStore(settings, logger)
   try {
     const started = await startOn(store, settings, logger)
     logger.info(`the log is in ${where}`)
     return {
+      operatorPassword: started.operatorPassword,
       async stop() {
         await started.stop()
         await close()
@@ -43,15 +49,14 @@ export async function startOp(settings: Settings, logger: Logger): Promise<Runni
   }
 }
 
-async function startOn(store: EventStore, settings: Settings, logger: Logger): Promise<Running> {
+async function startOn(store: EventStore, settings: Settings, logger: Logger): Promise<RunningOp> {
   const { op, rps } = settings
   const places = [op, ...rps]
   const logout = backChannelLogout({
     // Both only because these RPs are on this machine, over plain HTTP.
     development: true,
     allowInternal: rps.map(({ id }) => id),
-    // Seconds, so that one can watch it. Leave it away in production: the default tries for 28 hours.
-    delivery: { retryDelaysMs: [2, 4, 8, 15, 30, 60, 120, 240, 300, 300].map((delay) => delay * SECOND), jitter: 0 },
+    delivery: { retryDelaysMs: settings.retryDelaysMs, jitter: 0 },
   })
   const onLog = eventSourced(store, { plugins: [logout], logger })
   const secrets = await opSecrets(settings.stateFolder)
@@ -73,13 +78,27 @@ async function startOn(store: EventStore, settings: Settings, logger: Logger): P
     logger,
   )
 
+  const unforeseen = (err: unknown, { method, path }: Koa.Context): void =>
+    logger.error({ err, method, path }, 'failed')
+  const operatorPassword = makePassword()
   const app = new Koa()
   // Mounted, the provider writes its cookies through this application, and reads some of them through itself.
   app.keys = [...secrets.cookieKeys]
   app.use(securityHeaders(rps.map(({ origin }) => origin)))
-  app.use(failurePages({ app: 'op', places }, (err, { method, path }) => logger.error({ err, method, path }, 'failed')))
+  app.use(failurePages({ app: 'op', places }, unforeseen))
   app.use(assets)
   app.use(dashboard({ provider, store, recentLogouts, liveUpdates }, places))
+  app.use(
+    operators({
+      logout,
+      features: onLog.features,
+      signIn: new SignIn(operatorPassword),
+      origin: op.origin,
+      places,
+      follow: (ctx) => liveUpdates.open(ctx, LOG),
+      unforeseen,
+    }),
+  )
   app.use(interactions(provider, places))
   app.use(mount('/oidc', provider))
 
@@ -91,6 +110,7 @@ async function startOn(store: EventStore, settings: Settings, logger: Logger): P
   try {
     const server = await serve(app, op)
     return {
+      operatorPassword,
       async stop() {
         liveUpdates.close() // or the server would wait for open pages
         await server.close()

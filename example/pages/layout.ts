@@ -13,6 +13,9 @@ export interface Page {
   readonly updates?: string
   /** Wide enough for tables. */
   readonly wide?: boolean
+  /** Paths of what this page needs besides what all pages share. */
+  readonly script?: string
+  readonly stylesheet?: string
 }
 
 /** Answers with a page. */
@@ -23,7 +26,7 @@ export function show(ctx: Context, page: Page, status = 200): void {
   ctx.body = layout(page).toString()
 }
 
-function layout({ app, places, title, main, updates, wide = false }: Page): Html {
+function layout({ app, places, title, main, updates, wide = false, script, stylesheet }: Page): Html {
   const role = app === 'op' ? 'OpenID Provider' : 'Relying party'
   const name = places.find(({ id }) => id === app)?.name ?? ''
   return html`<!doctype html>
@@ -35,7 +38,9 @@ function layout({ app, places, title, main, updates, wide = false }: Page): Html
 <title>${title} · ${name}</title>
 <link rel="icon" href="/icon.svg?${app}" type="image/svg+xml">
 <link rel="stylesheet" href="/style.css">
+${stylesheet !== undefined && html`<link rel="stylesheet" href="${stylesheet}">`}
 ${updates !== undefined && html`<script type="module" src="/live.js" data-updates="${updates}"></script>`}
+${script !== undefined && html`<script type="module" src="${script}"></script>`}
 </head>
 <body>
 <header>

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
-import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
-import { createRequire } from 'node:module'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { findBrowser, launchBrowser } from '../support/browser.ts'
 import { type ExamplePlaces, ExampleProcess, examplePlaces } from '../support/example-process.ts'
+import { violationsOn } from './accessibility.ts'
 
 /** How long anything on a page may take, in milliseconds. */
 const PATIENCE_MS = 15_000
@@ -64,7 +64,7 @@ describe('the example in a browser', function () {
 
       const seen = async (page: Page, name: string): Promise<void> => {
         await page.screenshot({ path: join(artefacts, `example-${colorScheme}-${name}.png`), animations: 'disabled' })
-        assert.deepEqual(await seriousViolations(page), [], `${name} is accessible`)
+        assert.deepEqual(await violationsOn(page, ['serious', 'critical']), [], `${name} is accessible`)
       }
 
       it('greets at the OP and at both RPs', async () => {
@@ -199,17 +199,3 @@ describe('the example in a browser', function () {
     await context.close()
   })
 })
-
-/** What axe finds that keeps people out. */
-async function seriousViolations(page: Page): Promise<string[]> {
-  axe ??= await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
-  await page.evaluate(axe)
-  const { violations } = (await page.evaluate('axe.run()')) as {
-    violations: { id: string; impact: string; nodes: { html: string; failureSummary: string }[] }[]
-  }
-  return violations
-    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-    .map(({ id, nodes }) => `${id}: ${nodes.map(({ html, failureSummary }) => `${html} ${failureSummary}`).join('; ')}`)
-}
-
-let axe: string | undefined
