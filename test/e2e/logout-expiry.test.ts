@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { StoreUnavailableError } from '../../lib/index.ts'
+import { ENDINGS } from '../../plugins/back-channel-logout/ending/ending-work.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { LogoutScene } from '../support/logout-scene.ts'
 import { Person } from '../support/op.ts'
@@ -124,6 +126,42 @@ describe('a session that expires', () => {
     await passing(HOUR)
     assert.deepEqual(await scene.ended(), [])
     await passing(4 * HOUR)
+    await scene.rps.rp.received(1)
+  })
+
+  it('ends though the database was away when that was to be planned', async () => {
+    await planned()
+    const work = scene.store.work(ENDINGS)
+    const add = work.add.bind(work)
+    let away = true
+    work.add = async (rows) => {
+      if (!away) return add(rows)
+      away = false
+      throw new StoreUnavailableError('away')
+    }
+    await new Person(scene.op).authorize('other', { login: 'bob' })
+    while (away) await new Promise((resolve) => setImmediate(resolve))
+    await clock.advance(5_000) // the planner's pause
+    await passing(HOUR + TOLERANCE + 1)
+    await scene.rps.other.received(1)
+  })
+
+  it('ends when it may, though the clock goes back as it is looked at', async () => {
+    await planned()
+    const work = scene.store.work(ENDINGS)
+    const claim = work.claim.bind(work)
+    let back = false
+    work.claim = async (options) => {
+      const claimed = await claim(options)
+      if (claimed.length > 0 && !back) {
+        back = true
+        clock.jumpWall(-30_000)
+      }
+      return claimed
+    }
+    await passing(HOUR + TOLERANCE + 1)
+    assert.deepEqual([back, await scene.ended()], [true, []])
+    await passing(31)
     await scene.rps.rp.received(1)
   })
 

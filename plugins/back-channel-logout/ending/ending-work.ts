@@ -58,7 +58,7 @@ export class EndingWork {
     this.#parts = parts
     this.#work = host.store.work(ENDINGS)
     this.#run = new OrderRun(parts)
-    this.#expiries = new ExpiryPlanner(host.endings, parts.toleranceSeconds)
+    this.#expiries = new ExpiryPlanner(host.endings, parts.toleranceSeconds, logger)
     this.#loop = new WorkLoop({
       work: this.#work,
       clock,
@@ -81,11 +81,13 @@ export class EndingWork {
   /** Makes the work that follows from commits: from the planner, which reads them in order. Twice does no harm. */
   async plan(commits: readonly Commit[]): Promise<void> {
     const { host, provider } = this.#parts
-    const expiries = this.#expiries.plan(commits, host.clock.now(), provider.issuer)
-    const orders = commits.flatMap((commit) => ordersIn(commit))
-    if (expiries.length + orders.length === 0) return
-    await this.#work.add([...orders, ...expiries])
-    this.#loop.wake()
+    const { looks, remember } = this.#expiries.plan(commits, host.clock.now(), provider.issuer)
+    const work = [...commits.flatMap((commit) => ordersIn(commit)), ...looks]
+    if (work.length > 0) {
+      await this.#work.add(work)
+      this.#loop.wake()
+    }
+    remember()
   }
 
   /** Makes the work of an order at once. The planner would make the same. */
@@ -170,9 +172,13 @@ export class EndingWork {
     )
     if (!ended) {
       const standing = await this.#insist(() => endings.look(uid))
-      if (standing && 'lives' in standing) {
-        await this.#insist(() => this.#work.add(lookAt(standing.lives, provider.issuer, toleranceSeconds)))
+      const [next] = standing && 'lives' in standing ? lookAt(standing.lives, provider.issuer, toleranceSeconds) : []
+      // The clock went back after the claim: this look is yet to come.
+      if (next?.id === work.id) {
+        await this.#insist(() => this.#work.putBack(work, next))
+        return
       }
+      if (next) await this.#insist(() => this.#work.add([next]))
     }
     await this.#insist(() => this.#work.finish(work, clock.now()))
   }

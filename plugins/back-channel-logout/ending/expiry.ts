@@ -1,4 +1,13 @@
-import type { Commit, Endings, JsonObject, NewWork, SessionState } from '../../../lib/index.ts'
+import {
+  type Commit,
+  type Endings,
+  type JsonObject,
+  KeyUnknownError,
+  type Logger,
+  type NewWork,
+  SealBrokenError,
+  type SessionState,
+} from '../../../lib/index.ts'
 import { NOTE, notedIn } from '../recording/noted.ts'
 import { lanePrefix } from '../work/lanes.ts'
 
@@ -25,46 +34,91 @@ export function deadlineOf({ payload }: SessionState, toleranceSeconds: number):
 /** So many sessions are remembered with the look that waits for them. */
 const REMEMBERED = 50_000
 
+/** What the planner knows of a session's looks. Times in milliseconds since 1970. */
+interface Seen {
+  /** When the next look is. */
+  readonly next: number
+  /** Whether it was planned here, or follows from one that was: such a one goes to the expiry that it finds. */
+  readonly planned: boolean
+  /** The expiry of the state that was seen last. */
+  readonly expiry: number
+}
+
+/** Looks to make, and what is known once they are made. */
+export interface PlannedLooks {
+  readonly looks: readonly NewWork[]
+  /** To be called when they are stored: until then they are planned anew. */
+  remember(): void
+}
+
 /**
  * Plans a look at each session that an RP is to be told of. A session that is written again and again is looked at once,
- * when its earliest state would have expired, and then again when it really may have. An expiry that moves back is a look
- * of its own, so that it is not missed.
+ * when its earliest state would have expired; that look makes the next one, for when it really may have. An expiry that
+ * moves back is a look of its own, so that it is not missed.
  */
 export class ExpiryPlanner {
   readonly #endings: Endings
   readonly #toleranceSeconds: number
-  readonly #next = new Map<string, number>()
+  readonly #logger: Logger
+  readonly #seen = new Map<string, Seen>()
 
-  constructor(endings: Endings, toleranceSeconds: number) {
+  constructor(endings: Endings, toleranceSeconds: number, logger: Logger) {
     this.#endings = endings
     this.#toleranceSeconds = toleranceSeconds
+    this.#logger = logger
   }
 
   /**
    * @param now - milliseconds since 1970
    * @param issuer - of sessions that do not say whose they are
    */
-  plan(commits: readonly Commit[], now: number, issuer: string): NewWork[] {
-    return commits.flatMap((commit) =>
-      this.#endings
-        .loggedInBy(commit)
-        .filter((session) => notedIn(session.note(NOTE)).length > 0)
-        .flatMap((session) => lookAt(session, commit.meta.instance ?? issuer, this.#toleranceSeconds))
-        .filter((look) => this.#isNew(look, now)),
-    )
+  plan(commits: readonly Commit[], now: number, issuer: string): PlannedLooks {
+    const seen = new Map<string, Seen>()
+    const looks = commits
+      .flatMap((commit) =>
+        this.#loggedInBy(commit)
+          .filter((session) => notedIn(session.note(NOTE)).length > 0)
+          .flatMap((session) => lookAt(session, commit.meta.instance ?? issuer, this.#toleranceSeconds)),
+      )
+      .filter(({ body, dueAt }) => {
+        const uid = String(body['uid'])
+        const before = seen.get(uid) ?? this.#seen.get(uid)
+        const after = seenAfter(before, dueAt, now)
+        seen.set(uid, after)
+        return after.planned && !(before?.planned && before.next === after.next)
+      })
+    return { looks, remember: () => this.#remember(seen) }
   }
 
-  /** Whether no earlier look is still to come. */
-  #isNew({ body, dueAt }: NewWork, now: number): boolean {
-    const uid = String(body['uid'])
-    const next = this.#next.get(uid)
-    if (next !== undefined && next > now && next <= dueAt) return false
-    this.#next.delete(uid)
-    this.#next.set(uid, dueAt)
-    const [oldest] = this.#next.keys()
-    if (this.#next.size > REMEMBERED && oldest !== undefined) this.#next.delete(oldest)
-    return true
+  /** One that cannot be read must not keep the planner from all the others, nor from what ended already. */
+  #loggedInBy(commit: Commit): readonly SessionState[] {
+    try {
+      return this.#endings.loggedInBy(commit)
+    } catch (err) {
+      if (!(err instanceof KeyUnknownError || err instanceof SealBrokenError)) throw err
+      this.#logger.warn({ err, position: commit.position }, 'a session cannot be read: its expiry will not be noticed')
+      return []
+    }
   }
+
+  #remember(seen: ReadonlyMap<string, Seen>): void {
+    for (const [uid, after] of seen) {
+      this.#seen.delete(uid)
+      this.#seen.set(uid, after)
+      const [oldest] = this.#seen.keys()
+      if (this.#seen.size > REMEMBERED && oldest !== undefined) this.#seen.delete(oldest)
+    }
+  }
+}
+
+/** What is known of a session's looks once it was written so that it expires then: a look at that time, or an earlier one. */
+function seenAfter(before: Seen | undefined, expiry: number, now: number): Seen {
+  if (before && before.next > now && before.next <= expiry && (before.planned || expiry >= before.expiry))
+    return { ...before, expiry }
+  // The look that was planned has come meanwhile, and has found an expiry that was not before this one.
+  if (before && before.next <= now && before.expiry > now && before.expiry <= expiry)
+    return { next: before.expiry, planned: false, expiry }
+  return { next: expiry, planned: true, expiry }
 }
 
 /** The look at a session when it may have expired. Planning it twice makes it once. */
