@@ -67,6 +67,18 @@ describe('planning looks at what may have expired', () => {
     )
   })
 
+  it('makes a look of its own for the issuer that the provider has since', () => {
+    write(60 * MINUTE)
+    planned(0)
+    write(90 * MINUTE)
+    const [moved] = commits(1)
+    const { looks } = planner.plan([{ ...commit, ...moved, meta: { instance: 'https://new.example.com' } }], 0, OP)
+    assert.deepEqual(
+      looks.map(({ lane, dueAt }) => [lane, dueAt]),
+      [['https://new.example.com expiry', 90 * MINUTE]],
+    )
+  })
+
   it('goes on past a session that cannot be read', () => {
     write(0)
     write(60 * MINUTE)

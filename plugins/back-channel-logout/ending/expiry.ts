@@ -80,11 +80,12 @@ export class ExpiryPlanner {
           .filter((session) => notedIn(session.note(NOTE)).length > 0)
           .flatMap((session) => lookAt(session, commit.meta.instance ?? issuer, this.#toleranceSeconds)),
       )
-      .filter(({ body, dueAt }) => {
-        const uid = String(body['uid'])
-        const before = seen.get(uid) ?? this.#seen.get(uid)
+      .filter(({ body, lane, dueAt }) => {
+        // A provider that got another issuer writes it as that one: the former one's look would find nothing.
+        const session = `${lane} ${String(body['uid'])}`
+        const before = seen.get(session) ?? this.#seen.get(session)
         const after = seenAfter(before, dueAt, now)
-        seen.set(uid, after)
+        seen.set(session, after)
         return after.planned && !(before?.planned && before.next === after.next)
       })
     return { looks, remember: () => this.#remember(seen) }
@@ -102,9 +103,9 @@ export class ExpiryPlanner {
   }
 
   #remember(seen: ReadonlyMap<string, Seen>): void {
-    for (const [uid, after] of seen) {
-      this.#seen.delete(uid)
-      this.#seen.set(uid, after)
+    for (const [session, after] of seen) {
+      this.#seen.delete(session)
+      this.#seen.set(session, after)
       const [oldest] = this.#seen.keys()
       if (this.#seen.size > REMEMBERED && oldest !== undefined) this.#seen.delete(oldest)
     }
