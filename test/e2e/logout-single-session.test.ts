@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
-import { createServer } from 'node:http'
+import { createServer, type RequestListener } from 'node:http'
 import { bodyParser } from '@koa/bodyparser'
+import express from 'express'
 import { importJWK, SignJWT } from 'jose'
 import Koa from 'koa'
 import mount from 'koa-mount'
+import type Provider from 'oidc-provider'
 import type { ClientMetadata } from 'oidc-provider'
 import { StoreUnavailableError } from '../../lib/index.ts'
 import { LogoutScene, type SceneOptions } from '../support/logout-scene.ts'
@@ -290,12 +292,25 @@ describe('the end of a single session by an ID token', () => {
     assert.equal(await lives(alice), false)
   })
 
-  it('works where the provider is mounted, behind a body parser', async () => {
+  const mounted: Readonly<Record<string, (provider: Provider) => RequestListener>> = {
+    Koa: (provider) =>
+      new Koa()
+        .use(bodyParser())
+        .use(mount('/oidc', provider as unknown as Koa))
+        .callback(),
+    Express: (provider) =>
+      express()
+        .use(express.urlencoded({ extended: true }))
+        .use('/oidc', provider.callback()) as RequestListener,
+  }
+
+  for (const [framework, applicationOf] of Object.entries(mounted)) {
+    it(`works where the provider is mounted in ${framework}, behind a body parser`, () => worksMounted(applicationOf))
+  }
+
+  async function worksMounted(applicationOf: (provider: Provider) => RequestListener): Promise<void> {
     await start()
-    const app = new Koa()
-    app.use(bodyParser())
-    app.use(mount('/oidc', scene.op.provider as unknown as Koa))
-    const server = createServer(app.callback())
+    const server = createServer(applicationOf(scene.op.provider))
     const port = await listen(server, 0)
     const stranger = new Person({ issuer: scene.op.issuer })
     const url = new URL(`http://127.0.0.1:${port}/oidc/session/end`)
@@ -307,7 +322,7 @@ describe('the end of a single session by an ID token', () => {
     assert.equal(await lives(alice), false)
     server.closeAllConnections()
     await new Promise((resolve) => server.close(resolve))
-  })
+  }
 
   it('is told by a page of the application’s own, where it has one', async () => {
     await start({

@@ -36,8 +36,9 @@ interface EndSession {
 interface KoaRequestContext extends RequestContext {
   /** Below where the provider is mounted. */
   readonly path: string
-  readonly req: IncomingMessage
-  /** `body` is there where the application has parsed it. */
+  /** `body` is there where the application has parsed it, in Express or Connect. */
+  readonly req: IncomingMessage & { readonly body?: unknown }
+  /** The same, in Koa. */
   readonly request: { readonly body?: unknown }
 }
 
@@ -60,7 +61,7 @@ export class SingleSession {
   async answers(ctx: RequestContext): Promise<boolean> {
     const { path, req, request } = ctx as KoaRequestContext
     if (ctx.method !== 'POST' || path !== this.#singlePath()) return false
-    const form = await readForm(req, request.body)
+    const form = await readForm(req, request.body ?? req.body)
     const refusal = form ? await this.#refusalOf(ctx, form) : 'the form is not complete'
     if (form === undefined || typeof refusal === 'string') {
       ctx.status = 400
