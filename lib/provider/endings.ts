@@ -67,7 +67,10 @@ export type SessionStanding =
  * and holds what the observers say of it. What was in flight loses.
  */
 export interface Endings {
-  /** Undefined: there is no such session any more, or no such login in it, or `onlyIf` says no. */
+  /**
+   * Undefined: there is no such session any more, or `onlyIf` says no, or there is no such login in it; one without a sid
+   * was only started, and is none.
+   */
   end(session: SessionName, wish: EndWish): Promise<Ended | undefined>
   /** What `end` would end now. */
   preview(session: SessionName, wish: EndWish): Promise<Ending | undefined>
@@ -195,7 +198,9 @@ function authorizationsOf({ authorizations }: Payload): [string, Authorization][
 function endingOf(state: ModelState, { grants, clientId, onlyIf }: EndWish): Ending | undefined {
   const session = sessionOf(state)
   if (onlyIf && !onlyIf(session)) return undefined
-  const logins = authorizationsOf(state.payload).filter(([client]) => clientId === undefined || client === clientId)
+  const logins = authorizationsOf(state.payload).filter(
+    ([client, { sid }]) => clientId === undefined || (client === clientId && sid !== undefined),
+  )
   if (clientId !== undefined && logins.length === 0) return undefined
   const grantIds = logins.flatMap(([, { grantId, persistsLogout }]) =>
     grantId !== undefined && (grants === 'all' || (grants === 'loose' && !persistsLogout)) ? [grantId] : [],

@@ -145,6 +145,37 @@ describe('operators end', () => {
     assert.deepEqual([scene.rps.one.tokens.length, scene.rps.two.tokens.length], [2, 2])
   })
 
+  it('no login at a client at which it was only begun, nor count one', async () => {
+    const alice = await loggedIn('alice', 'one')
+    await alice.agent.follow(await alice.agent.get(alice.authorizationUrl('two')), (url) =>
+      url.startsWith(scene.op.issuer),
+    )
+    const session = await scene.op.provider.Session.find(String(alice.agent.cookie('_session')))
+    assert.deepEqual(session?.authorizations?.['two'], {}, 'as the provider leaves it')
+    const dry = await scene.logout.terminateClient('two', { ...ACTOR, dryRun: true })
+    const { id: _, ...report } = await scene.logout.terminateClient('two', ACTOR)
+    assert.deepEqual([dry, report], Array(2).fill({ sessions: 0, logins: 0, grants: 0, failed: 0 }))
+  })
+
+  it('nothing where the caller has given up before', async () => {
+    const alice = await loggedIn('alice', 'one')
+    for (const dryRun of [true, false]) {
+      const call = scene.logout.terminateAll({ ...ACTOR, dryRun, signal: AbortSignal.abort(new Error('gone home')) })
+      await assert.rejects(call, /gone home/)
+    }
+    for await (const { id } of scene.logout.terminations()) assert.fail(`${id} was ordered`)
+    assert.equal(await isLoggedIn(alice), true)
+  })
+
+  it('everybody, though the caller’s own function for the progress fails: the caller is told', async () => {
+    const alice = await loggedIn('alice', 'one')
+    const onProgress = (): void => {
+      throw new Error('no such element')
+    }
+    await assert.rejects(scene.logout.terminateAll({ ...ACTOR, onProgress }), /no such element/)
+    assert.equal(await isLoggedIn(alice), false)
+  })
+
   it('nothing that began later', async () => {
     await loggedIn('alice', 'one')
     await scene.logout.terminateAll(ACTOR)

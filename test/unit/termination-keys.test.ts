@@ -7,7 +7,7 @@ import { newOrder, type Order } from '../../plugins/back-channel-logout/ending/o
 import type { OrderReason, OrderTarget, Tally } from '../../plugins/back-channel-logout/ending/order-events.ts'
 import { previewOrder } from '../../plugins/back-channel-logout/ending/order-preview.ts'
 import { OrderRun } from '../../plugins/back-channel-logout/ending/order-run.ts'
-import { backChannelLogout } from '../../plugins/back-channel-logout/index.ts'
+import { type BackChannelLogout, backChannelLogout } from '../../plugins/back-channel-logout/index.ts'
 import type { OidcProvider } from '../../plugins/back-channel-logout/provider-internals.ts'
 import { orderStream } from '../../plugins/back-channel-logout/recording/found-by.ts'
 import { type Op, startOp, testClient } from '../support/op.ts'
@@ -18,14 +18,16 @@ describe('a termination while keys rotate', () => {
   let store: MemoryEventStore
   let op: Op
   let host: Host
+  let logout: BackChannelLogout
 
   beforeEach(async () => {
     store = new MemoryEventStore({ keys: keys(['s1'], ['h1']) })
     const caught: Host[] = []
     const catcher: Plugin = { name: 'catcher', start: async (given) => void caught.push(given), stop: async () => {} }
     const network = { post: async () => ({ kind: 'answered' as const, status: 200, body: '' }), close: async () => {} }
+    logout = backChannelLogout({ network })
     const clients = [testClient('rp', { backchannel_logout_uri: 'https://rp.example.com/logout' })]
-    op = await startOp(store, { plugins: [catcher, backChannelLogout({ network })], clients })
+    op = await startOp(store, { plugins: [catcher, logout], clients })
     host = caught[0] as Host
   })
 
@@ -86,6 +88,18 @@ describe('a termination while keys rotate', () => {
     assert.deepEqual(tally, { sessions: 1, logins: 1, grants: 1 })
     assert.equal(failed, 2, 'a session and a grant')
     assert.equal(await lives(bob), false)
+  })
+
+  it('is listed without its account where the key is gone that it was sealed with', async () => {
+    await logout.terminateAccount('alice', { actor: 'anna' })
+    rotateTo(keys(['s2'], ['h1']))
+    await logout.terminateAccount('bob', { actor: 'anna' })
+    const listed = []
+    for await (const { of, accountId } of logout.terminations()) listed.push([of, accountId])
+    assert.deepEqual(listed, [
+      ['account', 'bob'],
+      ['account', undefined],
+    ])
   })
 
   function keys(sealing: readonly string[], hashing: readonly string[]): Keys {

@@ -15,12 +15,15 @@ const REMEMBERED = 20_000
 
 /**
  * What an order would come to now. Changes nothing. A session that is written while it is being counted may be left out.
+ *
+ * @throws the signal's reason when it aborts
  */
-export async function previewOrder(parts: OrderParts, order: Order): Promise<Tally> {
+export async function previewOrder(parts: OrderParts, order: Order, signal?: AbortSignal): Promise<Tally> {
   const preview = new Preview(parts)
   let tally = NOTHING_YET
   let at: Order | undefined = order
   while (at) {
+    signal?.throwIfAborted()
     const { commits, next } = await orderPage(parts.host.store, at, PAGE)
     const order = at
     const first = commits.filter((commit) => !wasMet(parts.host.store, order, commit))

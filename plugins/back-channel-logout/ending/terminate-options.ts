@@ -11,9 +11,12 @@ export interface TerminateOptions {
 
 /** How many sessions are ended by one call. */
 export interface TerminateManyOptions extends TerminateOptions {
-  /** Called as it goes on, with what has ended so far; also counts what another process has ended for this call. */
+  /**
+   * Called as it goes on, with what has ended so far; also counts what another process has ended for this call. The call
+   * rejects with what it throws; the termination goes on.
+   */
   readonly onProgress?: (soFar: TerminationProgress) => void
-  /** Gives up waiting. The termination goes on. */
+  /** Gives up waiting. The termination goes on; where it was aborted before the call, nothing is ordered. */
   readonly signal?: AbortSignal
 }
 

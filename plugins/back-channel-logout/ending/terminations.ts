@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import { type EventStore, TerminationUnfinishedError } from '../../../lib/index.ts'
+import { type EventStore, KeyUnknownError, TerminationUnfinishedError } from '../../../lib/index.ts'
 import { orderOfStream, orderStream } from '../recording/found-by.ts'
 import { NOTE, notedIn } from '../recording/noted.ts'
 import { ENDINGS, type EndingWork } from './ending-work.ts'
-import { newOrder, type Order } from './order.ts'
+import { accountOf, newOrder, type Order } from './order.ts'
 import {
   type Completed,
   NOTHING_YET,
@@ -38,6 +38,7 @@ export interface TerminationStatus extends TerminationReport {
   readonly id: string
   readonly state: 'running' | 'completed'
   readonly of: 'account' | 'client' | 'all'
+  /** Of an account's; absent where the key is gone that it is sealed with. */
   readonly accountId?: string
   readonly clientId?: string
   readonly reason: OrderReason
@@ -144,9 +145,10 @@ export class Terminations {
   ): Promise<TerminationReport> {
     const id = randomBytes(12).toString('base64url')
     const target = targetOf(orderStream(id))
+    signal?.throwIfAborted()
     if (dryRun) {
-      const end = await this.#store.end()
-      return { ...(await previewOrder(this.#parts, newOrder(id, end + 1, { target, reason, actor }))), failed: 0 }
+      const order = newOrder(id, (await this.#store.end()) + 1, { target, reason, actor })
+      return { ...(await previewOrder(this.#parts, order, signal)), failed: 0 }
     }
     const { issuer } = this.#parts.provider
     const { position } = await this.#store.append({
@@ -163,8 +165,13 @@ export class Terminations {
     signal: AbortSignal | undefined,
   ): Promise<TerminationReport> {
     let changed = new AbortController()
+    let thrown: { readonly error: unknown } | undefined
     const watcher = (soFar: TerminationProgress): void => {
-      onProgress(soFar)
+      try {
+        onProgress(soFar)
+      } catch (error) {
+        thrown = { error } // the caller's own mistake, and none of what is being ended
+      }
       changed.abort()
     }
     const watchers = this.#watchers.get(id) ?? new Set()
@@ -172,8 +179,9 @@ export class Terminations {
     try {
       for (;;) {
         const report = await this.#reportOf(id)
-        if (report) return report
+        if (report && !thrown) return report
         signal?.throwIfAborted()
+        if (thrown) throw thrown.error
         if (this.#stopping.signal.aborted) throw new TerminationUnfinishedError(id)
         const woken = AbortSignal.any([changed.signal, this.#stopping.signal, ...(signal ? [signal] : [])])
         await this.#parts.host.clock.sleep(LOOK_MS, woken)
@@ -212,7 +220,7 @@ export class Terminations {
       id,
       state: at === undefined ? 'running' : 'completed',
       of: target.kind,
-      ...(target.kind === 'account' && { accountId: String(this.#store.keys.open(target.account, orderStream(id))) }),
+      ...this.#accountOf(id, target),
       ...(target.kind === 'client' && { clientId: target.client_id }),
       reason,
       actor,
@@ -222,6 +230,16 @@ export class Terminations {
       logins,
       grants,
       failed,
+    }
+  }
+
+  #accountOf(id: string, target: OrderTarget): { readonly accountId?: string } {
+    try {
+      const accountId = accountOf(this.#store.keys, { id, target })
+      return accountId === undefined ? {} : { accountId }
+    } catch (error) {
+      if (error instanceof KeyUnknownError) return {}
+      throw error
     }
   }
 
