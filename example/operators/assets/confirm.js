@@ -7,6 +7,14 @@ const [title, what, why, reason, yes] = ['title', 'what', 'why', 'reason', 'yes'
   document.getElementById(`confirm-${part}`),
 )
 
+/** Tells whoever waits for the answer to the question that is open. */
+let settle = () => {}
+dialog.addEventListener('submit', ({ submitter }) => settle(submitter?.value))
+// Browsers tell it late, and only so where Escape closed it: the next question may be open by then.
+dialog.addEventListener('close', () => {
+  if (!dialog.open) settle('no')
+})
+
 /** How often it was looked what would be done: the newest look counts. */
 let looks = 0
 
@@ -34,10 +42,12 @@ export async function confirmed(question) {
     yes.disabled = words === undefined
   }
   what.textContent = 'Looking…'
-  dialog.returnValue = ''
   reason.onchange = look
+  settle('no') // the question before was closed, though that was not told yet
   dialog.showModal()
   void look()
-  await new Promise((resolve) => dialog.addEventListener('close', resolve, { once: true }))
-  return dialog.returnValue === 'yes' ? chosen() : undefined
+  const answer = await new Promise((resolve) => {
+    settle = resolve
+  })
+  return answer === 'yes' ? chosen() : undefined
 }
