@@ -121,6 +121,7 @@ export class SessionWrites {
     if (!write.base) throw new SessionChangedError('its uid is taken')
     const newest = head.state
     if (!write.written) throw new SessionChangedError('it was written while it was being ended')
+    this.#assertServes(write.written.payload, write.base.payload, newest.payload)
     const rebased = rebase(
       write.base.payload,
       { ...write.written.payload, jti: write.base.payload['jti'] },
@@ -129,6 +130,18 @@ export class SessionWrites {
     if ('conflict' in rebased) throw new SessionChangedError(rebased.conflict)
     write.base = newest
     write.written = { id: write.written.id, payload: { ...rebased.payload, jti: write.written.id } }
+  }
+
+  /**
+   * What a request answers its client is about the login that it has read: with an ID token or a code for one that has
+   * ended meanwhile, the client would hold a login of which the session knows nothing, and that nobody ever ends.
+   */
+  #assertServes(written: Payload, read: Payload, newest: Payload): void {
+    const clientId = this.#origin.kind === 'request' ? this.#origin.request.oidc?.client?.clientId : undefined
+    if (clientId === undefined) return
+    const [before, after, now] = [read, written, newest].map((payload) => sidAt(payload, clientId))
+    if (before !== undefined && before === after && before !== now)
+      throw new SessionChangedError('the login of the client that asks has ended')
   }
 
   /**
@@ -247,4 +260,10 @@ export class SessionWrites {
   #uidStreams({ uid }: SessionWrite): readonly string[] {
     return this.#around.log.store.keys.streams('uid', uid)
   }
+}
+
+function sidAt({ authorizations }: Payload, clientId: string): unknown {
+  if (typeof authorizations !== 'object' || authorizations === null || !Object.hasOwn(authorizations, clientId))
+    return undefined
+  return (authorizations as Readonly<Record<string, { readonly sid?: unknown } | undefined>>)[clientId]?.sid
 }

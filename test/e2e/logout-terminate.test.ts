@@ -145,6 +145,32 @@ describe('operators end', () => {
     assert.deepEqual([scene.rps.one.tokens.length, scene.rps.two.tokens.length], [2, 2])
   })
 
+  it('a login at a client that is just being answered: the browser asks again, and the client gets nothing', async () => {
+    const alice = await loggedIn('alice', 'one', 'two')
+    const { append } = scene.store
+    let ended = false
+    scene.store.append = async (commit) => {
+      if (!ended && commit.events.some(({ stream }) => stream.startsWith('AuthorizationCode:'))) {
+        ended = true
+        await scene.logout.terminateClient('two', ACTOR)
+      }
+      return append.call(scene.store, commit)
+    }
+    const url = alice.authorizationUrl('two', { prompt: 'none' })
+    const answer = await alice.agent.get(url)
+    assert.deepEqual(
+      [ended, answer.status, answer.headers.get('location')],
+      [true, 303, new URL(url).pathname + new URL(url).search],
+    )
+    const again = await alice.agent.get(url)
+    const { searchParams } = new URL(String(again.headers.get('location')))
+    assert.deepEqual([searchParams.get('error'), searchParams.get('code')], ['consent_required', null])
+    await alice.authorize('two')
+    await alice.logout()
+    const [, token] = await scene.rps.two.received(2)
+    assert.ok(token, 'the login that it has got since is known')
+  })
+
   it('no login at a client at which it was only begun, nor count one', async () => {
     const alice = await loggedIn('alice', 'one')
     await alice.agent.follow(await alice.agent.get(alice.authorizationUrl('two')), (url) =>
