@@ -112,6 +112,20 @@ describe('a termination of many sessions', () => {
     )
   })
 
+  it('asks the log once for each client of an account whether it was told', async () => {
+    for (let grants = 0; grants < 20; grants++)
+      await new op.provider.Grant({ accountId: 'alice', clientId: 'c' }).save()
+    const order = await ordered('account', 'account_deleted')
+    const { read } = MemoryEventStore.prototype
+    const reads: string[] = []
+    store.read = (stream, options) => {
+      if (options?.from === order.position + 1 && options.limit === undefined) reads.push(stream)
+      return read.call(store, stream, options)
+    }
+    assert.equal((await carriedOut(order, [])).tally.grants, 20)
+    assert.deepEqual(reads, store.keys.streams('account', 'alice'))
+  })
+
   /** The order as it lies in the log. */
   async function ordered(kind: OrderTarget['kind'], reason: OrderReason): Promise<Order> {
     const id = `order-${await store.end()}`

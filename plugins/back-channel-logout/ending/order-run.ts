@@ -37,6 +37,8 @@ export class OrderRun {
   readonly #registrar = new Registrar()
   /** Sessions that were looked at. */
   readonly #looked = new Recent(REMEMBERED)
+  /** Accounts at clients that an order need not tell any more. */
+  readonly #told = new Recent(REMEMBERED)
   readonly #page: number
 
   constructor(parts: OrderParts, page: number = PAGE) {
@@ -115,7 +117,9 @@ export class OrderRun {
     const { provider, isOn, host, development } = this.#parts
     if (accountId === undefined || clientId === undefined || !(await host.endings.grant(grantId))) return
     const { id, reason, actor } = order
-    const tells = isOn() && !(await wasTold(this.#store, order, accountId, clientId))
+    const login = JSON.stringify([id, accountId, clientId])
+    const on = isOn()
+    const tells = on && !this.#told.has(login) && !(await wasTold(this.#store, order, accountId, clientId))
     const client = tells
       ? await this.#registrar.clientToTell({ provider, development, logger: host.logger }, clientId)
       : undefined
@@ -123,6 +127,7 @@ export class OrderRun {
       toOrderEvent(id, { type: 'termination.grant_revoked', client_id: clientId }),
       ...(client ? grantLogout(this.#store.keys, provider.issuer, order, { id: grantId, accountId, client }) : []),
     ])
+    if (on) this.#told.add(login)
   }
 
   /** What the order's stream says that was not counted yet: also what a process did that died before it could say so. */
