@@ -1,4 +1,4 @@
-import type { Commit, Host, SessionState } from '../../../lib/index.ts'
+import { type Commit, type Host, KeyUnknownError, SealBrokenError, type SessionState } from '../../../lib/index.ts'
 import { assertKnown, assertReading, assertText, type ReadingOptions } from '../recording/criteria.ts'
 import { accountStreams } from '../recording/found-by.ts'
 import { NOTE, notedIn } from '../recording/noted.ts'
@@ -53,7 +53,8 @@ export function assertLiveSessions(
 /**
  * The live sessions of an account, each once: those that were used last come first. Which there are is what the log says
  * when it begins; each is told as it stands when its turn comes. The uids of the account's sessions, also of ended ones,
- * are remembered meanwhile: a session is in the log once for each write, and is looked at once.
+ * are remembered meanwhile: a session is in the log once for each write, and is looked at once. One that cannot be read,
+ * for want of a key, is left out: the others must be seen.
  */
 export async function* liveSessionsOf(
   { host, toleranceSeconds }: LiveSessionParts,
@@ -66,14 +67,15 @@ export async function* liveSessionsOf(
   const isNew = (uid: string): boolean => !looked.has(uid) && looked.add(uid).has(uid)
   const isExpired = (session: SessionState): boolean =>
     (deadlineOf(session, toleranceSeconds) ?? Number.POSITIVE_INFINITY) <= clock.now()
-  const uidsIn = (commit: Commit): string[] => endings.loggedInBy(commit).map(({ uid }) => uid)
+  const uidsIn = async (commit: Commit): Promise<string[]> =>
+    (await ifReadable(() => endings.loggedInBy(commit)))?.map(({ uid }) => uid) ?? []
   const streams = accountStreams(store.keys, account)
   const to = await store.end()
   let left = limit
   for await (const page of pagesOf(store, streams, { from: 1, to, order: 'newest', size })) {
     if (signal?.aborted) return
-    const uids = page.flatMap(uidsIn).filter(isNew)
-    const standings = await Promise.all(uids.map((uid) => endings.look(uid)))
+    const uids = (await Promise.all(page.map(uidsIn))).flat().filter(isNew)
+    const standings = await Promise.all(uids.map((uid) => ifReadable(() => endings.look(uid))))
     for (const standing of standings) {
       if (!standing || !('lives' in standing)) continue
       // Another account may have logged in with it meanwhile.
@@ -82,6 +84,15 @@ export async function* liveSessionsOf(
       left -= 1
       if (left === 0 || signal?.aborted) return
     }
+  }
+}
+
+async function ifReadable<T>(read: () => T | Promise<T>): Promise<T | undefined> {
+  try {
+    return await read()
+  } catch (error) {
+    if (error instanceof KeyUnknownError || error instanceof SealBrokenError) return undefined
+    throw error
   }
 }
 

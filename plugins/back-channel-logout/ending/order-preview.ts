@@ -2,6 +2,7 @@ import type { Commit, GrantState, SessionName } from '../../../lib/index.ts'
 import { NOTE, notedIn } from '../recording/noted.ts'
 import { Registrar } from '../recording/registrar.ts'
 import { inParallel } from '../work/in-parallel.ts'
+import { isAway } from '../work/store-away.ts'
 import { grantsWithSession, isMeant, type Order, revokesLeftGrants } from './order.ts'
 import { NOTHING_YET, type Tally } from './order-events.ts'
 import { orderPage, wasMet } from './order-pages.ts'
@@ -18,7 +19,11 @@ const REMEMBERED = 20_000
  *
  * @throws the signal's reason when it aborts
  */
-export async function previewOrder(parts: OrderParts, order: Order, signal?: AbortSignal): Promise<Tally> {
+export async function previewOrder(
+  parts: OrderParts,
+  order: Order,
+  signal?: AbortSignal,
+): Promise<Tally & { readonly failed: number }> {
   const preview = new Preview(parts)
   let tally = NOTHING_YET
   let at: Order | undefined = order
@@ -30,13 +35,16 @@ export async function previewOrder(parts: OrderParts, order: Order, signal?: Abo
     tally = plus(tally, await preview.page(order, first))
     at = next && { ...at, ...next }
   }
-  return tally
+  return { ...tally, failed: preview.failed }
 }
 
 class Preview {
   readonly #parts: OrderParts
   readonly #registrar = new Registrar()
   readonly #told = new Recent(REMEMBERED)
+  readonly #unreadable = new Recent(REMEMBERED)
+  /** How many sessions and grants could not be read: they would not be ended either. */
+  failed = 0
 
   constructor(parts: OrderParts) {
     this.#parts = parts
@@ -47,15 +55,26 @@ class Preview {
     const counts: Tally[] = []
     if (order.pass === 'sessions') {
       const found = commits.flatMap((commit) => endings.sessionsStoredBy(commit).map((name) => ({ name, commit })))
-      await inParallel(found, AT_ONCE, async ({ name, commit }) =>
-        counts.push(await this.#session(order, name, commit.id)),
+      await inParallel(found, AT_ONCE, ({ name, commit }) =>
+        this.#tried(String(name), async () => counts.push(await this.#session(order, name, commit.id))),
       )
     } else {
-      for (const grant of commits.flatMap((commit) => endings.grantsStoredBy(commit))) {
-        counts.push(await this.#grant(order, grant))
+      for (const commit of commits) {
+        await this.#tried(commit.id, async () => {
+          for (const grant of endings.grantsStoredBy(commit)) counts.push(await this.#grant(order, grant))
+        })
       }
     }
     return counts.reduce(plus, NOTHING_YET)
+  }
+
+  async #tried(name: string, work: () => Promise<unknown>): Promise<void> {
+    try {
+      await work()
+    } catch (error) {
+      if (isAway(error)) throw error
+      if (this.#unreadable.add(name)) this.failed += 1
+    }
   }
 
   /** Counts where its newest state is met: a session appears in the log once for each write. */
@@ -73,8 +92,8 @@ class Preview {
     const { session, grantIds } = ending
     const logins = notedIn(session.note(NOTE)).filter((login) => clientId === undefined || login.clientId === clientId)
     for (const login of logins) this.#told.add(JSON.stringify([session.payload['accountId'], login.clientId]))
-    // Where all grants go they are counted when they are met.
-    const grants = revokesLeftGrants({ target, reason }) ? 0 : grantIds.length
+    // Where all grants go they are counted when they are met, and those that have expired only here.
+    const grants = revokesLeftGrants({ target, reason }) ? await this.#expired(grantIds) : grantIds.length
     return { sessions: 1, logins: logins.length, grants }
   }
 
@@ -83,11 +102,20 @@ class Preview {
     const { target } = order
     if (clientId === undefined || !isMeant(host.store.keys, order, accountId)) return NOTHING_YET
     if (target.kind === 'client' && target.client_id !== clientId) return NOTHING_YET
-    if (exp !== undefined && exp < host.clock.now() / 1000) return NOTHING_YET
+    if (this.#isExpired(exp)) return NOTHING_YET
     if ((await host.endings.grant(id))?.commit !== commit) return NOTHING_YET
     const isNew = isOn() && this.#told.add(JSON.stringify([accountId, clientId]))
     const client =
       isNew && (await this.#registrar.clientToTell({ provider, development, logger: host.logger }, clientId))
     return { sessions: 0, logins: client ? 1 : 0, grants: 1 }
+  }
+
+  async #expired(grantIds: readonly string[]): Promise<number> {
+    const grants = await Promise.all(grantIds.map((id) => this.#parts.host.endings.grant(id)))
+    return grants.filter((grant) => this.#isExpired(grant?.exp)).length
+  }
+
+  #isExpired(exp: number | undefined): boolean {
+    return exp !== undefined && exp < this.#parts.host.clock.now() / 1000
   }
 }

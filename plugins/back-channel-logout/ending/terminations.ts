@@ -148,7 +148,7 @@ export class Terminations {
     signal?.throwIfAborted()
     if (dryRun) {
       const order = newOrder(id, (await this.#store.end()) + 1, { target, reason, actor })
-      return { ...(await previewOrder(this.#parts, order, signal)), failed: 0 }
+      return previewOrder(this.#parts, order, signal)
     }
     const { issuer } = this.#parts.provider
     const { position } = await this.#store.append({
