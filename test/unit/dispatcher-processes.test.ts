@@ -47,7 +47,7 @@ describe('dispatchers of several processes', () => {
     await scene.clock.advance(5_000)
     assert.equal(scene.posts.length, 8)
     assert.deepEqual(await scene.states(uids), { confirmed: 4 })
-    assert.equal(scene.log.of(/of a process that is gone are taken over/).length, 1)
+    assert.equal(scene.log.of(/^the deliveries of logout tokens of a process that is gone are taken over$/).length, 1)
   })
 
   it('take over at whatever moment of its beat the process was killed', async () => {

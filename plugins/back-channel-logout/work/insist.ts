@@ -19,7 +19,7 @@ export async function insist<T>(
       return await write()
     } catch (error) {
       if (stopping.aborted || !mayPass(error)) throw error
-      if (tries === 0) logger.warn({ err: error }, 'the outcome of a delivery cannot be recorded yet')
+      if (tries === 0) logger.warn({ err: error }, 'what was done cannot be recorded yet; this process goes on trying')
       await clock.sleep(Math.min(WAIT_MOST_MS, 50 * 2 ** tries), stopping)
     }
   }

@@ -15,16 +15,19 @@ export class Signs {
   readonly #holder: string
   readonly #clock: Clock
   readonly #logger: Logger
+  readonly #called: string
   readonly #seen = new Map<string, { readonly worker: Worker; readonly since: number }>()
   #timer: Timer | undefined
   #beating: Promise<void> = Promise.resolve()
   #silent = false
 
-  constructor(work: WorkTable, holder: string, clock: Clock, logger: Logger) {
+  /** @param called - what the work is called in the logger's lines */
+  constructor(work: WorkTable, holder: string, clock: Clock, logger: Logger, called: string) {
     this.#work = work
     this.#holder = holder
     this.#clock = clock
     this.#logger = logger
+    this.#called = called
   }
 
   /** Resolves when the first beat is known: work that is claimed before would be nobody's. */
@@ -47,7 +50,7 @@ export class Signs {
       const me = (await this.#work.workers()).find(({ holder }) => holder === this.#holder)
       if (me) await this.#work.takeOver(me)
     } catch (error) {
-      this.#logger.warn({ err: error }, 'deliveries in hand could not be given back; others take them over')
+      this.#logger.warn({ err: error }, `${this.#called} in hand could not be given back; others take them over`)
     }
   }
 
@@ -78,6 +81,7 @@ export class Signs {
     if (now - before.since < DEAD_MS) return
     this.#seen.delete(worker.holder)
     const freed = await this.#work.takeOver(worker)
-    if (freed > 0) this.#logger.info({ deliveries: freed }, 'the deliveries of a process that is gone are taken over')
+    if (freed > 0)
+      this.#logger.info({ taken_over: freed }, `the ${this.#called} of a process that is gone are taken over`)
   }
 }

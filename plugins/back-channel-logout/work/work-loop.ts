@@ -59,7 +59,7 @@ export class WorkLoop {
     this.hurry = this.#hurried.signal
     // Whatever is in hand listens: that is no leak.
     setMaxListeners(0, this.stopping, this.hurry)
-    this.#signs = new Signs(parts.work, this.#holder, parts.clock, parts.logger)
+    this.#signs = new Signs(parts.work, this.#holder, parts.clock, parts.logger, parts.called)
   }
 
   /** Resolves when its work cannot be mistaken for that of a process which is gone. Idempotent. */
