@@ -10,7 +10,7 @@ const { values } = parseArgs({
     logouts: { type: 'string', default: '2000' },
     processes: { type: 'string', default: '4' },
     seed: { type: 'string', default: `${Date.now() % 2 ** 20}` },
-    'every-ms': { type: 'string', default: '3000' },
+    'every-ms': { type: 'string', default: '5000' },
     people: { type: 'string', default: '24' },
   },
 })

@@ -1,6 +1,8 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
+import type { EventStore } from '../../lib/index.ts'
+import { answerFor, type StoreCall } from './remote-store.ts'
 import type { News, Question, ScaleSetup, Terminated } from './scale-program.ts'
 import type { Tallied } from './tally.ts'
 
@@ -8,10 +10,13 @@ const PROGRAM = fileURLToPath(new URL('scale-program.ts', import.meta.url))
 const TYPES = new URL('../support/types.mjs', import.meta.url).href
 
 interface Message {
+  readonly ready?: true
   readonly news?: News
   readonly id?: number
   readonly answer?: unknown
   readonly failed?: string
+  readonly calling?: number
+  readonly call?: StoreCall
 }
 
 /** The OP of a scale run, in another process. */
@@ -21,12 +26,25 @@ export class ScaleProcess {
   readonly #ended: Promise<never>
   #questions = 0
 
-  /** @param hear - called with what it tells without being asked */
-  static async start(setup: ScaleSetup, hear: (news: News) => void): Promise<ScaleProcess> {
+  /**
+   * @param hear - called with what it tells without being asked
+   * @param store - the store that is `elsewhere` for it
+   */
+  static async start(setup: ScaleSetup, hear: (news: News) => void, store?: EventStore): Promise<ScaleProcess> {
     const child = fork(PROGRAM, [JSON.stringify(setup)], {
       execArgv: ['--import', TYPES, '--enable-source-maps', '--expose-gc'],
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+      serialization: 'advanced',
     })
+    const gone = new AbortController()
+    child.once('exit', () => gone.abort())
+    child.on('message', ({ calling, call }: Message) => {
+      if (store && call)
+        void answerFor(store, call, gone.signal).then(
+          (reply) => child.connected && child.send({ called: calling, reply }),
+        )
+    })
+    child.on('error', () => {}) // an answer that it does not take any more
     child.on('message', ({ news }: Message) => {
       if (news) hear(news)
     })
@@ -37,7 +55,12 @@ export class ScaleProcess {
     const ended = once(child, 'exit').then(([code, signal]): never => {
       throw new Error(`the OP's process ended with ${signal ?? code}:\n${complaints}`)
     })
-    await Promise.race([once(child, 'message'), ended])
+    const ready = new Promise<void>((resolve) => {
+      child.on('message', (message: Message) => {
+        if (message.ready) resolve()
+      })
+    })
+    await Promise.race([ready, ended])
     ended.catch(() => {}) // whoever waits for an answer hears of it
     return new ScaleProcess(child, ended)
   }

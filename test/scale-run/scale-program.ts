@@ -1,16 +1,17 @@
 // An OP in a process of its own for the scale run: what it is comes as JSON in its first argument; what it is to do, and
 // what it tells, goes by IPC.
 import type { ClientMetadata } from 'oidc-provider'
-import { MemoryEventStore } from '../../adapters/memory/index.ts'
-import { type EventStore, type Logger, silent } from '../../lib/index.ts'
+import { type EventStore, KeyRing, type Keys, type Logger, silent } from '../../lib/index.ts'
 import { backChannelLogout, type TerminationProgress } from '../../plugins/back-channel-logout/index.ts'
 import { startOp } from '../support/op.ts'
 import { openPlace, type Place } from '../support/store-place.ts'
 import { makeSessions } from './make-sessions.ts'
+import { remoteStore, type StoreCall, type StoreReply } from './remote-store.ts'
 import { type Tallied, tallyOf } from './tally.ts'
 
 export interface ScaleSetup {
-  readonly place: Place | { readonly kind: 'memory' }
+  /** `elsewhere`: with whoever started it. */
+  readonly place: Place | { readonly kind: 'elsewhere'; readonly keys: Keys }
   readonly issuer: string
   readonly clients: readonly ClientMetadata[]
   readonly jwks: { readonly keys: readonly object[] }
@@ -76,7 +77,8 @@ setInterval(() => {
   tell({ memory: { heapUsed, rss } })
 }, SAMPLE_MS)
 
-process.on('message', ({ id, question }: { readonly id: number; readonly question: Question }) => {
+process.on('message', ({ id, question }: { readonly id: number; readonly question?: Question }) => {
+  if (!question) return
   void answer(question).then(
     (answer) => process.send?.({ id, answer }),
     (error: unknown) => process.send?.({ id, failed: String(error) }),
@@ -113,7 +115,20 @@ async function open(): Promise<Record<string, number>> {
 }
 
 async function openStore(place: ScaleSetup['place']): Promise<EventStore> {
-  return place.kind === 'memory' ? new MemoryEventStore() : (await openPlace(place)).store
+  if (place.kind !== 'elsewhere') return (await openPlace(place)).store
+  const waiting = new Map<number, (reply: StoreReply) => void>()
+  let calls = 0
+  process.on('message', ({ called, reply }: { readonly called?: number; readonly reply: StoreReply }) => {
+    if (called === undefined) return
+    waiting.get(called)?.(reply)
+    waiting.delete(called)
+  })
+  return remoteStore(new KeyRing(place.keys), (call: StoreCall) => {
+    calls += 1
+    const calling = calls
+    process.send?.({ calling, call })
+    return new Promise((resolve) => waiting.set(calling, resolve))
+  })
 }
 
 function tell(news: News): void {

@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { exportJWK, generateKeyPair, type JWK } from 'jose'
+import { MemoryEventStore } from '../../adapters/memory/index.ts'
+import type { EventStore } from '../../lib/index.ts'
 import { ephemeralKeys } from '../../lib/secrets/key-ring.ts'
 import { portOutsideEphemeralRange } from '../support/free-port.ts'
 import { startServer } from '../support/mongo-server.ts'
@@ -12,6 +14,7 @@ import type { Tallied } from './tally.ts'
 
 export interface ScaleRunOptions {
   readonly sessions: number
+  /** `memory`: in the process that drives the run, so that those of the OP reach it as they would a database. */
   readonly store: 'mongodb' | 'file' | 'memory'
   /** Of the logout tokens. */
   readonly alg: 'RS256' | 'ES256'
@@ -29,8 +32,7 @@ const HANGING = 'rp-hanging'
 
 /** Ends so many sessions, each with a login at two RPs that are well and at one that hangs, by one call. */
 export async function scaleRun(options: ScaleRunOptions): Promise<ScaleRunReport> {
-  if (options.kill && options.store === 'memory') throw new Error('what is in memory does not outlive its process')
-  const [{ place, drop }, key] = await Promise.all([placeFor(options.store), signingKey(options.alg)])
+  const [{ place, store, drop }, key] = await Promise.all([placeFor(options.store), signingKey(options.alg)])
   const well = await Promise.all(['rp-one', 'rp-two'].map((id) => startCountingRp(id, { hangs: false, ...options })))
   const hanging = await startCountingRp(HANGING, { hangs: true, ...options })
   const setup: ScaleSetup = {
@@ -39,7 +41,7 @@ export async function scaleRun(options: ScaleRunOptions): Promise<ScaleRunReport
     clients: [...well, hanging].map(({ metadata }) => metadata),
     jwks: { keys: [key] },
   }
-  const run = new Run(options, setup, well, hanging)
+  const run = new Run(options, setup, { well, hanging, store })
   try {
     return await run.play()
   } finally {
@@ -49,11 +51,19 @@ export async function scaleRun(options: ScaleRunOptions): Promise<ScaleRunReport
   }
 }
 
+interface Around {
+  readonly well: readonly CountingRp[]
+  readonly hanging: CountingRp
+  /** The store that the OP's processes reach here. */
+  readonly store: EventStore | undefined
+}
+
 class Run {
   readonly #options: ScaleRunOptions
   readonly #setup: ScaleSetup
   readonly #well: readonly CountingRp[]
   readonly #hanging: CountingRp
+  readonly #store: EventStore | undefined
   readonly #memory: MemoryWatch[] = []
   #process: ScaleProcess | undefined
   #progressed: ((sessions: number) => void) | undefined
@@ -61,11 +71,12 @@ class Run {
   #circuit: { readonly at: number; readonly tokens: number } | undefined
   readonly #troubles: string[] = []
 
-  constructor(options: ScaleRunOptions, setup: ScaleSetup, well: readonly CountingRp[], hanging: CountingRp) {
+  constructor(options: ScaleRunOptions, setup: ScaleSetup, { well, hanging, store }: Around) {
     this.#options = options
     this.#setup = setup
     this.#well = well
     this.#hanging = hanging
+    this.#store = store
   }
 
   async play(): Promise<ScaleRunReport> {
@@ -75,7 +86,7 @@ class Run {
     const made = performance.now()
     tell(`${sessions} sessions with 3 RPs each are made, in ${seconds(made - began)}`)
     // A process whose memory knows nothing of how they were made.
-    if (store !== 'memory') await this.#start()
+    await this.#start()
     const ordered = performance.now()
     const terminated = this.#end()
     const told = this.#toldWell()
@@ -111,7 +122,7 @@ class Run {
       },
       violations: [
         ...this.#countProblems(report, tally),
-        ...memory.flatMap(({ problems }) => (store === 'mongodb' ? problems : [])),
+        ...memory.flatMap(({ problems }) => (store === 'file' ? [] : problems)),
         ...this.#troubles.map((trouble) => `a process met an error: ${trouble}`),
       ],
     }
@@ -126,7 +137,7 @@ class Run {
     await this.#process?.kill()
     const watch = new MemoryWatch(`process ${this.#memory.length + 1}`, this.#options.sessions)
     this.#memory.push(watch)
-    const started = await ScaleProcess.start(this.#setup, (news) => this.#hear(news, watch))
+    const started = await ScaleProcess.start(this.#setup, (news) => this.#hear(news, watch), this.#store)
     this.#process = started
     return started
   }
@@ -213,13 +224,21 @@ class Run {
   }
 }
 
-async function placeFor(
-  store: ScaleRunOptions['store'],
-): Promise<{ place: ScaleSetup['place']; drop(): Promise<void> }> {
-  if (store === 'memory') return { place: { kind: 'memory' }, drop: async () => {} }
-  if (store === 'file') return newPlace('file')
+interface StorePlace {
+  readonly place: ScaleSetup['place']
+  readonly store?: EventStore
+  drop(): Promise<void>
+}
+
+async function placeFor(kind: ScaleRunOptions['store']): Promise<StorePlace> {
+  if (kind === 'file') return newPlace('file')
+  const keys = ephemeralKeys()
+  if (kind === 'memory') {
+    const store = new MemoryEventStore({ keys })
+    return { place: { kind: 'elsewhere', keys }, store, drop: () => store.close() }
+  }
   const server = await startServer({ durable: true })
-  return { place: { kind: 'mongodb', uri: server.uri, name: 'op', keys: ephemeralKeys() }, drop: () => server.stop() }
+  return { place: { kind: 'mongodb', uri: server.uri, name: 'op', keys }, drop: () => server.stop() }
 }
 
 async function signingKey(alg: ScaleRunOptions['alg']): Promise<JWK> {
