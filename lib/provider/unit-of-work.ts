@@ -1,4 +1,4 @@
-import { AlreadyClaimedError, ConcurrencyError } from '../errors.ts'
+import { AlreadyClaimedError, ConcurrencyError, KeyUnknownError, SealBrokenError } from '../errors.ts'
 import type { Appended, Claim, Meta, NewCommit, NewEvent } from '../log/commit.ts'
 import type { Granted, SessionHead } from './model-log.ts'
 import type { ModelState } from './model-state.ts'
@@ -89,7 +89,13 @@ export class UnitOfWork {
   /** Revokes a grant and what lives under it, which may be there without it. */
   async revoke(grantId: string): Promise<void> {
     await Promise.all(grantableModels.map((model) => this.revokeGranted(model, grantId)))
-    if (await this.#load('Grant', grantId)) await this.destroy('Grant', grantId)
+    try {
+      if (await this.#load('Grant', grantId)) await this.destroy('Grant', grantId)
+    } catch (error) {
+      if (!(error instanceof KeyUnknownError || error instanceof SealBrokenError)) throw error
+      // What cannot be read can be revoked: nobody keeps a session because a key is gone.
+      this.#stage(grantId, this.#change('Grant', grantId, 'destroyed', undefined))
+    }
   }
 
   /** What was read of a model is read anew: it was written by the same request, at once. */

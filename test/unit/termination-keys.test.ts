@@ -91,6 +91,16 @@ describe('a termination while keys rotate', () => {
     assert.equal(await lives(bob), false)
   })
 
+  it('ends a session though a grant of its cannot be read', async () => {
+    const session = await login('alice')
+    rotateTo(keys(['s2', 's1'], ['h1']))
+    await session.save(3_600)
+    rotateTo(keys(['s2'], ['h1']))
+    const report = await logout.terminateSession(session.uid, { actor: 'anna' })
+    assert.deepEqual(report, { sessions: 1, logins: 1, grants: 1, failed: 0 })
+    assert.equal(await lives(session), false)
+  })
+
   it('counts a grant that has expired and that a session holds, in a dry run too', async () => {
     await login('alice', -1)
     const order = await ordered('account', 'account_disabled')
