@@ -88,8 +88,8 @@ export interface Endings {
   sessionsStoredBy(commit: Commit): readonly SessionName[]
   /** The sessions of somebody that a commit stores, as it stores them. */
   loggedInBy(commit: Commit): readonly SessionState[]
-  /** The grants that a commit stores, as it stores them. */
-  grantsStoredBy(commit: Commit): readonly GrantState[]
+  /** The grants that a commit stores, as it stores them; only those of this client, where one is named. */
+  grantsStoredBy(commit: Commit, clientId?: string): readonly GrantState[]
   /** The grant as it is now. Undefined: it is gone. */
   grant(grantId: string): Promise<GrantState | undefined>
 }
@@ -171,8 +171,8 @@ export class UnitEndings implements Endings {
     return this.#log.loggedInBy(commit).map(sessionOf)
   }
 
-  grantsStoredBy(commit: Commit): readonly GrantState[] {
-    return this.#log.grantsStoredBy(commit).map(grantOf)
+  grantsStoredBy(commit: Commit, clientId?: string): readonly GrantState[] {
+    return this.#log.grantsStoredBy(commit, clientId).map(grantOf)
   }
 
   async grant(grantId: string): Promise<GrantState | undefined> {

@@ -190,10 +190,11 @@ export class ModelLog {
       .flatMap((event) => this.#open('Session', [{ commit, event }]) ?? [])
   }
 
-  /** The grants that a commit stores, as it stores them. */
-  grantsStoredBy(commit: Commit): ModelState[] {
+  /** The grants that a commit stores, as it stores them; only those of this client, where one is named. */
+  grantsStoredBy(commit: Commit, clientId?: string): ModelState[] {
     return commit.events
       .filter(({ stream, type }) => type === 'stored' && stream.startsWith('Grant:'))
+      .filter(({ data }) => clientId === undefined || data['client_id'] === clientId)
       .flatMap((event) => this.#fold('Grant', [{ commit, event }]) ?? [])
   }
 

@@ -123,6 +123,17 @@ describe('the end of a single session by an ID token', () => {
     assert.equal((await scene.receiptOf(uid)).ends[0]?.reason, 'rp_initiated')
   })
 
+  it('of the browser’s own, by an ID token of a login there that a newer one has replaced: the provider’s own page asks', async () => {
+    await start()
+    const session = await scene.op.provider.Session.find(String(alice.agent.cookie('_session')))
+    session?.authorizationFor('one')
+    const authorizations = session?.authorizations as Record<string, { sid: string }>
+    Object.assign(authorizations, { one: { ...authorizations['one'], sid: 'a-newer-login' } })
+    await session?.save(3_600)
+    assert.ok(!isOurs(await alice.endSession({ id_token_hint: hint })))
+    assert.ok(isOurs(await new Person(scene.op).endSession({ id_token_hint: hint })))
+  })
+
   it('with the feature off: the provider’s own page, about the browser’s own session', async () => {
     await start({ logout: { singleSessionTermination: false } })
     const bob = new Person(scene.op)
@@ -173,6 +184,23 @@ describe('the end of a single session by an ID token', () => {
     assert.equal(await lives(alice), true, 'another subject is somebody else')
     await press(stranger, page)
     assert.equal(await lives(alice), false)
+  })
+
+  it('tells nobody whether the session lives, where subjects cannot be computed without a request', async () => {
+    const pairwise = { subject_type: 'pairwise' as const }
+    await start(
+      {
+        configuration: {
+          subjectTypes: ['public', 'pairwise'],
+          pairwiseIdentifier: async (ctx, accountId) => `${ctx.host} ${accountId}`,
+        },
+      },
+      pairwise,
+    )
+    const stranger = new Person(scene.op)
+    const answer = await press(stranger, await stranger.endSession({ id_token_hint: hint }))
+    assert.equal(answer.status, 303)
+    assert.equal(await lives(alice), true)
   })
 
   it('tells nobody whether the session lives', async () => {

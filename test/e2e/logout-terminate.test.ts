@@ -210,4 +210,23 @@ describe('operators end', () => {
     assert.equal(report.sessions, 1)
     assert.equal(await isLoggedIn(later), true)
   })
+
+  it('nothing again when the work of an order is made anew from the log', async () => {
+    await loggedIn('alice', 'one')
+    const { id } = await scene.logout.terminateAll(ACTOR)
+    await scene.quiet()
+    const work = scene.store.work('endings')
+    const row = await work.get(`order/${id}`)
+    const { append } = scene.store
+    const tried: string[] = []
+    scene.store.append = (commit) => {
+      tried.push(...commit.events.map(({ type }) => type))
+      return append.call(scene.store, commit)
+    }
+    assert.equal(await work.reopen(`order/${id}`, { dueAt: 0, body: row?.body ?? {} }), true)
+    await scene.op.eventSourced.stop()
+    await scene.op.eventSourced.start(scene.op.provider as never)
+    while ((await work.get(`order/${id}`))?.doneAt === undefined) await new Promise((resolve) => setImmediate(resolve))
+    assert.deepEqual(tried, [])
+  })
 })

@@ -1,6 +1,7 @@
 import {
   AlreadyClaimedError,
   type Commit,
+  type EventStore,
   type Host,
   type JsonObject,
   type NewWork,
@@ -13,7 +14,7 @@ import { insist } from '../work/insist.ts'
 import { lanePrefix } from '../work/lanes.ts'
 import { WorkLoop } from '../work/work-loop.ts'
 import { deadlineOf, type Expiry, ExpiryPlanner, expiryLane, lookAt } from './expiry.ts'
-import { newOrder, type Order, toOrderBody } from './order.ts'
+import { isAtItsBeginning, newOrder, type Order, toOrderBody } from './order.ts'
 import { type Ordered, ordersStream, toOrderEvent } from './order-events.ts'
 import { OrderRun } from './order-run.ts'
 
@@ -133,6 +134,10 @@ export class EndingWork {
   /** One page of an order. Between pages it is everybody's: another process may go on. */
   async #further(work: Work, before: Order): Promise<void> {
     const { host, onProgress } = this.#parts
+    if (isAtItsBeginning(before) && (await this.#insist(() => isCompleted(host.store, before.id)))) {
+      await this.#insist(() => this.#work.finish(work, host.clock.now()))
+      return
+    }
     const { order, completed } = await this.#insist(() => this.#run.further(before))
     if (completed) {
       await this.#insist(() => this.#complete(order))
@@ -186,6 +191,12 @@ export class EndingWork {
   #insist<T>(write: () => Promise<T>): Promise<T> {
     return insist(write, this.#parts.host, this.#loop.stopping)
   }
+}
+
+/** Whether the order was carried out before: its work was made again, from the log. */
+async function isCompleted(store: EventStore, id: string): Promise<boolean> {
+  const newest = await store.latest(orderStream(id))
+  return newest?.events.some(({ type }) => type === 'termination.completed') ?? false
 }
 
 /** The work that a commit's orders make: of the issuer in whose name they were given. */

@@ -3,7 +3,7 @@ import { NOTE, notedIn } from '../recording/noted.ts'
 import { Registrar } from '../recording/registrar.ts'
 import { inParallel } from '../work/in-parallel.ts'
 import { isAway } from '../work/store-away.ts'
-import { grantsWithSession, isMeant, type Order, revokesLeftGrants } from './order.ts'
+import { clientOf, grantsWithSession, isMeant, type Order, revokesLeftGrants } from './order.ts'
 import { NOTHING_YET, type Tally } from './order-events.ts'
 import { orderPage, wasMet } from './order-pages.ts'
 import type { OrderParts } from './order-run.ts'
@@ -61,7 +61,8 @@ class Preview {
     } else {
       for (const commit of commits) {
         await this.#tried(commit.id, async () => {
-          for (const grant of endings.grantsStoredBy(commit)) counts.push(await this.#grant(order, grant))
+          for (const grant of endings.grantsStoredBy(commit, clientOf(order)))
+            counts.push(await this.#grant(order, grant))
         })
       }
     }
@@ -81,7 +82,7 @@ class Preview {
   async #session(order: Order, name: SessionName, commit: string): Promise<Tally> {
     const { target, reason, actor } = order
     const { endings, store } = this.#parts.host
-    const clientId = target.kind === 'client' ? target.client_id : undefined
+    const clientId = clientOf({ target })
     const ending = await endings.preview(name, {
       cause: { reason, actor },
       grants: grantsWithSession({ target, reason }),
@@ -99,9 +100,7 @@ class Preview {
 
   async #grant(order: Order, { id, accountId, clientId, exp, commit }: GrantState): Promise<Tally> {
     const { host, provider, development, isOn } = this.#parts
-    const { target } = order
     if (clientId === undefined || !isMeant(host.store.keys, order, accountId)) return NOTHING_YET
-    if (target.kind === 'client' && target.client_id !== clientId) return NOTHING_YET
     if (this.#isExpired(exp)) return NOTHING_YET
     if ((await host.endings.grant(id))?.commit !== commit) return NOTHING_YET
     const isNew = isOn() && this.#told.add(JSON.stringify([accountId, clientId]))

@@ -5,7 +5,7 @@ import { Registrar } from '../recording/registrar.ts'
 import { inParallel } from '../work/in-parallel.ts'
 import { isAway } from '../work/store-away.ts'
 import { grantLogout } from './grant-logout.ts'
-import { grantsWithSession, isMeant, type Order } from './order.ts'
+import { clientOf, grantsWithSession, isMeant, type Order } from './order.ts'
 import { type Tally, toOrderEvent } from './order-events.ts'
 import { orderPage } from './order-pages.ts'
 import { Recent } from './recent.ts'
@@ -105,12 +105,9 @@ export class OrderRun {
 
   #grantsIn(order: Order, commit: Commit): GrantState[] {
     const now = this.#parts.host.clock.now() / 1000
-    const { target } = order
-    return this.#parts.host.endings.grantsStoredBy(commit).filter(({ exp, accountId, clientId }) => {
-      if (!isMeant(this.#store.keys, order, accountId)) return false
-      if (exp !== undefined && exp < now) return false
-      return target.kind !== 'client' || target.client_id === clientId
-    })
+    return this.#parts.host.endings
+      .grantsStoredBy(commit, clientOf(order))
+      .filter(({ exp, accountId }) => isMeant(this.#store.keys, order, accountId) && !(exp !== undefined && exp < now))
   }
 
   async #revoke(order: Order, { id: grantId, accountId, clientId }: GrantState): Promise<void> {

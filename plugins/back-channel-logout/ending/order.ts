@@ -43,9 +43,19 @@ export function isMeant(keys: KeyRing, order: Pick<Order, 'id' | 'target'>, acco
   return typeof accountId === 'string' && accountId === (accountOf(keys, order) ?? accountId)
 }
 
+/** Whether no page of it was done yet. */
+export function isAtItsBeginning({ pass, stream, after }: Order): boolean {
+  return pass === 'sessions' && stream === 0 && after === 0
+}
+
 /** Which grants go with a session. Those of offline access outlive a logout, but not the account, nor its password. */
 export function grantsWithSession({ target, reason }: Pick<Order, 'target' | 'reason'>): 'loose' | 'all' {
   return reason !== 'admin' || target.kind === 'client' ? 'all' : 'loose'
+}
+
+/** The client whose logins alone are to end; undefined: it is about whole sessions. */
+export function clientOf({ target }: Pick<Order, 'target'>): string | undefined {
+  return target.kind === 'client' ? target.client_id : undefined
 }
 
 /** Whether grants that no live session holds are revoked, too. */

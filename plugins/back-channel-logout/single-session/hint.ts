@@ -1,4 +1,5 @@
 import type { OidcClient, OidcProvider } from '../provider-internals.ts'
+import { isAway } from '../work/store-away.ts'
 import { sameText } from './same-text.ts'
 
 /** What an ID token says that names a session (OpenID Connect RP-Initiated Logout 1.0 section 2, `id_token_hint`). */
@@ -15,14 +16,15 @@ export interface Hint {
 export async function readHint({ Client, IdToken }: OidcProvider, jwt: string): Promise<Hint | undefined> {
   const audience = claimsOf(jwt)?.['aud']
   if (typeof audience !== 'string') return undefined
-  const client = await Client.find(audience)
-  if (!client) return undefined
   try {
+    const client = await Client.find(audience)
+    if (!client) return undefined
     const { payload } = await IdToken.validate(jwt, client)
     const { sid, sub } = payload
     return typeof sid === 'string' && typeof sub === 'string' ? { client, sid, sub } : undefined
-  } catch {
-    return undefined // forged, or of keys that are gone
+  } catch (error) {
+    if (isAway(error)) throw error
+    return undefined // forged, or of keys that are gone, or of a client that cannot be loaded
   }
 }
 

@@ -26,6 +26,7 @@ interface EndSession {
     readonly IdTokenHint?: { readonly payload: { readonly sid?: unknown } }
   }
   readonly session: {
+    readonly uid: string
     readonly state?: { readonly secret?: string }
     readonly authorizations?: Readonly<Record<string, { readonly sid?: string }>>
   }
@@ -83,7 +84,7 @@ export class SingleSession {
     const sid = entities.IdTokenHint?.payload.sid
     const secret = session.state?.secret
     if (!entities.Client || typeof sid !== 'string' || params.id_token_hint === undefined || !secret) return
-    if (session.authorizations?.[entities.Client.clientId]?.sid === sid) return // its own: the provider's page does
+    if (await this.#isOwn(session, entities.Client.clientId, sid)) return // the provider's own page asks
     const form = formOf(`${urlFor.call(ctx.oidc, 'end_session')}${SINGLE}`, {
       xsrf: secret,
       id_token_hint: params.id_token_hint,
@@ -92,6 +93,15 @@ export class SingleSession {
     })
     setHeaders(ctx)
     await (this.#parts.source ?? plainPage)(ctx, form)
+  }
+
+  /** Whether the login is, or was, one of the browser's own session: a client's older `sid` names it, too. */
+  async #isOwn({ uid, authorizations }: EndSession['session'], clientId: string, sid: string): Promise<boolean> {
+    if (authorizations && Object.hasOwn(authorizations, clientId) && authorizations[clientId]?.sid === sid) return true
+    const { endings } = this.#parts.host
+    const name = await endings.withSid(sid)
+    const standing = name === undefined ? undefined : await endings.look(name)
+    return standing !== undefined && 'lives' in standing && standing.lives.uid === uid
   }
 
   /** Why the form counts nothing; or what it asks for. */
@@ -106,19 +116,31 @@ export class SingleSession {
 
   /** Ends the session that the hint names, if it lives and is that account's at that client. */
   async #end(hint: Hint): Promise<void> {
-    const { host, provider } = this.#parts
-    const { endings } = host
+    const { endings } = this.#parts.host
     const { clientId } = hint.client
     const name = await endings.withSid(hint.sid)
     const standing = name && (await endings.look(name))
     if (!name || !standing || !('lives' in standing)) return
     const { accountId } = standing.lives.payload
-    if (typeof accountId !== 'string' || !(await isSubject(provider, hint, accountId))) return
+    if (typeof accountId !== 'string' || !(await this.#isSubject(hint, accountId))) return
     await endings.end(name, {
       cause: { reason: 'single_session', byClient: clientId },
       grants: 'loose',
       onlyIf: ({ payload }) => payload['accountId'] === accountId && sidAt(payload, clientId) === hint.sid,
     })
+  }
+
+  /** A subject that cannot be computed is nobody's: an error would tell that the session lives. */
+  async #isSubject(hint: Hint, accountId: string): Promise<boolean> {
+    try {
+      return await isSubject(this.#parts.provider, hint, accountId)
+    } catch (err) {
+      this.#parts.host.logger.error(
+        { err, client_id: hint.client.clientId },
+        'the subject of an id_token_hint could not be compared: pairwiseIdentifier must work without a request',
+      )
+      return false
+    }
   }
 
   /** The RP's, where it is registered, as the provider does it; else the provider's own page. */
