@@ -72,11 +72,10 @@ export class LogState {
     const positions = this.#byStream.get(stream) ?? []
     const found: Commit[] = []
     const forwards = direction === 'forwards'
-    for (let i = 0; i < positions.length && found.length < limit; i++) {
-      const position = positions[forwards ? i : positions.length - 1 - i] as number
-      if (position > this.#durable) continue
-      if (from !== undefined && (forwards ? position < from : position > from)) continue
-      found.push(this.#at(position))
+    let i = forwards ? placeOf(from ?? 0, positions) : placeOf((from ?? Number.POSITIVE_INFINITY) + 1, positions) - 1
+    for (; i >= 0 && i < positions.length && found.length < limit; i += forwards ? 1 : -1) {
+      const position = positions[i] as number
+      if (position <= this.#durable) found.push(this.#at(position))
     }
     return found
   }
@@ -100,4 +99,16 @@ export class LogState {
     const { claims: _, contentHash: __, ...commit } = this.#commits[position - 1] as StoredCommit
     return commit
   }
+}
+
+/** Where the position stands, or would stand, among positions that rise: a long stream is read page by page. */
+function placeOf(position: number, positions: readonly number[]): number {
+  let low = 0
+  let high = positions.length
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if ((positions[middle] as number) < position) low = middle + 1
+    else high = middle
+  }
+  return low
 }
