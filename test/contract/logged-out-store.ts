@@ -4,17 +4,19 @@ import type { LoggedOutEntry, LoggedOutStore } from '../../plugins/back-channel-
 /**
  * What every {@link LoggedOutStore} has to do. `open` gives an empty store.
  *
- * @param now - seconds since the epoch; for stores that forget by a clock of their own, that clock's time
+ * @param clock - seconds since the epoch, when a test begins; for stores that forget by a clock of their own, that clock
  */
 export function loggedOutStoreContract(
   name: string,
   open: () => Promise<LoggedOutStore>,
-  now: number = Math.floor(Date.now() / 1000),
+  clock: () => number = () => Math.floor(Date.now() / 1000),
 ): void {
   describe(`${name}, as a store of logged-out sessions`, () => {
     let store: LoggedOutStore
+    let now: number
 
     beforeEach(async () => {
+      now = clock()
       store = await open()
     })
 

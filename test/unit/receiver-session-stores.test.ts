@@ -4,6 +4,7 @@ import {
   inExpressSessionStore,
   inKoaSessionStore,
   type KoaSessionStore,
+  type LoggedOutEntry,
 } from '../../plugins/back-channel-logout-receiver/index.ts'
 import { loggedOutStoreContract } from '../contract/logged-out-store.ts'
 
@@ -35,8 +36,13 @@ function koaStore(): { store: KoaSessionStore; written: { key: string; value: un
 }
 
 describe('a session store that remembers logouts', () => {
-  const now = Math.floor(Date.now() / 1000)
-  const entry = { key: 'a', loggedOutAt: now - 1, expiresAt: now + 100, now }
+  let now: number
+  let entry: LoggedOutEntry
+
+  beforeEach(() => {
+    now = Math.floor(Date.now() / 1000)
+    entry = { key: 'a', loggedOutAt: now - 1, expiresAt: now + 100, now }
+  })
 
   it('of koa-session is told how long to keep them, under keys that are no session ids', async () => {
     const { store, written } = koaStore()
