@@ -68,7 +68,7 @@ export class Disturbances {
     const { up } = this.#fleet
     const slot = up[Math.floor(this.#random() * up.length)]
     if (slot === undefined || up.length - 1 < this.#fleet.size / 2) return
-    if (this.#random() < 0.6) {
+    if (this.done.kills === 0 || this.#random() < 0.6) {
       this.done.kills += 1
       await this.#fleet.killAndReplace(slot, this.#between([0, 2_000]))
       return

@@ -140,7 +140,7 @@ async function run(options: FaultRunOptions, stage: Stage): Promise<FaultRunRepo
   }
 }
 
-/** People come until enough have logged out; in the middle of it the database is killed. */
+/** People come until enough have logged out and a process was killed; in the middle of it the database is killed. */
 async function visit(
   people: People,
   disturbances: Disturbances,
@@ -151,7 +151,7 @@ async function visit(
   let acknowledged = 0
   let restarting: Promise<void> | undefined
   const come = async (): Promise<void> => {
-    while (acknowledged < logouts) {
+    while (acknowledged < logouts || disturbances.done.kills === 0) {
       const visited = await people.visit(number++)
       visits.push(visited)
       if (!visited.acknowledged) continue

@@ -1,5 +1,5 @@
 import { isLive } from './told-rps.ts'
-import type { Evidence } from './verdict.ts'
+import { type Evidence, strandedLogins } from './verdict.ts'
 
 /** What a run came to, in the order in which it is printed: a name and a figure each. */
 export type Figures = Readonly<Record<string, number | string>>
@@ -22,6 +22,7 @@ export function figuresOf({ visits, logged, received }: Evidence): Figures {
     ...Object.fromEntries([...ways].map(([way, times]) => [`  ${way}`, times])),
     'sessions, or logins in them, that ended by the log': logged.ends.length,
     'logins that live on': logged.living.length,
+    '  in sessions that their browser has lost': strandedLogins({ visits, logged }),
     'logout tokens owed': owed.length,
     '  to live RPs, confirmed': sent.length,
     '  confirmed at the first attempt': sent.filter(({ attempts }) => attempts === 1).length,

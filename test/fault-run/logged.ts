@@ -53,6 +53,7 @@ export class Logged {
   readonly oddities: string[] = []
   readonly #keys: KeyRing
   readonly #live = new Map<string, LoggedLogin[]>()
+  readonly #sessions = new Map<string, Set<string>>()
   readonly #owedByEnd = new Map<number, LoggedOwed[]>()
 
   constructor(commits: readonly Commit[], keys: KeyRing) {
@@ -63,6 +64,11 @@ export class Logged {
   /** Logins that have not ended. */
   get living(): readonly LoggedLogin[] {
     return [...this.#live.values()].flat()
+  }
+
+  /** How many sessions the account had with a login that was registered. */
+  sessionsOf(account: string): number {
+    return this.#sessions.get(account)?.size ?? 0
   }
 
   #read(commit: Commit, { stream, type, data }: Commit['events'][number]): void {
@@ -81,7 +87,9 @@ export class Logged {
     const live = this.#live.get(uid) ?? []
     this.#live.set(uid, live)
     if (live.some((login) => login.clientId === clientId && login.sid === sid)) return
-    live.push({ uid, clientId, sid, account: String(this.#keys.open(String(data['user_id']), stream)) })
+    const account = String(this.#keys.open(String(data['user_id']), stream))
+    live.push({ uid, clientId, sid, account })
+    this.#sessions.set(account, (this.#sessions.get(account) ?? new Set()).add(uid))
   }
 
   #terminated({ position, at }: Commit, uid: string, data: Record<string, unknown>): void {

@@ -43,7 +43,7 @@ const WAYS: readonly (readonly [Way, number])[] = [
 ]
 
 /** A person waits so long for an answer, and tries again for so long, in milliseconds. */
-const PATIENCE_MS = 4_000
+const PATIENCE_MS = 10_000
 const PERSISTENCE_MS = 90_000
 
 export interface PeopleParts {

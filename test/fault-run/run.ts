@@ -10,8 +10,8 @@ const { values } = parseArgs({
     logouts: { type: 'string', default: '2000' },
     processes: { type: 'string', default: '4' },
     seed: { type: 'string', default: `${Date.now() % 2 ** 20}` },
-    'every-ms': { type: 'string', default: '5000' },
-    people: { type: 'string', default: '24' },
+    'every-ms': { type: 'string', default: '8000' },
+    people: { type: 'string', default: '12' },
   },
 })
 const tell = (line: string): void => void process.stdout.write(`${line}\n`)

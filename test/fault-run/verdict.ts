@@ -1,6 +1,6 @@
 import type { Receipt, ReceiptEntry } from '../../plugins/back-channel-logout/index.ts'
 import type { Logged, LoggedEnd, LoggedOwed, Settlement } from './logged.ts'
-import type { Visit, Way } from './people.ts'
+import type { Login, Visit, Way } from './people.ts'
 import { isLive, type Received } from './told-rps.ts'
 
 /** All that is known at the end of a run, from four sides. */
@@ -59,13 +59,37 @@ const REASONS: Readonly<Record<Exclude<Way, 'never'>, string>> = {
   'operator, the account': 'admin',
 }
 
+/**
+ * Logins in sessions that their browser has lost: oidc-provider gives a session another id at the end of each
+ * interaction; when that answer is lost on its way, the browser keeps an id that nothing is stored under any more, the
+ * person logs in again, and the first session lives on until it expires. A logout ends the second one.
+ */
+export function strandedLogins({ visits, logged }: Pick<Evidence, 'visits' | 'logged'>): number {
+  return visits
+    .filter(({ acknowledged }) => acknowledged)
+    .reduce((sum, { account, logins, way }) => {
+      const ended = way === 'RP-initiated, one RP alone' ? logins.slice(0, 1) : logins
+      return sum + ended.filter((login) => isStranded(login, account, logged)).length
+    }, 0)
+}
+
+function isStranded({ clientId, sid }: Login, account: string, logged: Logged): boolean {
+  if (logged.sessionsOf(account) < 2) return false
+  return logged.living.some(
+    (login) => login.account === account && login.clientId === clientId && (sid === undefined || login.sid === sid),
+  )
+}
+
 /** What was acknowledged is in the log, and the RPs know: those that the person was logged in at. */
-function visitProblems(visit: Visit, { ends }: Logged, told: Told): string[] {
-  const { account, logins, way, acknowledged } = visit
+function visitProblems(visit: Visit, logged: Logged, told: Told): string[] {
+  const { account, way, acknowledged } = visit
+  const { ends } = logged
   const own = ends.filter((end) => end.owed.some((owed) => owed.account === account))
   if (way === 'never') return own.length === 0 ? [] : [`${account} did not log out, and a session of theirs has ended`]
   if (!acknowledged) return []
   const alone = way === 'RP-initiated, one RP alone'
+  const logins = visit.logins.filter((login) => !isStranded(login, account, logged))
+  if (alone && logins[0] !== visit.logins[0]) return []
   if (!own.some(({ reason, whole }) => reason === REASONS[way] && whole === !alone))
     return [`the logout of ${account} (${way}) was acknowledged, and is not in the log`]
   const ended = alone ? logins.slice(0, 1) : logins
