@@ -1,4 +1,3 @@
-import { AsyncLocalStorage } from 'node:async_hooks'
 import {
   AlreadyClaimedError,
   type EventStoreError,
@@ -12,6 +11,7 @@ import type { Logger } from '../logger.ts'
 import type { KeyRing } from '../secrets/key-ring.ts'
 import { type Refusal, replayed, usedUp } from './refusals.ts'
 import type { RequestContext } from './request-context.ts'
+import { RequestStorage } from './request-storage.ts'
 import type { UnitOfWork } from './unit-of-work.ts'
 
 /** What a request runs in. Emptied when its unit closes: contexts leak into timers and sockets. */
@@ -39,7 +39,7 @@ type Middleware = (ctx: RequestContext, next: () => Promise<unknown>) => Promise
  * has happened, and the answer says so.
  */
 export class OneCommit {
-  readonly #slots = new AsyncLocalStorage<Slot>()
+  readonly #slots = new RequestStorage<Slot>()
   readonly #open: (ctx: RequestContext) => UnitOfWork
   readonly #keys: KeyRing
   readonly #logger: Logger

@@ -84,7 +84,7 @@ export class BackChannelLogout implements Plugin {
   readonly middleware: NonNullable<Plugin['middleware']> = async (ctx, next) => {
     const single = this.#isSingleOn() ? this.#running?.singleSession : undefined
     if (await single?.answers(ctx)) return
-    await this.#brokenClients.around(ctx, next)
+    await next()
     await single?.replacesPage(ctx)
     if (!this.#isOn()) hideFromDiscovery(ctx)
   }

@@ -1,4 +1,3 @@
-import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Logger, RequestContext } from '../../../lib/index.ts'
 import type { OidcProvider } from '../provider-internals.ts'
 import { isAway } from '../work/store-away.ts'
@@ -8,16 +7,11 @@ import { isAway } from '../work/store-away.ts'
  * of the session, and one whose stored metadata is invalid would keep everybody from logging out.
  */
 export class BrokenClients {
-  readonly #requests = new AsyncLocalStorage<RequestContext>()
   readonly #attached = new WeakSet<OidcProvider['Client']>()
 
-  /** Runs the rest of a request. */
-  around<T>(ctx: RequestContext, next: () => Promise<T>): Promise<T> {
-    return this.#requests.run(ctx, next)
-  }
-
   /** From now on the provider's clients are found so. Idempotent: a provider may be started again. */
-  attach({ Client }: OidcProvider, logger: Logger): void {
+  attach(provider: OidcProvider, logger: Logger): void {
+    const { Client } = provider
     if (this.#attached.has(Client)) return
     this.#attached.add(Client)
     const find = Client.find
@@ -26,7 +20,7 @@ export class BrokenClients {
         return await find.call(Client, id)
       } catch (error) {
         if (isAway(error)) throw error // nobody must be logged out by half
-        if (this.#requests.getStore()?.oidc?.route !== 'end_session_confirm') throw error
+        if (routeOf(provider) !== 'end_session_confirm') throw error
         logger.warn(
           { err: error, client_id: id },
           'a client cannot be loaded: the logout goes on as if it was not there',
@@ -35,4 +29,11 @@ export class BrokenClients {
       }
     }
   }
+}
+
+/** The route of the request that this runs in, if that is one of this provider: all of a process share the context. */
+function routeOf(provider: OidcProvider): string | undefined {
+  const { ctx } = provider.constructor as { readonly ctx?: Partial<Pick<RequestContext, 'oidc'>> }
+  const oidc = ctx?.oidc as (RequestContext['oidc'] & { readonly provider?: unknown }) | undefined
+  return oidc?.provider === provider ? oidc.route : undefined
 }
