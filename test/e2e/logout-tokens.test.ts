@@ -14,6 +14,7 @@ const CAST = {
   encrypted: { id_token_encrypted_response_alg: 'RSA-OAEP-256', id_token_encrypted_response_enc: 'A256GCM' },
   pairwise: { subject_type: 'pairwise' },
   'without-sid': { backchannel_logout_session_required: false },
+  'by-sid': {},
 } as const satisfies Record<string, Partial<ClientMetadata>>
 
 type Id = keyof typeof CAST
@@ -40,7 +41,10 @@ describe('the logout token that an RP gets', () => {
       enabledJWA: { idTokenSigningAlgValues: ['RS256', 'ES256', 'HS256'] },
     } as Configuration
     const cast = { ...CAST, encrypted: { ...CAST.encrypted, jwks: { keys: [ours] } } }
-    scene = await LogoutScene.start<Id>(cast as never, { configuration })
+    scene = await LogoutScene.start<Id>(cast as never, {
+      configuration,
+      logout: { delivery: { clients: { 'by-sid': { sidOnly: true }, 'without-sid': { sidOnly: true } } } },
+    })
     jwks = new URL('/jwks', scene.op.issuer)
   })
 
@@ -123,6 +127,18 @@ describe('the logout token that an RP gets', () => {
     assert.equal(typeof (await verify('without-sid', String(tokens[before]))).sid, 'string')
     await scene.quiet()
     assert.equal(rp.tokens.length, before + 1)
+  })
+
+  it('names the session alone, where the RP is to be told so', async () => {
+    const { idToken, logoutToken } = await logout('by-sid')
+    const { sub, sid } = await verify('by-sid', logoutToken)
+    assert.deepEqual([sub, sid], [undefined, decodeJwt(idToken)['sid']])
+    assert.equal('sub' in decodeJwt(logoutToken), false)
+  })
+
+  it('names the subject all the same where there is no sid', async () => {
+    const { sub, sid } = await verify('without-sid', (await logout('without-sid')).logoutToken)
+    assert.deepEqual([sub, sid], ['alice', undefined])
   })
 
   it('says when the session ended, however late it comes', async () => {

@@ -49,4 +49,18 @@ describe('Express with express-openid-connect', () => {
       await bystander.isRefused()
     })
   })
+
+  describe('as it comes, told by the sid alone', () => {
+    const scene = interopScene(() => expressRp(() => true), false, { sidOnly: true })
+
+    it('ends the session that it is told of, and no other', async () => {
+      const [visitor, bystander] = [scene().visitor(), scene().visitor()]
+      for (const each of [visitor, bystander]) await each.logIn()
+      const { uid } = await visitor.session()
+      await visitor.atOp.logout({ client_id: OTHER })
+      assert.deepEqual(await attempts(scene(), uid), [['confirmed', 1]])
+      await visitor.isRefused()
+      await bystander.isKnown()
+    })
+  })
 })

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import type { BackChannelLogout, Receipt } from '../../plugins/back-channel-logout/index.ts'
+import type { BackChannelLogout, DeliveryOptions, Receipt } from '../../plugins/back-channel-logout/index.ts'
 import { LogoutScene } from '../support/logout-scene.ts'
 import { Client, type Op, Person, testClient } from '../support/op.ts'
 import { ReverseProxy } from '../support/reverse-proxy.ts'
@@ -24,7 +24,7 @@ export class InteropScene {
   readonly proxy: ReverseProxy | undefined
   readonly #scene: LogoutScene<never>
 
-  static async start(rp: ForeignRp, proxied: boolean): Promise<InteropScene> {
+  static async start(rp: ForeignRp, proxied: boolean, delivery: DeliveryOptions): Promise<InteropScene> {
     const proxy = proxied ? await ReverseProxy.start(rp.port) : undefined
     const client = testClient(rp.clientId, {
       ...rp.metadata,
@@ -39,7 +39,7 @@ export class InteropScene {
         logout: {
           singleSessionTermination: true,
           allowInternal: [rp.clientId],
-          delivery: { retryDelaysMs: [10, 10, 10], jitter: 0, timeoutMs: 60_000 },
+          delivery: { retryDelaysMs: [10, 10, 10], jitter: 0, timeoutMs: 60_000, ...delivery },
         },
       },
     )

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { generateKeyPair, SignJWT, UnsecuredJWT } from 'jose'
-import type { Reason } from '../../plugins/back-channel-logout/index.ts'
+import type { DeliveryOptions, Reason } from '../../plugins/back-channel-logout/index.ts'
 import type { ForeignRp } from './foreign-rp.ts'
 import { InteropScene, OTHER, type Visitor } from './interop-scene.ts'
 import { WAYS_TO_END } from './ways-to-end.ts'
@@ -158,10 +158,14 @@ export async function attempts(scene: InteropScene, uid: string): Promise<(reado
 }
 
 /** Registers hooks that start a scene before these tests and stop it after them. */
-export function interopScene(makeRp: () => Promise<ForeignRp>, proxied: boolean = false): () => InteropScene {
+export function interopScene(
+  makeRp: () => Promise<ForeignRp>,
+  proxied: boolean = false,
+  delivery: DeliveryOptions = {},
+): () => InteropScene {
   let scene: InteropScene | undefined
   before('start an OP and the RP', async () => {
-    scene = await InteropScene.start(await makeRp(), proxied)
+    scene = await InteropScene.start(await makeRp(), proxied, delivery)
   })
   after('stop both', () => scene?.stop())
   return () => {

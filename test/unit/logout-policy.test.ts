@@ -37,6 +37,8 @@ const MEANINGLESS: readonly (readonly [string, unknown, string?])[] = [
   ['retryAfterMostMs', -1],
   ['retryAfterMostMs', Number.POSITIVE_INFINITY],
   ['retryAfterMostMs', '3600'],
+  ['sidOnly', 'yes'],
+  ['sidOnly', undefined],
   ['circuit', null],
   ['circuit', [5]],
   ['circuit', { failure: 5 }, 'circuit.failure'],

@@ -98,7 +98,8 @@ export async function attempt(
       const newer = { issuer: provider.issuer, clientId: client.clientId, accountId: subject, end: positionOfEnd(id) }
       if (await within(hasNewerLogin(store, newer), over.signal)) return { kind: 'superseded', why: 'newer_login' }
     }
-    const ended = { subject, sid: delivery.withSid ? delivery.sid : undefined, endedAt: delivery.endedAt }
+    const { sidOnly } = policyFor(policy, delivery.clientId)
+    const ended = { subject, sid: delivery.withSid ? delivery.sid : undefined, sidOnly, endedAt: delivery.endedAt }
     const token = await within(makeLogoutToken(provider, client, ended), over.signal)
     if (!parts.isOn()) return { kind: 'shut' }
     const options = { inside: parts.isInside(delivery.clientId), signal: over.signal }

@@ -31,6 +31,11 @@ export interface ClientDeliveryOptions {
   readonly badRequestDelaysMs?: readonly number[]
   /** `Retry-After` (RFC 9110 section 10.2.3) is honoured up to so many milliseconds; 0: not at all. Default: 1 h. */
   readonly retryAfterMostMs?: number
+  /**
+   * Whether logout tokens name the session by `sid` alone, where they have one (Back-Channel Logout 1.0 section 2.4 wants
+   * `sub`, `sid` or both). For RPs that end all of the user's sessions as soon as they read a `sub`. Default: false.
+   */
+  readonly sidOnly?: boolean
   /** When it is left alone. Clients behind one origin share a circuit; it goes by those of the client that failed. */
   readonly circuit?: CircuitOptions
 }
@@ -81,6 +86,7 @@ export const DEFAULT_POLICY: DeliveryPolicy = {
   concurrencyPerClient: 16,
   badRequestDelaysMs: [MINUTE, 10 * MINUTE],
   retryAfterMostMs: HOUR,
+  sidOnly: false,
   circuit: { failures: 5, openLeastMs: 30 * SECOND, openMostMs: 5 * MINUTE },
   clients: new Map(),
 }

@@ -10,6 +10,8 @@ export interface Ended {
   readonly subject: string
   /** The RP's session id, exactly when the ID tokens of that login carried one. */
   readonly sid: string | undefined
+  /** Whether the token names the session alone, where it has a sid: no `sub`. */
+  readonly sidOnly?: boolean
   /** When, milliseconds since 1970. */
   readonly endedAt: number
 }
@@ -27,10 +29,10 @@ export interface Ended {
 export async function makeLogoutToken(
   provider: OidcProvider,
   client: OidcClient,
-  { subject, sid, endedAt }: Ended,
+  { subject, sid, sidOnly = false, endedAt }: Ended,
 ): Promise<string> {
   const token = new provider.IdToken({ sub: subject }, { client, ctx: undefined })
-  token.mask = { sub: null }
+  token.mask = sidOnly && sid !== undefined ? {} : { sub: null }
   token.set('events', { [EVENT]: {} })
   token.set('jti', randomBytes(16).toString('base64url'))
   token.set('toe', Math.floor(endedAt / 1_000))

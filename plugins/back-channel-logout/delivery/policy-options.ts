@@ -53,6 +53,7 @@ function assertPolicy(policy: ClientPolicy, where: string): void {
     throw new OptionInvalidError(`${where}.jitter`, 'must be a share from 0 up to, not including, 1')
   if (!(Number.isFinite(retryAfterMostMs) && retryAfterMostMs >= 0))
     throw new OptionInvalidError(`${where}.retryAfterMostMs`, 'must be milliseconds, 0 or more')
+  if (typeof policy.sidOnly !== 'boolean') throw new OptionInvalidError(`${where}.sidOnly`, 'must be true or false')
   assertWhole(timeoutMs, `${where}.timeoutMs`, 1, TIMER_MOST_MS)
   assertWhole(concurrencyPerClient, `${where}.concurrencyPerClient`)
   assertWhole(circuit.failures, `${where}.circuit.failures`)
