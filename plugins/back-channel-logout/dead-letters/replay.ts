@@ -1,6 +1,6 @@
 import { AlreadyClaimedError, type NewCommit, NotADeadLetterError, OptionInvalidError } from '../../../lib/index.ts'
 import { workIdOf } from '../delivery/rounds.ts'
-import { assertKnown, assertText, millisecondsOf } from '../recording/criteria.ts'
+import { assertActor, assertFlag, assertKnown, assertText, millisecondsOf } from '../recording/criteria.ts'
 import { readLogout } from '../recording/histories.ts'
 import { type Replayed, toEvent } from '../recording/session-logout-events.ts'
 import { type DeadLetter, deadLetterOf } from './dead-letter.ts'
@@ -30,10 +30,8 @@ export function assertReplay(target: ReplayTarget, options: ReplayOptions): void
     millisecondsOf(target.since)
   }
   assertKnown(options, ['actor', 'dryRun'])
-  if (typeof options.actor !== 'string' || options.actor.trim() === '')
-    throw new OptionInvalidError('actor', 'must say who replays it')
-  if (options.dryRun !== undefined && typeof options.dryRun !== 'boolean')
-    throw new OptionInvalidError('dryRun', 'must be true or false')
+  assertActor(options.actor)
+  assertFlag('dryRun', options.dryRun)
 }
 
 /**

@@ -6,16 +6,13 @@ import { isAway } from '../work/store-away.ts'
 import { clientOf, grantsWithSession, isMeant, type Order, revokesLeftGrants } from './order.ts'
 import { NOTHING_YET, type Tally } from './order-events.ts'
 import { orderPage, wasMet } from './order-pages.ts'
-import type { OrderParts } from './order-run.ts'
+import { AT_ONCE, type OrderParts, PAGE, REMEMBERED } from './order-run.ts'
 import { Recent } from './recent.ts'
 import { plus } from './tally.ts'
 
-const PAGE = 256
-const AT_ONCE = 32
-const REMEMBERED = 20_000
-
 /**
- * What an order would come to now. Changes nothing. A session that is written while it is being counted may be left out.
+ * What an order would come to now. Changes nothing. A session that is written while it is being counted may be left out;
+ * beyond 20,000 logins an RP that also holds a grant alone may be counted twice.
  *
  * @throws the signal's reason when it aborts
  */

@@ -20,13 +20,13 @@ export interface OrderParts {
 }
 
 /** So many commits are looked at before it is written down how far an order got. */
-const PAGE = 256
+export const PAGE = 256
 
 /** So many sessions are ended at a time: enough to share the commands of the store. */
-const AT_ONCE = 32
+export const AT_ONCE = 32
 
 /** So many sessions are remembered: a session appears in the log once for each write. */
-const REMEMBERED = 20_000
+export const REMEMBERED = 20_000
 
 /**
  * Carries an order out, page by page. What it does twice does no harm: an ended session has ended. So a page whose

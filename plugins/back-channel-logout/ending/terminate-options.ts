@@ -1,4 +1,5 @@
 import { OptionInvalidError } from '../../../lib/index.ts'
+import { assertActor, assertFlag, assertKnown, assertReading } from '../recording/criteria.ts'
 import { ORDER_REASONS, type OrderReason } from './order-events.ts'
 
 /** Who ends sessions, and how. */
@@ -44,24 +45,13 @@ export function assertTerminateOptions(
 ): void {
   if (typeof options !== 'object' || options === null)
     throw new OptionInvalidError('actor', 'is missing: say who does this, { actor }')
-  for (const option of Object.keys(options)) {
-    if (!known.some((name) => name === option))
-      throw new OptionInvalidError(option, `is not known here; known are ${known.join(', ')}`)
-  }
+  assertKnown(options, known)
   const { actor, dryRun, reason, onProgress, signal } = options
-  if (typeof actor !== 'string' || actor.trim() === '')
-    throw new OptionInvalidError('actor', 'must be text: who does this')
-  if (dryRun !== undefined && typeof dryRun !== 'boolean')
-    throw new OptionInvalidError('dryRun', 'must be true or false')
+  assertActor(actor)
+  assertFlag('dryRun', dryRun)
   if (reason !== undefined && !ORDER_REASONS.includes(reason))
     throw new OptionInvalidError('reason', `must be one of ${ORDER_REASONS.join(', ')}`)
   if (onProgress !== undefined && typeof onProgress !== 'function')
     throw new OptionInvalidError('onProgress', 'must be a function')
-  if (signal !== undefined && !(signal instanceof AbortSignal))
-    throw new OptionInvalidError('signal', 'must be an AbortSignal')
-}
-
-/** @throws OptionInvalidError (`OPTION_INVALID`) */
-export function assertId(option: string, id: unknown): asserts id is string {
-  if (typeof id !== 'string' || id === '') throw new OptionInvalidError(option, 'must be text')
+  assertReading({ ...(signal !== undefined && { signal }) })
 }

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { type EventStore, KeyUnknownError, TerminationUnfinishedError } from '../../../lib/index.ts'
+import { assertText } from '../recording/criteria.ts'
 import { orderOfStream, orderStream } from '../recording/found-by.ts'
 import { NOTE, notedIn } from '../recording/noted.ts'
 import { ENDINGS, type EndingWork } from './ending-work.ts'
@@ -17,7 +18,6 @@ import {
 import { previewOrder } from './order-preview.ts'
 import type { OrderParts } from './order-run.ts'
 import {
-  assertId,
   assertTerminateOptions,
   type TerminateManyOptions,
   type TerminateOptions,
@@ -81,7 +81,7 @@ export class Terminations {
   }
 
   async session(uid: string, options: TerminateOptions): Promise<TerminationReport> {
-    assertId('uid', uid)
+    assertText('uid', uid)
     assertTerminateOptions(options, ['actor', 'dryRun'])
     const { endings } = this.#parts.host
     const wish = {
@@ -96,14 +96,14 @@ export class Terminations {
   }
 
   account(accountId: string, options: TerminateWithReasonOptions): Promise<TerminationReport> {
-    assertId('accountId', accountId)
+    assertText('accountId', accountId)
     assertTerminateOptions(options, ['actor', 'dryRun', 'reason', 'onProgress', 'signal'])
     const { keys } = this.#store
     return this.#order(options, (stream) => ({ kind: 'account', account: keys.seal(accountId, stream) }))
   }
 
   client(clientId: string, options: TerminateManyOptions): Promise<TerminationReport> {
-    assertId('clientId', clientId)
+    assertText('clientId', clientId)
     assertTerminateOptions(options, ['actor', 'dryRun', 'onProgress', 'signal'])
     return this.#order(options, () => ({ kind: 'client', client_id: clientId }))
   }

@@ -41,6 +41,21 @@ export function assertText(option: string, value: unknown): void {
   if (typeof value !== 'string' || value === '') throw new OptionInvalidError(option, 'must be text')
 }
 
+/**
+ * Whoever reads the log later must be able to ask somebody.
+ *
+ * @throws OptionInvalidError (`OPTION_INVALID`)
+ */
+export function assertActor(actor: unknown): void {
+  if (typeof actor !== 'string' || actor.trim() === '')
+    throw new OptionInvalidError('actor', 'must be text: who does this')
+}
+
+/** @throws OptionInvalidError (`OPTION_INVALID`) */
+export function assertFlag(option: string, value: unknown): void {
+  if (value !== undefined && typeof value !== 'boolean') throw new OptionInvalidError(option, 'must be true or false')
+}
+
 /** @throws OptionInvalidError (`OPTION_INVALID`) */
 export function assertReading({ limit, order, signal }: ReadingOptions): void {
   if (limit !== undefined && !(Number.isSafeInteger(limit) && limit >= 1))
