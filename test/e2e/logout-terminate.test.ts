@@ -211,6 +211,29 @@ describe('operators end', () => {
     assert.equal(await isLoggedIn(later), true)
   })
 
+  it('nothing for a call that makes no sense, and name what is wrong with it', async () => {
+    const alice = await loggedIn('alice', 'one')
+    const before = await scene.store.end()
+    const { logout } = scene
+    const calls: [string, () => Promise<unknown>][] = [
+      ['actor', () => logout.terminateSession('uid', undefined as never)],
+      ['actor', () => logout.terminateAccount('alice', { actor: ' ' })],
+      ['actor', () => logout.terminateAll({} as never)],
+      ['dryRun', () => logout.terminateAccount('alice', { ...ACTOR, dryRun: 'yes' as never })],
+      ['reason', () => logout.terminateAccount('alice', { ...ACTOR, reason: 'rp_initiated' as never })],
+      ['reason', () => logout.terminateClient('one', { ...ACTOR, reason: 'admin' } as never)],
+      ['onProgress', () => logout.terminateSession('uid', { ...ACTOR, onProgress() {} } as never)],
+      ['onProgress', () => logout.terminateAll({ ...ACTOR, onProgress: 1 as never })],
+      ['signal', () => logout.terminateAll({ ...ACTOR, signal: {} as never })],
+      ['uid', () => logout.terminateSession('', ACTOR)],
+      ['accountId', () => logout.terminateAccount(7 as never, ACTOR)],
+      ['clientId', () => logout.terminateClient('', ACTOR)],
+    ]
+    for (const [option, call] of calls) await assert.rejects(call(), { code: 'OPTION_INVALID', option }, option)
+    assert.equal(await scene.store.end(), before, 'nothing was recorded')
+    assert.equal(await isLoggedIn(alice), true)
+  })
+
   it('nothing again when the work of an order is made anew from the log', async () => {
     await loggedIn('alice', 'one')
     const { id } = await scene.logout.terminateAll(ACTOR)

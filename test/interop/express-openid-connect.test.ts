@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { promisify } from 'node:util'
 import { expressRp, type TakesLogouts } from './express-rp.ts'
-import { OTHER } from './interop-scene.ts'
-import { attempts, failOnceAndHold, interopScene, relyingPartyContract } from './relying-party-contract.ts'
+import { type InteropScene, OTHER, type Visitor } from './interop-scene.ts'
+import { attempts, interopScene, loginBeforeRetry, relyingPartyContract } from './relying-party-contract.ts'
 
 const DAY_MS = 86_400_000
 
@@ -24,14 +24,7 @@ describe('Express with express-openid-connect', () => {
       const scene = interopScene(makeRp, true)
 
       it('keeps that login at a late retry', async () => {
-        const visitor = scene().visitor()
-        await visitor.logIn()
-        const { uid } = await visitor.session()
-        const retry = await failOnceAndHold(scene(), () => visitor.atOp.logout({ client_id: OTHER }))
-        await visitor.logInAgain()
-        retry.release()
-        assert.deepEqual(await attempts(scene(), uid), [['confirmed', 2]])
-        await visitor.isKnown()
+        await (await loginBeforeRetry(scene())).isKnown()
       })
     })
   })
@@ -40,13 +33,7 @@ describe('Express with express-openid-connect', () => {
     const scene = interopScene(() => expressRp(() => true))
 
     it('ends all sessions of the user when it is told of one, since it goes by the sub, too', async () => {
-      const [visitor, bystander] = [scene().visitor(), scene().visitor()]
-      for (const each of [visitor, bystander]) await each.logIn()
-      const { uid } = await visitor.session()
-      await visitor.atOp.logout({ client_id: OTHER })
-      assert.deepEqual(await attempts(scene(), uid), [['confirmed', 1]])
-      await visitor.isRefused()
-      await bystander.isRefused()
+      await (await otherBrowserAfterLogout(scene())).isRefused()
     })
   })
 
@@ -54,13 +41,18 @@ describe('Express with express-openid-connect', () => {
     const scene = interopScene(() => expressRp(() => true), false, { sidOnly: true })
 
     it('ends the session that it is told of, and no other', async () => {
-      const [visitor, bystander] = [scene().visitor(), scene().visitor()]
-      for (const each of [visitor, bystander]) await each.logIn()
-      const { uid } = await visitor.session()
-      await visitor.atOp.logout({ client_id: OTHER })
-      assert.deepEqual(await attempts(scene(), uid), [['confirmed', 1]])
-      await visitor.isRefused()
-      await bystander.isKnown()
+      await (await otherBrowserAfterLogout(scene())).isKnown()
     })
   })
 })
+
+/** Somebody logs in with two browsers and out with one. Returns the other. */
+async function otherBrowserAfterLogout(scene: InteropScene): Promise<Visitor> {
+  const [visitor, other] = [scene.visitor(), scene.visitor()]
+  for (const each of [visitor, other]) await each.logIn()
+  const { uid } = await visitor.session()
+  await visitor.atOp.logout({ client_id: OTHER })
+  assert.deepEqual(await attempts(scene, uid), [['confirmed', 1]])
+  await visitor.isRefused()
+  return other
+}

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { type ApacheInstallation, findApache } from '../support/apache.ts'
 import { apacheRp } from './apache-rp.ts'
 import { OTHER } from './interop-scene.ts'
-import { attempts, failOnceAndHold, interopScene, relyingPartyContract } from './relying-party-contract.ts'
+import { attempts, interopScene, loginBeforeRetry, relyingPartyContract } from './relying-party-contract.ts'
 
 describe('Apache with mod_auth_openidc', () => {
   let installation: ApacheInstallation
@@ -23,15 +23,7 @@ describe('Apache with mod_auth_openidc', () => {
     const scene = interopScene(makeRp, true)
 
     it('ends both at a late retry, since it files both under one session', async () => {
-      const visitor = scene().visitor()
-      await visitor.logIn()
-      const { uid } = await visitor.session()
-      const retry = await failOnceAndHold(scene(), () => visitor.atOp.logout({ client_id: OTHER }))
-      await visitor.logInAgain()
-      await visitor.isKnown()
-      retry.release()
-      assert.deepEqual(await attempts(scene(), uid), [['confirmed', 2]])
-      await visitor.isRefused()
+      await (await loginBeforeRetry(scene())).isRefused()
     })
   })
 

@@ -135,6 +135,19 @@ async function signedByAnother({ op, rp }: InteropScene, kid: string): Promise<s
     .sign(privateKey)
 }
 
+/** Somebody logs in at the RP over a session that it still holds; then the late retry for the old one arrives. */
+export async function loginBeforeRetry(scene: InteropScene): Promise<Visitor> {
+  const visitor = scene.visitor()
+  await visitor.logIn()
+  const { uid } = await visitor.session()
+  const retry = await failOnceAndHold(scene, () => visitor.atOp.logout({ client_id: OTHER }))
+  await visitor.logInAgain()
+  await visitor.isKnown()
+  retry.release()
+  assert.deepEqual(await attempts(scene, uid), [['confirmed', 2]])
+  return visitor
+}
+
 /**
  * Ends a session so that the RP cannot be told at the first attempt. Resolves when the second one is on its way, held
  * back until it is released.
