@@ -1,4 +1,4 @@
-import type { JWK } from 'jose'
+import { decodeJwt, type JWK } from 'jose'
 import { verifyLogoutToken } from '../../plugins/back-channel-logout-receiver/index.ts'
 import { type Behaviour, type RelyingParty, startRp } from '../support/rp.ts'
 
@@ -34,6 +34,9 @@ const CAST: Readonly<Record<string, Health>> = {
 const OUTAGE_EVERY = 60
 const OUTAGE_REQUESTS = 12
 
+/** It is back before any one delivery has spent its attempts: what is due to a live RP must never become a dead letter. */
+const OUTAGE_ATTEMPTS = 4
+
 /** RPs that check each logout token with the OP's keys, and remember it. */
 export class ToldRps {
   readonly all: readonly RelyingParty[]
@@ -60,8 +63,12 @@ export class ToldRps {
 
   #behaviour({ clientId }: RelyingParty, health: Health): Behaviour {
     let requests = 0
+    const refusals = new Map<unknown, number>()
     return async (token, response) => {
-      const isOut = requests++ % OUTAGE_EVERY < OUTAGE_REQUESTS
+      const { sid } = decodeJwt(token)
+      const refused = refusals.get(sid) ?? 0
+      const isOut = requests++ % OUTAGE_EVERY < OUTAGE_REQUESTS && refused < OUTAGE_ATTEMPTS
+      if (isOut) refusals.set(sid, refused + 1)
       const taken = health === 'well' || (health === 'out now and then' && !isOut)
       if (!(await this.#note(clientId, token, taken))) response.writeHead(400).end()
       else if (taken) response.writeHead(200).end()
