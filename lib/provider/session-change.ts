@@ -1,4 +1,4 @@
-import type { JsonObject, NewEvent } from '../log/commit.ts'
+import type { Appended, JsonObject, NewEvent } from '../log/commit.ts'
 import type { Payload } from './models.ts'
 import type { RequestContext } from './request-context.ts'
 
@@ -46,4 +46,9 @@ export interface SessionObserver {
   /** Under which its notes are kept. */
   readonly name: string
   sessionChanges(change: SessionChange): Promise<Observation> | Observation
+  /**
+   * Called when a commit of this process is stored, its own facts among the events. A process that dies before that
+   * never calls it: whatever must happen follows from the log. Must neither throw nor wait.
+   */
+  committed?(appended: Appended, events: readonly NewEvent[]): void
 }

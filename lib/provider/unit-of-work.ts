@@ -198,6 +198,7 @@ export class UnitOfWork {
       try {
         const appended = await this.#around.log.store.append(commit)
         this.#sessions.committed(appended.id)
+        for (const observer of this.#around.observers) observer.committed?.(appended, commit.events)
         return appended
       } catch (error) {
         if (tries >= MOST_TRIES) throw error
