@@ -22,6 +22,7 @@ export type ErrorCode =
   | 'JOURNAL_CORRUPT'
   | 'FOLDER_HELD'
   | 'LEASE_LOST'
+  | 'CHECKPOINT_AHEAD'
   | 'CONSUMER_STOPPED'
   | 'PROVIDER_UNFIT'
   | 'SESSION_CHANGED'
@@ -185,6 +186,27 @@ export class LeaseLostError extends EventStoreError {
   readonly code = 'LEASE_LOST'
   constructor(name: string) {
     super(`the lease of ${name} was taken over by another process`)
+  }
+}
+
+/**
+ * A consumer's checkpoint is beyond the end of the log: what is appended from now on up to there would be taken for
+ * handled. The log was restored from an older copy than its consumers, or the position belongs to another log.
+ */
+export class CheckpointAheadError extends EventStoreError {
+  readonly code = 'CHECKPOINT_AHEAD'
+  readonly consumer: string
+  readonly position: number
+  /** Where the log ends. */
+  readonly end: number
+  constructor(consumer: string, position: number, end: number) {
+    super(
+      `the checkpoint of consumer ${consumer} is ${position}, the log ends at ${end}: restore the log and its consumers ` +
+        'from the same copy, or set the checkpoint to the position up to which the consumer has handled this log',
+    )
+    this.consumer = consumer
+    this.position = position
+    this.end = end
   }
 }
 

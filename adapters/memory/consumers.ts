@@ -1,3 +1,4 @@
+import { CheckpointAheadError } from '../../lib/errors.ts'
 import type { ConsumerRecord, ConsumerTable } from '../../lib/log/consumer-table.ts'
 import type { Change, Turns } from './turns.ts'
 
@@ -6,10 +7,13 @@ export class MemoryConsumers implements ConsumerTable {
   readonly #records = new Map<string, ConsumerRecord>()
   readonly #change: Change
   readonly #assertOpen: () => void
+  readonly #end: () => number
 
-  constructor({ change, assertOpen }: Turns) {
+  /** @param end - where the log ends now */
+  constructor({ change, assertOpen }: Turns, end: () => number) {
     this.#change = change
     this.#assertOpen = assertOpen
+    this.#end = end
   }
 
   apply(record: ConsumerRecord): void {
@@ -25,6 +29,7 @@ export class MemoryConsumers implements ConsumerTable {
     return this.#change((write) => {
       const record = this.#records.get(name)
       if (record) return record
+      this.#assertNotAhead(name, position)
       return this.#write(write, { name, token: 0, beat: 0, position })
     })
   }
@@ -58,11 +63,10 @@ export class MemoryConsumers implements ConsumerTable {
   }
 
   checkpoint(name: string, token: number, position: number): Promise<boolean> {
-    return this.#update(name, token, (record) => ({
-      ...record,
-      beat: record.beat + 1,
-      position: Math.max(record.position, position),
-    }))
+    return this.#update(name, token, (record) => {
+      this.#assertNotAhead(name, position)
+      return { ...record, beat: record.beat + 1, position: Math.max(record.position, position) }
+    })
   }
 
   async release(name: string, token: number): Promise<void> {
@@ -76,6 +80,12 @@ export class MemoryConsumers implements ConsumerTable {
       this.#write(write, to(record))
       return true
     })
+  }
+
+  /** For new positions only: log and consumers are kept in one place, so that a recorded one is never ahead. */
+  #assertNotAhead(name: string, position: number): void {
+    const end = this.#end()
+    if (position > end) throw new CheckpointAheadError(name, position, end)
   }
 
   #write(write: Parameters<Parameters<Change>[0]>[0], record: ConsumerRecord): ConsumerRecord {

@@ -56,7 +56,7 @@ export class MemoryEventStore implements EventStore {
     this.#clock = clock
     this.#journal = journal
     this.#turns = { change: this.#change, assertOpen: () => this.#assertOpen() }
-    this.#consumers = new MemoryConsumers(this.#turns)
+    this.#consumers = new MemoryConsumers(this.#turns, () => this.#state.durable)
   }
 
   /** Rebuilds the state from what a journal kept. Only before first use. */

@@ -11,9 +11,19 @@ export interface ConsumerRecord {
   readonly position: number
 }
 
-/** Leases and checkpoints of consumers. No method trusts a clock. */
+/**
+ * Leases and checkpoints of consumers. No method trusts a clock.
+ *
+ * A checkpoint is never beyond the log's end: a consumer that believes to have handled what is not there yet would pass
+ * over the commits that get these positions. `ensure`, `take` and `checkpoint` refuse it and change nothing.
+ */
 export interface ConsumerTable {
-  /** Makes the consumer, starting after `position`, unless it exists. Returns it as it is. */
+  /**
+   * Makes the consumer, starting after `position`, unless it exists. Returns it as it is.
+   *
+   * @throws CheckpointAheadError (`CHECKPOINT_AHEAD`): the log ends before `position`, or before the checkpoint of the
+   *   consumer that exists
+   */
   ensure(name: string, position: number): Promise<ConsumerRecord>
   /** All consumers, by name. */
   list(): Promise<ConsumerRecord[]>
@@ -21,11 +31,17 @@ export interface ConsumerTable {
   /**
    * Takes the lease over if nobody beat since `seen` was read: raises the token and returns the record with the
    * checkpoint as it is now. Undefined: somebody else was faster, or the holder lives.
+   *
+   * @throws CheckpointAheadError (`CHECKPOINT_AHEAD`): the log ends before the checkpoint
    */
   take(seen: ConsumerRecord, holder: string): Promise<ConsumerRecord | undefined>
   /** Shows that the holder lives. False: the lease was lost. */
   beat(name: string, token: number): Promise<boolean>
-  /** Moves the checkpoint forward; counts as a beat. False: the lease was lost, and nothing changed. */
+  /**
+   * Moves the checkpoint forward; counts as a beat. False: the lease was lost, and nothing changed.
+   *
+   * @throws CheckpointAheadError (`CHECKPOINT_AHEAD`): the log ends before `position`
+   */
   checkpoint(name: string, token: number, position: number): Promise<boolean>
   /** Gives the lease up, so that another need not wait. */
   release(name: string, token: number): Promise<void>

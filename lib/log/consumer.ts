@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { type Clock, systemClock, type Timer } from '../clock.ts'
 import {
+  CheckpointAheadError,
   ConsumerStoppedError,
   LeaseLostError,
   OptionInvalidError,
@@ -55,7 +56,7 @@ export class Consumer {
   readonly #holder = randomBytes(9).toString('base64url')
   readonly #stopping = new AbortController()
   #running: Promise<void> | undefined
-  #failure: ConsumerStoppedError | undefined
+  #failure: ConsumerStoppedError | CheckpointAheadError | undefined
   /** Interruptions since something was handled last. */
   #interruptions = 0
 
@@ -66,7 +67,7 @@ export class Consumer {
   }
 
   /** Why it stopped by itself, if it did. */
-  get failure(): ConsumerStoppedError | undefined {
+  get failure(): ConsumerStoppedError | CheckpointAheadError | undefined {
     return this.#failure
   }
 
@@ -74,6 +75,7 @@ export class Consumer {
    * Makes the consumer, if it is new, and starts it.
    *
    * @param from - the position that a new consumer starts after
+   * @throws CheckpointAheadError (`CHECKPOINT_AHEAD`): the log ends before it, or before the consumer's checkpoint
    */
   async start(from: number): Promise<void> {
     if (!Number.isSafeInteger(from) || from < 0) {
@@ -101,7 +103,7 @@ export class Consumer {
         const lease = await this.#acquire(signal)
         if (lease) await this.#hold(lease)
       } catch (error) {
-        if (error instanceof ConsumerStoppedError) {
+        if (error instanceof ConsumerStoppedError || error instanceof CheckpointAheadError) {
           this.#failure = error
           logger.error(
             { err: error, consumer: name },

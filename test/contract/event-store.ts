@@ -28,7 +28,7 @@ export function eventStoreContract(name: string, makeLog: MakeLog, capabilities:
     versionsContract(makeLog)
     subscriptionContract(makeLog)
     closingContract(makeLog, capabilities)
-    consumersContract(makeLog)
+    consumersContract(makeLog, capabilities)
     workContract(makeLog)
     workOutcomesContract(makeLog)
     workersContract(makeLog)

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { MemoryEventStore } from '../../adapters/memory/index.ts'
-import { OutcomeUnknownError, StoreUnavailableError } from '../../lib/index.ts'
+import { CheckpointAheadError, OutcomeUnknownError, StoreUnavailableError } from '../../lib/index.ts'
+import { rejectsWith } from '../contract/event-store/expect.ts'
 import { type Follower, follower, until } from '../support/log-follower.ts'
 
 describe('a consumer of the log', () => {
@@ -103,6 +104,24 @@ describe('a consumer of the log', () => {
       await until(async () => (await position()) === end, [a.clock])
       assert.equal(a.log.of(/was interrupted/).length, warnings)
     }
+  })
+
+  it('is refused where it would begin beyond the end of the log', async () => {
+    const at = await append()
+    const { consumer } = follower(store, 'c')
+    await rejectsWith('CHECKPOINT_AHEAD', () => consumer.start(at + 1))
+    await consumer.stop()
+  })
+
+  it("stops, visibly, where its checkpoint turns out to be beyond the log's end", async () => {
+    const ahead = new CheckpointAheadError('c', 7, 3)
+    store.consumers.take = async () => {
+      throw ahead
+    }
+    const a = await start(async () => {})
+    await until(() => a.log.of(/has stopped/).length > 0, [a.clock])
+    assert.equal(a.consumer.failure, ahead)
+    assert.deepEqual(a.handled, [])
   })
 
   it('starts and stops once, however often it is told', async () => {

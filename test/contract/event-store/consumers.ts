@@ -1,17 +1,20 @@
 import assert from 'node:assert/strict'
 import type { ConsumerRecord } from '../../../lib/log/consumer-table.ts'
 import type { EventStore } from '../../../lib/log/event-store.ts'
-import { only, present } from './expect.ts'
-import { fresh, type MakeLog, openedLog, range } from './log-under-test.ts'
+import { only, present, rejectsWith } from './expect.ts'
+import { type Capabilities, commitTo, fresh, type MakeLog, openedLog, range, withLog } from './log-under-test.ts'
 
 /** A consumer whose lease is held. */
 async function held(store: EventStore, holder: string, position: number = 0): Promise<ConsumerRecord> {
   return present(await store.consumers.take(await store.consumers.ensure(fresh('consumer'), position), holder))
 }
 
-export function consumersContract(makeLog: MakeLog): void {
+export function consumersContract(makeLog: MakeLog, capabilities: Capabilities): void {
   describe('the table of consumers', () => {
     const log = openedLog(makeLog)
+    before('append as many commits as the positions below need', async () => {
+      await Promise.all(range(100).map(() => log.store.append(commitTo(fresh()))))
+    })
 
     it('makes a consumer once, where it was told to begin first', async () => {
       const name = fresh('consumer')
@@ -140,6 +143,64 @@ export function consumersContract(makeLog: MakeLog): void {
       assert.equal(await log.store.consumers.checkpoint(name, 1, 1), false)
       await log.store.consumers.release(name, 1)
       assert.equal(await log.store.consumers.get(name), undefined)
+    })
+  })
+
+  if (capabilities.refusesCheckpointsAhead) checkpointAheadContract(makeLog, capabilities)
+}
+
+function checkpointAheadContract(makeLog: MakeLog, { losesCommits = false }: Capabilities): void {
+  describe("a checkpoint beyond the log's end", () => {
+    const log = openedLog(makeLog)
+    before('append three commits', async () => {
+      for (const _ of range(3)) await log.store.append(commitTo(fresh()))
+    })
+
+    it('is refused where a consumer would begin there, and the consumer is not made', async () => {
+      const name = fresh('consumer')
+      const end = await log.store.end()
+      const error = await rejectsWith('CHECKPOINT_AHEAD', () => log.store.consumers.ensure(name, end + 1))
+      assert.ok(error.message.includes(`consumer ${name} is ${end + 1}, the log ends at ${end}`), error.message)
+      assert.equal(await log.store.consumers.get(name), undefined)
+      assert.equal((await log.store.consumers.ensure(name, end)).position, end)
+    })
+
+    it('is refused where a holder would move to it, and neither checkpoint nor beat change', async () => {
+      const { consumers } = log.store
+      const { name, token } = await held(log.store, 'me', 1)
+      const before = await consumers.get(name)
+      await rejectsWith('CHECKPOINT_AHEAD', async () => consumers.checkpoint(name, token, (await log.store.end()) + 1))
+      assert.deepEqual(await consumers.get(name), before)
+      const { position } = await log.store.append(commitTo(fresh()))
+      assert.equal(await consumers.checkpoint(name, token, position), true)
+      assert.equal((await consumers.get(name))?.position, position)
+    })
+
+    it('is no matter to one that has lost the lease: it is told that', async () => {
+      const { consumers } = log.store
+      const former = await held(log.store, 'former', 1)
+      present(await consumers.take(former, 'heir'))
+      assert.equal(await consumers.checkpoint(former.name, former.token, (await log.store.end()) + 1), false)
+    })
+
+    if (!losesCommits) return
+    it('is refused where the log was restored from an older copy than its consumers, and nobody gets the lease', async () => {
+      await withLog(makeLog, async (open, { loseCommitsAfter }) => {
+        const first = await open()
+        for (const _ of range(20)) await first.append(commitTo(fresh()))
+        const before = await held(first, 'before', 0)
+        const end = await first.end()
+        await first.consumers.checkpoint(before.name, before.token, end)
+        await first.consumers.release(before.name, before.token)
+        await first.close()
+        await present(loseCommitsAfter)(5)
+        const second = await open()
+        const seen = present(await second.consumers.get(before.name))
+        assert.equal(seen.position, end)
+        await rejectsWith('CHECKPOINT_AHEAD', () => second.consumers.ensure(before.name, 0))
+        await rejectsWith('CHECKPOINT_AHEAD', () => second.consumers.take(seen, 'after'))
+        assert.deepEqual(await second.consumers.get(before.name), seen)
+      })
     })
   })
 }

@@ -66,6 +66,7 @@ export function keptContract(makeLog: MakeLog): void {
     it('remembers checkpoints and raises tokens on', async () => {
       await withLog(makeLog, async (open) => {
         const first = await open()
+        await Promise.all(range(50).map(() => first.append(commitTo(fresh()))))
         const held = present(await first.consumers.take(await first.consumers.ensure('planner', 0), 'before'))
         await first.consumers.checkpoint('planner', held.token, 42)
         await first.close()

@@ -8,6 +8,8 @@ export interface LogUnderTest {
    * process would, where it is shared.
    */
   open(): Promise<EventStore>
+  /** See `Capabilities.losesCommits`. Its stores are closed by then. */
+  loseCommitsAfter?(position: number): Promise<void>
   /** Removes every trace of it. Its stores are closed by then. */
   remove(): Promise<void>
 }
@@ -23,6 +25,13 @@ export interface Capabilities {
   readonly shared: boolean
   /** Positions of commits follow each other without a gap; false where tombstones may lie between. */
   readonly dense: boolean
+  /** A checkpoint beyond the log's end is refused. To go once every store does. */
+  readonly refusesCheckpointsAhead?: boolean
+  /**
+   * Log and consumers are kept apart, so that an older copy of the log alone can be restored: `loseCommitsAfter` removes
+   * the commits above a position and nothing of the consumers.
+   */
+  readonly losesCommits?: boolean
   /** How long a test may take; default: mocha's. */
   readonly timeoutMs?: number
   /** How often a property is tried with random values; default 100. */
@@ -57,7 +66,7 @@ export function openedLog(makeLog: MakeLog): SharedStore {
 /** Runs `test` with a log of its own; closes whatever it opened and removes the log, also when it fails. */
 export async function withLog(
   makeLog: MakeLog,
-  test: (open: () => Promise<EventStore>) => Promise<void>,
+  test: (open: () => Promise<EventStore>, log: LogUnderTest) => Promise<void>,
 ): Promise<void> {
   const log = await makeLog()
   const stores: EventStore[] = []
@@ -66,7 +75,7 @@ export async function withLog(
       const store = await log.open()
       stores.push(store)
       return store
-    })
+    }, log)
   } finally {
     await Promise.all(stores.map((store) => store.close()))
     await log.remove()

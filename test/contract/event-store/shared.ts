@@ -88,6 +88,7 @@ export function sharedContract(makeLog: MakeLog): void {
     it('has one lease for both', async () => {
       await withLog(makeLog, async (open) => {
         const stores = [await open(), await open()]
+        await present(stores[0]).append(commitTo(fresh()))
         const made = await Promise.all(range(16).map((n) => present(stores[n % 2]).consumers.ensure('planner', 1)))
         for (const record of made) assert.deepEqual(record, made[0])
         const taken = await Promise.all(
