@@ -55,7 +55,12 @@ export class MemoryEventStore implements EventStore {
     this.keys = new KeyRing(keys)
     this.#clock = clock
     this.#journal = journal
-    this.#turns = { change: this.#change, assertOpen: () => this.#assertOpen() }
+    const origin = clock.now() - clock.monotonic()
+    this.#turns = {
+      change: this.#change,
+      assertOpen: () => this.#assertOpen(),
+      steadyNow: () => Math.round(origin + clock.monotonic()),
+    }
     this.#consumers = new MemoryConsumers(this.#turns, () => this.#state.durable)
   }
 

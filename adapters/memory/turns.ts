@@ -8,4 +8,6 @@ export interface Turns {
   readonly change: Change
   /** @throws StoreClosedError (`STORE_CLOSED`), StoreRefusedError (`STORE_REFUSED`) */
   assertOpen(): void
+  /** The wall clock as it was when the store was made, and what has passed since by the monotonic one. */
+  steadyNow(): number
 }

@@ -1,5 +1,13 @@
 import type { JsonObject } from '../../lib/log/commit.ts'
-import type { ClaimOptions, NewWork, Work, Worker, WorkTable } from '../../lib/log/work-table.ts'
+import type {
+  ClaimOptions,
+  NewWork,
+  OpenWorkOptions,
+  OverdueOptions,
+  Work,
+  Worker,
+  WorkTable,
+} from '../../lib/log/work-table.ts'
 import { deepFreeze, frozenCopy } from './frozen.ts'
 import type { Entry } from './journal.ts'
 import type { Change, Turns } from './turns.ts'
@@ -9,16 +17,18 @@ export class MemoryWork implements WorkTable {
   readonly #table: string
   readonly #change: Change
   readonly #assertOpen: () => void
+  readonly #now: () => number
   readonly #rows = new Map<string, Work>()
   readonly #waiting = new Map<string, Work[]>()
   readonly #beats = new Map<string, number>()
   /** One count for all: a worker that was taken over and comes back never shows a beat that it showed before. */
   #beat = 0
 
-  constructor(table: string, { change, assertOpen }: Turns) {
+  constructor(table: string, { change, assertOpen, steadyNow }: Turns) {
     this.#table = table
     this.#change = change
     this.#assertOpen = assertOpen
+    this.#now = steadyNow
   }
 
   apply(work: Work): void {
@@ -35,6 +45,11 @@ export class MemoryWork implements WorkTable {
   /** A new process starts: whoever held work before is gone, since only one process can have the store. */
   freeAll(): void {
     for (const work of [...this.#rows.values()]) if (work.holder !== undefined) this.apply(freed(work))
+  }
+
+  async time(): Promise<number> {
+    this.#assertOpen()
+    return this.#now()
   }
 
   async add(work: readonly NewWork[]): Promise<void> {
@@ -56,6 +71,36 @@ export class MemoryWork implements WorkTable {
       for (const lane of new Set(claimed.map((work) => work.lane))) this.#toTheEnd(lane)
       return claimed
     })
+  }
+
+  claimOverdue({ holder, prefix = '', now, limit }: OverdueOptions): Promise<Work[]> {
+    return this.#change((write) => {
+      const waiting = [...this.#waiting].flatMap(([lane, work]) => (lane.startsWith(prefix) ? work : []))
+      const overdue = waiting
+        .filter(({ deadline }) => deadline !== undefined && deadline <= now)
+        .sort((a, b) => Number(a.deadline) - Number(b.deadline))
+      return overdue.slice(0, limit).map((work) => this.#write(write, { ...work, holder, fence: work.fence + 1 }))
+    })
+  }
+
+  hasten(lane: string, dueAt: number): Promise<number> {
+    return this.#change((write) => {
+      const later = (this.#waiting.get(lane) ?? []).filter((work) => work.dueAt > dueAt)
+      for (const work of later) this.#write(write, { ...work, dueAt })
+      return later.length
+    })
+  }
+
+  async open({ prefix = '', lane: only, after, limit }: OpenWorkOptions): Promise<Work[]> {
+    this.#assertOpen()
+    const rows = [...this.#rows.values()].filter(
+      (work) =>
+        work.doneAt === undefined &&
+        work.lane.startsWith(prefix) &&
+        (only === undefined || work.lane === only) &&
+        (after === undefined || compareRows(work, after) > 0),
+    )
+    return rows.sort(compareRows).slice(0, limit)
   }
 
   async putBack(work: Work, change: { readonly dueAt: number; readonly body: JsonObject }): Promise<boolean> {
@@ -174,6 +219,15 @@ export class MemoryWork implements WorkTable {
 
 function freed({ holder: _, ...work }: Work): Work {
   return { ...work, fence: work.fence + 1 }
+}
+
+/** By lane, due time and id; text by code units, as MongoDB's binary comparison does for what is not beyond the BMP. */
+function compareRows(a: Pick<Work, 'lane' | 'dueAt' | 'id'>, b: Pick<Work, 'lane' | 'dueAt' | 'id'>): number {
+  return compareText(a.lane, b.lane) || a.dueAt - b.dueAt || compareText(a.id, b.id)
+}
+
+function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
 }
 
 /** Where the work stands, or would stand, among what waits: by due time, then by id. */

@@ -54,6 +54,11 @@ export class Collections {
     this.#closed = true
   }
 
+  /** @throws StoreClosedError (`STORE_CLOSED`) */
+  assertOpen(): void {
+    if (this.#closed) throw new StoreClosedError()
+  }
+
   get client(): MongoClient {
     return this.db.client
   }
@@ -98,7 +103,7 @@ export class Collections {
   }
 
   #collection<T extends object>(name: string, more: CollectionOptions = {}): Collection<T> {
-    if (this.#closed) throw new StoreClosedError()
+    this.assertOpen()
     return this.db.collection<T>(`${this.prefix}${name}`, { ...SETTINGS, ...more })
   }
 }

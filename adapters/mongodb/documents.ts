@@ -64,6 +64,7 @@ export interface WorkDocument {
   _id: string
   lane: string
   dueAt: number
+  deadline?: number
   body: Document
   state: 'waiting' | 'held' | 'done'
   holder?: string

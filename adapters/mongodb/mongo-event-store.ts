@@ -16,6 +16,7 @@ import { commitOf, type EventsDocument } from './documents.ts'
 import { Latency } from './latency.ts'
 import { Positions } from './positions.ts'
 import { prepareDatabase, proveServer, type ServerTraits } from './preflight.ts'
+import { ServerTime } from './server-time.ts'
 import { subscription } from './subscription.ts'
 import { Wakeups } from './wakeups.ts'
 import { MongoWork } from './work.ts'
@@ -44,6 +45,7 @@ export class MongoEventStore implements EventStore {
   readonly #appender: Appender
   readonly #consumers: MongoConsumers
   readonly #work = new Map<string, MongoWork>()
+  readonly #serverTime: ServerTime
   readonly #clock: Clock
   readonly #logger: Logger
   readonly #latency = new Latency()
@@ -87,6 +89,7 @@ export class MongoEventStore implements EventStore {
     this.#logger = logger
     this.#positions = new Positions(collections, clock)
     this.#consumers = new MongoConsumers(collections)
+    this.#serverTime = new ServerTime(collections, clock)
     const wakeups = this.#wakeups
     this.#hint = traits.changeStreams ? new ChangeHint({ collections, wakeups, clock, logger }) : undefined
     this.#appender = new Appender({
@@ -200,7 +203,7 @@ export class MongoEventStore implements EventStore {
 
   work(table: string): WorkTable {
     this.#assertOpen()
-    const work = this.#work.get(table) ?? new MongoWork(this.#collections, table)
+    const work = this.#work.get(table) ?? new MongoWork(this.#collections, table, this.#serverTime)
     this.#work.set(table, work)
     return work
   }

@@ -1,9 +1,18 @@
 import { randomBytes } from 'node:crypto'
 import { type AnyBulkWriteOperation, type Document, MongoBulkWriteError } from 'mongodb'
 import type { JsonObject } from '../../lib/log/commit.ts'
-import type { ClaimOptions, NewWork, Work, Worker, WorkTable } from '../../lib/log/work-table.ts'
+import type {
+  ClaimOptions,
+  NewWork,
+  OpenWorkOptions,
+  OverdueOptions,
+  Work,
+  Worker,
+  WorkTable,
+} from '../../lib/log/work-table.ts'
 import type { Collections } from './collections.ts'
 import type { WorkDocument } from './documents.ts'
+import type { ServerTime } from './server-time.ts'
 
 /** A lane is asked for at most so many rows at a time. */
 const LANES_AT_ONCE = 16
@@ -12,12 +21,14 @@ const LANES_AT_ONCE = 16
 export class MongoWork implements WorkTable {
   readonly #collections: Collections
   readonly #table: string
+  readonly #serverTime: ServerTime
   /** Calls of `claim` whose outcome is unknown: what they took must be given back, or nobody would ever do it. */
   readonly #lost = new Set<string>()
 
-  constructor(collections: Collections, table: string) {
+  constructor(collections: Collections, table: string, serverTime: ServerTime) {
     this.#collections = collections
     this.#table = table
+    this.#serverTime = serverTime
   }
 
   /** The indexes that the queries below use. */
@@ -25,18 +36,32 @@ export class MongoWork implements WorkTable {
     await collections
       .work(table)
       .createIndexes([
-        { key: { state: 1, lane: 1, dueAt: 1 } },
+        { key: { state: 1, lane: 1, dueAt: 1, _id: 1 } },
         { key: { state: 1, dueAt: 1 } },
         { key: { holder: 1 }, sparse: true },
         { key: { doneAt: 1 }, sparse: true },
+        { key: { state: 1, deadline: 1 } },
       ])
+  }
+
+  async time(): Promise<number> {
+    this.#collections.assertOpen()
+    return this.#serverTime.now()
   }
 
   async add(work: readonly NewWork[]): Promise<void> {
     if (work.length === 0) return
-    const inserts: AnyBulkWriteOperation<WorkDocument>[] = work.map(({ id, lane, dueAt, body }) => ({
+    const inserts: AnyBulkWriteOperation<WorkDocument>[] = work.map(({ id, lane, dueAt, deadline, body }) => ({
       insertOne: {
-        document: { _id: id, lane, dueAt, body: structuredClone(body) as Document, state: 'waiting', fence: 0 },
+        document: {
+          _id: id,
+          lane,
+          dueAt,
+          ...(deadline !== undefined && { deadline }),
+          body: structuredClone(body) as Document,
+          state: 'waiting',
+          fence: 0,
+        },
       },
     }))
     await this.#collections.reach(
@@ -57,6 +82,50 @@ export class MongoWork implements WorkTable {
       await this.#dueByLane(shuffled(lanes), due, (lane) => Math.min(limit, room?.get(lane) ?? perLane)),
     )
     return ids.length === 0 ? [] : this.#take(ids.slice(0, limit), holder)
+  }
+
+  async claimOverdue({ holder, prefix = '', now, limit }: OverdueOptions): Promise<Work[]> {
+    const overdue = await this.#collections.reach(
+      this.#rows
+        .find({ state: 'waiting', deadline: { $lte: now }, lane: beginning(prefix) }, { projection: { _id: 1 } })
+        .sort({ deadline: 1 })
+        .limit(limit)
+        .toArray(),
+    )
+    return overdue.length === 0
+      ? []
+      : this.#take(
+          overdue.map(({ _id }) => _id),
+          holder,
+        )
+  }
+
+  async hasten(lane: string, dueAt: number): Promise<number> {
+    const { modifiedCount } = await this.#collections.reach(
+      this.#rows.updateMany({ state: 'waiting', lane, dueAt: { $gt: dueAt } }, { $set: { dueAt } }),
+    )
+    return modifiedCount
+  }
+
+  async open({ prefix = '', lane, after, limit }: OpenWorkOptions): Promise<Work[]> {
+    const documents = await this.#collections.reach(
+      this.#rows
+        .find({
+          state: { $in: ['waiting', 'held'] },
+          lane: lane ?? beginning(prefix),
+          ...(after && {
+            $or: [
+              { lane: { $gt: after.lane } },
+              { lane: after.lane, dueAt: { $gt: after.dueAt } },
+              { lane: after.lane, dueAt: after.dueAt, _id: { $gt: after.id } },
+            ],
+          }),
+        })
+        .sort({ lane: 1, dueAt: 1, _id: 1 })
+        .limit(limit)
+        .toArray(),
+    )
+    return documents.map(workOf)
   }
 
   async putBack(work: Work, { dueAt, body }: { readonly dueAt: number; readonly body: JsonObject }): Promise<boolean> {
@@ -207,11 +276,12 @@ export class MongoWork implements WorkTable {
 
 const FREE: Document = { $set: { state: 'waiting' }, $unset: { holder: '', claim: '' }, $inc: { fence: 1 } }
 
-function workOf({ _id, lane, dueAt, body, holder, fence, doneAt }: WorkDocument): Work {
+function workOf({ _id, lane, dueAt, deadline, body, holder, fence, doneAt }: WorkDocument): Work {
   return {
     id: _id,
     lane,
     dueAt,
+    ...(deadline !== undefined && { deadline }),
     body: body as JsonObject,
     ...(holder !== undefined && { holder }),
     fence,

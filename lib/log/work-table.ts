@@ -6,8 +6,10 @@ export interface NewWork {
   readonly id: string
   /** Work of one lane shares a limit and a fate: one RP, say. */
   readonly lane: string
-  /** When it may be done, milliseconds since 1970. */
+  /** When it may be done, milliseconds since 1970 by the table's clock: see `time()`. */
   readonly dueAt: number
+  /** When it is too old to be done, by the same clock. Absent: never. */
+  readonly deadline?: number
   readonly body: JsonObject
 }
 
@@ -25,6 +27,21 @@ export interface Work extends NewWork {
 export interface Worker {
   readonly holder: string
   readonly beat: number
+}
+
+/** Which overdue work `claimOverdue` takes. */
+export type OverdueOptions = Pick<ClaimOptions, 'holder' | 'prefix' | 'now' | 'limit'>
+
+/** Which part of the open work to list. */
+export interface OpenWorkOptions {
+  /** Only lanes whose name begins so. Default: all. */
+  readonly prefix?: string
+  /** Only this lane. */
+  readonly lane?: string
+  /** The last row of the page before. Default: the list begins. */
+  readonly after?: Pick<Work, 'lane' | 'dueAt' | 'id'>
+  /** At most so many rows. */
+  readonly limit: number
 }
 
 /** What `claim` may choose from. */
@@ -47,10 +64,22 @@ export interface ClaimOptions {
  * clock for leases: a worker is dead when its beat stood still on the observer's own clock.
  */
 export interface WorkTable {
+  /**
+   * The time that due times and deadlines are compared with, milliseconds since 1970. One clock for all processes that
+   * share the table, the database's, and steady between its readings: a wrong or jumping clock of one process delays
+   * nothing.
+   */
+  time(): Promise<number>
   /** Adds what is not there yet, done work included. */
   add(work: readonly NewWork[]): Promise<void>
   /** Takes due work nobody is at, oldest first within a lane, lanes in turn. */
   claim(options: ClaimOptions): Promise<Work[]>
+  /** Takes waiting work whose deadline has passed, due or not, whatever the lane; the oldest deadline first. */
+  claimOverdue(options: OverdueOptions): Promise<Work[]>
+  /** Makes waiting work of a lane due at `dueAt`, where it was due later. Returns how many rows changed. */
+  hasten(lane: string, dueAt: number): Promise<number>
+  /** Lists work that is not done, in hand or not, by lane, due time and id. */
+  open(options: OpenWorkOptions): Promise<Work[]>
   /** Gives it back, due again later. False: somebody else has it by now. */
   putBack(work: Work, change: { readonly dueAt: number; readonly body: JsonObject }): Promise<boolean>
   /** Marks it as done. False: somebody else has it by now. */

@@ -11,6 +11,8 @@ import { sharedContract } from './event-store/shared.ts'
 import { subscriptionContract } from './event-store/subscription.ts'
 import { versionsContract } from './event-store/versions.ts'
 import { workContract } from './event-store/work.ts'
+import { workDeadlinesContract } from './event-store/work-deadlines.ts'
+import { workLanesContract } from './event-store/work-lanes.ts'
 import { workOutcomesContract } from './event-store/work-outcomes.ts'
 import { workersContract } from './event-store/workers.ts'
 
@@ -31,6 +33,8 @@ export function eventStoreContract(name: string, makeLog: MakeLog, capabilities:
     consumersContract(makeLog, capabilities)
     workContract(makeLog)
     workOutcomesContract(makeLog)
+    workDeadlinesContract(makeLog)
+    workLanesContract(makeLog)
     workersContract(makeLog)
     if (capabilities.kept) keptContract(makeLog)
     if (capabilities.shared) sharedContract(makeLog)
