@@ -1,13 +1,19 @@
-import { type CompactVerifyGetKey, createLocalJWKSet, createRemoteJWKSet, type JSONWebKeySet } from 'jose'
+import { type CompactVerifyGetKey, createLocalJWKSet, type JSONWebKeySet } from 'jose'
 import { isObject } from './claim-rules.ts'
+import { joseCode } from './jose-code.ts'
 import { LogoutTokenError } from './logout-token-error.ts'
 import { ReceiverOptionError } from './option-error.ts'
+import { RemoteKeySet } from './remote-key-set.ts'
 
 /** Where the issuer's public keys come from: its JWKS, the URL of its `jwks_uri`, or a jose key getter. */
 export type IssuerKeys = JSONWebKeySet | URL | CompactVerifyGetKey
 
-/** One key set per URL in this process, so that its cache and its cool-down hold however often options are read. */
-const remoteKeySets: Map<string, CompactVerifyGetKey> = new Map()
+/**
+ * One key set for each URL in this process, so that known keys and pauses hold however often options are read. Of more
+ * URLs than this the one that was used longest ago is forgotten; a handler that was made with it keeps its own.
+ */
+const REMOTE_KEY_SETS_LIMIT = 256
+const remoteKeySets: Map<string, RemoteKeySet> = new Map()
 
 /**
  * The key getter behind the `jwks` option. Its errors are sorted into "no such key" (`key_not_found`) and "cannot tell
@@ -17,11 +23,11 @@ const remoteKeySets: Map<string, CompactVerifyGetKey> = new Map()
  */
 export function issuerKeys(jwks: unknown): CompactVerifyGetKey {
   if (typeof jwks === 'function') return sorted(jwks as CompactVerifyGetKey)
-  if (jwks instanceof URL) return sorted(remoteKeySet(jwks))
+  if (jwks instanceof URL) return remoteKeySet(jwks).getKey
   return sorted(createLocalJWKSet(publicKeys(jwks)))
 }
 
-function remoteKeySet(url: URL): CompactVerifyGetKey {
+function remoteKeySet(url: URL): RemoteKeySet {
   if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLoopback(url.hostname))) {
     throw new ReceiverOptionError(
       'jwks',
@@ -29,11 +35,13 @@ function remoteKeySet(url: URL): CompactVerifyGetKey {
         'Inside a trusted network hand in createRemoteJWKSet(url) of jose yourself',
     )
   }
-  const known = remoteKeySets.get(url.href)
-  if (known !== undefined) return known
-  const fresh = createRemoteJWKSet(url)
-  remoteKeySets.set(url.href, fresh)
-  return fresh
+  const keySet = remoteKeySets.get(url.href) ?? new RemoteKeySet(new URL(url))
+  // A Map keeps the order of insertion: the first entry is the one that was used longest ago.
+  remoteKeySets.delete(url.href)
+  remoteKeySets.set(url.href, keySet)
+  const [oldest] = remoteKeySets.keys()
+  if (remoteKeySets.size > REMOTE_KEY_SETS_LIMIT && oldest !== undefined) remoteKeySets.delete(oldest)
+  return keySet
 }
 
 function isLoopback(hostname: string): boolean {
@@ -63,9 +71,4 @@ function sorted(getKey: CompactVerifyGetKey): CompactVerifyGetKey {
       throw new LogoutTokenError('key_unavailable', { cause })
     }
   }
-}
-
-/** The code of an error of jose. By code, not by class: a key getter may come from another copy of jose. */
-export function joseCode(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
 }

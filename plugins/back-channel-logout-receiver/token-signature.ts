@@ -1,6 +1,6 @@
 import { type CompactVerifyGetKey, type CompactVerifyResult, compactVerify, type KeyInput } from 'jose'
 import { isObject } from './claim-rules.ts'
-import { joseCode } from './issuer-keys.ts'
+import { joseCode } from './jose-code.ts'
 import { LogoutTokenError } from './logout-token-error.ts'
 
 export interface SignatureRules {
