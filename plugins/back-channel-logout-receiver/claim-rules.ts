@@ -6,6 +6,7 @@ export interface ClaimRules {
   readonly issuer: string
   readonly audience: readonly string[]
   readonly requireType: boolean
+  readonly requireExpiry: boolean
   readonly clockToleranceSeconds: number
   readonly maxAgeSeconds: number
 }
@@ -42,13 +43,22 @@ export function acceptableUntil(token: LogoutToken, rules: ClaimRules): number {
   return Math.min(token.expiresAt, token.issuedAt + rules.maxAgeSeconds) + rules.clockToleranceSeconds
 }
 
-/** Section 2.4: explicit typing is recommended, so absent is fine unless the RP says otherwise. RFC 7515 section 4.1.9. */
+/**
+ * Section 2.4 only recommends `typ: logout+jwt`, and section 4.1 says that requiring it "would break most existing
+ * deployments": absent and `JWT` (RFC 7519 section 5.1) are accepted unless the RP requires the type. A type that names
+ * another kind of token (`at+jwt`) is refused in any case.
+ */
 function judgeType(typ: unknown, required: boolean): void {
-  if (typ === undefined && !required) return
-  const type = typeof typ === 'string' ? typ.toLowerCase() : undefined
-  if (type !== 'logout+jwt' && type !== 'application/logout+jwt') {
-    throw new LogoutTokenError('type_invalid', { detail: `typ ${quoted(typ)}` })
-  }
+  const type = mediaType(typ)
+  if (type === 'application/logout+jwt') return
+  if (!required && (typ === undefined || type === 'application/jwt')) return
+  throw new LogoutTokenError('type_invalid', { detail: `typ ${quoted(typ)}` })
+}
+
+/** RFC 7515 section 4.1.9: a value without a slash stands for one with `application/` before it. RFC 2045: any case. */
+function mediaType(typ: unknown): string | undefined {
+  if (typeof typ !== 'string') return undefined
+  return (typ.includes('/') ? typ : `application/${typ}`).toLowerCase()
 }
 
 /** Section 2.6 step 4, as for ID tokens: Core 1.0 section 3.1.3.7 steps 2 and 3. Compared character by character. */
@@ -67,13 +77,23 @@ function judgeIssuerAndAudience(claims: Readonly<Record<string, unknown>>, rules
   return audience
 }
 
-/** Section 2.6 step 4, Core 1.0 section 3.1.3.7 steps 9 and 10; `exp` is required since errata 1 (section 2.4). */
+/**
+ * Section 2.6 step 4, Core 1.0 section 3.1.3.7 steps 9 and 10. `exp` is required since errata 1 (section 2.4): OPs that
+ * were written before do not set it, and then `iat` alone limits how long the token is accepted.
+ */
 function judgeTimes(
-  { iat, exp, nbf }: Readonly<Record<string, unknown>>,
-  { clockToleranceSeconds, maxAgeSeconds }: ClaimRules,
+  claims: Readonly<Record<string, unknown>>,
+  { clockToleranceSeconds, maxAgeSeconds, requireExpiry }: ClaimRules,
   now: number,
 ): { issuedAt: number; expiresAt: number } {
+  const { iat, nbf } = claims
   if (!isTime(iat)) throw new LogoutTokenError('issued_at_invalid', { detail: `iat ${quoted(iat)}` })
+  const exp = claims.exp === undefined && !requireExpiry ? iat + maxAgeSeconds : claims.exp
+  if (exp === undefined) {
+    throw new LogoutTokenError('expiry_invalid', {
+      detail: 'no exp: for an OP that never sets it, requireExpiry: false',
+    })
+  }
   if (!isTime(exp)) throw new LogoutTokenError('expiry_invalid', { detail: `exp ${quoted(exp)}` })
   if (iat > now + clockToleranceSeconds) {
     throw new LogoutTokenError('issued_at_invalid', { detail: `issued ${iat - now} s in the future` })

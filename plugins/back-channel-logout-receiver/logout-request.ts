@@ -27,7 +27,7 @@ export interface LogoutRequestOptions extends LogoutTokenOptions {
    * answered with 503, so that the OP tries again; it may therefore be called again for sessions that have ended.
    */
   onLogout: (notice: LogoutNotice) => unknown
-  /** The `Retry-After` of a 503. Default 5; at least 30 where keys are missing, since jose fetches no sooner. */
+  /** The `Retry-After` of a 503. Default 5; at least 30 where keys are missing, since they are fetched no sooner. */
   retryAfterSeconds?: number
 }
 

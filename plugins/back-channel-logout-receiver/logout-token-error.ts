@@ -41,7 +41,8 @@ const rejected: Readonly<Record<RejectedTokenCode, string>> = {
     'No key of the issuer fits the kid and alg of the logout token: publish the signing key in jwks_uri first.',
   signature_invalid:
     'The signature does not match the key of the issuer: sign with the published key or the current client secret.',
-  type_invalid: 'The typ header is not logout+jwt: this is another kind of token.',
+  type_invalid:
+    'The typ header names another kind of token: leave it out or set it to logout+jwt, which this client may require.',
   issuer_mismatch:
     'The iss claim is not the expected issuer: compare it with the issuer of the ID tokens, trailing slash included.',
   audience_mismatch: 'The aud claim does not name this client: send the token to the client it was made for.',

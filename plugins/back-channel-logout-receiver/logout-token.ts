@@ -13,7 +13,7 @@ export interface LogoutToken {
   readonly jti: string
   /** Seconds since the epoch. */
   readonly issuedAt: number
-  /** Seconds since the epoch. */
+  /** Seconds since the epoch. For a token without `exp`, which `requireExpiry: false` accepts: `iat` and `maxAgeSeconds`. */
   readonly expiresAt: number
   /** Everything in the token, unknown claims included, which section 2.4 tells to ignore. */
   readonly claims: Readonly<Record<string, unknown>>

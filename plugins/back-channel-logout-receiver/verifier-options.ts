@@ -19,13 +19,17 @@ export interface LogoutTokenOptions {
   issuer: string
   /** The RP's client id, or all of them: one has to be in `aud`. */
   audience: string | readonly string[]
-  /** The OP's public keys. Needed for every algorithm but `HS…`. A URL's keys are cached by jose. */
+  /**
+   * The OP's public keys. Needed for every algorithm but `HS…`. Those of a URL are fetched at most every 30 seconds, and go
+   * on verifying for a day while they cannot be fetched.
+   */
   jwks?: IssuerKeys
   /** Needed for `HS…` signatures, and for `decryptionKey: 'client_secret'`. */
   clientSecret?: string
   /**
-   * The allowed signing algorithms. Best set to the client's `id_token_signed_response_alg` alone. Default: with `jwks`
-   * RS, PS and ES 256 to 512, EdDSA, Ed25519; without it HS256, HS384, HS512. Never `none`.
+   * The allowed signing algorithms: the client's `id_token_signed_response_alg`, and no other. Default `RS256` alone,
+   * which is that parameter's own default (Back-Channel Logout 1.0 section 2.6 step 3, Dynamic Client Registration 1.0
+   * section 2). Never `none`.
    */
   algorithms?: readonly string[]
   /** For a client with `id_token_encrypted_response_alg`. Once given, a token that is not encrypted is refused. */
@@ -34,15 +38,24 @@ export interface LogoutTokenOptions {
   keyManagementAlgorithms?: readonly string[]
   /** Allowed JWE `enc` values. Default: those that fit the key. */
   contentEncryptionAlgorithms?: readonly string[]
-  /** Refuse tokens without `typ: logout+jwt`. Section 2.4 only recommends the header, so the default is false. */
+  /**
+   * Whether only `typ: logout+jwt` is accepted. Default false: a token without `typ`, or with `typ: JWT`, is accepted too
+   * (Back-Channel Logout 1.0 sections 2.4 and 4.1).
+   */
   requireType?: boolean
+  /**
+   * Whether a token must have `exp`. Default true (Back-Channel Logout 1.0 with errata 1, section 2.4). False for OPs that
+   * do not set it, such as Keycloak before 23.0.4 or Ory Hydra 2: such a token is accepted for `maxAgeSeconds` after its
+   * `iat`. An `exp` that is there is checked in any case.
+   */
+  requireExpiry?: boolean
   /** How far the clocks of OP and RP may differ. Default 30. */
   clockToleranceSeconds?: number
   /** How old a token (`iat`) may be, beyond the tolerance, even if its `exp` would allow more. Default 300. */
   maxAgeSeconds?: number
   /** With it each token is taken once (section 2.6 step 8). */
   replayStore?: LogoutTokenReplayStore
-  /** The clock: milliseconds since the epoch. Default: the machine's. It does not drive the cache of a jwks URL. */
+  /** The clock: milliseconds since the epoch. Default: the machine's. The age of fetched keys is not measured by it. */
   now?: () => number
 }
 
@@ -55,6 +68,8 @@ export interface VerifierRules {
   readonly nowSeconds: () => number
 }
 
+/** Back-Channel Logout 1.0 section 2.6 step 3: the default of `id_token_signed_response_alg`. */
+const DEFAULT_ALGORITHMS: readonly string[] = ['RS256']
 const symmetric = ['HS256', 'HS384', 'HS512']
 const asymmetric = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519']
 const onRequest = ['ML-DSA-44', 'ML-DSA-65', 'ML-DSA-87']
@@ -69,6 +84,7 @@ export const logoutTokenOptionNames: readonly string[] = [
   'keyManagementAlgorithms',
   'contentEncryptionAlgorithms',
   'requireType',
+  'requireExpiry',
   'clockToleranceSeconds',
   'maxAgeSeconds',
   'replayStore',
@@ -78,8 +94,10 @@ export const logoutTokenOptionNames: readonly string[] = [
 /** @throws {ReceiverOptionError} `OPTION_INVALID`, naming the option; nothing has been read or fetched by then */
 export function verifierRules(options: LogoutTokenOptions): VerifierRules {
   knownOptions(options, logoutTokenOptionNames)
-  const { replayStore, now = systemClock.now, requireType = false } = options
-  if (typeof requireType !== 'boolean') throw new ReceiverOptionError('requireType', 'must be true or false')
+  const { replayStore, now = systemClock.now, requireType = false, requireExpiry = true } = options
+  for (const [name, value] of Object.entries({ requireType, requireExpiry })) {
+    if (typeof value !== 'boolean') throw new ReceiverOptionError(name, 'must be true or false')
+  }
   if (replayStore !== undefined && typeof replayStore?.reserve !== 'function') {
     throw new ReceiverOptionError('replayStore', 'must have a reserve method')
   }
@@ -93,6 +111,7 @@ export function verifierRules(options: LogoutTokenOptions): VerifierRules {
           ? [nonEmptyString('audience', options.audience)]
           : nonEmptyStrings('audience', options.audience),
       requireType,
+      requireExpiry,
       clockToleranceSeconds: atLeastZero('clockToleranceSeconds', options.clockToleranceSeconds, 30),
       maxAgeSeconds: atLeastZero('maxAgeSeconds', options.maxAgeSeconds, 300),
     },
@@ -114,8 +133,7 @@ function signatureRules({ jwks, clientSecret, algorithms, decryptionKey }: Logou
   if (jwks === undefined && clientSecret === undefined) {
     throw new ReceiverOptionError('jwks', 'must be given, or clientSecret for a client with an HS algorithm')
   }
-  const allowed =
-    algorithms === undefined ? (jwks === undefined ? symmetric : asymmetric) : nonEmptyStrings('algorithms', algorithms)
+  const allowed = algorithms === undefined ? DEFAULT_ALGORITHMS : nonEmptyStrings('algorithms', algorithms)
   for (const alg of allowed) {
     if (![...symmetric, ...asymmetric, ...onRequest].includes(alg)) {
       throw new ReceiverOptionError(
@@ -129,7 +147,10 @@ function signatureRules({ jwks, clientSecret, algorithms, decryptionKey }: Logou
   if (usesSecret && clientSecret === undefined)
     throw new ReceiverOptionError('clientSecret', 'must be given for HS algorithms')
   if (usesKeys && jwks === undefined)
-    throw new ReceiverOptionError('jwks', 'must be given for algorithms other than HS')
+    throw new ReceiverOptionError(
+      'jwks',
+      "must be given for algorithms other than HS. Without the option algorithms that is RS256: name the client's id_token_signed_response_alg in algorithms if it is another",
+    )
   if (!usesSecret && clientSecret !== undefined && decryptionKey !== 'client_secret') {
     throw new ReceiverOptionError(
       'clientSecret',

@@ -14,6 +14,7 @@ import {
 import {
   LogoutTokenError,
   type LogoutTokenErrorCode,
+  type LogoutTokenOptions,
   logoutTokenErrorCodes,
   verifyLogoutToken,
 } from '../../plugins/back-channel-logout-receiver/index.ts'
@@ -56,8 +57,13 @@ describe('a logout token', () => {
 
     const accepted: [string, Changes][] = [
       ['without typ', { header: { typ: undefined } }],
-      ['with typ application/logout+jwt', { header: { typ: 'application/logout+jwt' } }],
-      ['with typ in other letters', { header: { typ: 'Logout+JWT' } }],
+      ...['logout+jwt', 'Logout+JWT', 'application/logout+jwt', 'Application/Logout+Jwt'].map(
+        (typ): [string, Changes] => [`with typ ${typ}`, { header: { typ } }],
+      ),
+      ...['JWT', 'jwt', 'application/jwt', 'Application/JWT'].map((typ): [string, Changes] => [
+        `with typ ${typ}, as many OPs send it`,
+        { header: { typ } },
+      ]),
       ['without kid', { header: { kid: undefined } }],
       ['with sub alone', { claims: { sid: undefined } }],
       ['with sid alone', { claims: { sub: undefined } }],
@@ -89,8 +95,11 @@ describe('a logout token', () => {
 
   describe('that breaks one rule', () => {
     const forged: [LogoutTokenErrorCode, string, Changes][] = [
-      ['type_invalid', 'typed as an ID token', { header: { typ: 'JWT' } }],
       ['type_invalid', 'typed as an access token', { header: { typ: 'at+jwt' } }],
+      ['type_invalid', 'typed as some other security event', { header: { typ: 'secevent+jwt' } }],
+      ['type_invalid', 'with a typ that only ends well', { header: { typ: 'text/jwt' } }],
+      ['type_invalid', 'with an empty typ', { header: { typ: '' } }],
+      ['type_invalid', 'with a typ that is null', { header: { typ: null } }],
       ['type_invalid', 'with a typ that is no string', { header: { typ: 1 } }],
       ['issuer_mismatch', 'of another issuer', { claims: { iss: 'https://evil.example' } }],
       ['issuer_mismatch', 'whose issuer has one slash more', { claims: { iss: `${ISSUER}/` } }],
@@ -136,9 +145,35 @@ describe('a logout token', () => {
       })
     }
 
-    it('is refused with type_invalid without typ where the RP asks for it', async () => {
-      const token = await op.token({ header: { typ: undefined } })
-      await assert.rejects(verifyLogoutToken(token, { ...op.options, requireType: true }), refusal('type_invalid'))
+    for (const typ of [undefined, 'JWT', 'application/jwt']) {
+      it(`is refused with type_invalid with typ ${typ} where the RP requires logout+jwt`, async () => {
+        const options = { ...op.options, requireType: true }
+        await verifyLogoutToken(await op.token(), options)
+        await verifyLogoutToken(await op.token({ header: { typ: 'application/LOGOUT+jwt' } }), options)
+        await assert.rejects(verifyLogoutToken(await op.token({ header: { typ } }), options), refusal('type_invalid'))
+      })
+    }
+
+    describe('and has no exp, at an RP that does without', () => {
+      const without = (iat: number): Changes => ({ claims: { iat, exp: undefined } })
+      const lenient = (): LogoutTokenOptions => ({ ...op.options, requireExpiry: false, maxAgeSeconds: 60 })
+
+      it('is accepted for maxAgeSeconds, and says when that ends', async () => {
+        const { expiresAt } = await verifyLogoutToken(await op.token(without(NOW - 89)), lenient())
+        assert.equal(expiresAt, NOW - 89 + 60)
+        const tooOld = verifyLogoutToken(await op.token(without(NOW - 90)), lenient())
+        await assert.rejects(tooOld, refusal('expired'))
+      })
+
+      it('is refused with expiry_invalid when exp is there and no number, and with expired when it has passed', async () => {
+        for (const [exp, code] of [
+          [null, 'expiry_invalid'],
+          ['1', 'expiry_invalid'],
+          [NOW - 30, 'expired'],
+        ] as const) {
+          await assert.rejects(verifyLogoutToken(await op.token({ claims: { exp } }), lenient()), refusal(code))
+        }
+      })
     })
 
     it('is refused with token_malformed when its payload is not encoded', async () => {
@@ -213,7 +248,8 @@ describe('a logout token', () => {
     it('is refused with signature_invalid when the client secret is another', async () => {
       const key = new TextEncoder().encode('a client secret of thirty-two bytes and more')
       const token = await op.token({ key, header: { alg: 'HS256' } })
-      const { jwks: _, ...options } = op.options
+      const { jwks: _, ...rest } = op.options
+      const options = { ...rest, algorithms: ['HS256'] }
       await verifyLogoutToken(token, { ...options, clientSecret: 'a client secret of thirty-two bytes and more' })
       await assert.rejects(
         verifyLogoutToken(token, { ...options, clientSecret: 'another' }),
@@ -369,7 +405,7 @@ describe('a logout token', () => {
       )
     })
 
-    it('is no bad token while jose may not fetch again, and a bad one after it has', async () => {
+    it('is no bad token while its key may be too new to be known, and a bad one after the keys were fetched again', async () => {
       const rotated = await testIssuer()
       const keys = { keys: rotated.jwks.keys.map((key) => ({ ...key, kid: 'two' })) }
       let jwks: JSONWebKeySet = op.jwks

@@ -40,7 +40,7 @@ export async function testIssuer(): Promise<TestIssuer> {
   return {
     jwks,
     privateKey,
-    options: { issuer: ISSUER, audience: CLIENT, jwks, now: () => NOW * 1000 },
+    options: { issuer: ISSUER, audience: CLIENT, jwks, algorithms: ['ES256'], now: () => NOW * 1000 },
     token: ({ header, claims, payload, key } = {}) =>
       new CompactSign(new TextEncoder().encode(payload ?? JSON.stringify({ ...validClaims(), ...claims })))
         .setProtectedHeader({ alg: 'ES256', kid: 'one', typ: 'logout+jwt', ...header } as JWSHeaderParameters & {

@@ -46,19 +46,26 @@ describe('a logout token made by oidc-provider', () => {
 
   for (const alg of ['RS256', 'PS256', 'ES256', 'Ed25519', 'EdDSA']) {
     it(`with ${alg} is taken, keys from the JWKS`, async () => {
-      await verifies(alg, { jwks })
+      await verifies(alg, { jwks, algorithms: [alg] })
       await verifies(alg, { jwks, algorithms: [alg], requireType: true })
     })
 
     it(`with ${alg} is taken, keys from the jwks_uri`, async () => {
-      await verifies(alg, { jwks: new URL(`${issuer}/jwks`) })
+      await verifies(alg, { jwks: new URL(`${issuer}/jwks`), algorithms: [alg] })
+    })
+  }
+
+  for (const alg of ['PS256', 'ES256', 'Ed25519', 'EdDSA', 'HS256', 'HS384', 'HS512']) {
+    it(`with ${alg} is refused where the RP names no algorithm: that is RS256 alone`, async () => {
+      await verifies('RS256', { jwks })
+      await assert.rejects(verifies(alg, { jwks }), refusal('algorithm_not_allowed'))
     })
   }
 
   for (const alg of ['HS256', 'HS384', 'HS512']) {
     it(`with ${alg} is taken, keyed with the client secret`, async () => {
-      await verifies(alg, { clientSecret: SECRET })
-      await assert.rejects(verifies(alg, { jwks }), refusal('algorithm_not_allowed'))
+      await verifies(alg, { clientSecret: SECRET, algorithms: [alg] })
+      await assert.rejects(verifies(alg, { jwks, algorithms: ['ES256'] }), refusal('algorithm_not_allowed'))
     })
   }
 
@@ -90,7 +97,7 @@ describe('a logout token made by oidc-provider', () => {
   }
 
   it('signed and encrypted with the client secret alone is taken', async () => {
-    await verifies('HS256 dir', { clientSecret: SECRET, decryptionKey: 'client_secret' })
+    await verifies('HS256 dir', { clientSecret: SECRET, algorithms: ['HS256'], decryptionKey: 'client_secret' })
   })
 
   it('for a pairwise client names the user as its ID tokens do', async () => {
