@@ -141,7 +141,7 @@ export class BackChannelLogout implements Plugin {
       endings: terminations.work,
       policy: this.#policy,
       development,
-      isInside: (clientId) => this.network.isInside(clientId),
+      isInside: (client) => this.network.isInside(client),
       isOn,
       network: this.#options.network,
     })
@@ -153,7 +153,7 @@ export class BackChannelLogout implements Plugin {
       receipts: new Receipts({ store, issuer, waiting: (from, to) => features.offMs('back_channel_logout', from, to) }),
       deadLetters: new DeadLetters({ store, issuer }),
       host,
-      started: this.network.start(host.operators).then(() => running.stopped ?? background.start()),
+      started: this.network.start(host.operators, logger).then(() => running.stopped ?? background.start()),
       stopped: undefined,
     }
     return running

@@ -1,4 +1,5 @@
 import { Consumer, type Host, type Logger, type NewWork, type WorkTable } from '../../lib/index.ts'
+import type { AttemptParts } from './delivery/attempt.ts'
 import { type Delivery, fromBody } from './delivery/delivery.ts'
 import { type DeliveryPolicy, longestTimeoutMs } from './delivery/delivery-policy.ts'
 import { Dispatcher } from './delivery/dispatcher.ts'
@@ -17,7 +18,7 @@ export interface BackgroundParts {
   readonly provider: OidcProvider
   readonly policy: DeliveryPolicy
   readonly development: boolean
-  readonly isInside: (clientId: string) => boolean
+  readonly isInside: AttemptParts['isInside']
   readonly isOn: () => boolean
   /** Ends of sessions that come by themselves, or by order: planned from the same commits. */
   readonly endings: EndingWork

@@ -13,7 +13,13 @@ export type {
 } from './ending/terminate-options.ts'
 export type { TerminationReport, TerminationStatus } from './ending/terminations.ts'
 export type { Answer } from './network/answer.ts'
-export type { InternalClient, InternalClients, PermissionOptions } from './network/internal-clients.ts'
+export type {
+  ConfigurableClient,
+  InternalClient,
+  InternalClientRule,
+  InternalClients,
+  PermissionOptions,
+} from './network/internal-clients.ts'
 export type { Network } from './network/network.ts'
 export type { BackChannelLogoutOptions } from './options.ts'
 export type { Reason } from './reasons.ts'

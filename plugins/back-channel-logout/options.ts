@@ -1,5 +1,6 @@
 import { OptionInvalidError } from '../../lib/index.ts'
 import type { DeliveryOptions } from './delivery/delivery-policy.ts'
+import type { InternalClientRule } from './network/internal-clients.ts'
 import type { Network } from './network/network.ts'
 import type { SingleSessionSource } from './single-session/page.ts'
 
@@ -24,10 +25,14 @@ export interface BackChannelLogoutOptions {
   readonly delivery?: DeliveryOptions
   /**
    * Client ids of RPs inside your own network, whose addresses would be refused otherwise. `network` of the plugin allows
-   * more of them, and fewer, at run time. Operators' state: never take it from client metadata, which a client can set for
-   * itself.
+   * more of them, and fewer, at run time.
+   *
+   * Or a function that is asked with the client (of oidc-provider, as it is at that delivery), for clients that register
+   * themselves in a network where all of them are inside, such as a staging network. It answers at once, with true or
+   * false; when it throws, the client counts as one outside, and the log says so. What it looks at must not be metadata
+   * that a client can set for itself: anybody who may register could have requests sent into your network.
    */
-  readonly allowInternal?: readonly string[]
+  readonly allowInternal?: readonly string[] | InternalClientRule
   /** Allows `http` URIs on loopback addresses. For development only. Default: false. */
   readonly development?: boolean
   /** Replaces the guarded network, and its protection: for a deployment's own egress. */
@@ -56,9 +61,13 @@ export function assertOptions(options: BackChannelLogoutOptions): void {
   }
   if (
     allowInternal !== undefined &&
+    typeof allowInternal !== 'function' &&
     !(Array.isArray(allowInternal) && allowInternal.every((id) => typeof id === 'string'))
   ) {
-    throw new OptionInvalidError('allowInternal', 'must be an array of client ids')
+    throw new OptionInvalidError(
+      'allowInternal',
+      'must be an array of client ids, or a function that is asked with each client',
+    )
   }
   const { singleSessionSource } = options
   if (singleSessionSource !== undefined && typeof singleSessionSource !== 'function')

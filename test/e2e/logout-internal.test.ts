@@ -42,6 +42,39 @@ describe('an RP inside the operators’ network', () => {
     }
   })
 
+  it('is told though nobody knew its id, where the operators’ rule allows clients that register themselves', async () => {
+    const [staged, stranger] = [await startRp('staged'), await startRp('stranger')]
+    const configuration = { features: { registration: { enabled: true } } } as Configuration
+    const asked: unknown[] = []
+    const allowInternal = (client: { readonly clientId: string; readonly [metadata: string]: unknown }): boolean => {
+      asked.push(client['backchannelLogoutUri'])
+      return client['clientName'] === 'staged'
+    }
+    const logout = { allowInternal, delivery: OFTEN }
+    const scene = await LogoutScene.start({}, { configuration, logout, clock: quickClock(20) })
+    try {
+      for (const rp of [staged, stranger]) {
+        const { client_id, client_secret: _secret, ...metadata } = rp.metadata
+        const response = await fetch(`${scene.op.issuer}/reg`, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json' },
+          body: JSON.stringify({ ...metadata, client_name: client_id }),
+        })
+        const registered = (await response.json()) as Record<string, unknown>
+        const person = new Person(scene.op)
+        await person.authorize(String(registered['client_id']))
+        await person.logout()
+        if (rp === staged) await rp.received(1)
+        else assert.match(await whyNotYet(scene), /SPECIAL_USE_ADDRESS/)
+      }
+      assert.deepEqual([...new Set(asked)], [staged.uri, stranger.uri])
+      assert.deepEqual(stranger.tokens, [])
+    } finally {
+      await scene.stop()
+      await Promise.all([staged.stop(), stranger.stop()])
+    }
+  })
+
   it('cannot allow itself by what it registers, though the application keeps every member of it', async () => {
     const rp: RelyingParty = await startRp('hopeful')
     const configuration = {

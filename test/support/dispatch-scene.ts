@@ -121,7 +121,7 @@ export class DispatchScene {
       logger: this.log,
       policy,
       development: false,
-      isInside: (clientId) => clientId.startsWith('inside'),
+      isInside: ({ clientId }) => clientId.startsWith('inside'),
       isOn: () => this.on,
       random: () => this.random(),
     }

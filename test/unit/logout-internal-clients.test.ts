@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { MemoryEventStore } from '../../adapters/memory/index.ts'
-import { type EventStore, OptionInvalidError } from '../../lib/index.ts'
-import { InternalClients } from '../../plugins/back-channel-logout/network/internal-clients.ts'
+import { type EventStore, OptionInvalidError, silent } from '../../lib/index.ts'
+import { type InternalClientRule, InternalClients } from '../../plugins/back-channel-logout/network/internal-clients.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { ISSUER, type OperatedProcess, operatedProcess } from '../support/operated-process.ts'
 
@@ -25,7 +25,7 @@ describe('the RPs that may be inside the network', () => {
 
   /** What a process knows, of this issuer. */
   async function start(
-    configured: readonly string[] = [],
+    configured: readonly string[] | InternalClientRule = [],
     issuers: readonly string[] = [ISSUER],
   ): Promise<InternalClients> {
     const process = operatedProcess(store, { clock, issuers })
@@ -37,7 +37,7 @@ describe('the RPs that may be inside the network', () => {
   }
 
   function inside(clients: InternalClients): string[] {
-    return ['configured', 'intranet', 'toString'].filter((id) => clients.isInside(id))
+    return ['configured', 'intranet', 'toString'].filter((clientId) => clients.isInside({ clientId }))
   }
 
   it('are those of the configuration, and those that an operator allows', async () => {
@@ -94,6 +94,53 @@ describe('the RPs that may be inside the network', () => {
       },
     ])
     assert.deepEqual(commit?.meta, { actor: 'ann', instance: ISSUER })
+  })
+
+  describe('by a rule of the configuration', () => {
+    const staging: InternalClientRule = ({ redirectUris }) => String(redirectUris).endsWith('.staging.example/callback')
+    const inStaging = { clientId: 'registered', redirectUris: ['https://rp.staging.example/callback'] }
+
+    it('are those that the rule allows', async () => {
+      const clients = await start(staging)
+      assert.equal(clients.isInside(inStaging), true)
+      assert.equal(clients.isInside({ ...inStaging, redirectUris: ['https://rp.example/callback'] }), false)
+      assert.deepEqual(await clients.list(), [], 'nobody knows them beforehand')
+    })
+
+    it('are not those that an operator disallows, and are those that one allows', async () => {
+      const clients = await start(staging)
+      await clients.disallow('registered', ann)
+      assert.equal(clients.isInside(inStaging), false)
+      await clients.allow('other', ann)
+      assert.equal(clients.isInside({ clientId: 'other' }), true)
+    })
+
+    for (const [what, rule, why] of [
+      [
+        'throws',
+        () => {
+          throw new Error('no table')
+        },
+        /no table/,
+      ],
+      ['returns a promise', async () => true, /must return true or false at once/],
+      ['returns something that is merely not false', () => 'yes', /must return true or false at once/],
+      ['returns a promise that rejects', async () => Promise.reject(new Error('later')), /must return true or false/],
+      ['returns nothing', () => undefined, /must return true or false at once/],
+    ] as readonly (readonly [string, (client: unknown) => unknown, RegExp])[]) {
+      it(`are nobody where the rule ${what}, and the log says which client it was`, async () => {
+        const lines: { event?: unknown; clientId?: unknown; err?: unknown }[] = []
+        const process = operatedProcess(store, { clock, issuers: [ISSUER] })
+        await process.operators.start()
+        running.push(process)
+        const clients = new InternalClients(rule as InternalClientRule)
+        await clients.start(process.operators, { ...silent, error: (fields) => lines.push(fields) })
+        assert.equal(clients.isInside(inStaging), false)
+        assert.equal(lines.length, 1)
+        assert.deepEqual([lines[0]?.event, lines[0]?.clientId], ['allow_internal_failed', 'registered'])
+        assert.match(String(lines[0]?.err), why)
+      })
+    }
   })
 
   it('cannot be given before it is started, and not without a client and somebody who gives it', async () => {

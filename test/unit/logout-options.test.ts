@@ -14,6 +14,7 @@ describe('back-channel logout', () => {
     ['development', 1],
     ['allowInternal', 'rp'],
     ['allowInternal', [1]],
+    ['allowInternal', {}],
     ['singleSessionTermination', 'yes'],
     ['gates', {}],
     ['network', {}],

@@ -3,7 +3,7 @@ import { SKIP_SUPERSEDED, uriProblem } from '../clients/client-metadata.ts'
 import { type StoredClient, storedClient } from '../clients/stored-client.ts'
 import type { Answer } from '../network/answer.ts'
 import type { Network } from '../network/network.ts'
-import type { OidcProvider } from '../provider-internals.ts'
+import type { OidcClient, OidcProvider } from '../provider-internals.ts'
 import { positionOfEnd } from '../recording/delivery-id.ts'
 import { type Abandoned, type Superseded, sessionLogoutStream } from '../recording/session-logout-events.ts'
 import { answerInTime } from './answer-in-time.ts'
@@ -22,7 +22,7 @@ export interface AttemptParts {
   readonly policy: DeliveryPolicy
   readonly development: boolean
   /** Whether the operators allow this client to be inside their own network. */
-  readonly isInside: (clientId: string) => boolean
+  readonly isInside: (client: OidcClient) => boolean
   /** Whether anything may be sent now. */
   readonly isOn: () => boolean
 }
@@ -102,7 +102,7 @@ export async function attempt(
     const ended = { subject, sid: delivery.withSid ? delivery.sid : undefined, sidOnly, endedAt: delivery.endedAt }
     const token = await within(makeLogoutToken(provider, client, ended), over.signal)
     if (!parts.isOn()) return { kind: 'shut' }
-    const options = { inside: parts.isInside(delivery.clientId), signal: over.signal }
+    const options = { inside: parts.isInside(client), signal: over.signal }
     const post = (): Promise<Answer> => parts.network.post(uri, { logout_token: token }, options)
     const answer = await answerInTime(post, over.signal, clock)
     return { kind: 'tried', answer, tookMs: clock.monotonic() - started, origin: new URL(uri).origin }

@@ -1,9 +1,11 @@
 import {
   EventTypeUnknownError,
+  type Logger,
   type OperatorAct,
   type OperatorsState,
   OptionInvalidError,
   ProviderUnfitError,
+  silent,
 } from '../../../lib/index.ts'
 
 /** The kind of operators' state that these permissions are: the stream is `network_permission:instance:<issuer>`. */
@@ -28,23 +30,37 @@ export interface InternalClient {
   readonly at?: number
 }
 
+/** A client of oidc-provider: its metadata in camel case, extra metadata under the name it was registered with. */
+export interface ConfigurableClient {
+  readonly clientId: string
+  readonly [metadata: string]: unknown
+}
+
+/** The operators' rule for clients whose ids nobody knows beforehand. Only `true` allows. */
+export type InternalClientRule = (client: ConfigurableClient) => boolean
+
 /**
- * Which RPs may be inside the operators' own network. By client id, and operators' state alone: a client could set its
- * metadata for itself. What an operator said last of a client wins over the configuration.
+ * Which RPs may be inside the operators' own network: client ids, or a rule of the operators about clients. What an
+ * operator said last of a client at run time wins over the configuration. Nothing that a client registers gives the
+ * permission by itself, since a client sets its metadata itself.
  */
 export class InternalClients {
   readonly #configured: ReadonlySet<string>
+  readonly #rule: InternalClientRule | undefined
+  #logger: Logger = silent
   #operators: OperatorsState | undefined
   #unfollow: (() => void) | undefined
   #said: ReadonlyMap<string, InternalClient> = new Map()
 
-  constructor(configured: readonly string[]) {
-    this.#configured = new Set(configured)
+  constructor(configured: readonly string[] | InternalClientRule) {
+    this.#configured = new Set(typeof configured === 'function' ? [] : configured)
+    this.#rule = typeof configured === 'function' ? configured : undefined
   }
 
   /** Follows what operators say. Resolves when what they have said before is known. */
-  async start(operators: OperatorsState): Promise<void> {
+  async start(operators: OperatorsState, logger: Logger = silent): Promise<void> {
     this.#operators = operators
+    this.#logger = logger
     this.#unfollow ??= operators.follow(PERMISSION, (acts) => this.#hear(acts))
     await operators.refresh()
   }
@@ -54,8 +70,26 @@ export class InternalClients {
     this.#unfollow = undefined
   }
 
-  isInside(clientId: string): boolean {
-    return this.#said.get(clientId)?.allowed ?? this.#configured.has(clientId)
+  isInside(client: ConfigurableClient): boolean {
+    const { clientId } = client
+    return this.#said.get(clientId)?.allowed ?? (this.#configured.has(clientId) || this.#isAllowedByRule(client))
+  }
+
+  /** A rule that fails allows nothing, and stops no delivery to a public address. */
+  #isAllowedByRule(client: ConfigurableClient): boolean {
+    if (this.#rule === undefined) return false
+    try {
+      const allowed: unknown = this.#rule(client)
+      if (typeof allowed === 'boolean') return allowed
+      Promise.resolve(allowed).catch(() => {}) // nobody else listens to a promise that was not asked for
+      throw new OptionInvalidError('allowInternal', 'must return true or false at once')
+    } catch (err) {
+      this.#logger.error(
+        { event: 'allow_internal_failed', clientId: client.clientId, err },
+        'the function allowInternal failed; the client counts as one outside the network',
+      )
+      return false
+    }
   }
 
   /**
@@ -79,7 +113,7 @@ export class InternalClients {
 
   /**
    * Every client of which the configuration or an operator says something, by client id, with what any process had
-   * recorded before the call.
+   * recorded before the call. Clients that a configured rule allows are not among them: it is asked for each delivery.
    *
    * @throws ProviderUnfitError (`PROVIDER_UNFIT`) while it is not started
    */
