@@ -26,6 +26,7 @@ export {
 } from './logout-token-error.ts'
 export { MemoryReplayStore } from './memory-replay-store.ts'
 export { ReceiverOptionError } from './option-error.ts'
+export { ReceiverStoreError } from './receiver-store-error.ts'
 export type { LogoutTokenReplayStore, ReplayEntry, ReplayReservation } from './replay-store.ts'
 export type { LogoutRequestBody } from './request-form.ts'
 export {
@@ -39,6 +40,7 @@ export {
   expressSessionCheck,
 } from './sessions/express-session-check.ts'
 export { type ExpressSessionStore, inExpressSessionStore } from './sessions/express-session-store.ts'
+export type { KeyValueLoggedOutStoreOptions } from './sessions/key-value-logged-out-store.ts'
 export { type KoaSessionCheck, koaSessionCheck } from './sessions/koa-session-check.ts'
 export { inKoaSessionStore, type KoaSessionStore } from './sessions/koa-session-store.ts'
 export {
@@ -49,6 +51,7 @@ export {
 export type { LoggedOutEntry, LoggedOutStore } from './sessions/logged-out-store.ts'
 export { MemoryLoggedOutStore } from './sessions/memory-logged-out-store.ts'
 export type { IdTokenClaims } from './sessions/session-login.ts'
+export type { ReceiverLogger } from './sessions/setup-check.ts'
 export type { DecryptionKey } from './token-encryption.ts'
 export type { LogoutTokenOptions } from './verifier-options.ts'
 export { verifyLogoutToken } from './verify-logout-token.ts'

@@ -8,7 +8,7 @@ import {
   type VerifierRules,
   verifierRules,
 } from './verifier-options.ts'
-import { atReplayStore, judgeToken, reserveToken } from './verify-logout-token.ts'
+import { atReplayStore, inTime, judgeToken, reserveToken } from './verify-logout-token.ts'
 
 /** What is to end at the RP: Back-Channel Logout 1.0 section 2.7. */
 export interface LogoutNotice {
@@ -58,7 +58,7 @@ export interface LogoutAnswer {
  *
  * It departs from section 2.8 in one place, on purpose. There 400 stands for "invalid" and for "the logout failed"
  * alike. Here 400 means that this token will never be taken, and 503 that the OP should send it again: keys or replay
- * store out of reach, or `onLogout` failed. With a `replayStore` a token is used up only after `onLogout` succeeded;
+ * store out of reach, `onLogout` failed, or all of it took longer than `timeoutMs`. With a `replayStore` a token is used up only after `onLogout` succeeded;
  * while it runs, the same token is answered with 503.
  *
  * @throws {ReceiverOptionError} `OPTION_INVALID`, when it is set up
@@ -77,7 +77,7 @@ export function logoutRequestHandler(options: LogoutRequestOptions): (request: L
       return answer(415, 'invalid_request', 'A logout request has the content type application/x-www-form-urlencoded.')
     }
     try {
-      await logOut(await logoutTokenOf(request.body), rules, onLogout)
+      await inTime(rules, async () => logOut(await logoutTokenOf(request.body), rules, onLogout))
     } catch (error) {
       return failure(error, patience)
     }
@@ -118,7 +118,8 @@ function failure(reason: unknown, patience: number): LogoutAnswer {
   const description = error instanceof LogoutTokenError ? error.description : 'The logout failed here: try again later.'
   const seconds = code === 'key_unavailable' ? Math.max(patience, 30) : patience
   return answer(503, 'temporarily_unavailable', `${code}: ${description}`, {
-    headers: { 'retry-after': `${seconds}` },
+    // Its body may be what did not come in time: nobody may wait for the rest of it.
+    headers: { 'retry-after': `${seconds}`, ...(code === 'timed_out' && { connection: 'close' }) },
     error,
   })
 }

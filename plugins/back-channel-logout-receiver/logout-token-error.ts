@@ -22,7 +22,12 @@ export type RejectedTokenCode =
   | 'replayed'
 
 /** The token cannot be judged, or its logout cannot be tried, right now. Answered with 503, so that the OP tries again. */
-export type UndecidedTokenCode = 'key_unavailable' | 'replay_store_unavailable' | 'in_progress' | 'body_unreadable'
+export type UndecidedTokenCode =
+  | 'key_unavailable'
+  | 'replay_store_unavailable'
+  | 'in_progress'
+  | 'body_unreadable'
+  | 'timed_out'
 
 /** Every code of a {@link LogoutTokenError}. The list only grows, and only in minor versions. */
 export type LogoutTokenErrorCode = RejectedTokenCode | UndecidedTokenCode
@@ -65,6 +70,7 @@ const undecided: Readonly<Record<UndecidedTokenCode, string>> = {
   replay_store_unavailable: 'The memory of used logout tokens cannot be reached now: try again later.',
   in_progress: 'The same logout token is being handled at this moment: try again shortly.',
   body_unreadable: 'The request body could not be read to its end: send the request again.',
+  timed_out: 'The logout was not done in time: try again later.',
 }
 
 const advice: Readonly<Record<LogoutTokenErrorCode, string>> = { ...rejected, ...undecided }

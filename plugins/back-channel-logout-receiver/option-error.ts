@@ -39,6 +39,22 @@ export function atLeastZero(option: string, value: unknown, fallback: number): n
   return value
 }
 
+export function positive(option: string, value: unknown, fallback: number): number {
+  if (value === undefined) return fallback
+  if (typeof value !== 'number' || !Number.isFinite(value) || value <= 0) {
+    throw new ReceiverOptionError(option, 'must be a finite number, more than zero')
+  }
+  return value
+}
+
+export function atLeastOne(option: string, value: unknown, fallback: number): number {
+  if (value === undefined) return fallback
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 1) {
+    throw new ReceiverOptionError(option, 'must be a whole number, one or more')
+  }
+  return value
+}
+
 export function callable<F extends (...args: never[]) => unknown>(option: string, value: F): F {
   if (typeof value !== 'function') throw new ReceiverOptionError(option, 'must be a function')
   return value

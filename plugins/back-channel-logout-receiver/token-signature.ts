@@ -42,20 +42,32 @@ async function verified(token: string, rules: SignatureRules): Promise<CompactVe
   }
 }
 
+/** More keys than this are not tried: each costs a verification, and whoever sends a token without `kid` chooses that. */
+const CANDIDATES_LIMIT = 100
+
 /** The token has no `kid` and several keys fit: jose hands the candidates over as an async iterable. */
 async function verifiedByOneOf(
   token: string,
   keys: unknown,
   options: { algorithms: string[] },
 ): Promise<CompactVerifyResult> {
+  let tried = 0
+  let unusableKey: LogoutTokenError | undefined
   for await (const key of keys as AsyncIterable<KeyInput>) {
+    tried += 1
+    if (tried > CANDIDATES_LIMIT) {
+      const detail = `more than ${CANDIDATES_LIMIT} keys fit: the OP has to name one by kid`
+      throw new LogoutTokenError('key_not_found', { detail })
+    }
     try {
       return await compactVerify(token, key, options)
     } catch (error) {
-      if (joseCode(error) !== 'ERR_JWS_SIGNATURE_VERIFICATION_FAILED') throw asTokenError(error)
+      const failure = asTokenError(error)
+      if (failure.code === 'key_unavailable') unusableKey = failure
+      else if (failure.code !== 'signature_invalid') throw failure
     }
   }
-  throw new LogoutTokenError('signature_invalid')
+  throw unusableKey ?? new LogoutTokenError('signature_invalid')
 }
 
 function asTokenError(error: unknown): LogoutTokenError {

@@ -7,6 +7,7 @@ import {
   knownOptions,
   nonEmptyString,
   nonEmptyStrings,
+  positive,
   ReceiverOptionError,
 } from './option-error.ts'
 import type { LogoutTokenReplayStore } from './replay-store.ts'
@@ -55,6 +56,11 @@ export interface LogoutTokenOptions {
   maxAgeSeconds?: number
   /** With it each token is taken once (section 2.6 step 8). */
   replayStore?: LogoutTokenReplayStore
+  /**
+   * How long all of it may take, from reading the request to the end of `onLogout`, in milliseconds. Default 30,000. What
+   * takes longer is given up with `timed_out`; nothing stops an `onLogout` that has begun, and it may still succeed.
+   */
+  timeoutMs?: number
   /** The clock: milliseconds since the epoch. Default: the machine's. The age of fetched keys is not measured by it. */
   now?: () => number
 }
@@ -66,6 +72,7 @@ export interface VerifierRules {
   readonly claims: ClaimRules
   readonly replayStore?: LogoutTokenReplayStore
   readonly nowSeconds: () => number
+  readonly timeoutMs: number
 }
 
 /** Back-Channel Logout 1.0 section 2.6 step 3: the default of `id_token_signed_response_alg`. */
@@ -88,6 +95,7 @@ export const logoutTokenOptionNames: readonly string[] = [
   'clockToleranceSeconds',
   'maxAgeSeconds',
   'replayStore',
+  'timeoutMs',
   'now',
 ] satisfies (keyof LogoutTokenOptions)[]
 
@@ -119,6 +127,7 @@ export function verifierRules(options: LogoutTokenOptions): VerifierRules {
     ...(decryption && { decryption }),
     ...(replayStore && { replayStore }),
     nowSeconds: () => seconds(now()),
+    timeoutMs: positive('timeoutMs', options.timeoutMs, 30_000),
   }
 }
 

@@ -3,6 +3,7 @@ import { acceptableUntil, judgeClaims } from './claim-rules.ts'
 import type { LogoutToken } from './logout-token.ts'
 import { LogoutTokenError, quoted } from './logout-token-error.ts'
 import type { ReplayReservation } from './replay-store.ts'
+import { withTimeout } from './time-limit.ts'
 import { decryptToken } from './token-encryption.ts'
 import { verifySignature } from './token-signature.ts'
 import { type LogoutTokenOptions, type VerifierRules, verifierRules } from './verifier-options.ts'
@@ -19,10 +20,17 @@ import { type LogoutTokenOptions, type VerifierRules, verifierRules } from './ve
  */
 export async function verifyLogoutToken(token: string, options: LogoutTokenOptions): Promise<LogoutToken> {
   const rules = verifierRules(options)
-  const verified = await judgeToken(token, rules)
-  const reservation = await reserveToken(verified, rules)
-  await atReplayStore(() => reservation.commit())
-  return verified
+  return inTime(rules, async () => {
+    const verified = await judgeToken(token, rules)
+    const reservation = await reserveToken(verified, rules)
+    await atReplayStore(() => reservation.commit())
+    return verified
+  })
+}
+
+/** Whatever is waited for: keys, the replay store, the RP. @throws {LogoutTokenError} `timed_out` */
+export function inTime<T>({ timeoutMs }: Pick<VerifierRules, 'timeoutMs'>, work: () => Promise<T>): Promise<T> {
+  return withTimeout(work, timeoutMs, () => new LogoutTokenError('timed_out', { detail: `not within ${timeoutMs} ms` }))
 }
 
 /** Everything but the replay check. @throws {LogoutTokenError} */

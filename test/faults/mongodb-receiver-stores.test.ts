@@ -197,6 +197,23 @@ describe('the store of logged-out sessions on a MongoDB in trouble', () => {
     await assert.rejects(store.recall(['a']), { code: 'STORE_UNAVAILABLE', message: /1000 ms/ })
   })
 
+  it('does not lose its only connection to a server that has gone silent on it', async () => {
+    await client.close()
+    client = await MongoClient.connect(proxy.uri(mongo.uri), { maxPoolSize: 1, retryReads: false, retryWrites: false })
+    store = await MongoLoggedOutStore.open(client.db(mongo.name), { timeoutMs: 1_000 })
+    for (const [command, call] of [
+      ['find', () => store.recall(['a'])],
+      ['update', () => store.remember([entry])],
+    ] as const) {
+      const held = proxy.hold({ command })
+      const first = assert.rejects(call(), { code: 'STORE_UNAVAILABLE' })
+      await held.arrived
+      await first
+      await call()
+    }
+    assert.deepEqual(await store.recall(['a']), [NOW])
+  })
+
   it('writes once more when two first logouts of one user met', async () => {
     const met = proxy.answer({ command: 'update' }, 'before', () => ({
       ...{ ok: 1, n: 0 },

@@ -6,9 +6,11 @@ import {
   createLocalJWKSet,
   createRemoteJWKSet,
   errors,
+  exportJWK,
   FlattenedSign,
   generateKeyPair,
   type JSONWebKeySet,
+  type JWK,
   UnsecuredJWT,
 } from 'jose'
 import {
@@ -211,6 +213,35 @@ describe('a logout token', () => {
       const other = await testIssuer()
       const token = await op.token({ header: { kid: undefined }, key: other.privateKey })
       await assert.rejects(verifyLogoutToken(token, { ...op.options, jwks: { keys } }), refusal('signature_invalid'))
+    })
+
+    const otherKey = async (): Promise<JWK> => exportJWK((await generateKeyPair('ES256')).publicKey)
+
+    it('is taken without kid when the last of 100 keys fits, and refused when there are more, for want of a kid', async () => {
+      const others = await Promise.all(Array.from({ length: 100 }, otherKey))
+      const token = await op.token({ header: { kid: undefined } })
+      const verify = (count: number) =>
+        verifyLogoutToken(token, { ...op.options, jwks: { keys: [...others.slice(0, count), ...op.jwks.keys] } })
+      await verify(99)
+      await assert.rejects(verify(100), { ...refusal('key_not_found'), message: /name one by kid/ })
+    })
+
+    it('is taken without kid though one of several keys cannot be used, and cannot be judged if no other fits', async () => {
+      const broken = { kty: 'EC', crv: 'P-256', x: 'AAAA', y: 'AAAA' }
+      const jwks = async (): Promise<never> => {
+        const candidates = {
+          async *[Symbol.asyncIterator]() {
+            yield new Uint8Array(32) // no key of this algorithm
+            yield* op.jwks.keys
+          },
+        }
+        throw Object.assign(new errors.JWKSMultipleMatchingKeys(), candidates)
+      }
+      await verifyLogoutToken(await op.token(), { ...op.options, jwks })
+      const forged = await op.token({ key: foreign.privateKey })
+      await assert.rejects(verifyLogoutToken(forged, { ...op.options, jwks }), refusal('key_unavailable'))
+      const keys = [broken, ...op.jwks.keys]
+      await verifyLogoutToken(await op.token({ header: { kid: undefined } }), { ...op.options, jwks: { keys } })
     })
 
     it('is taken without kid when the second of several keys fits', async () => {
@@ -460,7 +491,13 @@ describe('a logout token', () => {
 
     it('is retryable for exactly the codes that say nothing about the token', () => {
       const retryable = logoutTokenErrorCodes.filter((code) => new LogoutTokenError(code).retryable)
-      assert.deepEqual(retryable, ['key_unavailable', 'replay_store_unavailable', 'in_progress', 'body_unreadable'])
+      assert.deepEqual(retryable, [
+        'key_unavailable',
+        'replay_store_unavailable',
+        'in_progress',
+        'body_unreadable',
+        'timed_out',
+      ])
     })
   })
 })

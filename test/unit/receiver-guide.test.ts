@@ -48,7 +48,7 @@ describe('an RP that installs the receiver', () => {
       for (const specifier of await importsOf(file)) {
         assert.match(
           specifier,
-          /^(type )?(jose|node:[a-z/]+|\.\.?\/(sessions\/)?[a-z-]+\.ts|\.\.\/\.\.\/(\.\.\/)?lib\/clock\.ts)$/,
+          /^(type )?(jose|node:[a-z/]+|\.\.?\/(sessions\/)?[a-z-]+\.ts|\.\.\/\.\.\/(\.\.\/)?lib\/clock\.ts)$|^type \.\.\/\.\.\/\.\.\/lib\/logger\.ts$/,
           `${file} imports ${specifier}`,
         )
       }

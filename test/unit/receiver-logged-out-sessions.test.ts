@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
+import { silent } from '../../lib/index.ts'
 import {
   type IdTokenClaims,
   type LoggedOutEntry,
@@ -23,7 +24,7 @@ describe('a session of an RP', () => {
 
   beforeEach(() => {
     store = new MemoryLoggedOutStore()
-    sessions = loggedOutSessions({ store, sessionMaxAgeSeconds: DAY, now: () => NOW * 1000 })
+    sessions = loggedOutSessions({ store, sessionMaxAgeSeconds: DAY, now: () => NOW * 1000, logger: silent })
   })
 
   const session = (claims: Partial<IdTokenClaims> = {}): object => {
@@ -143,7 +144,7 @@ describe('a session of an RP', () => {
     })
     await fc.assert(
       fc.asyncProperty(fc.array(login, { maxLength: 4 }), fc.array(token, { maxLength: 6 }), async (logins, tokens) => {
-        const some = loggedOutSessions({ store: new MemoryLoggedOutStore(), sessionMaxAgeSeconds: DAY })
+        const some = loggedOutSessions({ store: new MemoryLoggedOutStore(), sessionMaxAgeSeconds: DAY, logger: silent })
         for (const one of tokens) await some.onLogoutToken(one)
         for (const one of logins) {
           const its = {}
@@ -168,7 +169,7 @@ describe('loggedOutSessions', () => {
 
   it('lets the store forget a logout an hour after the longest session, and shows it no user', async () => {
     const { store, entries } = recording()
-    const sessions = loggedOutSessions({ store, sessionMaxAgeSeconds: 600, now: () => NOW * 1000 })
+    const sessions = loggedOutSessions({ store, sessionMaxAgeSeconds: 600, now: () => NOW * 1000, logger: silent })
     await sessions.onLogoutToken({ iss: ISSUER, sub: 'alice', sid: 'sid-1', iat: NOW - 7 })
     assert.equal(entries.length, 2)
     for (const { key, ...times } of entries) {
@@ -179,7 +180,7 @@ describe('loggedOutSessions', () => {
 
   it('rejects what is no logout token and no ID token, without a word about whose', async () => {
     const { store, entries } = recording()
-    const sessions = loggedOutSessions({ store, sessionMaxAgeSeconds: 600 })
+    const sessions = loggedOutSessions({ store, sessionMaxAgeSeconds: 600, logger: silent })
     for (const claims of [{}, { iss: ISSUER, sub: 'alice' }, { iss: ISSUER, iat: NOW }, { sub: 'alice', iat: NOW }]) {
       await assert.rejects(sessions.onLogoutToken(claims), { name: 'TypeError', message: /^(?!.*alice)/ })
     }
@@ -194,7 +195,7 @@ describe('loggedOutSessions', () => {
   it('fails when its store does: a logout is not acknowledged, and nobody passes for logged in', async () => {
     const down = new Error('down')
     const store: LoggedOutStore = { remember: () => Promise.reject(down), recall: () => Promise.reject(down) }
-    const sessions = loggedOutSessions({ store, sessionMaxAgeSeconds: 600 })
+    const sessions = loggedOutSessions({ store, sessionMaxAgeSeconds: 600, logger: silent })
     const op = await testIssuer()
     const handle = logoutRequestHandler({ ...op.options, onLogout: sessions.onLogout })
     const contentType = 'application/x-www-form-urlencoded'
@@ -206,10 +207,22 @@ describe('loggedOutSessions', () => {
     await assert.rejects(sessions.isLoggedOut(session), down)
   })
 
+  it('fails when its store does not answer in time', async () => {
+    const hung = <T>(): Promise<T> => new Promise(() => {})
+    const store: LoggedOutStore = { remember: hung, recall: hung }
+    const sessions = loggedOutSessions({ store, sessionMaxAgeSeconds: 600, timeoutMs: 20, logger: silent })
+    const unavailable = { name: 'ReceiverStoreError', code: 'STORE_UNAVAILABLE', message: /20 ms/ }
+    await assert.rejects(sessions.onLogoutToken({ iss: ISSUER, sub: 'alice', iat: NOW }), unavailable)
+    const session = {}
+    sessions.onLogin(session, { iss: ISSUER, sub: 'alice', iat: NOW })
+    await assert.rejects(sessions.isLoggedOut(session), unavailable)
+  })
+
   it('is the onLogout of the receiver as it stands', async () => {
     const { onLogin, onLogout, isLoggedOut } = loggedOutSessions({
       store: new MemoryLoggedOutStore(),
       sessionMaxAgeSeconds: 600,
+      logger: silent,
     })
     const op = await testIssuer()
     const session = {}
@@ -231,10 +244,114 @@ describe('loggedOutSessions', () => {
       refused({ sessionMaxAgeSeconds: seconds }, 'sessionMaxAgeSeconds')
     }
     refused({ now: 1 }, 'now')
+    refused({ timeoutMs: 0 }, 'timeoutMs')
+    for (const logger of [null, {}, { warn: true }]) refused({ logger }, 'logger')
+  })
+})
+
+describe('a receiver that is only half set up', () => {
+  const logged = (more: Partial<LoggedOutSessionsOptions> = {}) => {
+    const events: unknown[] = []
+    const logger = {
+      warn: (fields: object, message: string) => {
+        assert.match(message, /since this process started/)
+        events.push((fields as { event: unknown }).event)
+      },
+    }
+    const store = new MemoryLoggedOutStore()
+    const sessions = loggedOutSessions({ store, sessionMaxAgeSeconds: DAY, now: () => NOW * 1000, logger, ...more })
+    return { events, sessions }
+  }
+  const login = { iss: ISSUER, sub: 'alice', sid: 'sid-1', iat: NOW - 100 }
+  const logout = { iss: ISSUER, sub: 'alice', sid: 'sid-1', iat: NOW }
+
+  it('says at the first logout, and once, that onLogin was never called and no session checked', async () => {
+    const { events, sessions } = logged()
+    for (let count = 0; count < 3; count += 1) await sessions.onLogoutToken(logout)
+    assert.deepEqual(events, ['login_never_recorded', 'session_never_checked'])
+  })
+
+  it('says that onLogin was never called when sessions are checked and none holds a login', async () => {
+    const { events, sessions } = logged()
+    for (const session of [undefined, null, {}, { cart: [] }]) await sessions.isLoggedOut(session)
+    assert.deepEqual(events, [], 'people who are not logged in are none of its business')
+    await sessions.onLogoutToken(logout)
+    assert.deepEqual(events, ['login_never_recorded'])
+  })
+
+  it('says that no session is ever checked when onLogin is called', async () => {
+    const { events, sessions } = logged()
+    sessions.onLogin({}, login)
+    await sessions.onLogoutToken(logout)
+    assert.deepEqual(events, ['session_never_checked'])
+  })
+
+  it('says so though its store fails too, and through the receiver as well', async () => {
+    const store: LoggedOutStore = { remember: () => Promise.reject(new Error('down')), recall: async () => [] }
+    const { events, sessions } = logged({ store })
+    const op = await testIssuer()
+    const handle = logoutRequestHandler({ ...op.options, onLogout: sessions.onLogout })
+    const contentType = 'application/x-www-form-urlencoded'
+    await handle({ method: 'POST', contentType, body: { logout_token: 'forged' } })
+    assert.deepEqual(events, [], 'a token that is refused says nothing')
+    await handle({ method: 'POST', contentType, body: { logout_token: await op.token() } })
+    assert.equal(events.length, 2)
+  })
+
+  it('says nothing in a process that meets a session of another process, or records a login and checks', async () => {
+    const elsewhere = {}
+    logged().sessions.onLogin(elsewhere, login)
+    const { events, sessions } = logged()
+    await sessions.isLoggedOut(elsewhere)
+    await sessions.onLogoutToken(logout)
+    const one = logged()
+    await one.sessions.isLoggedOut(undefined)
+    one.sessions.onLogin({}, login)
+    await one.sessions.onLogoutToken(logout)
+    assert.deepEqual([...events, ...one.events], [])
+  })
+
+  it('is not made silent by an onLogin that was refused', async () => {
+    const { events, sessions } = logged()
+    assert.throws(() => sessions.onLogin({}, {} as IdTokenClaims), TypeError)
+    await sessions.onLogoutToken(logout)
+    assert.ok(events.includes('login_never_recorded'))
+  })
+
+  it('says it on the console where the RP gives no logger', async () => {
+    const { warn } = console
+    const lines: unknown[][] = []
+    console.warn = (...line: unknown[]) => void lines.push(line)
+    try {
+      const store = new MemoryLoggedOutStore()
+      await loggedOutSessions({ store, sessionMaxAgeSeconds: DAY }).onLogoutToken(logout)
+    } finally {
+      console.warn = warn
+    }
+    assert.deepEqual(
+      lines.map(([, fields]) => fields),
+      [{ event: 'login_never_recorded' }, { event: 'session_never_checked' }],
+    )
   })
 })
 
 describe('MemoryLoggedOutStore', () => {
+  it('rejects a logout that finds no room, and forgets none that counts', async () => {
+    const store = new MemoryLoggedOutStore({ maxEntries: 2 })
+    const entry = (key: string, now: number): LoggedOutEntry => ({ key, loggedOutAt: now, expiresAt: now + 100, now })
+    await store.remember([entry('a', 0), entry('b', 10)])
+    await assert.rejects(store.remember([entry('c', 20)]), { name: 'ReceiverStoreError', code: 'STORE_FULL' })
+    await store.remember([entry('b', 30)])
+    assert.deepEqual(await store.recall(['a', 'b', 'c']), [0, 30, undefined])
+    await store.remember([entry('c', 100)])
+    assert.deepEqual(await store.recall(['b', 'c']), [30, 100])
+  })
+
+  it('refuses unknown and wrong options', () => {
+    assert.throws(() => new MemoryLoggedOutStore({ max: 1 } as object), { code: 'OPTION_INVALID', option: 'max' })
+    assert.throws(() => new MemoryLoggedOutStore({ maxEntries: 0 }), { code: 'OPTION_INVALID', option: 'maxEntries' })
+  })
+
   it('forgets what has expired, and nothing else', async () => {
     const store = new MemoryLoggedOutStore()
     for (let now = 0; now < 2000; now += 1) {

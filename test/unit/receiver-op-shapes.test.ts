@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { CompactSign, type CryptoKey, exportJWK, generateKeyPair, type JSONWebKeySet } from 'jose'
+import { silent } from '../../lib/index.ts'
 import {
   type LogoutAnswer,
   type LogoutRequestOptions,
@@ -152,7 +153,12 @@ describe('a logout token of the shape of', () => {
 
     it(`${name}, ends its session and no other`, async () => {
       const now = (): number => NOW * 1000
-      const sessions = loggedOutSessions({ store: new MemoryLoggedOutStore(), sessionMaxAgeSeconds: 600, now })
+      const sessions = loggedOutSessions({
+        store: new MemoryLoggedOutStore(),
+        sessionMaxAgeSeconds: 600,
+        now,
+        logger: silent,
+      })
       const [ended, other] = [{}, {}]
       const audience = [claims['aud']].flat().map(String)
       sessions.onLogin(ended, { iss: claims.iss, sub: user, sid: claims.sid, iat: NOW - 100 })

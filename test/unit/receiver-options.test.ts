@@ -64,6 +64,8 @@ describe('an option of the receiver', () => {
     ['clockToleranceSeconds', 'is text', { clockToleranceSeconds: '30s' }],
     ['maxAgeSeconds', 'is no number', { maxAgeSeconds: Number.NaN }],
     ['maxAgeSeconds', 'is endless', { maxAgeSeconds: Number.POSITIVE_INFINITY }],
+    ['timeoutMs', 'is zero', { timeoutMs: 0 }],
+    ['timeoutMs', 'is endless', { timeoutMs: Number.POSITIVE_INFINITY }],
     ['replayStore', 'is no store', { replayStore: new Map() }],
     ['replayStore', 'is null', { replayStore: null }],
     ['now', 'is no function', { now: 1 }],

@@ -27,9 +27,26 @@ describe('MemoryReplayStore', () => {
     }
   })
 
+  it('rejects a token that finds no room, forgets none that counts, and takes it when one has expired', async () => {
+    const store = new MemoryReplayStore({ maxEntries: 2 })
+    const reserve = (jti: string, now: number) => store.reserve({ issuer: 'op', jti, now, expiresAt: now + 50 })
+    await reserve('a', 0)
+    const second = await reserve('b', 10)
+    await assert.rejects(reserve('c', 10), { name: 'ReceiverStoreError', code: 'STORE_FULL' })
+    assert.equal((await reserve('a', 10)).outcome, 'in_progress')
+    assert.equal(second.outcome, 'reserved')
+    assert.equal((await reserve('c', 50)).outcome, 'reserved')
+    await assert.rejects(reserve('d', 50), { code: 'STORE_FULL' })
+    if (second.outcome === 'reserved') await second.release()
+    assert.equal((await reserve('d', 50)).outcome, 'reserved')
+  })
+
   it('refuses unknown and wrong options', () => {
     assert.throws(() => new MemoryReplayStore({ lease: 1 } as object), { code: 'OPTION_INVALID', option: 'lease' })
     assert.throws(() => new MemoryReplayStore({ leaseSeconds: -1 }), { code: 'OPTION_INVALID', option: 'leaseSeconds' })
+    for (const maxEntries of [0, -1, 1.5, Number.POSITIVE_INFINITY, '1'] as number[]) {
+      assert.throws(() => new MemoryReplayStore({ maxEntries }), { code: 'OPTION_INVALID', option: 'maxEntries' })
+    }
   })
 })
 

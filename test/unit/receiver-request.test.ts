@@ -321,6 +321,51 @@ describe('a logout request', () => {
       assert.equal((await handle(post(response.body))).status, 503)
     })
 
+    const hung = <T>(): Promise<T> => new Promise(() => {})
+    for (const [what, more, body] of [
+      ['the body never ends', {}, () => new Readable({ read: () => {} })],
+      ['a key getter never answers', { jwks: hung }, undefined],
+      ['the replay store never answers', { replayStore: { reserve: hung } }, undefined],
+      ['onLogout never ends', { onLogout: hung }, undefined],
+      [
+        'the replay store never commits',
+        { replayStore: { reserve: async () => ({ outcome: 'reserved' as const, commit: hung, release: hung }) } },
+        undefined,
+      ],
+    ] as readonly [string, object, (() => LogoutRequestBody) | undefined][]) {
+      it(`is answered with 503 and timed_out when ${what}, and the connection closed`, async () => {
+        const handle = logoutRequestHandler({ ...op.options, onLogout, timeoutMs: 20, ...more })
+        const answer = await handle(post(body?.() ?? { logout_token: await op.token() }))
+        assert.equal(answer.status, 503)
+        assert.equal(answer.headers['connection'], 'close')
+        assert.match(answer.headers['retry-after'] ?? '', /^5$/)
+        assert.ok(answer.error instanceof LogoutTokenError && answer.error.code === 'timed_out')
+        assert.match(answer.error.message, /20 ms/)
+      })
+    }
+
+    it('uses the token up when onLogout ends after the answer, so that it does not run once more', async () => {
+      let end = (): void => {}
+      let committed = (): void => {}
+      const used = new Promise<void>((resolve) => (committed = resolve))
+      const memory = new MemoryReplayStore()
+      const replayStore: LogoutTokenReplayStore = {
+        async reserve(entry) {
+          const reservation = await memory.reserve(entry)
+          if (reservation.outcome !== 'reserved') return reservation
+          return { ...reservation, commit: () => reservation.commit().then(committed) }
+        },
+      }
+      const slow = (): Promise<void> => new Promise((resolve) => (end = resolve))
+      const handle = logoutRequestHandler({ ...op.options, onLogout: slow, replayStore, timeoutMs: 20 })
+      const request = post({ logout_token: await op.token() })
+      assert.match((await handle(request)).body, /timed_out/)
+      assert.match((await handle(request)).body, /in_progress/)
+      end()
+      await used
+      assert.match((await handle(request)).body, /replayed/)
+    })
+
     it('is answered with 503 when the clock is broken', async () => {
       const handle = logoutRequestHandler({ ...op.options, onLogout, now: () => Number.NaN })
       assert.equal((await handle(post({ logout_token: await op.token() }))).status, 503)

@@ -6,7 +6,9 @@ import {
   type KoaSessionStore,
   type LoggedOutEntry,
 } from '../../plugins/back-channel-logout-receiver/index.ts'
+import { keyValueLoggedOutStore } from '../../plugins/back-channel-logout-receiver/sessions/key-value-logged-out-store.ts'
 import { loggedOutStoreContract } from '../contract/logged-out-store.ts'
+import { FakeClock } from '../support/fake-clock.ts'
 
 loggedOutStoreContract('a store of express-session', async () => inExpressSessionStore(new MemoryStore()))
 
@@ -99,6 +101,60 @@ describe('a session store that remembers logouts', () => {
     })
     const [first, second] = await Promise.allSettled([flaky.remember([entry]), flaky.remember([entry])])
     assert.deepEqual([first?.status, second?.status], ['rejected', 'fulfilled'])
+    assert.deepEqual(await flaky.recall(['a']), [now - 1])
+  })
+
+  it('that does not answer is given up after three seconds, and asked again for the next logout', async () => {
+    const clock = new FakeClock()
+    let answers = false
+    let calls = 0
+    const get = async (): Promise<unknown> => {
+      calls += 1
+      return answers ? undefined : new Promise(() => {})
+    }
+    const store = keyValueLoggedOutStore({ get, set: async () => {} }, {}, clock)
+    const unavailable = { name: 'ReceiverStoreError', code: 'STORE_UNAVAILABLE', message: /3000 ms/ }
+    const first = assert.rejects(store.remember([entry]), unavailable)
+    const second = assert.rejects(store.remember([entry]), unavailable)
+    const recalled = assert.rejects(store.recall(['a']), unavailable)
+    await clock.advance(2_999)
+    assert.equal(calls, 2)
+    await clock.advance(1)
+    await Promise.all([first, recalled])
+    await clock.advance(3_000)
+    await second
+    answers = true
+    await store.remember([entry])
+    assert.equal(clock.pending, 0)
+  })
+
+  it('has a limit of its own for each call', async () => {
+    const hung = { get: () => new Promise(() => {}), set: () => {} }
+    const never = { get() {}, set() {} }
+    for (const store of [inKoaSessionStore(hung, { timeoutMs: 20 }), inExpressSessionStore(never, { timeoutMs: 20 })]) {
+      await assert.rejects(store.recall(['a']), { code: 'STORE_UNAVAILABLE', message: /20 ms/ })
+    }
+    for (const make of [inKoaSessionStore, inExpressSessionStore]) {
+      assert.throws(() => make(never, { timeoutMs: 0 }), { code: 'OPTION_INVALID', option: 'timeoutMs' })
+      assert.throws(() => make(never, { timeout: 1 } as object), { code: 'OPTION_INVALID', option: 'timeout' })
+    }
+  })
+
+  it('that failed in one write fails those that were merged into it, and no later one', async () => {
+    const { store } = koaStore()
+    const failing = new Set([1, 2])
+    let writes = 0
+    const flaky = inKoaSessionStore({
+      get: (...given) => store.get(...given),
+      set: (...given) => (failing.has(++writes) ? Promise.reject(new Error('down')) : store.set(...given)),
+    })
+    const ends = await Promise.allSettled([1, 2, 3].map(() => flaky.remember([entry])))
+    assert.deepEqual(
+      ends.map(({ status }) => status),
+      ['rejected', 'rejected', 'rejected'],
+    )
+    assert.equal(writes, 2)
+    await flaky.remember([entry])
     assert.deepEqual(await flaky.recall(['a']), [now - 1])
   })
 

@@ -1,13 +1,16 @@
-import type { Collection, Db } from 'mongodb'
-import { systemClock } from '../../../lib/clock.ts'
-import { nonEmptyString, ReceiverOptionError } from '../option-error.ts'
-import { ReceiverStoreError } from './receiver-store-error.ts'
+import type { Abortable, Collection, CommandOperationOptions, Db } from 'mongodb'
+import { nonEmptyString, positive, ReceiverOptionError } from '../option-error.ts'
+import { ReceiverStoreError } from '../receiver-store-error.ts'
+import { withTimeout } from '../time-limit.ts'
 
 /** When MongoDB may remove a document. Nothing but this field is left to the server's clock. */
 export interface Expiring {
   readonly _id: string
   readonly removeAt: Date
 }
+
+/** What every command gets. The driver hands the signal on for all of them; its types say so for reads alone. */
+export type CallOptions = Abortable & CommandOperationOptions
 
 export interface ExpiringCollectionOptions {
   readonly collectionName: string
@@ -32,15 +35,15 @@ export class ExpiringCollection<Kept extends Expiring> {
   /** @throws {ReceiverOptionError} `OPTION_INVALID` @throws {ReceiverStoreError} `STORE_UNAVAILABLE` */
   static async open<Kept extends Expiring>(
     db: Db,
-    { collectionName, timeoutMs = 3_000 }: ExpiringCollectionOptions,
+    { collectionName, timeoutMs }: ExpiringCollectionOptions,
   ): Promise<ExpiringCollection<Kept>> {
     if (typeof db?.collection !== 'function') throw new ReceiverOptionError('db', 'must be a Db of the MongoDB driver')
-    if (!Number.isFinite(timeoutMs) || timeoutMs <= 0) {
-      throw new ReceiverOptionError('timeoutMs', 'must be a finite number of milliseconds, more than zero')
-    }
-    const opened = new ExpiringCollection<Kept>(db, nonEmptyString('collectionName', collectionName), timeoutMs)
+    const limitMs = positive('timeoutMs', timeoutMs, 3_000)
+    const opened = new ExpiringCollection<Kept>(db, nonEmptyString('collectionName', collectionName), limitMs)
     // Any number of processes may ask for it at once.
-    await opened.ask((collection) => collection.createIndex({ removeAt: 1 }, { expireAfterSeconds: 0 }))
+    await opened.ask((collection, options) =>
+      collection.createIndex({ removeAt: 1 }, { expireAfterSeconds: 0, ...options }),
+    )
     return opened
   }
 
@@ -59,20 +62,24 @@ export class ExpiringCollection<Kept extends Expiring> {
   }
 
   /**
-   * A call that is answered in time: the driver would wait half a minute for a primary, and the OP does not. A write
-   * that was not answered may have happened, and may still.
+   * A call that is answered in time: the driver would wait half a minute for a primary, and for ever for a connection
+   * that has gone silent. When the time is over the signal aborts, upon which the driver closes the connection, so that a
+   * small pool is not full of those. A write that was not answered may have happened, and may still.
    *
    * @throws {ReceiverStoreError} `STORE_UNAVAILABLE`; a duplicate key comes through as it is
    */
-  ask<T>(call: (collection: Collection<Kept>) => Promise<T>): Promise<T> {
-    return new Promise((resolve, reject) => {
-      const impatient = systemClock.setTimeout(() => {
-        reject(new ReceiverStoreError(`MongoDB has not answered for ${this.#timeoutMs} ms`))
-      }, this.#timeoutMs)
-      call(this.#collection)
-        .then(resolve, (cause: unknown) => reject(isDuplicate(cause) ? cause : unavailable(cause)))
-        .finally(() => impatient.cancel())
-    })
+  async ask<T>(call: (collection: Collection<Kept>, options: CallOptions) => Promise<T>): Promise<T> {
+    const timeout = new AbortController()
+    const timedOut = (): Error => {
+      const error = new ReceiverStoreError(`MongoDB has not answered for ${this.#timeoutMs} ms`)
+      timeout.abort(error)
+      return error
+    }
+    try {
+      return await withTimeout(() => call(this.#collection, { signal: timeout.signal }), this.#timeoutMs, timedOut)
+    } catch (error) {
+      throw isDuplicate(error) || error instanceof ReceiverStoreError ? error : unavailable(error)
+    }
   }
 }
 

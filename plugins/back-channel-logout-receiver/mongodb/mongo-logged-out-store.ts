@@ -44,15 +44,21 @@ export class MongoLoggedOutStore implements LoggedOutStore {
   }
 
   async recall(keys: readonly string[]): Promise<readonly (number | undefined)[]> {
-    const found = await this.#entries.ask((entries) => entries.find({ _id: { $in: [...keys] } }).toArray())
+    const found = await this.#entries.ask((entries, options) =>
+      entries.find({ _id: { $in: [...keys] } }, options).toArray(),
+    )
     const times = new Map(found.map(({ _id, loggedOutAt }) => [_id, loggedOutAt]))
     return keys.map((key) => times.get(key))
   }
 
   async #remember({ key, loggedOutAt, expiresAt }: LoggedOutEntry): Promise<void> {
     const write = (): Promise<unknown> =>
-      this.#entries.ask((entries) =>
-        entries.updateOne({ _id: key }, { $max: { loggedOutAt, removeAt: removeAt(expiresAt) } }, { upsert: true }),
+      this.#entries.ask((entries, options) =>
+        entries.updateOne(
+          { _id: key },
+          { $max: { loggedOutAt, removeAt: removeAt(expiresAt) } },
+          { upsert: true, ...options },
+        ),
       )
     try {
       await write()

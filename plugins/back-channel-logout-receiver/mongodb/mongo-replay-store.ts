@@ -74,7 +74,7 @@ export class MongoReplayStore implements LogoutTokenReplayStore {
     for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
       const mine = { state: 'reserved' as const, holder, until, removeAt: removeAt(expiresAt) }
       if (await this.#take(_id, now, mine)) return this.#reservation(_id, holder, expiresAt)
-      const other = await this.#tokens.ask((tokens) => tokens.findOne({ _id }))
+      const other = await this.#tokens.ask((tokens, options) => tokens.findOne({ _id }, options))
       // The driver has asked twice, and the first time had been heard.
       if (other?.holder === holder) return this.#reservation(_id, holder, expiresAt)
       if (other !== null && other.until > now) return { outcome: other.state === 'used' ? 'used' : 'in_progress' }
@@ -85,8 +85,8 @@ export class MongoReplayStore implements LogoutTokenReplayStore {
   /** One command: takes what is not there, or no longer counts; false where the unique index says otherwise. */
   async #take(_id: string, now: number, mine: Omit<ReplayDocument, '_id'>): Promise<boolean> {
     try {
-      const { matchedCount, upsertedCount } = await this.#tokens.ask((tokens) =>
-        tokens.updateOne({ _id, until: { $lte: now } }, { $set: mine }, { upsert: true }),
+      const { matchedCount, upsertedCount } = await this.#tokens.ask((tokens, options) =>
+        tokens.updateOne({ _id, until: { $lte: now } }, { $set: mine }, { upsert: true, ...options }),
       )
       return matchedCount + upsertedCount === 1
     } catch (error) {
@@ -101,10 +101,10 @@ export class MongoReplayStore implements LogoutTokenReplayStore {
       outcome: 'reserved',
       commit: async () => {
         const used = { state: 'used' as const, until: expiresAt }
-        await this.#tokens.ask((tokens) => tokens.updateOne({ _id, holder }, { $set: used }))
+        await this.#tokens.ask((tokens, options) => tokens.updateOne({ _id, holder }, { $set: used }, options))
       },
       release: async () => {
-        await this.#tokens.ask((tokens) => tokens.deleteOne({ _id, holder, state: 'reserved' }))
+        await this.#tokens.ask((tokens, options) => tokens.deleteOne({ _id, holder, state: 'reserved' }, options))
       },
     }
   }

@@ -1,5 +1,9 @@
-import { ReceiverOptionError } from '../option-error.ts'
-import { onKeyedValues } from './kept-values.ts'
+import { knownOptions, ReceiverOptionError } from '../option-error.ts'
+import {
+  type KeyValueLoggedOutStoreOptions,
+  type KeyValueStore,
+  keyValueLoggedOutStore,
+} from './key-value-logged-out-store.ts'
 import type { LoggedOutStore } from './logged-out-store.ts'
 
 /** As much of a store of express-session as is used here. Its methods call back, as express-session demands. */
@@ -17,11 +21,15 @@ export interface ExpressSessionStore {
  *
  * @throws {ReceiverOptionError} `OPTION_INVALID`
  */
-export function inExpressSessionStore(store: ExpressSessionStore): LoggedOutStore {
+export function inExpressSessionStore(
+  store: ExpressSessionStore,
+  options: KeyValueLoggedOutStoreOptions = {},
+): LoggedOutStore {
+  knownOptions(options, ['timeoutMs'])
   if (typeof store?.get !== 'function' || typeof store.set !== 'function') {
     throw new ReceiverOptionError('store', 'must have get and set, as the stores of express-session do')
   }
-  return onKeyedValues({
+  const values: KeyValueStore = {
     get: (key) =>
       new Promise((resolve, reject) => {
         store.get(key, (error: unknown, value?: unknown) => (error ? reject(error) : resolve(value)))
@@ -32,5 +40,6 @@ export function inExpressSessionStore(store: ExpressSessionStore): LoggedOutStor
         store.set(key, { ...value, cookie }, (error?: unknown) => (error ? reject(error) : resolve()))
       })
     },
-  })
+  }
+  return keyValueLoggedOutStore(values, options)
 }

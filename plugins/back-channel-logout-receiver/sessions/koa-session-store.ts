@@ -1,5 +1,9 @@
-import { ReceiverOptionError } from '../option-error.ts'
-import { onKeyedValues } from './kept-values.ts'
+import { knownOptions, ReceiverOptionError } from '../option-error.ts'
+import {
+  type KeyValueLoggedOutStoreOptions,
+  type KeyValueStore,
+  keyValueLoggedOutStore,
+} from './key-value-logged-out-store.ts'
 import type { LoggedOutStore } from './logged-out-store.ts'
 
 /** As much of an external store of koa-session as is used here. */
@@ -22,15 +26,17 @@ export interface KoaSessionStore {
  *
  * @throws {ReceiverOptionError} `OPTION_INVALID`
  */
-export function inKoaSessionStore(store: KoaSessionStore): LoggedOutStore {
+export function inKoaSessionStore(store: KoaSessionStore, options: KeyValueLoggedOutStoreOptions = {}): LoggedOutStore {
+  knownOptions(options, ['timeoutMs'])
   if (typeof store?.get !== 'function' || typeof store.set !== 'function') {
     throw new ReceiverOptionError('store', 'must have get and set, as the external stores of koa-session do')
   }
-  return onKeyedValues({
+  const values: KeyValueStore = {
     // The age is for stores that count it anew at each read, which an entry does not need: a day does no harm.
     get: async (key) => store.get(key, 24 * 60 * 60 * 1000, { rolling: false }),
     set: async (key, value, maxAgeMs) => {
       await store.set(key, value, maxAgeMs, { rolling: false, changed: true })
     },
-  })
+  }
+  return keyValueLoggedOutStore(values, options)
 }

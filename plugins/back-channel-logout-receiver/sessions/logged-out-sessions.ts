@@ -1,9 +1,12 @@
 import { createHash } from 'node:crypto'
 import { systemClock } from '../../../lib/clock.ts'
 import type { LogoutNotice } from '../logout-request.ts'
-import { callable, knownOptions, ReceiverOptionError } from '../option-error.ts'
+import { callable, knownOptions, positive, ReceiverOptionError } from '../option-error.ts'
+import { ReceiverStoreError } from '../receiver-store-error.ts'
+import { withTimeout } from '../time-limit.ts'
 import type { LoggedOutStore } from './logged-out-store.ts'
 import { type IdTokenClaims, isText, isTime, notedLogin, noteLogin } from './session-login.ts'
+import { consoleLogger, type ReceiverLogger, SetupCheck } from './setup-check.ts'
 
 export interface LoggedOutSessionsOptions {
   /** Where logouts are remembered: one that all processes of the RP share. */
@@ -16,6 +19,14 @@ export interface LoggedOutSessionsOptions {
   sessionMaxAgeSeconds: number
   /** The clock: milliseconds since the epoch. Default: the machine's. */
   now?: () => number
+  /** How long one call to the store may take before it counts as failed, in milliseconds. Default 5000. */
+  timeoutMs?: number
+  /**
+   * Is warned when logouts arrive and nothing can come of them: `onLogin` was never called (`event:
+   * 'login_never_recorded'`), or no session was ever checked (`'session_never_checked'`). Called as pino is. Default: the
+   * console.
+   */
+  logger?: ReceiverLogger
 }
 
 /**
@@ -59,8 +70,8 @@ const MARGIN_SECONDS = 60 * 60
 
 /** @throws {ReceiverOptionError} `OPTION_INVALID` */
 export function loggedOutSessions(options: LoggedOutSessionsOptions): LoggedOutSessions {
-  knownOptions(options, ['store', 'sessionMaxAgeSeconds', 'now'])
-  const { store, sessionMaxAgeSeconds, now = systemClock.now } = options
+  knownOptions(options, ['store', 'sessionMaxAgeSeconds', 'now', 'timeoutMs', 'logger'])
+  const { store, sessionMaxAgeSeconds, now = systemClock.now, logger = consoleLogger } = options
   if (typeof store?.remember !== 'function' || typeof store.recall !== 'function') {
     throw new ReceiverOptionError(
       'store',
@@ -71,26 +82,40 @@ export function loggedOutSessions(options: LoggedOutSessionsOptions): LoggedOutS
     throw new ReceiverOptionError('sessionMaxAgeSeconds', 'must be a finite number of seconds, more than zero')
   }
   callable('now', now)
+  if (typeof logger?.warn !== 'function') throw new ReceiverOptionError('logger', 'must have a method warn')
+  const timeoutMs = positive('timeoutMs', options.timeoutMs, 5_000)
+  const setup = new SetupCheck(logger)
+
+  const ask = <T>(call: () => Promise<T>): Promise<T> => {
+    const late = (): Error => new ReceiverStoreError(`the store has not answered for ${timeoutMs} ms`)
+    return withTimeout(call, timeoutMs, late)
+  }
 
   const onLogoutToken = async (claims: object): Promise<void> => {
     const { keys, loggedOutAt } = logoutOf(claims)
     const seconds = now() / 1000
     const expiresAt = seconds + sessionMaxAgeSeconds + MARGIN_SECONDS
-    await store.remember(keys.map((key) => ({ key, loggedOutAt, expiresAt, now: seconds })))
+    setup.logoutReceived()
+    await ask(() => store.remember(keys.map((key) => ({ key, loggedOutAt, expiresAt, now: seconds }))))
   }
 
   return {
     onLogout: ({ token }) => onLogoutToken(token.claims),
     onLogoutToken,
-    onLogin: noteLogin,
+    onLogin(session, claims) {
+      noteLogin(session, claims)
+      setup.loginSeen()
+    },
     async isLoggedOut(session) {
+      setup.sessionChecked()
       const login = notedLogin(session)
       if (login === undefined) return false
+      setup.loginSeen()
       // Nothing can be said of it, so it must not go on.
       if (login === 'unreadable') return true
       const { iss, sub, sid, iat } = login
       const ofSession = sid === undefined ? key('sub of sid', iss, sub) : key('sid', iss, sid)
-      const [byUser, bySession] = await store.recall([key('sub', iss, sub), ofSession])
+      const [byUser, bySession] = await ask(() => store.recall([key('sub', iss, sub), ofSession]))
       if (sid !== undefined && bySession !== undefined) return true
       return [byUser, bySession].some((loggedOutAt) => loggedOutAt !== undefined && iat <= loggedOutAt)
     },
