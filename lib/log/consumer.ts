@@ -56,6 +56,7 @@ export class Consumer {
   readonly #holder = randomBytes(9).toString('base64url')
   readonly #stopping = new AbortController()
   #running: Promise<void> | undefined
+  #isHolder = false
   #failure: ConsumerStoppedError | CheckpointAheadError | undefined
   /** Interruptions since something was handled last. */
   #interruptions = 0
@@ -69,6 +70,11 @@ export class Consumer {
   /** Why it stopped by itself, if it did. */
   get failure(): ConsumerStoppedError | CheckpointAheadError | undefined {
     return this.#failure
+  }
+
+  /** Whether this process has the lease and follows the log, as far as it knows. */
+  get isHolder(): boolean {
+    return this.#isHolder
   }
 
   /**
@@ -148,9 +154,11 @@ export class Consumer {
     this.#stopping.signal.addEventListener('abort', end, { once: true })
     if (this.#stopping.signal.aborted) end() // stopped while it took the lease
     const beating = this.#beat(lease, lost)
+    this.#isHolder = true
     try {
       await this.#follow(lease, lost.signal)
     } finally {
+      this.#isHolder = false
       lost.abort()
       beating.cancel()
       this.#stopping.signal.removeEventListener('abort', end)

@@ -2,6 +2,7 @@ import { type Host, type Plugin, ProviderUnfitError } from '../../lib/index.ts'
 import { Background } from './background.ts'
 import { BrokenClients } from './clients/broken-clients.ts'
 import { withBackChannelLogout } from './clients/client-metadata.ts'
+import { ToldClients } from './clients/told-clients.ts'
 import type { DeadLetter } from './dead-letters/dead-letter.ts'
 import { DeadLetters } from './dead-letters/dead-letters.ts'
 import type { DeadLetterCriteria } from './dead-letters/listing.ts'
@@ -40,6 +41,7 @@ export function backChannelLogout(options: BackChannelLogoutOptions = {}): BackC
 /** From one start to the next stop. */
 interface Running {
   readonly background: Background
+  readonly clients: ToldClients
   readonly terminations: Terminations
   readonly singleSession: SingleSession
   readonly receipts: Receipts
@@ -129,8 +131,14 @@ export class BackChannelLogout implements Plugin {
     // The session's end is recorded by what writes the session. Success here means: accepted.
     provider.Client.prototype.backchannelLogout = async () => {}
     this.#brokenClients.attach(provider, logger)
-    this.observer.attach({ provider, keys: store.keys, logger, development, isOn })
-    const ending = { host, provider, development, isOn }
+    const mayFilterOperators = new Set(this.#options.mayFilterOperators)
+    const clients = new ToldClients({
+      provider,
+      logger,
+      development,
+      mayFilterOperators: (clientId) => mayFilterOperators.has(clientId),
+    })
+    const ending = { host, provider, clients, isOn }
     const terminations = new Terminations(
       ending,
       (onProgress) => new EndingWork({ ...ending, toleranceSeconds: this.#toleranceSeconds, onProgress }),
@@ -138,6 +146,7 @@ export class BackChannelLogout implements Plugin {
     const background = new Background({
       host,
       provider,
+      clients,
       endings: terminations.work,
       policy: this.#policy,
       development,
@@ -145,9 +154,17 @@ export class BackChannelLogout implements Plugin {
       isOn,
       network: this.#options.network,
     })
+    this.observer.attach({
+      provider,
+      keys: store.keys,
+      clients,
+      isOn,
+      committed: (appended, events) => background.committed(appended, events),
+    })
     const { issuer } = provider
     const running: Running = {
       background,
+      clients,
       terminations,
       singleSession: new SingleSession({ host, provider, source: this.#options.singleSessionSource }),
       receipts: new Receipts({ store, issuer, waiting: (from, to) => features.offMs('back_channel_logout', from, to) }),
@@ -214,9 +231,9 @@ export class BackChannelLogout implements Plugin {
     criteria: LiveSessionCriteria,
     options: Pick<ReadingOptions, 'limit' | 'signal'> = {},
   ): AsyncIterable<LiveSession> {
-    const { host } = this.#started()
+    const { host, clients } = this.#started()
     assertLiveSessions(criteria, options)
-    return liveSessionsOf({ host, toleranceSeconds: this.#toleranceSeconds }, criteria, options)
+    return liveSessionsOf({ host, clients, toleranceSeconds: this.#toleranceSeconds }, criteria, options)
   }
 
   /**

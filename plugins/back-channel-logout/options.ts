@@ -33,6 +33,12 @@ export interface BackChannelLogoutOptions {
    * that a client can set for itself: anybody who may register could have requests sent into your network.
    */
   readonly allowInternal?: readonly string[] | InternalClientRule
+  /**
+   * Client ids that may leave out the operators' reasons (`admin`, `account_disabled`, `account_deleted`,
+   * `password_changed`, `signed_out_everywhere`) in their `backchannel_logout_initiators`. All others are told of these
+   * whatever their metadata says, which a client can set for itself. Default: none.
+   */
+  readonly mayFilterOperators?: readonly string[]
   /** Allows `http` URIs on loopback addresses. For development only. Default: false. */
   readonly development?: boolean
   /** Replaces the guarded network, and its protection: for a deployment's own egress. */
@@ -45,6 +51,7 @@ const OPTIONS: ReadonlySet<string> = new Set([
   'singleSessionSource',
   'delivery',
   'allowInternal',
+  'mayFilterOperators',
   'development',
   'network',
 ])
@@ -54,24 +61,28 @@ export function assertOptions(options: BackChannelLogoutOptions): void {
   for (const option of Object.keys(options)) {
     if (!OPTIONS.has(option)) throw new OptionInvalidError(option, `is not known; known are ${[...OPTIONS].join(', ')}`)
   }
-  const { allowInternal, network } = options
+  const { network } = options
   for (const option of ['enabled', 'singleSessionTermination', 'development'] as const) {
     if (options[option] !== undefined && typeof options[option] !== 'boolean')
       throw new OptionInvalidError(option, 'must be true or false')
   }
-  if (
-    allowInternal !== undefined &&
-    typeof allowInternal !== 'function' &&
-    !(Array.isArray(allowInternal) && allowInternal.every((id) => typeof id === 'string'))
-  ) {
+  const { allowInternal, mayFilterOperators } = options
+  if (allowInternal !== undefined && typeof allowInternal !== 'function' && !isClientIds(allowInternal)) {
     throw new OptionInvalidError(
       'allowInternal',
       'must be an array of client ids, or a function that is asked with each client',
     )
+  }
+  if (mayFilterOperators !== undefined && !isClientIds(mayFilterOperators)) {
+    throw new OptionInvalidError('mayFilterOperators', 'must be an array of client ids')
   }
   const { singleSessionSource } = options
   if (singleSessionSource !== undefined && typeof singleSessionSource !== 'function')
     throw new OptionInvalidError('singleSessionSource', 'must be a function (ctx, form) that sets ctx.body')
   if (network !== undefined && (typeof network?.post !== 'function' || typeof network.close !== 'function'))
     throw new OptionInvalidError('network', 'must have the methods `post` and `close`')
+}
+
+function isClientIds(ids: unknown): boolean {
+  return Array.isArray(ids) && ids.every((id) => typeof id === 'string')
 }

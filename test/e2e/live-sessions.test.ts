@@ -7,6 +7,7 @@ import { FakeClock } from '../support/fake-clock.ts'
 import { all } from '../support/logout-log.ts'
 import { LogoutScene } from '../support/logout-scene.ts'
 import { Person, startOp, testClient } from '../support/op.ts'
+import { clientsOf } from '../support/told-clients.ts'
 
 const ACTOR = { actor: 'operator anna' }
 
@@ -111,7 +112,7 @@ describe('the live sessions of an account', () => {
     try {
       assert.ok(host)
       await new Person(op).authorize('rp')
-      const parts = { host, toleranceSeconds: 15 }
+      const parts = { host, clients: clientsOf(host), toleranceSeconds: 15 }
       const [session] = await all(liveSessionsOf(parts, { account: 'alice' }, {}))
       clock.jumpWall(Number(session?.expiresAt) + 14_999 - clock.now())
       assert.equal((await all(liveSessionsOf(parts, { account: 'alice' }, {}))).length, 1)
@@ -152,9 +153,10 @@ describe('the live sessions of an account, page by page', () => {
       assert.ok(host)
       const people = [new Person(op), new Person(op), new Person(op)]
       for (const person of people) for (const rp of ['a', 'b']) await person.authorize(rp)
+      const parts = { host, clients: clientsOf(host), toleranceSeconds: 15 }
       for (const size of [1, 2, 100]) {
         const uids: string[] = []
-        for await (const { uid } of liveSessionsOf({ host, toleranceSeconds: 15 }, { account: 'alice' }, {}, size)) {
+        for await (const { uid } of liveSessionsOf(parts, { account: 'alice' }, {}, size)) {
           // What is written on the way is neither lost nor told again.
           if (uids.length === 0) for (const person of people) await person.authorize('c')
           uids.push(uid)

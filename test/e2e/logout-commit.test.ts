@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { type NewCommit, StoreUnavailableError } from '../../lib/index.ts'
 import { KeptLog } from '../support/kept-log.ts'
 import { LogoutScene } from '../support/logout-scene.ts'
-import { Person, testClient } from '../support/op.ts'
+import { Person } from '../support/op.ts'
 
 const REGISTERED = 'session_logout.back_channel.registered'
 const TERMINATED = 'session_logout.terminated'
@@ -104,35 +104,6 @@ describe('the commit of a session', () => {
     await assert.rejects(person.authorize('rp-one'), /503/)
     scene.store.append = append
     assert.deepEqual(await scene.commitsWith(REGISTERED), [])
-  })
-})
-
-describe('the commit of a session that is older than the plugin', () => {
-  it('is not stored without its logins while their clients cannot be read: 503, and the next write registers them', async () => {
-    const scene = await LogoutScene.start({ rp: {} }, { logout: { enabled: false } })
-    try {
-      const stored = testClient('stored', { backchannel_logout_uri: 'https://stored.example.com/logout' })
-      await scene.op.eventSourced.adapter('Client').upsert('stored', { ...stored })
-      const person = new Person(scene.op)
-      await person.authorize('stored')
-      await scene.op.eventSourced.features.set('back_channel_logout', true, { level: 'instance', actor: 'ann' })
-      const { read } = scene.store
-      const clients = scene.store.keys.streams('Client', 'stored')
-      scene.store.read = async (stream, options) => {
-        if (clients.includes(stream)) throw new StoreUnavailableError('a hiccup')
-        return read.call(scene.store, stream, options)
-      }
-      await assert.rejects(person.authorize('rp'), /503/)
-      scene.store.read = read
-      assert.deepEqual(await scene.commitsWith(REGISTERED), [])
-      await person.authorize('rp')
-      const registered = (await scene.commitsWith(REGISTERED))
-        .flatMap(({ events }) => events)
-        .filter(({ type }) => type === REGISTERED)
-      assert.deepEqual(registered.map(({ data }) => data['client_id']).sort(), ['rp', 'stored'])
-    } finally {
-      await scene.stop()
-    }
   })
 })
 

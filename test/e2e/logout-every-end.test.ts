@@ -130,7 +130,10 @@ describe('a session ends by', () => {
           only: { backchannel_logout_initiators: [reason] },
           others: { backchannel_logout_initiators: REASONS.filter((other) => other !== reason) },
         },
-        { logout: { singleSessionTermination: true }, configuration: { clockTolerance: 0 } },
+        {
+          logout: { singleSessionTermination: true, mayFilterOperators: ['only', 'others'] },
+          configuration: { clockTolerance: 0 },
+        },
       )
       const person = new Person(scene.op)
       for (const rp of ['all', 'only', 'others']) await person.authorize(rp)

@@ -3,7 +3,6 @@ import type { Commit, EventStore } from '../../lib/index.ts'
 import type { CourierParts } from '../../plugins/back-channel-logout/delivery/courier.ts'
 import type { DeliveryOptions } from '../../plugins/back-channel-logout/delivery/delivery-policy.ts'
 import { Dispatcher } from '../../plugins/back-channel-logout/delivery/dispatcher.ts'
-import { plan } from '../../plugins/back-channel-logout/delivery/planner.ts'
 import { policyOf } from '../../plugins/back-channel-logout/delivery/policy-options.ts'
 import type { Answer } from '../../plugins/back-channel-logout/network/answer.ts'
 import type { Network } from '../../plugins/back-channel-logout/network/network.ts'
@@ -13,6 +12,7 @@ import { fold } from '../../plugins/back-channel-logout/recording/session-logout
 import { sessionLogoutStream, toEvent } from '../../plugins/back-channel-logout/recording/session-logout-events.ts'
 import { FakeClock } from './fake-clock.ts'
 import { KeptLog } from './kept-log.ts'
+import { workOf } from './planning.ts'
 import { registered, terminated } from './session-log.ts'
 
 export const OP = 'https://op.example.com'
@@ -101,7 +101,7 @@ export class DispatchScene {
   /** What the planner does with what was appended after this position. */
   async plan(after: number): Promise<void> {
     const commits = await this.store.readAll({ after, limit: 100_000 })
-    await this.store.work('deliveries').add(await plan(this.store, commits, this.clock.now()))
+    await this.store.work('deliveries').add(await workOf(this.store, commits, this.clock.now()))
   }
 
   /** A process; on its own clock where one is given, and reaching the world as is said. */

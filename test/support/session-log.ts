@@ -25,10 +25,16 @@ export function registered(clientId: string, sid: string, more: Partial<Register
     client_id: clientId,
     oidc_session_id: sid,
     user_id: `sealed for ${clientId}`,
-    back_channel_logout_uri: `https://${clientId}.example.com/logout`,
     session_required: true,
+    has_uri: true,
     ...more,
   }
+}
+
+/** The same of a client that had no known URI. */
+export function registeredWithoutUri(clientId: string, sid: string, more: Partial<Registered> = {}): Registered {
+  const { has_uri: _, ...login } = registered(clientId, sid, more)
+  return login
 }
 
 export function terminated(scope: Terminated['scope'] = 'session', more: Partial<Terminated> = {}): Terminated {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { type Commit, type Endings, KeyUnknownError, type NewWork, type SessionState } from '../../lib/index.ts'
 import { ExpiryPlanner } from '../../plugins/back-channel-logout/ending/expiry.ts'
-import { NOTE } from '../../plugins/back-channel-logout/recording/noted.ts'
+import { NOTE } from '../../plugins/back-channel-logout/recording/logins.ts'
 
 const OP = 'https://op.example.com'
 const MINUTE = 60_000
@@ -90,7 +90,7 @@ describe('planning looks at what may have expired', () => {
     loggedInBy({ position }): SessionState[] {
       const expiry = Number(expiries[position])
       if (expiry === 0) throw new KeyUnknownError('sealed with a key that is gone')
-      const note = { complete: true, logins: [['rp', 'sid', true]] }
+      const note = { of: 'these sids', are: 'R' }
       const payload = { exp: expiry / 1_000 }
       return [{ uid: 'uid', payload, note: (name) => (name === NOTE ? note : undefined), commit: String(position) }]
     },

@@ -6,12 +6,12 @@ import { DeadLetters } from '../../plugins/back-channel-logout/dead-letters/dead
 import { type DeadLetterCriteria, deadLettersOf } from '../../plugins/back-channel-logout/dead-letters/listing.ts'
 import { type ReplayTarget, replay } from '../../plugins/back-channel-logout/dead-letters/replay.ts'
 import { fromBody } from '../../plugins/back-channel-logout/delivery/delivery.ts'
-import { plan } from '../../plugins/back-channel-logout/delivery/planner.ts'
 import { type Receipt, receiptOf } from '../../plugins/back-channel-logout/receipts/receipt.ts'
 import type { ReadingOptions } from '../../plugins/back-channel-logout/recording/criteria.ts'
 import { readLogout } from '../../plugins/back-channel-logout/recording/histories.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { all, ISSUER, LogoutLog } from '../support/logout-log.ts'
+import { workOf } from '../support/planning.ts'
 
 const OTHER = 'https://other.example.com'
 const ops = { actor: 'ops@example.com' }
@@ -54,7 +54,7 @@ describe('dead letters', () => {
 
   /** What the planner makes of all that was replayed. */
   async function planned(): Promise<readonly NewWork[]> {
-    return plan(store, await replays(), clock.now())
+    return workOf(store, await replays(), clock.now())
   }
 
   describe('that are listed', () => {

@@ -1,132 +1,270 @@
 import assert from 'node:assert/strict'
+import fc from 'fast-check'
 import {
   ephemeralKeys,
   type JsonObject,
   KeyRing,
+  type NewEvent,
   type Observation,
-  OutcomeUnknownError,
-  StoreClosedError,
-  StoreRefusedError,
+  type Payload,
+  type SessionChange,
   StoreUnavailableError,
 } from '../../lib/index.ts'
+import { prepare } from '../../lib/log/prepare.ts'
+import { ToldClients } from '../../plugins/back-channel-logout/clients/told-clients.ts'
 import type { OidcClient, OidcProvider } from '../../plugins/back-channel-logout/provider-internals.ts'
+import { fold, type SessionLogout } from '../../plugins/back-channel-logout/recording/session-logout.ts'
 import { BackChannelObserver } from '../../plugins/back-channel-logout/recording/session-observer.ts'
 import { KeptLog } from '../support/kept-log.ts'
+import { commitOf } from '../support/session-log.ts'
 
-const session = {
-  jti: 'cookie',
-  uid: 'uid',
-  accountId: 'alice',
-  authorizations: { plain: { sid: 's1' }, told: { sid: 's2' } },
+const ISSUER = 'https://op.example.com'
+const URI = 'https://rp.example.com/logout'
+
+/** A session with these sids, by client. */
+function sessionOf(sids: Readonly<Record<string, string | undefined>>): Payload {
+  const authorizations = Object.fromEntries(
+    Object.entries(sids).map(([id, sid]) => [id, sid === undefined ? {} : { sid }]),
+  )
+  return { jti: 'cookie', uid: 'uid', accountId: 'alice', authorizations }
 }
 
 describe('the observer of sessions', () => {
-  let loaded: string[]
   let isOn: boolean
-  let failure: Error | undefined
   let log: KeptLog
   let observer: BackChannelObserver
+  let state: { readonly payload: Payload; readonly note?: JsonObject } | undefined
+  let recorded: NewEvent[][]
 
   beforeEach(() => {
-    loaded = []
     isOn = true
-    failure = undefined
     log = new KeptLog()
+    state = undefined
+    recorded = []
     observer = new BackChannelObserver()
-    const find = async (clientId: string): Promise<OidcClient> => {
-      loaded.push(clientId)
-      if (failure) throw failure
-      return {
-        clientId,
-        includeSid: () => true,
-        ...(clientId === 'told' && { backchannelLogoutUri: 'https://rp.example.com/' }),
-      }
+    const find = async (): Promise<never> => {
+      throw new StoreUnavailableError('no client may be loaded')
     }
-    const provider = { issuer: 'https://op.example.com', Client: { find } } as unknown as OidcProvider
+    const provider = { issuer: ISSUER, Client: { find } } as unknown as OidcProvider
     observer.attach({
       provider,
       keys: new KeyRing(ephemeralKeys()),
-      logger: log,
-      development: false,
+      clients: new ToldClients({ provider, logger: log, development: false, mayFilterOperators: () => false }),
       isOn: () => isOn,
+      committed: () => {},
     })
   })
 
-  it('loads the clients of a session it has not seen', async () => {
-    const { events } = await write(undefined)
-    assert.deepEqual(loaded, ['plain', 'told'])
+  /** A request that this client makes at the provider; on a route of its own where one is named. */
+  function requestOf(
+    clientId: string,
+    { uri = URI, required = true, route = 'authorization', asks = false } = {},
+  ): NonNullable<SessionChange['request']> {
+    const client: OidcClient = {
+      clientId,
+      ...(uri !== '' && { backchannelLogoutUri: uri }),
+      includeSid: () => uri !== '' && required,
+    }
+    const claims = asks ? { id_token: { sid: null } } : {}
+    return { oidc: { route, client, claims } } as unknown as NonNullable<SessionChange['request']>
+  }
+
+  /** The session becomes this. Undefined: it ends. */
+  function write(after: Payload | undefined, change: Partial<SessionChange> = {}): Observation {
+    const observation = observer.sessionChanges({
+      uid: 'uid',
+      ...(state && { before: state.payload }),
+      ...(state?.note && { note: state.note }),
+      ...(after && { after }),
+      ...change,
+    }) as Observation
+    recorded.push([...observation.events])
+    state = after && { payload: after, ...(observation.note && { note: observation.note }) }
+    return observation
+  }
+
+  const registrations = ({ events }: Observation): unknown[] =>
+    events
+      .filter(({ type }) => type.endsWith('.registered'))
+      .map(({ data }) => [data['client_id'], data['oidc_session_id'], data['session_required'], data['has_uri']])
+
+  function folded(): SessionLogout {
+    return fold(
+      'uid',
+      recorded.flatMap((events, index) => (events.length > 0 ? [commitOf(index + 1, events)] : [])),
+    )
+  }
+
+  it('registers each login with a sid, be there a URI or not, and loads no client for it', () => {
+    const made = write(sessionOf({ told: 's1' }), { request: requestOf('told') })
+    assert.deepEqual(registrations(made), [['told', 's1', true, true]])
+    const second = write(sessionOf({ told: 's1', plain: 's2' }), { request: requestOf('plain', { uri: '' }) })
+    assert.deepEqual(registrations(second), [['plain', 's2', false, undefined]])
+  })
+
+  it('registers nothing of a login that was only started', () => {
+    assert.deepEqual(write(sessionOf({ told: undefined }), { request: requestOf('told') }).events, [])
+  })
+
+  it('registers a login once, however often the session is written', () => {
+    write(sessionOf({ told: 's1', plain: 's2' }), { request: requestOf('told') })
+    const { note } = state ?? {}
+    for (const request of [undefined, requestOf('told'), requestOf('plain', { uri: '' }), requestOf('other')])
+      assert.deepEqual(write(sessionOf({ told: 's1', plain: 's2' }), request && { request }).events, [])
+    assert.deepEqual(state?.note, note)
+  })
+
+  it('gives a login the sid when an ID token of its own carries it only later', () => {
+    write(sessionOf({ rp: 's1' }), { request: requestOf('rp', { uri: '' }) })
+    assert.deepEqual(write(sessionOf({ rp: 's1' }), { request: requestOf('another') }).events, [])
+    const later = write(sessionOf({ rp: 's1' }), { request: requestOf('rp', { required: false, asks: true }) })
+    assert.deepEqual(registrations(later), [['rp', 's1', true, true]])
+    assert.deepEqual(write(sessionOf({ rp: 's1' }), { request: requestOf('rp') }).events, [])
+  })
+
+  it('gives no sid to a login that no request of its own client has made', () => {
+    const made = write(sessionOf({ rp: 's1', other: 's2' }), { request: requestOf('rp') })
+    assert.deepEqual(registrations(made), [
+      ['rp', 's1', true, true],
+      ['other', 's2', false, undefined],
+    ])
+  })
+
+  it('takes a request that ends the session for none that issues an ID token', () => {
+    const made = write(sessionOf({ rp: 's1' }), { request: requestOf('rp', { route: 'end_session' }) })
+    assert.deepEqual(registrations(made), [['rp', 's1', false, undefined]])
+  })
+
+  it('knows no URI of a client whose URI is not usable, and warns once', () => {
+    const request = requestOf('rp', { uri: 'http://rp.example.com/', required: true })
+    assert.deepEqual(registrations(write(sessionOf({ rp: 's1' }), { request })), [['rp', 's1', true, undefined]])
+    write(sessionOf({ rp: 's2' }), { request })
     assert.deepEqual(
-      events.map(({ data }) => data['client_id']),
-      ['told'],
+      log
+        .of(/not told of logouts: its backchannel_logout_uri must be an https URI/)
+        .map(({ fields }) => fields['event']),
+      ['client_not_told'],
     )
   })
 
-  it('loads none again at later writes, whether it is told or not', async () => {
-    const { note } = await write(undefined)
-    loaded.length = 0
-    const later = await write(note)
-    assert.deepEqual(loaded, [])
-    assert.deepEqual(later.events, [])
-    assert.deepEqual(later.note, note)
-  })
-
-  it('loads those of logins that came while the feature was off', async () => {
+  it('registers nothing while the feature is off, and remembers whether the ID tokens carry the sid', () => {
     isOn = false
-    const { note, events } = await write(undefined)
-    assert.deepEqual(events, [])
+    assert.deepEqual(write(sessionOf({ a: 's1' }), { request: requestOf('a') }).events, [])
+    assert.deepEqual(write(sessionOf({ a: 's1', b: 's2' }), { request: requestOf('b', { uri: '' }) }).events, [])
+    assert.deepEqual(write(sessionOf({ a: 's1', b: 's2' })).events, [])
     isOn = true
-    assert.equal((await write(note)).events.length, 1)
+    assert.deepEqual(registrations(write(sessionOf({ a: 's1', b: 's2' }))), [
+      ['a', 's1', true, undefined],
+      ['b', 's2', false, undefined],
+    ])
   })
 
-  it('loads the client of a new login only', async () => {
-    const { note } = await write(undefined)
-    loaded.length = 0
-    const after = { ...session, authorizations: { ...session.authorizations, third: { sid: 's3' } } }
-    await observer.sessionChanges({ uid: 'uid', before: session, after, ...(note && { note }) })
-    assert.deepEqual(loaded, ['third'])
-  })
-
-  it('gives a login that it saw made while the feature was off the sid that its ID token has', async () => {
+  it('while the feature is off records the end of what was registered before, and of nothing else', () => {
+    write(sessionOf({ a: 's1' }), { request: requestOf('a') })
     isOn = false
-    const made = await observer.sessionChanges({ uid: 'uid', after: session })
-    isOn = true
-    const { events } = await write(made.note)
+    write(sessionOf({ a: 's1', b: 's2' }), { request: requestOf('b') })
+    assert.deepEqual(write(sessionOf({ a: 's1' })).events, [])
+    const [end, ...more] = write(undefined).events
+    assert.deepEqual(more, [])
+    assert.equal(end?.data['logins'], 1)
+  })
+
+  it('registers what is not registered yet when it ends: older sessions are told too', () => {
+    state = { payload: sessionOf({ a: 's1', b: 's2' }) } // written without the plugin
+    const alone = write(sessionOf({ b: 's2' }))
     assert.deepEqual(
-      events.map(({ data }) => [data['client_id'], data['session_required']]),
-      [['told', true]],
+      alone.events.map(({ type, data }) => [type, data['oidc_session_id'] ?? data['scope']]),
+      [
+        ['session_logout.back_channel.registered', 's1'],
+        ['session_logout.back_channel.registered', 's2'],
+        ['session_logout.terminated', ['s1']],
+      ],
+    )
+    state = { payload: sessionOf({ a: 's1', b: 's2' }) }
+    assert.equal(registrations(write(undefined)).length, 2)
+  })
+
+  it('does not trust its note about logins that somebody without it has written', () => {
+    write(sessionOf({ a: 's1' }), { request: requestOf('a') })
+    state = { ...state, payload: sessionOf({ a: 's1', b: 's2' }) }
+    write(sessionOf({ a: 's1', b: 's2' }))
+    const [a, b] = [...folded().registrations.values()]
+    assert.deepEqual([a?.sid, a?.withSid, a?.hasUri], ['s1', true, true], 'what was known stays known')
+    assert.deepEqual([b?.sid, b?.withSid, b?.hasUri], ['s2', false, false])
+  })
+
+  it('ends the login before when a client has another sid', () => {
+    write(sessionOf({ a: 's1' }), { request: requestOf('a') })
+    const { events } = write(sessionOf({ a: 's2' }), { request: requestOf('a') })
+    assert.deepEqual(
+      events.map(({ type, data }) => [type, data['oidc_session_id'] ?? data['scope']]),
+      [
+        ['session_logout.back_channel.registered', 's2'],
+        ['session_logout.terminated', ['s1']],
+      ],
     )
   })
 
-  it('registers a login that a process without it has added to a session that it knows, and gives it no sid', async () => {
-    const empty = { ...session, authorizations: {} }
-    const { note } = await observer.sessionChanges({ uid: 'uid', after: empty })
-    const { events } = await write(note)
-    assert.deepEqual(
-      events.map(({ data }) => [data['client_id'], data['session_required']]),
-      [['told', false]],
-    )
-  })
-
-  for (const error of [
-    new StoreUnavailableError('away'),
-    new StoreClosedError(),
-    new StoreRefusedError('no rights'),
-    new OutcomeUnknownError('no answer'),
-  ]) {
-    it(`lets the write fail while the store cannot tell who the clients are: ${error.code}`, async () => {
-      failure = error
-      await assert.rejects(write(undefined), error)
-      assert.deepEqual(log.lines, [])
+  for (const [what, odd] of [
+    ['half a surrogate pair', '\ud800'],
+    ['a megabyte', 'x'.repeat(1_000_000)],
+  ] as const) {
+    it(`records nothing of names with ${what}, and breaks nobody's login`, () => {
+      const both = sessionOf({ [odd]: 's1', fine: 's2', rp: odd })
+      for (const request of [requestOf('fine'), requestOf(odd), requestOf('rp')]) write(both, { request })
+      write(sessionOf({ fine: 's2' }))
+      state = state && { ...state, payload: { ...state.payload, state: { clientId: odd } } }
+      write(undefined, { request: requestOf('fine', { route: 'end_session_confirm' }) })
+      for (const events of recorded) if (events.length > 0) assert.ok(prepare({ events }).bytes < 4_096)
+      const owed = folded().terminations.flatMap((end) => end.owed.map(({ registration }) => registration.sid))
+      assert.deepEqual(owed, ['s2'])
     })
   }
 
-  it('breaks nobody’s login by a client that is broken', async () => {
-    failure = new Error('invalid_client_metadata')
-    assert.deepEqual((await write(undefined)).events, [])
-    assert.equal(log.of(/a client cannot be loaded/).length, 2)
+  it('owes each login that ends its token once, with a sid exactly when an ID token had it', () => {
+    const client = fc.constantFrom('a', 'b', '__proto__')
+    const step = fc.oneof(
+      fc.record({ kind: fc.constant('login' as const), client, required: fc.boolean() }),
+      fc.record({ kind: fc.constant('logout' as const), client }),
+      fc.record({ kind: fc.constant('gate' as const), on: fc.boolean() }),
+      fc.record({ kind: fc.constant('write' as const) }),
+    )
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 20 }), (steps) => {
+        isOn = true
+        state = undefined
+        recorded = []
+        let next = 0
+        const sids = new Map<string, string>()
+        const carried = new Set<string>()
+        const ended: string[] = []
+        for (const one of steps) {
+          if (one.kind === 'gate') isOn = one.on
+          else if (one.kind === 'login') {
+            if (!sids.has(one.client)) sids.set(one.client, `s${next++}`)
+            if (one.required) carried.add(String(sids.get(one.client)))
+            const request = requestOf(one.client, { required: one.required })
+            write(sessionOf(Object.fromEntries(sids)), { request })
+          } else if (one.kind === 'logout') {
+            const sid = sids.get(one.client)
+            sids.delete(one.client)
+            if (isOn && sid !== undefined) ended.push(sid)
+            write(sessionOf(Object.fromEntries(sids)))
+          } else write(sessionOf(Object.fromEntries(sids)))
+        }
+        isOn = true
+        ended.push(...sids.values())
+        write(undefined)
+        const told = folded().terminations.flatMap((end) => [...end.owed, ...end.undecided])
+        for (const sid of ended) {
+          const tokens = told.filter(({ registration }) => registration.sid === sid)
+          assert.ok(tokens.length <= 1, `${sid} is told ${tokens.length} times`)
+          assert.ok(tokens.length === 1 || !carried.has(sid), `${sid} is not told`)
+        }
+        for (const { registration } of told)
+          if (registration.withSid) assert.ok(carried.has(registration.sid), `${registration.sid} was never given`)
+      }),
+      { numRuns: 300 },
+    )
   })
-
-  function write(note: JsonObject | undefined): Promise<Observation> {
-    return observer.sessionChanges({ uid: 'uid', before: session, after: session, ...(note && { note }) })
-  }
 })

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { MemoryEventStore } from '../../adapters/memory/index.ts'
 import type { Commit, NewEvent, NewWork } from '../../lib/index.ts'
 import { fromBody } from '../../plugins/back-channel-logout/delivery/delivery.ts'
-import { plan } from '../../plugins/back-channel-logout/delivery/planner.ts'
 import { type SessionLogoutEvent, toEvent } from '../../plugins/back-channel-logout/recording/session-logout-events.ts'
 import { laneOf, lanePrefix } from '../../plugins/back-channel-logout/work/lanes.ts'
+import { workOf } from '../support/planning.ts'
 import { registered, sent, terminated } from '../support/session-log.ts'
 
 const OP = 'https://op.example.com'
@@ -24,14 +24,14 @@ describe('planning', () => {
   }
 
   const all = (): Promise<Commit[]> => store.readAll({ after: 0, limit: 1_000 })
-  const planned = async (): Promise<readonly NewWork[]> => plan(store, await all(), NOW)
+  const planned = async (): Promise<readonly NewWork[]> => workOf(store, await all(), NOW)
   const ids = (work: readonly NewWork[]): string[] => work.map(({ id }) => id)
 
   it('makes nothing of what is no end', async () => {
     await append('a', registered('rp', '1'))
     await store.append({ events: [{ stream: 'Session:x', type: 'Session:stored', data: {} }] })
     assert.deepEqual(await planned(), [])
-    assert.deepEqual(await plan(store, [], NOW), [])
+    assert.deepEqual(await workOf(store, [], NOW), [])
   })
 
   it('makes one delivery for each RP of an end, due at once, in the lane of the RP', async () => {
@@ -77,8 +77,8 @@ describe('planning', () => {
     await append('a', registered('rp-1', '1'), registered('rp-2', '2'), terminated(['1']))
     await append('a', terminated())
     const commits = await all()
-    assert.deepEqual(ids(await plan(store, commits.slice(-1), NOW)), ['4/0.0'])
-    assert.deepEqual(ids(await plan(store, commits, NOW)), ['3/0.0', '4/0.0'])
+    assert.deepEqual(ids(await workOf(store, commits.slice(-1), NOW)), ['4/0.0'])
+    assert.deepEqual(ids(await workOf(store, commits, NOW)), ['3/0.0', '4/0.0'])
   })
 
   it('plans the end of a login that was registered in another batch, or in the same commit', async () => {
@@ -91,7 +91,7 @@ describe('planning', () => {
     ]
     await store.append({ events })
     const commits = await all()
-    assert.deepEqual(ids(await plan(store, commits.slice(-1), NOW)), ['2/1.0', '2/1.1', '2/3.0'])
+    assert.deepEqual(ids(await workOf(store, commits.slice(-1), NOW)), ['2/1.0', '2/1.1', '2/3.0'])
   })
 
   it('plans for every issuer that shares the log, each in lanes of its own', async () => {

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { replay } from '../../plugins/back-channel-logout/dead-letters/replay.ts'
-import { plan } from '../../plugins/back-channel-logout/delivery/planner.ts'
 import type { Answer } from '../../plugins/back-channel-logout/network/answer.ts'
 import { DispatchScene, hangs, OP, says } from '../support/dispatch-scene.ts'
 import { FakeClock } from '../support/fake-clock.ts'
+import { workOf } from '../support/planning.ts'
 
 const HOUR = 3_600_000
 
@@ -21,7 +21,7 @@ describe('a delivery that is replayed', () => {
     const after = await scene.store.end()
     const count = await replay({ store: scene.store, issuer: OP }, { since: 0 }, { actor: 'ops' })
     const commits = await scene.store.readAll({ after, limit: 100 })
-    await scene.store.work('deliveries').add(await plan(scene.store, commits, scene.clock.now()))
+    await scene.store.work('deliveries').add(await workOf(scene.store, commits, scene.clock.now()))
     return count
   }
 

@@ -15,6 +15,7 @@ import {
   FIRST_AT,
   historyOf,
   registered,
+  registeredWithoutUri,
   rejected,
   sent,
   superseded,
@@ -26,6 +27,11 @@ const UID = 'the-session'
 /** Who is owed a token, end by end. */
 function owed(...events: SessionLogoutEvent[]): string[][] {
   return owedIn(fold(UID, historyOf(UID, events)))
+}
+
+/** A client that had no known URI has one. */
+function owedFact(delivery: string): SessionLogoutEvent {
+  return { type: 'session_logout.back_channel.owed', delivery, client_id: 'a' }
 }
 
 function owedIn({ terminations }: SessionLogout): string[][] {
@@ -42,7 +48,7 @@ describe('the logout of a session, as the log tells it', () => {
     assert.deepEqual(logout.terminations, [])
     assert.deepEqual(
       [...logout.registrations.values()],
-      [{ clientId: 'a', sid: '1', sealedSubject: 'sealed for a', withSid: true }],
+      [{ clientId: 'a', sid: '1', sealedSubject: 'sealed for a', withSid: true, hasUri: true }],
     )
   })
 
@@ -123,16 +129,55 @@ describe('the logout of a session, as the log tells it', () => {
       actor: 'ops',
       byClient: 'a',
       owed: [],
+      undecided: [],
     })
   })
 
   it('passes over other streams and other facts', () => {
-    const state = nothing(UID)
     const foreign = [
       toEvent('another-session', registered('a', '1')),
       { stream: `session_logout:${UID}`, type: 'note.taken', data: {} },
     ]
-    assert.deepEqual(evolve(state, commitOf(1, foreign)), state)
+    assert.deepEqual(evolve(nothing(UID), commitOf(1, foreign)), nothing(UID))
+  })
+
+  it('owes a client that had no known URI at the login nothing, until it is known to have one', () => {
+    const late = registeredWithoutUri('a', '1', { session_required: false })
+    const history = [late, registered('b', '2'), terminated()]
+    assert.deepEqual(owed(...history), [['b 2']])
+    const logout = fold(UID, historyOf(UID, history))
+    assert.deepEqual(
+      logout.terminations[0]?.undecided.map(({ delivery, registration }) => [delivery, registration.clientId]),
+      [['3/0.0', 'a']],
+    )
+    assert.equal(logout.deliveries.get('3/0.0'), undefined)
+    const decided = fold(UID, historyOf(UID, [...history, owedFact('3/0.0')]))
+    assert.deepEqual(owedIn(decided), [['b 2', 'a 1']])
+    assert.deepEqual(decided.deliveries.get('3/0.0'), { kind: 'pending', attempts: 0 })
+    const told = fold(UID, historyOf(UID, [...history, owedFact('3/0.0'), sent('3/0.0'), owedFact('3/0.0')]))
+    assert.equal(told.deliveries.get('3/0.0')?.kind, 'confirmed')
+    assert.equal(owedIn(told)[0]?.length, 2)
+  })
+
+  it('takes any outcome of such a delivery for a sign that it is owed', () => {
+    const history = [registeredWithoutUri('a', '1'), terminated()]
+    for (const outcome of [sent('2/0.0'), attemptFailed('2/0.0'), rejected('2/0.0'), abandoned('2/0.0')])
+      assert.deepEqual(owed(...history, outcome), [['a 1']])
+  })
+
+  it('keeps what was known of a login that is registered again by a process that knows less', () => {
+    const history = [registered('a', '1', { initiators: ['rp_initiated'] })]
+    const again = registeredWithoutUri('a', '1', { session_required: false })
+    const [kept] = fold(UID, historyOf(UID, [...history, again])).registrations.values()
+    assert.deepEqual([kept?.withSid, kept?.hasUri, kept?.initiators], [true, true, ['rp_initiated']])
+    const [fresh] = fold(UID, historyOf(UID, [...history, registered('a', '1')])).registrations.values()
+    assert.equal(fresh?.initiators, undefined, 'who knows the client knows what it wants now')
+  })
+
+  it('owes the login with a known URI the one token of a client that was never given its sids', () => {
+    const bare = { session_required: false }
+    const history = [registeredWithoutUri('a', '1', bare), registered('a', '2', bare)]
+    assert.deepEqual(owed(...history, terminated()), [['a 2']])
   })
 
   it('stops at a fact of its own that this version does not know', () => {

@@ -11,6 +11,7 @@ import { type BackChannelLogout, backChannelLogout } from '../../plugins/back-ch
 import type { OidcProvider } from '../../plugins/back-channel-logout/provider-internals.ts'
 import { orderStream } from '../../plugins/back-channel-logout/recording/found-by.ts'
 import { type Op, startOp, testClient } from '../support/op.ts'
+import { clientsOf } from '../support/told-clients.ts'
 
 type SessionOf = InstanceType<Provider['Session']>
 
@@ -177,6 +178,6 @@ describe('a termination while keys rotate', () => {
   }
 
   function parts(): ConstructorParameters<typeof OrderRun>[0] {
-    return { host, provider: host.provider as OidcProvider, development: false, isOn: () => true }
+    return { host, provider: host.provider as OidcProvider, clients: clientsOf(host), isOn: () => true }
   }
 })

@@ -12,6 +12,7 @@ import { backChannelLogout } from '../../plugins/back-channel-logout/index.ts'
 import type { OidcProvider } from '../../plugins/back-channel-logout/provider-internals.ts'
 import { orderStream } from '../../plugins/back-channel-logout/recording/found-by.ts'
 import { type Op, startOp, testClient } from '../support/op.ts'
+import { clientsOf } from '../support/told-clients.ts'
 
 const CLIENTS = ['a', 'b', 'c']
 const ACCOUNTS = ['alice', 'bob']
@@ -208,7 +209,7 @@ const nowhere = {
 }
 
 function parts(host: Host): ConstructorParameters<typeof OrderRun>[0] {
-  return { host, provider: host.provider as OidcProvider, development: false, isOn: () => true }
+  return { host, provider: host.provider as OidcProvider, clients: clientsOf(host), isOn: () => true }
 }
 
 function boundTo(endings: Host['endings']): Host['endings'] {

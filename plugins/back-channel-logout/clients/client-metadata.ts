@@ -11,12 +11,17 @@ export const INITIATORS = 'backchannel_logout_initiators'
  */
 export const SKIP_SUPERSEDED = 'backchannel_logout_skip_superseded'
 
+/** The longest URI, as it is sent: what every server takes (RFC 9110 section 4.1 asks for 8,000 octets). */
+const URI_CHARS = 2_048
+
 /**
  * What is wrong with a back-channel logout URI (Back-Channel Logout 1.0 section 2.2: absolute, no fragment; https, here
  * always but for loopback in development). Undefined: nothing.
  */
 export function uriProblem(uri: unknown, development: boolean): string | undefined {
   if (typeof uri !== 'string' || !URL.canParse(uri)) return 'must be an absolute URI'
+  if (/\p{Surrogate}/u.test(uri)) return 'must not hold half a surrogate pair'
+  if (new URL(uri).href.length > URI_CHARS) return `must have at most ${URI_CHARS} characters`
   const { protocol, hash, hostname, username, password } = new URL(uri)
   if (hash !== '' || uri.includes('#')) return 'must not have a fragment'
   if (username !== '' || password !== '') return 'must not have credentials in it'

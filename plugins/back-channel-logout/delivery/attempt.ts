@@ -103,7 +103,7 @@ export async function attempt(
     const token = await within(makeLogoutToken(provider, client, ended), over.signal)
     if (!parts.isOn()) return { kind: 'shut' }
     const options = { inside: parts.isInside(client), signal: over.signal }
-    const post = (): Promise<Answer> => parts.network.post(uri, { logout_token: token }, options)
+    const post = (): Promise<Answer> => parts.network.post(new URL(uri).href, { logout_token: token }, options)
     const answer = await answerInTime(post, over.signal, clock)
     return { kind: 'tried', answer, tookMs: clock.monotonic() - started, origin: new URL(uri).origin }
   } catch (error) {

@@ -11,6 +11,8 @@ export interface Delivery {
   /** The account, sealed under the session_logout stream. */
   readonly sealedSubject: string
   readonly withSid: boolean
+  /** Without a URI of the client nothing is owed: it had none at the login, and nobody has looked since. */
+  readonly onlyWithUri?: true
   readonly reason: Reason
   /** When the session's end was recorded, milliseconds since 1970. */
   readonly endedAt: number

@@ -1,13 +1,36 @@
-import type { Commit, EventStore, NewWork } from '../../../lib/index.ts'
+import type { Commit, EventStore, NewEvent, NewWork } from '../../../lib/index.ts'
+import type { ToldClients } from '../clients/told-clients.ts'
 import { readLogouts } from '../recording/histories.ts'
 import type { Owed, SessionLogout, Termination } from '../recording/session-logout.ts'
-import { roundOf, uidOfStream } from '../recording/session-logout-events.ts'
+import { roundOf, toEvent, uidOfStream } from '../recording/session-logout-events.ts'
+import { inParallel } from '../work/in-parallel.ts'
 import { laneOf } from '../work/lanes.ts'
 import { type Delivery, toBody } from './delivery.ts'
 import { workIdOf } from './rounds.ts'
 
 /** The name under which the planner remembers how far it got (the seed's `current_states`). */
 export const PLANNER = 'projections.notifications_back_channel_logout'
+
+/** So many clients are looked up at a time. */
+const CLIENTS_AT_ONCE = 32
+
+/** What planning works with. */
+export interface PlanParts {
+  readonly store: EventStore
+  /** Of this process: the clients of others it does not know. */
+  readonly issuer: string
+  readonly clients: Pick<ToldClients, 'find'>
+}
+
+/** What follows from a batch of commits. */
+export interface Plan {
+  /** That RPs are owed a token which had no known URI at the login: to be recorded before the work is made. */
+  readonly facts: readonly NewEvent[]
+  readonly work: readonly NewWork[]
+}
+
+/** What of a commit is planned from. */
+export type PlannedCommit = Pick<Commit, 'events' | 'position'>
 
 /**
  * Makes deliveries of session ends: for each `terminated` of the batch, one piece of work for each RP that is owed a
@@ -17,7 +40,43 @@ export const PLANNER = 'projections.notifications_back_channel_logout'
  * @param now - when the work is due, milliseconds since 1970: at once
  * @returns the deliveries to make, whatever issuer they are for
  */
-export async function plan(store: EventStore, commits: readonly Commit[], now: number): Promise<readonly NewWork[]> {
+export async function plan(parts: PlanParts, commits: readonly PlannedCommit[], now: number): Promise<Plan> {
+  const causes = causesIn(commits)
+  const logouts = await readLogouts(parts.store, causes.keys())
+  const meant = [...logouts.values()].flatMap((logout) => {
+    const { ends, replays } = causes.get(logout.uid) ?? { ends: new Set(), replays: new Set() }
+    return logout.terminations.flatMap((end) => [
+      ...end.owed
+        .filter(({ delivery }) => ends.has(end.position) || replays.has(delivery))
+        .map((owed): Meant => ({ logout, end, owed, isDecided: true })),
+      ...(ends.has(end.position) ? end.undecided : []).map((owed): Meant => ({ logout, end, owed, isDecided: false })),
+    ])
+  })
+  const wanted = await wantedOf(parts, meant)
+  const decided = wanted.filter(({ isDecided, end }) => !isDecided && end.origin === parts.issuer)
+  return {
+    facts: decided.map(({ logout, owed }) => owedEvent(logout, owed)),
+    work: wanted.flatMap((one) => workFor(one, one.isDecided || decided.includes(one), now)),
+  }
+}
+
+/** A delivery that the batch may be the cause of. */
+interface Meant {
+  readonly logout: SessionLogout
+  readonly end: Termination
+  readonly owed: Owed
+  readonly isDecided: boolean
+}
+
+/** Why deliveries of one session are to be made. */
+interface Causes {
+  /** Positions of its ends. */
+  readonly ends: Set<number>
+  /** Deliveries that an operator has sent again. */
+  readonly replays: Set<string>
+}
+
+function causesIn(commits: readonly PlannedCommit[]): Map<string, Causes> {
   const causes = new Map<string, Causes>()
   for (const { events, position } of commits) {
     for (const { stream, type, data } of events) {
@@ -30,45 +89,51 @@ export async function plan(store: EventStore, commits: readonly Commit[], now: n
       causes.set(uid, of)
     }
   }
-  const logouts = await readLogouts(store, causes.keys())
-  return [...logouts].flatMap(([uid, logout]) => {
-    const { ends, replays } = causes.get(uid) ?? { ends: new Set(), replays: new Set() }
-    return logout.terminations.flatMap((end) =>
-      workFor(logout, end, ({ delivery }) => ends.has(end.position) || replays.has(delivery), now),
-    )
+  return causes
+}
+
+/**
+ * Without those that are owed nothing: the client had no known URI at the login, and has none now, or does not want to
+ * hear of the reason. Each client is looked up once. Those of another issuer are looked up where they are sent.
+ */
+async function wantedOf({ issuer, clients }: PlanParts, meant: readonly Meant[]): Promise<Meant[]> {
+  const isOpen = ({ isDecided, end }: Meant): boolean => !isDecided && end.origin === issuer
+  const ids = new Set(meant.filter(isOpen).map(({ owed }) => owed.registration.clientId))
+  const found = new Map<string, Awaited<ReturnType<ToldClients['find']>>>()
+  await inParallel([...ids], CLIENTS_AT_ONCE, async (id) => found.set(id, await clients.find(id)))
+  return meant.filter((one) => {
+    if (!isOpen(one)) return true
+    const client = found.get(one.owed.registration.clientId)
+    return client !== undefined && (client.initiators?.includes(one.end.reason) ?? true)
   })
 }
 
-/** Why deliveries of one session are to be made. */
-interface Causes {
-  /** Positions of its ends. */
-  readonly ends: Set<number>
-  /** Deliveries that an operator has sent again. */
-  readonly replays: Set<string>
+function owedEvent({ uid }: SessionLogout, { delivery, registration }: Owed): NewEvent {
+  return toEvent(uid, {
+    type: 'session_logout.back_channel.owed',
+    delivery,
+    client_id: registration.clientId,
+  })
 }
 
-function workFor(
-  logout: SessionLogout,
-  { at, reason, origin, owed }: Termination,
-  isMeant: (owed: Owed) => boolean,
-  now: number,
-): NewWork[] {
-  return owed.filter(isMeant).flatMap(({ delivery, registration: { clientId, sid, sealedSubject, withSid } }) => {
-    const state = logout.deliveries.get(delivery)
-    if (state?.kind !== 'pending') return []
-    const round = roundOf(state)
-    const body: Delivery = {
-      sessionUid: logout.uid,
-      clientId,
-      sid,
-      sealedSubject,
-      withSid,
-      reason,
-      endedAt: at,
-      attempts: 0,
-      badRequests: 0,
-      ...(round > 0 && { round }),
-    }
-    return [{ id: workIdOf(delivery, round), lane: laneOf(origin, clientId), dueAt: now, body: toBody(body) }]
-  })
+function workFor({ logout, end, owed }: Meant, isDecided: boolean, now: number): NewWork[] {
+  const { delivery, registration } = owed
+  const { clientId, sid, sealedSubject, withSid } = registration
+  const state = logout.deliveries.get(delivery)
+  if (state && state.kind !== 'pending') return []
+  const round = roundOf(state ?? {})
+  const body: Delivery = {
+    sessionUid: logout.uid,
+    clientId,
+    sid,
+    sealedSubject,
+    withSid,
+    ...(!isDecided && { onlyWithUri: true }),
+    reason: end.reason,
+    endedAt: end.at,
+    attempts: 0,
+    badRequests: 0,
+    ...(round > 0 && { round }),
+  }
+  return [{ id: workIdOf(delivery, round), lane: laneOf(end.origin, clientId), dueAt: now, body: toBody(body) }]
 }

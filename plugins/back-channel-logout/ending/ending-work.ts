@@ -8,6 +8,7 @@ import {
   type Work,
   type WorkTable,
 } from '../../../lib/index.ts'
+import type { ToldClients } from '../clients/told-clients.ts'
 import type { OidcProvider } from '../provider-internals.ts'
 import { orderOfStream, orderStream } from '../recording/found-by.ts'
 import { insist } from '../work/insist.ts'
@@ -25,7 +26,7 @@ export const ENDINGS = 'endings'
 export interface EndingParts {
   readonly host: Host
   readonly provider: OidcProvider
-  readonly development: boolean
+  readonly clients: ToldClients
   readonly isOn: () => boolean
   /** How much later than it says any process of the provider may still take a session, in seconds. */
   readonly toleranceSeconds: number

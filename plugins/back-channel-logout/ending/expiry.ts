@@ -8,7 +8,7 @@ import {
   SealBrokenError,
   type SessionState,
 } from '../../../lib/index.ts'
-import { NOTE, notedIn } from '../recording/noted.ts'
+import { hasRegistered } from '../recording/logins.ts'
 import { lanePrefix } from '../work/lanes.ts'
 
 /** A look at a session, at the time at which it may have expired. */
@@ -77,7 +77,7 @@ export class ExpiryPlanner {
     const looks = commits
       .flatMap((commit) =>
         this.#loggedInBy(commit)
-          .filter((session) => notedIn(session.note(NOTE)).length > 0)
+          .filter(hasRegistered)
           .flatMap((session) => lookAt(session, commit.meta.instance ?? issuer, this.#toleranceSeconds)),
       )
       .filter(({ body, lane, dueAt }) => {

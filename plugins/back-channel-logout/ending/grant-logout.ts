@@ -1,7 +1,7 @@
 import type { KeyRing, NewEvent } from '../../../lib/index.ts'
-import type { OidcClient } from '../provider-internals.ts'
-import { orderStream, registeredBy, terminatedBy } from '../recording/found-by.ts'
-import { registrationOf } from '../recording/registrar.ts'
+import type { ToldClient } from '../clients/told-clients.ts'
+import { orderStream, terminatedBy } from '../recording/found-by.ts'
+import { registrationOf } from '../recording/registration.ts'
 import { type Terminated, toEvent } from '../recording/session-logout-events.ts'
 import type { Order } from './order.ts'
 
@@ -22,7 +22,7 @@ export function grantLogout(
   keys: KeyRing,
   issuer: string,
   { id, reason, actor }: Pick<Order, 'id' | 'reason' | 'actor'>,
-  grant: { readonly id: string; readonly accountId: string; readonly client: OidcClient },
+  grant: { readonly id: string; readonly accountId: string; readonly client: ToldClient },
 ): NewEvent[] {
   const { accountId, client } = grant
   const uid = uidOfGrant(keys, grant.id)
@@ -35,11 +35,7 @@ export function grantLogout(
     actor,
   }
   return [
-    toEvent(
-      uid,
-      registrationOf(keys, { uid, client, sid: '', withSid: false, accountId }),
-      registeredBy(keys, client.clientId, accountId),
-    ),
+    registrationOf(keys, { uid, clientId: client.clientId, sid: '', withSid: false, accountId, client }),
     toEvent(uid, end, [...terminatedBy(keys, issuer, accountId, [client.clientId]), orderStream(id)]),
   ]
 }

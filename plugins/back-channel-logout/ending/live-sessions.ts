@@ -1,7 +1,8 @@
 import { type Commit, type Host, KeyUnknownError, SealBrokenError, type SessionState } from '../../../lib/index.ts'
+import type { ToldClients } from '../clients/told-clients.ts'
 import { assertKnown, assertReading, assertText, type ReadingOptions } from '../recording/criteria.ts'
 import { accountStreams } from '../recording/found-by.ts'
-import { NOTE, notedIn } from '../recording/noted.ts'
+import { loginsOf } from '../recording/logins.ts'
 import { PAGE_SIZE, pagesOf } from '../recording/pages.ts'
 import { deadlineOf } from './expiry.ts'
 
@@ -28,7 +29,7 @@ export interface LiveLogin {
   readonly clientId: string
   /** The RP's session id for it (Back-Channel Logout 1.0 section 2.1). */
   readonly sid: string
-  /** Whether the RP is to be told when it ends, unless its client does not want to hear of the reason then. */
+  /** Whether the RP can be told when it ends: this process knows a usable URI of its client now. */
   readonly tellable: boolean
 }
 
@@ -37,6 +38,7 @@ export interface LiveSessionParts {
   readonly host: Pick<Host, 'store' | 'endings' | 'clock'>
   /** The provider's `clockTolerance`: as late as that it still takes a session. */
   readonly toleranceSeconds: number
+  readonly clients: Pick<ToldClients, 'find'>
 }
 
 /** @throws OptionInvalidError (`OPTION_INVALID`) */
@@ -57,7 +59,7 @@ export function assertLiveSessions(
  * for want of a key, is left out: the others must be seen.
  */
 export async function* liveSessionsOf(
-  { host, toleranceSeconds }: LiveSessionParts,
+  { host, toleranceSeconds, clients }: LiveSessionParts,
   { account }: LiveSessionCriteria,
   { limit = Number.POSITIVE_INFINITY, signal }: Pick<ReadingOptions, 'limit' | 'signal'>,
   size: number = PAGE_SIZE,
@@ -80,7 +82,7 @@ export async function* liveSessionsOf(
       if (!standing || !('lives' in standing)) continue
       // Another account may have logged in with it meanwhile.
       if (standing.lives.payload['accountId'] !== account || isExpired(standing.lives)) continue
-      yield liveSessionOf(standing.lives, account)
+      yield await liveSessionOf(standing.lives, account, clients)
       left -= 1
       if (left === 0 || signal?.aborted) return
     }
@@ -96,20 +98,22 @@ async function ifReadable<T>(read: () => T | Promise<T>): Promise<T | undefined>
   }
 }
 
-function liveSessionOf(session: SessionState, accountId: string): LiveSession {
-  const { loginTs, exp, authorizations } = session.payload
-  const noted = notedIn(session.note(NOTE))
-  const held = Object.entries((authorizations ?? {}) as Record<string, { readonly sid?: string }>)
+async function liveSessionOf(
+  { uid, payload }: SessionState,
+  accountId: string,
+  clients: Pick<ToldClients, 'find'>,
+): Promise<LiveSession> {
+  const { loginTs, exp } = payload
   return {
-    uid: session.uid,
+    uid,
     accountId,
     ...(typeof loginTs === 'number' && { since: loginTs * 1_000 }),
     ...(typeof exp === 'number' && { expiresAt: exp * 1_000 }),
-    // Without a sid it was only started: the RP has got nothing.
-    logins: held.flatMap(([clientId, { sid }]) =>
-      sid === undefined
-        ? []
-        : [{ clientId, sid, tellable: noted.some((login) => login.clientId === clientId && login.sid === sid) }],
+    logins: await Promise.all(
+      loginsOf(payload).map(async (login) => ({
+        ...login,
+        tellable: (await clients.find(login.clientId)) !== undefined,
+      })),
     ),
   }
 }

@@ -1,6 +1,5 @@
 import type { Commit, GrantState, SessionName } from '../../../lib/index.ts'
-import { NOTE, notedIn } from '../recording/noted.ts'
-import { Registrar } from '../recording/registrar.ts'
+import { recordedLogins } from '../recording/logins.ts'
 import { inParallel } from '../work/in-parallel.ts'
 import { isAway } from '../work/store-away.ts'
 import { clientOf, grantsWithSession, isMeant, type Order, revokesLeftGrants } from './order.ts'
@@ -37,7 +36,6 @@ export async function previewOrder(
 
 class Preview {
   readonly #parts: OrderParts
-  readonly #registrar = new Registrar()
   readonly #told = new Recent(REMEMBERED)
   readonly #unreadable = new Recent(REMEMBERED)
   /** How many sessions and grants could not be read: they would not be ended either. */
@@ -88,7 +86,9 @@ class Preview {
     })
     if (!ending) return NOTHING_YET
     const { session, grantIds } = ending
-    const logins = notedIn(session.note(NOTE)).filter((login) => clientId === undefined || login.clientId === clientId)
+    const logins = recordedLogins(session, this.#parts.isOn()).filter(
+      (login) => clientId === undefined || login.clientId === clientId,
+    )
     for (const login of logins) this.#told.add(JSON.stringify([session.payload['accountId'], login.clientId]))
     // Where all grants go they are counted when they are met, and those that have expired only here.
     const grants = revokesLeftGrants({ target, reason }) ? await this.#expired(grantIds) : grantIds.length
@@ -96,13 +96,12 @@ class Preview {
   }
 
   async #grant(order: Order, { id, accountId, clientId, exp, commit }: GrantState): Promise<Tally> {
-    const { host, provider, development, isOn } = this.#parts
+    const { host, clients, isOn } = this.#parts
     if (clientId === undefined || !isMeant(host.store.keys, order, accountId)) return NOTHING_YET
     if (this.#isExpired(exp)) return NOTHING_YET
     if ((await host.endings.grant(id))?.commit !== commit) return NOTHING_YET
     const isNew = isOn() && this.#told.add(JSON.stringify([accountId, clientId]))
-    const client =
-      isNew && (await this.#registrar.clientToTell({ provider, development, logger: host.logger }, clientId))
+    const client = isNew && (await clients.find(clientId))
     return { sessions: 0, logins: client ? 1 : 0, grants: 1 }
   }
 

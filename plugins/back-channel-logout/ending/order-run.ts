@@ -1,7 +1,7 @@
 import type { Commit, EventStore, GrantState, Host, SessionName } from '../../../lib/index.ts'
+import type { ToldClients } from '../clients/told-clients.ts'
 import type { OidcProvider } from '../provider-internals.ts'
 import { accountStreams, clientStreams, orderStream } from '../recording/found-by.ts'
-import { Registrar } from '../recording/registrar.ts'
 import { inParallel } from '../work/in-parallel.ts'
 import { isAway } from '../work/store-away.ts'
 import { grantLogout } from './grant-logout.ts'
@@ -15,7 +15,7 @@ import { plus, tallyOf } from './tally.ts'
 export interface OrderParts {
   readonly host: Host
   readonly provider: OidcProvider
-  readonly development: boolean
+  readonly clients: ToldClients
   readonly isOn: () => boolean
 }
 
@@ -34,7 +34,6 @@ export const REMEMBERED = 20_000
  */
 export class OrderRun {
   readonly #parts: OrderParts
-  readonly #registrar = new Registrar()
   /** Sessions that were looked at. */
   readonly #looked = new Recent(REMEMBERED)
   /** Accounts at clients that an order need not tell any more. */
@@ -111,15 +110,13 @@ export class OrderRun {
   }
 
   async #revoke(order: Order, { id: grantId, accountId, clientId }: GrantState): Promise<void> {
-    const { provider, isOn, host, development } = this.#parts
+    const { provider, isOn, host, clients } = this.#parts
     if (accountId === undefined || clientId === undefined || !(await host.endings.grant(grantId))) return
     const { id, reason, actor } = order
     const login = JSON.stringify([id, accountId, clientId])
     const on = isOn()
     const tells = on && !this.#told.has(login) && !(await wasTold(this.#store, order, accountId, clientId))
-    const client = tells
-      ? await this.#registrar.clientToTell({ provider, development, logger: host.logger }, clientId)
-      : undefined
+    const client = tells ? await clients.find(clientId) : undefined
     await host.endings.revoke(grantId, { reason, actor, order: id }, [
       toOrderEvent(id, { type: 'termination.grant_revoked', client_id: clientId }),
       ...(client ? grantLogout(this.#store.keys, provider.issuer, order, { id: grantId, accountId, client }) : []),

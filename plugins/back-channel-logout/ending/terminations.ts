@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { type EventStore, KeyUnknownError, TerminationUnfinishedError } from '../../../lib/index.ts'
 import { assertText } from '../recording/criteria.ts'
 import { orderOfStream, orderStream } from '../recording/found-by.ts'
-import { NOTE, notedIn } from '../recording/noted.ts'
+import { recordedLogins } from '../recording/logins.ts'
 import { ENDINGS, type EndingWork } from './ending-work.ts'
 import { accountOf, newOrder, type Order } from './order.ts'
 import {
@@ -91,7 +91,7 @@ export class Terminations {
     } satisfies Parameters<typeof endings.end>[1]
     const ending = options.dryRun ? await endings.preview(uid, wish) : await endings.end(uid, wish)
     if (!ending) return { ...NOTHING_YET, failed: 0 }
-    const logins = notedIn(ending.session.note(NOTE)).length
+    const logins = recordedLogins(ending.session, this.#parts.isOn()).length
     return { sessions: 1, logins, grants: ending.grantIds.length, failed: 0 }
   }
 

@@ -1,7 +1,7 @@
 import type { JsonObject, NewEvent } from '../../../lib/index.ts'
 import type { Reason } from '../reasons.ts'
 
-/** An RP holds a login of this session, and wants to be told when it ends. */
+/** An RP holds a login of this session. Whether it can be told of its end is looked up when the end is planned, and sent. */
 export interface Registered {
   readonly type: 'session_logout.back_channel.registered'
   readonly client_id: string
@@ -9,10 +9,13 @@ export interface Registered {
   readonly oidc_session_id: string
   /** The account, sealed. */
   readonly user_id: string
-  /** The URI as it was, for history; what counts when a token is sent is the client as it is then. */
-  readonly back_channel_logout_uri: string
   /** Whether the ID tokens of this login carry the sid, and so the logout token does. */
   readonly session_required: boolean
+  /**
+   * The client had a back-channel logout URI when the login was made. Absent: it had none, or nobody knows. Then it is owed
+   * a token only if it has one when the end is planned.
+   */
+  readonly has_uri?: true
   /** The reasons for which the client wants to be told; absent: all. */
   readonly initiators?: readonly Reason[]
 }
@@ -31,6 +34,13 @@ export interface Terminated {
   readonly actor?: string
   /** The client that asked for it. */
   readonly by_client?: string
+}
+
+/** A client that had no known URI at the login has one now that the login ended: it is owed a token. */
+export interface Owed {
+  readonly type: 'session_logout.back_channel.owed'
+  readonly delivery: string
+  readonly client_id: string
 }
 
 /** What a fact about one delivery names. */
@@ -101,6 +111,7 @@ export interface Replayed extends OfDelivery {
 export type SessionLogoutEvent =
   | Registered
   | Terminated
+  | Owed
   | Sent
   | AttemptFailed
   | Rejected

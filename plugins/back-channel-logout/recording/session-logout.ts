@@ -23,6 +23,8 @@ export interface Registration {
   /** The account, sealed under the session_logout stream. */
   readonly sealedSubject: string
   readonly withSid: boolean
+  /** Whether the client had a URI at the login; else it is owed a token only if it has one when the end is planned. */
+  readonly hasUri: boolean
   readonly initiators?: readonly Reason[]
 }
 
@@ -37,6 +39,8 @@ export interface Termination {
   readonly actor?: string
   readonly byClient?: string
   readonly owed: readonly Owed[]
+  /** What is owed only if the client, which had no known URI at the login, has one when this is planned. */
+  readonly undecided: readonly Owed[]
 }
 
 /** A logout token owed to an RP. */
@@ -91,24 +95,37 @@ export interface SessionLogout {
   readonly deliveries: ReadonlyMap<string, DeliveryState>
 }
 
+/** The same while it is folded: one copy, which each commit changes. */
+export interface SessionLogoutFold extends SessionLogout {
+  readonly registrations: Map<string, Registration>
+  readonly terminations: FoldedTermination[]
+  readonly deliveries: Map<string, DeliveryState>
+  /** The end of each delivery that nobody has decided yet. */
+  readonly undecided: Map<string, FoldedTermination>
+}
+
+interface FoldedTermination extends Termination {
+  readonly owed: Owed[]
+  readonly undecided: Owed[]
+}
+
 /** A session of which nothing is known. */
-export function nothing(uid: string): SessionLogout {
-  return { uid, registrations: new Map(), terminations: [], deliveries: new Map() }
+export function nothing(uid: string): SessionLogoutFold {
+  return { uid, registrations: new Map(), terminations: [], deliveries: new Map(), undecided: new Map() }
 }
 
 /**
- * One commit further.
+ * One commit further: changes the state that it is given, and returns it.
  *
  * @throws EventTypeUnknownError (`EVENT_TYPE_UNKNOWN`)
  */
-export function evolve(state: SessionLogout, commit: Commit): SessionLogout {
+export function evolve(state: SessionLogoutFold, commit: Commit): SessionLogoutFold {
   const stream = sessionLogoutStream(state.uid)
-  let next = state
   commit.events.forEach((event, index) => {
     if (event.stream !== stream || !isSessionLogout(event.type)) return
-    next = apply(next, { type: event.type, ...event.data } as unknown as SessionLogoutEvent, commit, index)
+    apply(state, { type: event.type, ...event.data } as unknown as SessionLogoutEvent, commit, index)
   })
-  return next
+  return state
 }
 
 /** The state that a stream's commits leave. */
@@ -116,38 +133,40 @@ export function fold(uid: string, commits: readonly Commit[]): SessionLogout {
   return commits.reduce(evolve, nothing(uid))
 }
 
-function apply(state: SessionLogout, event: SessionLogoutEvent, commit: Commit, index: number): SessionLogout {
+function apply(state: SessionLogoutFold, event: SessionLogoutEvent, commit: Commit, index: number): void {
   switch (event.type) {
     case 'session_logout.back_channel.registered':
-      return {
-        ...state,
-        registrations: new Map(state.registrations).set(
-          keyOf(event.client_id, event.oidc_session_id),
-          registrationOf(event),
-        ),
-      }
+      register(state, event)
+      break
     case 'session_logout.terminated':
-      return terminate(state, event, commit, index)
+      terminate(state, event, commit, index)
+      break
+    case 'session_logout.back_channel.owed':
+      decide(state, event.delivery)
+      break
     case 'session_logout.back_channel.attempt_failed':
-      return pending(state, event)
+      record(state, event, { kind: 'pending', attempts: event.attempt, lastFailure: event })
+      break
     case 'session_logout.back_channel.sent':
-      return settled(state, event, {
+      record(state, event, {
         kind: 'confirmed',
         at: commit.at,
         attempt: event.attempt,
         status: event.status,
         tookMs: event.took_ms,
       })
+      break
     case 'session_logout.back_channel.rejected':
-      return settled(state, event, {
+      record(state, event, {
         kind: 'rejected',
         at: commit.at,
         attempt: event.attempt,
         status: event.status,
         answer: event.answer,
       })
+      break
     case 'session_logout.back_channel.abandoned':
-      return settled(state, event, {
+      record(state, event, {
         kind: 'abandoned',
         at: commit.at,
         why: event.why,
@@ -155,48 +174,40 @@ function apply(state: SessionLogout, event: SessionLogoutEvent, commit: Commit, 
         ...(event.status !== undefined && { status: event.status }),
         ...(event.error !== undefined && { error: event.error }),
       })
+      break
     case 'session_logout.back_channel.superseded':
-      return settled(state, event, {
-        kind: 'superseded',
-        at: commit.at,
-        why: event.why,
-        attempts: event.attempts,
-      })
+      record(state, event, { kind: 'superseded', at: commit.at, why: event.why, attempts: event.attempts })
+      break
     case 'session_logout.back_channel.replayed':
-      return replayed(state, event)
+      replay(state, event)
+      break
     default:
       throw new EventTypeUnknownError(sessionLogoutStream(state.uid), (event as { type: string }).type)
   }
 }
 
-function registrationOf({
-  client_id,
-  oidc_session_id,
-  user_id,
-  session_required,
-  initiators,
-}: Registered): Registration {
-  return {
-    clientId: client_id,
-    sid: oidc_session_id,
-    sealedSubject: user_id,
-    withSid: session_required,
+/** A login may be registered again, by a process that knows more of it, or less: what was known stays known. */
+function register(state: SessionLogoutFold, event: Registered): void {
+  const key = keyOf(event.client_id, event.oidc_session_id)
+  const before = state.registrations.get(key)
+  const initiators = event.has_uri ? event.initiators : before?.initiators
+  state.registrations.set(key, {
+    clientId: event.client_id,
+    sid: event.oidc_session_id,
+    sealedSubject: event.user_id,
+    withSid: event.session_required || before?.withSid === true,
+    hasUri: event.has_uri === true || before?.hasUri === true,
     ...(initiators && { initiators }),
-  }
+  })
 }
 
-function terminate(state: SessionLogout, event: Terminated, commit: Commit, index: number): SessionLogout {
-  const ended = [...state.registrations].filter(([, { sid }]) => event.scope === 'session' || event.scope.includes(sid))
-  const registrations = new Map(state.registrations)
-  for (const [key] of ended) registrations.delete(key)
-  const owed = owedFor(
-    ended.map(([, registration]) => registration),
-    event.reason,
-  ).map((registration, part) => ({ delivery: deliveryIdOf(commit.position, index, part), registration }))
-  const deliveries = new Map(state.deliveries)
-  for (const { delivery } of owed)
-    if (!deliveries.has(delivery)) deliveries.set(delivery, { kind: 'pending', attempts: 0 })
-  const termination: Termination = {
+function terminate(state: SessionLogoutFold, event: Terminated, commit: Commit, index: number): void {
+  const sids = event.scope === 'session' ? undefined : new Set(event.scope)
+  const ended = [...state.registrations].filter(([, { sid }]) => sids?.has(sid) ?? true)
+  for (const [key] of ended) state.registrations.delete(key)
+  const owed: Owed[] = []
+  const undecided: Owed[] = []
+  const termination: FoldedTermination = {
     position: commit.position,
     at: commit.at,
     reason: event.reason,
@@ -205,8 +216,23 @@ function terminate(state: SessionLogout, event: Terminated, commit: Commit, inde
     ...(event.actor !== undefined && { actor: event.actor }),
     ...(event.by_client !== undefined && { byClient: event.by_client }),
     owed,
+    undecided,
   }
-  return { ...state, registrations, terminations: [...state.terminations, termination], deliveries }
+  const registrations = owedFor(
+    ended.map(([, registration]) => registration),
+    event.reason,
+  )
+  registrations.forEach((registration, part) => {
+    const delivery = deliveryIdOf(commit.position, index, part)
+    if (registration.hasUri) {
+      owed.push({ delivery, registration })
+      if (!state.deliveries.has(delivery)) state.deliveries.set(delivery, { kind: 'pending', attempts: 0 })
+    } else {
+      undecided.push({ delivery, registration })
+      state.undecided.set(delivery, termination)
+    }
+  })
+  state.terminations.push(termination)
 }
 
 /**
@@ -217,7 +243,7 @@ function owedFor(ended: readonly Registration[], reason: Reason): Registration[]
   const told = new Set<string>()
   return ended
     .filter(({ initiators }) => initiators?.includes(reason) ?? true)
-    .toSorted((a, b) => compare(a.clientId, b.clientId) || compare(a.sid, b.sid))
+    .toSorted((a, b) => compare(a.clientId, b.clientId) || Number(b.hasUri) - Number(a.hasUri) || compare(a.sid, b.sid))
     .filter(({ clientId, withSid }) => {
       if (withSid) return true
       const first = !told.has(clientId)
@@ -226,41 +252,42 @@ function owedFor(ended: readonly Registration[], reason: Reason): Registration[]
     })
 }
 
-function pending(state: SessionLogout, event: AttemptFailed): SessionLogout {
-  if (isLate(state, event)) return state
-  return standing(state, event, { kind: 'pending', attempts: event.attempt, lastFailure: event })
+/** From now on the RP is owed the token. */
+function decide(state: SessionLogoutFold, delivery: string): void {
+  const termination = state.undecided.get(delivery)
+  const index = termination?.undecided.findIndex((one) => one.delivery === delivery) ?? -1
+  if (!termination || index < 0) return
+  state.undecided.delete(delivery)
+  termination.owed.push(...termination.undecided.splice(index, 1))
+  if (!state.deliveries.has(delivery)) state.deliveries.set(delivery, { kind: 'pending', attempts: 0 })
 }
 
-/** Facts that end a delivery, or a round of it. */
-type Settling = Sent | Rejected | Abandoned | Superseded
-
-function settled(state: SessionLogout, event: Settling, outcome: Standing): SessionLogout {
-  return isLate(state, event) ? state : standing(state, event, outcome)
-}
-
-/** A late holder of the delivery: it was settled meanwhile, or is in another round. */
-function isLate(state: SessionLogout, event: AttemptFailed | Settling): boolean {
+/** How an attempt, or a delivery, ended. Whoever tells it late has lost: it was settled meanwhile, or is in another round. */
+function record(
+  state: SessionLogoutFold,
+  event: AttemptFailed | Sent | Rejected | Abandoned | Superseded,
+  standing: Standing,
+): void {
+  decide(state, event.delivery) // a process of another issuer planned it, which does not know the client
   const before = state.deliveries.get(event.delivery)
-  return before !== undefined && (before.kind !== 'pending' || roundOf(before) !== roundOf(event))
+  if (before && (before.kind !== 'pending' || roundOf(before) !== roundOf(event))) return
+  stand(state, event, standing)
 }
 
 /** Only a dead letter is replayed, and only into the round after its own. */
-function replayed(state: SessionLogout, event: Replayed): SessionLogout {
+function replay(state: SessionLogoutFold, event: Replayed): void {
   const before = state.deliveries.get(event.delivery)
-  if (!before || !isDead(before) || event.round !== roundOf(before) + 1) return state
-  return standing(state, event, { kind: 'pending', attempts: 0 })
+  if (!before || !isDead(before) || event.round !== roundOf(before) + 1) return
+  stand(state, event, { kind: 'pending', attempts: 0 })
 }
 
-function standing(
-  state: SessionLogout,
+function stand(
+  { deliveries }: SessionLogoutFold,
   event: { readonly delivery: string; readonly round?: number },
-  now: Standing,
-): SessionLogout {
+  standing: Standing,
+): void {
   const round = roundOf(event)
-  return {
-    ...state,
-    deliveries: new Map(state.deliveries).set(event.delivery, { ...now, ...(round > 0 && { round }) }),
-  }
+  deliveries.set(event.delivery, { ...standing, ...(round > 0 && { round }) })
 }
 
 /** Whether the delivery is a dead letter: the RP was not told, and nobody tries any more. */

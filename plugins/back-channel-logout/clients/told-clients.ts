@@ -1,0 +1,77 @@
+import type { Logger } from '../../../lib/index.ts'
+import { ORDER_REASONS } from '../ending/order-events.ts'
+import type { OidcClient, OidcProvider } from '../provider-internals.ts'
+import type { Reason } from '../reasons.ts'
+import { isAway } from '../work/store-away.ts'
+import { INITIATORS, initiatorsProblem, uriProblem } from './client-metadata.ts'
+
+/** A client that can be told of logouts. */
+export interface ToldClient {
+  readonly clientId: string
+  /** The reasons for which it wants to be told; absent: all. */
+  readonly initiators?: readonly Reason[]
+}
+
+/** What clients are found with. */
+export interface ToldClientsParts {
+  readonly provider: OidcProvider
+  readonly logger: Logger
+  readonly development: boolean
+  /** Whether the operators allow this client to leave out their own reasons. */
+  readonly mayFilterOperators: (clientId: string) => boolean
+}
+
+/** So many clients are remembered as warned about. */
+const WARNED = 10_000
+
+/** Knows which clients can be told of logouts, and for which reasons they want to be. */
+export class ToldClients {
+  readonly #parts: ToldClientsParts
+  readonly #warned = new Set<string>()
+
+  constructor(parts: ToldClientsParts) {
+    this.#parts = parts
+  }
+
+  /**
+   * The client of this id, if this process knows a usable URI of it. One that cannot be loaded is warned about.
+   *
+   * @throws whatever the store throws when it is away: that says nothing about the client
+   */
+  async find(clientId: string): Promise<ToldClient | undefined> {
+    try {
+      const client = await this.#parts.provider.Client.find(clientId)
+      return client && this.of(client)
+    } catch (err) {
+      if (isAway(err)) throw err
+      this.#warn(clientId, 'it cannot be loaded', err)
+      return undefined
+    }
+  }
+
+  /** The same of a client that is loaded. */
+  of(client: OidcClient): ToldClient | undefined {
+    const { clientId, backchannelLogoutUri: uri, [INITIATORS]: initiators } = client
+    if (uri === undefined || uri === null) return undefined
+    const problem = uriProblem(uri, this.#parts.development)
+    if (problem !== undefined) {
+      this.#warn(clientId, `its backchannel_logout_uri ${problem}`)
+      return undefined
+    }
+    if (initiators === undefined || initiatorsProblem(initiators) !== undefined) return { clientId }
+    const wished = initiators as readonly Reason[]
+    const forced = this.#parts.mayFilterOperators(clientId) ? [] : ORDER_REASONS
+    return { clientId, initiators: [...new Set([...wished, ...forced])] }
+  }
+
+  /** Once for each client: a stored client stays as it is until somebody mends it. */
+  #warn(clientId: string, why: string, err?: unknown): void {
+    if (this.#warned.has(clientId)) return
+    if (this.#warned.size >= WARNED) this.#warned.clear()
+    this.#warned.add(clientId)
+    this.#parts.logger.warn(
+      { event: 'client_not_told', client_id: clientId, ...(err !== undefined && { err }) },
+      `a client is not told of logouts: ${why}`,
+    )
+  }
+}

@@ -1,0 +1,44 @@
+import type { Logger, NewWork, WorkTable } from '../../../lib/index.ts'
+import { roundOf } from '../recording/session-logout-events.ts'
+import { lanePrefix } from '../work/lanes.ts'
+import { type Delivery, fromBody } from './delivery.ts'
+
+/** A line for each session: why it ended, and who is being told; or told again. */
+export function logPlanned(logger: Logger, work: readonly NewWork[]): void {
+  for (const [session, deliveries] of bySessionUid(work)) {
+    const reason = deliveries[0]?.reason
+    const rps = deliveries.filter((delivery) => roundOf(delivery) === 0).map(({ clientId }) => clientId)
+    if (rps.length > 0)
+      logger.info(
+        { event: 'session_ended', session, reason, rps },
+        `a session ended (${reason}): telling ${rps.join(', ')}`,
+      )
+    const again = deliveries.filter((delivery) => roundOf(delivery) > 0).map(({ clientId }) => clientId)
+    if (again.length > 0)
+      logger.info(
+        { event: 'dead_letters_replayed', session, reason, rps: again },
+        `dead letters are replayed: telling ${again.join(', ')} again`,
+      )
+  }
+}
+
+function bySessionUid(work: readonly NewWork[]): Map<string, Delivery[]> {
+  const found = new Map<string, Delivery[]>()
+  for (const delivery of work.map(({ body }) => fromBody(body))) {
+    const of = found.get(delivery.sessionUid) ?? []
+    found.set(delivery.sessionUid, of)
+    of.push(delivery)
+  }
+  return found
+}
+
+/** A line at the start, where the last one left something to do. */
+export async function logBacklog(logger: Logger, work: WorkTable, issuer: string): Promise<void> {
+  const lanes = [...(await work.openByLane())].filter(([lane]) => lane.startsWith(lanePrefix(issuer)))
+  const deliveries = lanes.reduce((sum, [, open]) => sum + open, 0)
+  if (deliveries > 0)
+    logger.info(
+      { event: 'deliveries_left', deliveries },
+      'logout tokens are owed from before the start: they go on, within 15 s where a process that died had them in hand',
+    )
+}

@@ -1,0 +1,109 @@
+import {
+  type Clock,
+  type Commit,
+  type EventStore,
+  EventTypeUnknownError,
+  type Logger,
+  type WorkTable,
+} from '../../../lib/index.ts'
+import type { ToldClients } from '../clients/told-clients.ts'
+import { isAway } from '../work/store-away.ts'
+import { ParkedCommits } from './parked-commits.ts'
+import { type PlannedCommit, plan } from './planner.ts'
+import { logPlanned } from './planning-lines.ts'
+
+/** What planning is done with. */
+export interface PlanningParts {
+  readonly store: EventStore
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly issuer: string
+  readonly clients: Pick<ToldClients, 'find'>
+  /** The deliveries. */
+  readonly work: WorkTable
+  /** Plans ends that come by themselves, or by order, from the same commits. */
+  readonly planEndings: (commits: readonly Commit[]) => Promise<void>
+  /** Called when deliveries were made. */
+  readonly onPlanned: () => void
+}
+
+/** How often a commit that cannot be planned is tried, and the pauses between, in milliseconds. */
+const PAUSES_MS: readonly number[] = [100, 400]
+
+/** So many facts are recorded with one commit. */
+const FACTS = 500
+
+/**
+ * Plans batches of commits. A commit that cannot be planned is parked with its reason, and the others go on: one person's
+ * logout must not stop everybody's.
+ */
+export class Planning {
+  readonly parked: ParkedCommits
+  readonly #parts: PlanningParts
+  readonly #stopping = new AbortController()
+
+  constructor(parts: PlanningParts) {
+    this.#parts = parts
+    this.parked = new ParkedCommits({
+      store: parts.store,
+      issuer: parts.issuer,
+      plan: (commits) => this.#plan(commits),
+    })
+  }
+
+  /** @throws only what the store throws when it is away: the batch is to come again */
+  async handle(commits: readonly Commit[]): Promise<void> {
+    try {
+      await this.#plan(commits)
+    } catch (error) {
+      if (isAway(error)) throw error
+      for (const commit of commits) await this.#planOrPark(commit)
+    }
+  }
+
+  /** Makes the deliveries of ends that are stored; nothing is parked. */
+  async deliveriesOf(commits: readonly PlannedCommit[]): Promise<void> {
+    const { store, issuer, clients, clock, logger, work, onPlanned } = this.#parts
+    const made = await plan({ store, issuer, clients }, commits, clock.now())
+    for (let at = 0; at < made.facts.length; at += FACTS) {
+      const events = made.facts.slice(at, at + FACTS)
+      await store.append({ events, meta: { instance: issuer, actor: 'system' } })
+    }
+    if (made.work.length === 0) return
+    await work.add(made.work)
+    logPlanned(logger, made.work)
+    onPlanned()
+  }
+
+  /** Nothing is tried again from now on. */
+  stop(): void {
+    this.#stopping.abort()
+  }
+
+  async #plan(commits: readonly Commit[]): Promise<void> {
+    await this.#parts.planEndings(commits)
+    await this.deliveriesOf(commits)
+  }
+
+  async #planOrPark(commit: Commit): Promise<void> {
+    const { clock, logger } = this.#parts
+    for (let tried = 1; ; tried++) {
+      try {
+        return await this.#plan([commit])
+      } catch (err) {
+        if (isAway(err)) throw err
+        const pauseMs = PAUSES_MS[tried - 1]
+        if (pauseMs !== undefined && !(err instanceof EventTypeUnknownError)) {
+          await clock.sleep(pauseMs, this.#stopping.signal)
+          continue
+        }
+        await this.parked.park(commit, err)
+        logger.error(
+          { event: 'commit_parked', err, position: commit.position },
+          'a commit cannot be planned and is parked: the logouts that it causes are not told; see parked() and retryParked()',
+        )
+        return
+      }
+    }
+  }
+}

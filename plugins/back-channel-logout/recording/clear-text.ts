@@ -1,0 +1,10 @@
+/** The longest name of strangers that is recorded in the clear, in UTF-16 code units. */
+export const CLEAR_TEXT_LIMIT: number = 1_024
+
+/**
+ * Whether text that strangers have chosen can be recorded in the clear: no store keeps half a surrogate pair, and one
+ * name must not fill a commit.
+ */
+export function isClearText(text: string): boolean {
+  return text.length <= CLEAR_TEXT_LIMIT && !/\p{Surrogate}/u.test(text)
+}

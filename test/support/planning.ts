@@ -1,0 +1,18 @@
+import type { Commit, EventStore, NewWork } from '../../lib/index.ts'
+import { type PlanParts, plan } from '../../plugins/back-channel-logout/delivery/planner.ts'
+
+/** The OP in whose name the tests' sessions end. */
+export const OP = 'https://op.example.com'
+
+/** A process that knows no client with a URI. */
+export const nobodyToTell: PlanParts['clients'] = { find: async () => undefined }
+
+/** The work that planning these commits makes. */
+export async function workOf(
+  store: EventStore,
+  commits: readonly Commit[],
+  now: number,
+  clients: PlanParts['clients'] = nobodyToTell,
+): Promise<readonly NewWork[]> {
+  return (await plan({ store, issuer: OP, clients }, commits, now)).work
+}
