@@ -130,6 +130,6 @@ describe('a logout at an OP with two RPs', () => {
       (await scene.receipt()).ends.map(({ relyingParties }) => relyingParties),
       [[]],
     )
-    assert.deepEqual(await scene.commitsWith('session_logout.back_channel.registered'), [])
+    assert.equal((await scene.commitsWith('session_logout.back_channel.registered')).length, 1)
   })
 })

@@ -120,7 +120,7 @@ describe('the history of logouts', () => {
             client_id: 'shop',
             oidc_session_id: '9',
             user_id: '',
-            back_channel_logout_uri: '',
+            has_uri: true,
             session_required: true,
             initiators: [],
           },
