@@ -2,10 +2,12 @@ import assert from 'node:assert/strict'
 import { decodeJwt } from 'jose'
 import type { ClientMetadata } from 'oidc-provider'
 import { MemoryEventStore } from '../../adapters/memory/index.ts'
-import { backChannelLogout } from '../../plugins/back-channel-logout/index.ts'
+import { type BackChannelLogout, backChannelLogout } from '../../plugins/back-channel-logout/index.ts'
+import { toEvent, uidOfStream } from '../../plugins/back-channel-logout/recording/session-logout-events.ts'
 import { LogoutScene } from '../support/logout-scene.ts'
-import { Person, startOp, testClient } from '../support/op.ts'
+import { type Op, Person, startOp, testClient } from '../support/op.ts'
 import { type RelyingParty, startRp } from '../support/rp.ts'
+import { terminated } from '../support/session-log.ts'
 
 describe('an RP that gets its back-channel logout URI while users are logged in', () => {
   let store: MemoryEventStore
@@ -106,46 +108,62 @@ describe('an RP that gets its back-channel logout URI while users are logged in'
   })
 })
 
-describe('two OPs that share a store', () => {
-  it('tell such an RP of one of them, whichever plans it', async () => {
-    const store = new MemoryEventStore()
-    const late = await startRp('late')
+describe('two OPs that share a store, of which the other one plans', () => {
+  let store: MemoryEventStore
+  let late: RelyingParty
+  let planner: Op
+  let last: Op
+  let logout: BackChannelLogout
+
+  beforeEach(async () => {
+    store = new MemoryEventStore()
+    late = await startRp('late')
+    planner = await startOp(store, { plugins: [backChannelLogout()] }) // starts first, and has the lease
+  })
+
+  afterEach(async () => {
+    for (const op of [last, planner]) await op.stop()
+    await late.stop()
+    await store.close()
+  })
+
+  /** Somebody logs in while the client has no URI; the session ends; then a process with this client starts. */
+  async function ended(client: ClientMetadata): Promise<string> {
     const options = { development: true, allowInternal: ['late'] }
-    const planner = await startOp(store, { plugins: [backChannelLogout(options)] }) // has the lease
     const first = await startOp(store, { plugins: [backChannelLogout(options)], clients: [testClient('late')] })
-    const alice = new Person(first)
-    await alice.authorize('late')
+    await new Person(first).authorize('late')
     await first.stop()
-    // The process that ended the session does not plan it: it has died since.
-    const ending = await startOp(store, { clients: [late.metadata], port: first.port })
-    await store.append({
-      events: [
-        {
-          stream: (await streamsOfLogouts(store))[0] ?? '',
-          type: 'session_logout.terminated',
-          data: { reason: 'rp_initiated', triggered_at_origin: first.issuer, scope: 'session', logins: 1 },
-        },
-      ],
-    })
-    await ending.stop()
-    const last = await startOp(store, {
-      plugins: [backChannelLogout(options)],
-      clients: [late.metadata],
-      port: first.port,
-    })
-    try {
-      await late.received(1)
-    } finally {
-      for (const op of [last, planner]) await op.stop()
-      await late.stop()
-      await store.close()
+    const log = await store.readAll({ after: 0, limit: 1_000 })
+    const uids = log.flatMap(({ events }) => events.map(({ stream }) => uidOfStream(stream)))
+    const uid = String(uids.find((one) => one !== undefined))
+    // The process that ended it has died since, and has planned nothing.
+    await store.append({ events: [toEvent(uid, terminated('session', { triggered_at_origin: first.issuer }))] })
+    logout = backChannelLogout(options)
+    last = await startOp(store, { plugins: [logout], clients: [client], port: first.port })
+    return uid
+  }
+
+  it('an RP that has its URI by then is told', async () => {
+    const uid = await ended(late.metadata)
+    await late.received(1)
+    for await (const { ends } of logout.watch(uid)) {
+      const [entry] = ends[0]?.relyingParties ?? []
+      if (entry?.state === 'confirmed') break
     }
   })
-})
 
-async function streamsOfLogouts(store: MemoryEventStore): Promise<string[]> {
-  const log = await store.readAll({ after: 0, limit: 1_000 })
-  return log
-    .flatMap(({ events }) => events.map(({ stream }) => stream))
-    .filter((name) => name.startsWith('session_logout:'))
-}
+  for (const [what, client] of [
+    ['has none', testClient('late')],
+    ['is not there any more', testClient('another')],
+  ] as const) {
+    it(`an RP that ${what} is owed nothing, and nothing is recorded of it`, async () => {
+      const uid = await ended(client)
+      const { position } = (await store.readAll({ after: 0, limit: 1_000 })).at(-1) ?? { position: 0 }
+      const work = store.work('deliveries')
+      while ((await work.get(`${position}/0.0`))?.doneAt === undefined)
+        await new Promise((resolve) => setImmediate(resolve))
+      assert.deepEqual((await logout.receipt(uid)).ends[0]?.relyingParties, [])
+      assert.equal(await store.end(), position)
+    })
+  }
+})

@@ -43,6 +43,8 @@ export type Attempt =
     }
   /** There is nobody to be told any more. */
   | { readonly kind: 'nobody'; readonly why: Absence }
+  /** Nothing was owed: the client had no known URI at the login, and has none now. */
+  | { readonly kind: 'notOwed' }
   /** The RP does not want to be told any more. */
   | { readonly kind: 'superseded'; readonly why: Superseded['why'] }
   /** The gate was shut meanwhile: making a token may take a while. No attempt is spent. */
@@ -82,6 +84,7 @@ export async function attempt(
     ...(absence && { absence }),
   })
   const absent = async (why: Absence): Promise<Attempt> => {
+    if (delivery.onlyWithUri) return { kind: 'notOwed' }
     const { sure, error } = ABSENCES[why]
     const last = await within(storedClient(store, delivery.clientId), over.signal)
     return last === sure ? { kind: 'nobody', why } : failed(error, why)
@@ -92,6 +95,7 @@ export async function attempt(
     const uri = client.backchannelLogoutUri
     if (!uri) return await absent('no_uri')
     const problem = uriProblem(uri, development)
+    if (problem !== undefined && delivery.onlyWithUri) return { kind: 'notOwed' }
     if (problem !== undefined) return failed(`the client's backchannel_logout_uri ${problem}`)
     const subject = String(parts.keys.open(delivery.sealedSubject, sessionLogoutStream(delivery.sessionUid)))
     if (client[SKIP_SUPERSEDED] === true && maySupersede(delivery)) {

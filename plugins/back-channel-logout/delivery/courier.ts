@@ -83,6 +83,11 @@ export class Courier {
       await this.#insist(() => this.#parts.work.putBack(work, work))
       return
     }
+    if (tried.kind === 'notOwed') {
+      this.#circuits.unasked(pass)
+      await this.#insist(() => this.#parts.work.finish(work, clock.now()))
+      return
+    }
     if (tried.kind !== 'tried') {
       this.#circuits.unasked(pass)
       await this.#record(commitOfUnsent(work.id, delivery, tried, provider.issuer))
