@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { type FileHandle, open } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import type { Clock } from '../../lib/clock.ts'
@@ -6,29 +7,29 @@ import { type Logger, silent } from '../../lib/logger.ts'
 import { KeyRing, type Keys } from '../../lib/secrets/key-ring.ts'
 import { MemoryEventStore, type MemoryOptions } from '../memory/memory-event-store.ts'
 import { FileJournal } from './file-journal.ts'
-import { inFolder, isMissing, makeFile, makeFolder } from './folder.ts'
+import { inFolder, isMissing, makeFile, makeFolder, syncFolder } from './folder.ts'
 import { FolderLock } from './folder-lock.ts'
+import { chunksOf } from './journal-file.ts'
 import { encodeHeader } from './journal-format.ts'
 import { JournalReader } from './journal-reader.ts'
+import { recoverEnd } from './journal-recovery.ts'
 import { keysBeside } from './key-file.ts'
 
 /** How to open the embedded store. */
 export interface FileOptions {
   /** What hashes ids and seals payloads. Default: `keys.json` in the folder, made at first use. */
   readonly keys?: Keys
-  /** Is told, as a warning, when a crash had left half a line at the end of the journal. Default: nobody is. */
+  /** Is told, as a warning, when a crash had left a part of a batch at the end of the journal. Default: nobody is. */
   readonly logger?: Logger
   readonly clock?: Clock
 }
 
 const JOURNAL = 'journal.log'
-/** Bytes read at a time. */
-const PIECE_BYTES = 1024 * 1024
 
 /**
  * The embedded store: everything in memory, and every change in an append-only journal before it is acknowledged. For
- * one process, on a local disk; it survives `kill -9` and loss of power. Needs as much memory as the log has contents,
- * and reads all of it when it is opened.
+ * one process, on a local disk; it survives `kill -9` and loss of power, whichever pages of the last write reached the
+ * disk. Needs as much memory as the log has contents, and reads all of it when it is opened.
  */
 export class FileEventStore extends MemoryEventStore {
   readonly #lock: FolderLock
@@ -84,17 +85,15 @@ export class FileEventStore extends MemoryEventStore {
   }
 
   async #load(handle: FileHandle, reader: JournalReader, journal: FileJournal, logger: Logger): Promise<void> {
-    await this.restore(reader.entries(pieces(handle)))
+    await this.restore(reader.entries(chunksOf(handle)))
     this.keys.assertHashingKnown(reader.hashingKeys)
+    await recoverEnd(handle, reader)
     if (reader.torn) {
-      await handle.truncate(reader.torn.offset)
       logger.warn(
-        { file: reader.file, ...reader.torn },
-        'cut off half a line that a crash had left at the end of the journal',
+        { event: 'journal_tail_cut', file: reader.file, ...reader.torn },
+        'cut off the end of the journal: a batch that a crash had left incomplete, and that was never acknowledged',
       )
     }
-    // A killed process may have left lines that are whole and not on the disk yet.
-    await handle.sync()
     journal.continueAt(reader.end)
     const fingerprints = this.keys.hashingFingerprints()
     if (fingerprints.join() === reader.hashingKeys.join()) return
@@ -119,20 +118,13 @@ export class FileEventStore extends MemoryEventStore {
 async function openJournal(folder: string): Promise<FileHandle> {
   const path = join(folder, JOURNAL)
   try {
-    return await open(path, 'r+')
+    const handle = await open(path, 'r+')
+    await syncFolder(folder) // whoever made the file may have been killed before it had done that
+    return handle
   } catch (error) {
     if (!isMissing(error)) throw error
-    await makeFile(folder, JOURNAL, encodeHeader().line)
+    await makeFile(folder, JOURNAL, encodeHeader(randomBytes(8).toString('base64url')).line)
     return open(path, 'r+')
-  }
-}
-
-async function* pieces(handle: FileHandle): AsyncGenerator<Buffer> {
-  for (let offset = 0; ; ) {
-    const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafe(PIECE_BYTES), 0, PIECE_BYTES, offset)
-    if (bytesRead === 0) return
-    offset += bytesRead
-    yield buffer.subarray(0, bytesRead)
   }
 }
 

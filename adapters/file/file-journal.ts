@@ -1,21 +1,12 @@
 import type { Entry, Journal } from '../memory/journal.ts'
-import { encodeLine, JOURNAL_START, type JournalPlace } from './journal-format.ts'
-
-/** What the journal needs of a file: a `FileHandle` of node:fs, or less. */
-export interface JournalFile {
-  write(buffer: Buffer, offset: number, length: number, position: number): Promise<{ readonly bytesWritten: number }>
-  datasync(): Promise<void>
-  close(): Promise<void>
-}
-
-/** Bytes gathered before they are handed to the file. */
-const CHUNK_BYTES = 1024 * 1024
+import { CHUNK_BYTES, type JournalFile, writeAll } from './journal-file.ts'
+import { encodeBatch, JOURNAL_START, type JournalPlace } from './journal-format.ts'
 
 /**
- * Appends entries to a file, and resolves when they are on the disk: one `fdatasync` for each call.
+ * Appends batches of entries to a file. A batch is on the disk, with one `fdatasync`, when `write` resolves.
  *
  * After a write or a sync that failed nobody knows what the file holds, not even after a later sync that succeeded: the
- * kernel may have dropped the pages that it could not write. So a journal that failed once does nothing any more.
+ * kernel may have dropped the pages that it could not write. So a journal that failed once writes nothing any more.
  */
 export class FileJournal implements Journal {
   readonly #file: JournalFile
@@ -26,17 +17,23 @@ export class FileJournal implements Journal {
     this.#file = file
   }
 
-  /** Tells where the next line goes. Only before the first write. */
+  /** Tells where the next batch goes. Everything before it is on the disk. Only before the first write. */
   continueAt(end: JournalPlace): void {
     this.#end = end
   }
 
-  /** Rejects with what the system said; then, and for ever after. */
+  /** Rejects with what the system said; then, and at every call after. */
   async write(entries: readonly Entry[]): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure
     try {
-      for (const { bytes, offset } of this.#chunks(entries)) await this.#put(bytes, offset)
+      const { lines, end } = encodeBatch(entries, this.#end)
+      let { offset } = this.#end
+      for (const chunk of inChunks(lines)) {
+        await writeAll(this.#file, chunk, offset)
+        offset += chunk.length
+      }
       await this.#file.datasync()
+      this.#end = end
     } catch (error) {
       this.#failure = error
       throw error
@@ -46,26 +43,19 @@ export class FileJournal implements Journal {
   close(): Promise<void> {
     return this.#file.close()
   }
+}
 
-  *#chunks(entries: readonly Entry[]): Generator<{ bytes: Buffer; offset: number }> {
-    let { offset } = this.#end
-    let lines: Buffer[] = []
-    for (const entry of entries) {
-      const { line, next } = encodeLine(entry, this.#end)
-      this.#end = next
-      lines.push(line)
-      if (next.offset - offset < CHUNK_BYTES) continue
-      yield { bytes: Buffer.concat(lines), offset }
-      offset = next.offset
-      lines = []
-    }
-    if (lines.length > 0) yield { bytes: Buffer.concat(lines), offset }
+/** The lines, joined to as few pieces as `CHUNK_BYTES` allow. */
+function* inChunks(lines: readonly Buffer[]): Generator<Buffer> {
+  let chunk: Buffer[] = []
+  let bytes = 0
+  for (const line of lines) {
+    chunk.push(line)
+    bytes += line.length
+    if (bytes < CHUNK_BYTES) continue
+    yield Buffer.concat(chunk)
+    chunk = []
+    bytes = 0
   }
-
-  async #put(bytes: Buffer, offset: number): Promise<void> {
-    for (let done = 0; done < bytes.length; ) {
-      const { bytesWritten } = await this.#file.write(bytes, done, bytes.length - done, offset + done)
-      done += bytesWritten
-    }
-  }
+  if (bytes > 0) yield Buffer.concat(chunk)
 }

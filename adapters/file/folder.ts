@@ -21,8 +21,10 @@ async function makeBelow(folder: string): Promise<void> {
   try {
     await mkdir(folder, { mode: 0o700 })
   } catch (error) {
-    if (isSystemError(error) && error.code === 'EEXIST') return
-    throw error
+    if (!isSystemError(error) || error.code !== 'EEXIST') throw error
+    // Whoever made it may have been killed before it had done that. Where this process may not, there is no harm.
+    await syncFolder(dirname(folder)).catch(() => undefined)
+    return
   }
   await syncFolder(dirname(folder))
 }
@@ -42,7 +44,8 @@ export async function makeFile(folder: string, name: string, contents: string | 
   await syncFolder(folder)
 }
 
-async function syncFolder(folder: string): Promise<void> {
+/** Puts on the disk which files the folder has. */
+export async function syncFolder(folder: string): Promise<void> {
   if (platform() === 'win32') return // cannot be asked for there
   const handle = await open(folder, 'r')
   try {

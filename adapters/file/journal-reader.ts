@@ -1,15 +1,37 @@
 import { JournalCorruptError, SchemaNewerError } from '../../lib/errors.ts'
 import type { Entry } from '../memory/journal.ts'
-import { decodeLine, JOURNAL_SCHEMA, JOURNAL_START, type JournalHeader, type JournalPlace } from './journal-format.ts'
+import {
+  type BatchLine,
+  decodeBatchLine,
+  decodeLine,
+  follows,
+  JOURNAL_SCHEMA,
+  JOURNAL_START,
+  type JournalHeader,
+  type JournalPlace,
+  LINE_FEED,
+  SHORT_LINE_BYTES,
+} from './journal-format.ts'
+import { ReadBuffer } from './read-buffer.ts'
+import { inspectTail } from './torn-tail.ts'
 
-/** What a crash left at the end of a journal: the beginning of a line whose write was never acknowledged. */
+/** What a crash left at the end of a journal: a part of a batch that was never acknowledged. */
 export interface TornTail {
   /** Where it begins, in bytes from the start of the file. */
   readonly offset: number
   readonly bytes: number
 }
 
-const LINE_FEED = 0x0a
+/** A line that is not as it was written. */
+interface Flaw {
+  /** From 1. */
+  readonly line: number
+  readonly offset: number
+  readonly what: string
+  /** The file ends before the batch does. */
+  readonly short?: boolean
+}
+
 const KINDS: ReadonlySet<string> = new Set<Entry['kind']>([
   'commit',
   'consumer',
@@ -19,16 +41,19 @@ const KINDS: ReadonlySet<string> = new Set<Entry['kind']>([
 ])
 
 /**
- * Reads a journal from its start, in pieces of any size.
+ * Reads a journal from its start, in chunks of any size, and holds no more of it at a time than a chunk and a batch.
  *
- * A crash in the middle of a write leaves a line without its end: a torn tail, which nobody was told was stored. Every
- * other flaw is damage to what was acknowledged. It is reported and never cut, be it in the last line.
+ * When the machine loses its power in the middle of a write, any of the pages may have reached the disk, in any order.
+ * That leaves a torn tail, behind everything that was acknowledged: a batch that is not complete, since the file ends
+ * before it does or a page of it is zeros. Any other flaw is damage, and so is one that has a batch behind it. Damage is
+ * reported, and nothing is cut.
  */
 export class JournalReader {
   /** Its name, for messages. */
   readonly file: string
   #line = 0
   #end: JournalPlace = JOURNAL_START
+  #lastBatch = 0
   #position = 0
   #torn: TornTail | undefined
   #hashingKeys: readonly string[] = []
@@ -38,9 +63,14 @@ export class JournalReader {
     this.file = file
   }
 
-  /** Where the next line goes. Known once everything was read. */
+  /** Where the next batch goes. Known once everything was read. */
   get end(): JournalPlace {
     return this.#end
+  }
+
+  /** Where the last batch begins: everything before it is on the disk. Known once everything was read. */
+  get lastBatch(): number {
+    return this.#lastBatch
   }
 
   /** Known once everything was read. */
@@ -53,67 +83,124 @@ export class JournalReader {
     return this.#hashingKeys
   }
 
-  /** @throws JournalCorruptError (`JOURNAL_CORRUPT`), SchemaNewerError (`SCHEMA_NEWER`) */
-  async *entries(pieces: AsyncIterable<Buffer>): AsyncGenerator<Entry[]> {
-    let begun: Buffer[] = []
-    for await (const piece of pieces) {
-      const entries: Entry[] = []
-      let from = 0
-      for (let to = piece.indexOf(LINE_FEED); to >= 0; to = piece.indexOf(LINE_FEED, from)) {
-        const entry = this.#take(Buffer.concat([...begun, piece.subarray(from, to)]))
-        if (entry) entries.push(entry)
-        begun = []
-        from = to + 1
-      }
-      if (from < piece.length) begun.push(piece.subarray(from))
-      yield entries
+  /**
+   * The entries of each complete batch.
+   *
+   * @throws JournalCorruptError (`JOURNAL_CORRUPT`), SchemaNewerError (`SCHEMA_NEWER`)
+   */
+  async *entries(chunks: AsyncIterable<Buffer>): AsyncGenerator<readonly Entry[]> {
+    const buffer = new ReadBuffer(chunks)
+    await buffer.fill(SHORT_LINE_BYTES)
+    buffer.skip(this.#header(buffer.bytes))
+    while (await buffer.fill(1)) {
+      const read = await this.#batch(buffer)
+      if ('what' in read) return this.#endAt(buffer, read)
+      yield read
     }
-    this.#finish(Buffer.concat(begun))
   }
 
-  #take(line: Buffer): Entry | undefined {
-    this.#line += 1
-    const decoded = decodeLine(line, this.#end)
-    if (!decoded) throw this.#corrupt('does not match its checksum')
-    if (this.#line === 1) this.#assertHeader(decoded.value)
-    const entry = this.#line === 1 ? undefined : this.#entry(decoded.value)
-    this.#end = decoded.next
-    return entry
-  }
-
-  #assertHeader(value: unknown): void {
-    const header = value as Partial<JournalHeader> | null
-    if (header?.journal !== 'oidc-provider-eventstore' || typeof header.schema !== 'number') {
-      throw this.#corrupt('is not the first line of a journal')
+  #header(bytes: Buffer): number {
+    const length = bytes.subarray(0, SHORT_LINE_BYTES).indexOf(LINE_FEED) + 1
+    const decoded = length > 0 ? decodeLine(bytes.subarray(0, length - 1), 0) : undefined
+    const header = decoded?.value as Partial<JournalHeader> | null | undefined
+    if (header?.journal !== 'oidc-provider-eventstore' || typeof header.schema !== 'number' || !decoded) {
+      throw this.#corrupt({ line: 1, offset: 0, what: 'is not the first line of a journal' })
     }
     if (header.schema > JOURNAL_SCHEMA) throw new SchemaNewerError(this.file, header.schema, JOURNAL_SCHEMA)
+    if (typeof header.id !== 'string') {
+      throw this.#corrupt({ line: 1, offset: 0, what: 'is not the first line of a journal: it has no id' })
+    }
+    this.#line = 1
+    this.#end = { offset: length, crc: decoded.crc, headerCrc: decoded.crc }
+    return length
   }
 
-  #entry(value: unknown): Entry {
+  /** Takes a batch from the buffer when it is complete; otherwise leaves it there. */
+  async #batch(buffer: ReadBuffer): Promise<readonly Entry[] | Flaw> {
+    const more = await buffer.fill(SHORT_LINE_BYTES)
+    const first = decodeBatchLine(buffer.bytes, this.#end.headerCrc)
+    if (!first) {
+      const short = !more && !buffer.bytes.includes(LINE_FEED)
+      return { ...this.#flaw(0, 0, 'does not match its checksum'), short }
+    }
+    const { batch, length, crc } = first
+    if (!follows(batch, this.#end)) return this.#flaw(0, 0, 'does not follow the line before it')
+    if (!(await buffer.fill(length + batch.bytes))) {
+      return { ...this.#flaw(0, 0, 'begins a batch that is not all there'), short: true }
+    }
+    const lines = linesOf(buffer.bytes.subarray(length, length + batch.bytes), batch, crc)
+    if (!Array.isArray(lines)) return this.#flaw(lines.index + 1, length + lines.offset, lines.what)
+    const entries = lines.map(({ value, offset }, index) =>
+      this.#entry(value, this.#flaw(index + 1, length + offset, '')),
+    )
+    buffer.skip(length + batch.bytes)
+    this.#line += 1 + batch.entries
+    this.#end = { ...this.#end, offset: buffer.offset, crc: lines.at(-1)?.crc ?? crc }
+    this.#lastBatch = batch.at
+    return entries
+  }
+
+  #entry(value: unknown, place: Flaw): Entry {
     const entry = value as Entry
-    if (!KINDS.has(entry?.kind))
-      throw this.#corrupt(`holds an entry of kind ${JSON.stringify(entry?.kind)}, which is not known`)
+    if (!KINDS.has(entry?.kind)) {
+      throw this.#corrupt({ ...place, what: `holds an entry of unknown kind ${JSON.stringify(entry?.kind)}` })
+    }
     if (entry.kind === 'hashing_keys') this.#hashingKeys = entry.fingerprints
     if (entry.kind !== 'commit') return entry
     this.#position += 1
     if (entry.commit.position !== this.#position) {
-      throw this.#corrupt(`holds the commit of position ${entry.commit.position}, ${this.#position} is due`)
+      const what = `holds the commit of position ${entry.commit.position}, ${this.#position} is due`
+      throw this.#corrupt({ ...place, what })
     }
     return entry
   }
 
-  #finish(tail: Buffer): void {
-    if (tail.length > 0) this.#line += 1
-    // A whole line with something else where its line feed was: no crash does that.
-    if (decodeLine(tail.subarray(0, -1), this.#end)) throw this.#corrupt('has lost its end')
-    if (this.#end.offset === 0) throw this.#corrupt('is not the first line of a journal')
-    if (tail.length > 0) this.#torn = { offset: this.#end.offset, bytes: tail.length }
+  /** @throws JournalCorruptError (`JOURNAL_CORRUPT`) when the flaw is not one that a crash leaves */
+  async #endAt(buffer: ReadBuffer, flaw: Flaw): Promise<void> {
+    const { bytes, batchBehind, hole } = await inspectTail(buffer, this.#end)
+    if (batchBehind) throw this.#corrupt({ ...flaw, what: `${flaw.what}, though batches were written behind it` })
+    if (!hole && !flaw.short) throw this.#corrupt(flaw)
+    this.#torn = { offset: this.#end.offset, bytes }
   }
 
-  #corrupt(what: string): JournalCorruptError {
+  /** @param line - lines of the batch before it */
+  #flaw(line: number, offset: number, what: string): Flaw {
+    return { line: this.#line + 1 + line, offset: this.#end.offset + offset, what }
+  }
+
+  #corrupt({ line, offset, what }: Flaw): JournalCorruptError {
+    const intact = this.#end.offset
+    const orCut = `, or keep a copy of it and cut it to ${intact} bytes: these are intact, all behind them is lost then`
     return new JournalCorruptError(
-      `${this.file}: line ${this.#line}, at byte ${this.#end.offset}, ${what}. Nothing was changed: restore the file from ` +
-        'a copy, or look at what the line and those after it held before you cut them off',
+      `${this.file}: line ${line}, at byte ${offset}, ${what}. Nothing was changed. Restore the file from a backup` +
+        (intact > 0 ? orCut : ''),
     )
   }
+}
+
+interface EntryLine {
+  readonly value: unknown
+  readonly crc: number
+  readonly offset: number
+}
+
+/** The lines of a batch's entries; or which one is not as it was written. */
+function linesOf(
+  body: Buffer,
+  batch: BatchLine,
+  batchCrc: number,
+): EntryLine[] | { index: number; offset: number; what: string } {
+  const lines: EntryLine[] = []
+  let crc = batchCrc
+  let offset = 0
+  for (let index = 0; index < batch.entries; index++) {
+    const feed = body.indexOf(LINE_FEED, offset)
+    const decoded = feed < 0 ? undefined : decodeLine(body.subarray(offset, feed), crc)
+    if (!decoded) return { index, offset, what: 'does not match its checksum' }
+    lines.push({ ...decoded, offset })
+    crc = decoded.crc
+    offset = feed + 1
+  }
+  if (offset < body.length) return { index: batch.entries, offset, what: 'is more than its batch has' }
+  return lines
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { type FileHandle, open } from 'node:fs/promises'
+import { type FileHandle, open, readlink } from 'node:fs/promises'
+import { join } from 'node:path'
 import { FileEventStore } from '../../adapters/file/index.ts'
 import { StoreRefusedError } from '../../lib/errors.ts'
 import { present, rejectsWith } from '../contract/event-store/expect.ts'
@@ -9,13 +10,13 @@ import { temporaryFolder } from '../support/temporary-folder.ts'
 
 describe('a disk that fails', () => {
   const folder = temporaryFolder()
-  let methods: Pick<FileHandle, 'datasync' | 'write'>
-  let genuine: Pick<FileHandle, 'datasync' | 'write'>
+  let methods: Pick<FileHandle, 'datasync' | 'sync' | 'write'>
+  let genuine: Pick<FileHandle, 'datasync' | 'sync' | 'write'>
 
   before('find what all file handles share', async () => {
     const handle = await open(process.execPath)
     methods = Object.getPrototypeOf(handle) as FileHandle
-    genuine = { datasync: methods.datasync, write: methods.write }
+    genuine = { datasync: methods.datasync, sync: methods.sync, write: methods.write }
     await handle.close()
   })
   afterEach('mend the disk', () => Object.assign(methods, genuine))
@@ -80,12 +81,27 @@ describe('a disk that fails', () => {
     await store.close()
   })
 
-  it('while the store is opened makes opening fail with STORE_REFUSED, and the next opening succeed', async () => {
-    methods.datasync = () => Promise.reject(Object.assign(new Error('EIO: no'), { code: 'EIO', syscall: 'fdatasync' }))
-    await rejectsWith('STORE_REFUSED', () => FileEventStore.open(folder.path))
-    Object.assign(methods, genuine)
-    const store = await FileEventStore.open(folder.path)
-    await store.close()
+  for (const call of ['datasync', 'sync'] as const) {
+    it(`at ${call} while the store is opened makes opening fail with STORE_REFUSED, and the next opening succeed`, async () => {
+      methods[call] = () => Promise.reject(Object.assign(new Error('EIO: no'), { code: 'EIO', syscall: 'fdatasync' }))
+      await rejectsWith('STORE_REFUSED', () => FileEventStore.open(folder.path))
+      Object.assign(methods, genuine)
+      const store = await FileEventStore.open(folder.path)
+      await store.close()
+    })
+  }
+
+  it('had its folder put on the disk at each opening: whoever made the files may have been killed before', async function () {
+    if (process.platform !== 'linux') this.skip()
+    const home = join(folder.path, 'home')
+    await (await FileEventStore.open(home)).close()
+    const synced: string[] = []
+    methods.sync = async function (this: FileHandle) {
+      synced.push(await readlink(`/proc/self/fd/${this.fd}`))
+      await genuine.sync.call(this)
+    }
+    await (await FileEventStore.open(home)).close()
+    assert.deepEqual(synced, [folder.path, home, join(home, 'journal.log')])
   })
 })
 

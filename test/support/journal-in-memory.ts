@@ -1,46 +1,29 @@
-import type { JournalFile } from '../../adapters/file/file-journal.ts'
 import { FileJournal } from '../../adapters/file/file-journal.ts'
 import { encodeHeader } from '../../adapters/file/journal-format.ts'
 import { JournalReader } from '../../adapters/file/journal-reader.ts'
+import { recoverEnd } from '../../adapters/file/journal-recovery.ts'
 import type { Entry } from '../../adapters/memory/journal.ts'
-
-/** A journal's file that is kept in memory, counts what is done to it and fails when it is told to. */
-export class FileInMemory implements JournalFile {
-  contents: Buffer = Buffer.alloc(0)
-  readonly writes: number[] = []
-  syncs = 0
-  /** Bytes that one write takes at most. */
-  mostBytes: number = Number.POSITIVE_INFINITY
-  failWrite: Error | undefined
-  failSync: Error | undefined
-
-  async write(buffer: Buffer, offset: number, length: number, position: number): Promise<{ bytesWritten: number }> {
-    this.writes.push(length)
-    if (this.failWrite) throw this.failWrite
-    const bytesWritten = Math.min(length, this.mostBytes)
-    const grown = Buffer.alloc(Math.max(this.contents.length, position + bytesWritten))
-    this.contents.copy(grown)
-    buffer.copy(grown, position, offset, offset + bytesWritten)
-    this.contents = grown
-    return { bytesWritten }
-  }
-
-  async datasync(): Promise<void> {
-    this.syncs += 1
-    if (this.failSync) throw this.failSync
-  }
-
-  async close(): Promise<void> {}
-}
+import { DiskInMemory } from './disk-in-memory.ts'
 
 /** A new journal in memory: its header is written. */
-export function newJournal(): { file: FileInMemory; journal: FileJournal } {
-  const file = new FileInMemory()
+export function newJournal(): { file: DiskInMemory; journal: FileJournal } {
+  const { line, end } = encodeHeader('a-journal')
+  const file = new DiskInMemory(line)
   const journal = new FileJournal(file)
-  const { line, next } = encodeHeader()
-  file.contents = line
-  journal.continueAt(next)
+  journal.continueAt(end)
   return { file, journal }
+}
+
+/** Opens a journal as the store does: reads it, makes its end fit to be written behind, and goes on there. */
+export async function openJournal(
+  file: DiskInMemory,
+): Promise<{ entries: readonly Entry[]; end: number; journal: FileJournal }> {
+  const { reader, entries, error } = await readJournal(file.contents)
+  if (error !== undefined) throw error
+  await recoverEnd(file, reader)
+  const journal = new FileJournal(file)
+  journal.continueAt(reader.end)
+  return { entries, end: reader.end.offset, journal }
 }
 
 /** What a reader makes of the bytes, given to it in pieces of some size. */

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { encodeLine, JOURNAL_START } from '../../adapters/file/journal-format.ts'
+import { encodeBatch, encodeHeader, encodeLine } from '../../adapters/file/journal-format.ts'
+import { JournalReader } from '../../adapters/file/journal-reader.ts'
 import type { Entry } from '../../adapters/memory/journal.ts'
 import { JournalCorruptError, SchemaNewerError } from '../../lib/errors.ts'
 import type { JsonObject } from '../../lib/log/commit.ts'
+import { range } from '../contract/event-store/log-under-test.ts'
 import { newJournal, readJournal } from '../support/journal-in-memory.ts'
 
 function commit(position: number, data: JsonObject = { n: position }): Entry {
@@ -24,6 +26,7 @@ const some: readonly Entry[] = [
   commit(3),
 ]
 
+/** A journal with a batch for each entry. */
 async function journalOf(entries: readonly Entry[]): Promise<Buffer> {
   const { file, journal } = newJournal()
   for (const entry of entries) await journal.write([entry])
@@ -67,12 +70,12 @@ describe('a journal that is whole', () => {
 
   it('is continued where it ended', async () => {
     const { file, journal } = newJournal()
-    await journal.write(some.slice(0, 3))
+    for (const entry of some.slice(0, 3)) await journal.write([entry])
     const { reader } = await readJournal(file.contents)
     const next = newJournal()
     next.file.contents = file.contents
     next.journal.continueAt(reader.end)
-    await next.journal.write(some.slice(3))
+    for (const entry of some.slice(3)) await next.journal.write([entry])
     assert.deepEqual(next.file.contents, await journalOf(some))
   })
 
@@ -81,15 +84,68 @@ describe('a journal that is whole', () => {
     assert.deepEqual((await readJournal(bytes)).reader.hashingKeys, ['k2.def', 'k1.abc'])
   })
 
-  it('has one line for each entry and one for the header', async () => {
-    assert.equal(lineStarts(await journalOf(some)).length, some.length + 2)
+  it('has a line for the header, for each batch and for each entry', async () => {
+    assert.equal(lineStarts(await journalOf(some)).length - 1, 1 + 2 * some.length)
+    const { file, journal } = newJournal()
+    await journal.write(some)
+    assert.equal(lineStarts(file.contents).length - 1, 2 + some.length)
   })
 })
 
-describe('a journal whose last line is torn', () => {
+describe('a journal that is larger than the memory', () => {
+  const CHUNK = 1024 * 1024
+  const CHUNKS = 200
+
+  /** Reads what is generated and keeps no entry: how many there were, and how many bytes of buffers were held at most. */
+  async function readAll(
+    chunks: AsyncIterable<Buffer>,
+  ): Promise<{ reader: JournalReader; count: number; held: number }> {
+    const before = process.memoryUsage().arrayBuffers
+    const reader = new JournalReader('journal.log')
+    let [count, held] = [0, 0]
+    async function* watched(): AsyncGenerator<Buffer> {
+      for await (const chunk of chunks) {
+        held = Math.max(held, process.memoryUsage().arrayBuffers - before)
+        yield chunk
+      }
+    }
+    for await (const batch of reader.entries(watched())) count += batch.length
+    return { reader, count, held }
+  }
+
+  it('is read with a chunk and a batch of it in memory', async () => {
+    async function* journal(): AsyncGenerator<Buffer> {
+      const { line, end } = encodeHeader('a-journal')
+      yield line
+      for (let n = 1, place = end; n <= CHUNKS; n++) {
+        const batch = encodeBatch([commit(n, { text: 'x'.repeat(CHUNK) })], place)
+        place = batch.end
+        for (const next of batch.lines) yield next
+      }
+    }
+    const { count, held, reader } = await readAll(journal())
+    assert.equal(count, CHUNKS)
+    assert.equal(reader.torn, undefined)
+    assert.ok(held < 64 * CHUNK, `${held} bytes were held`)
+  })
+
+  it('is searched for later batches behind a flaw in as little', async () => {
+    const bytes = await journalOf(some)
+    async function* journal(): AsyncGenerator<Buffer> {
+      yield bytes
+      for (let n = 1; n <= CHUNKS; n++) yield Buffer.alloc(CHUNK)
+    }
+    const { count, held, reader } = await readAll(journal())
+    assert.equal(count, some.length)
+    assert.deepEqual(reader.torn, { offset: bytes.length, bytes: CHUNKS * CHUNK })
+    assert.ok(held < 64 * CHUNK, `${held} bytes were held`)
+  })
+})
+
+describe('a journal whose last batch is torn', () => {
   it('gives all entries before it and tells where it begins, at whatever byte it was torn', async () => {
     const bytes = await journalOf(some)
-    const last = lineStarts(bytes).at(-2) ?? 0
+    const last = lineStarts(bytes).at(-3) ?? 0
     for (let end = last; end < bytes.length; end++) {
       const { reader, entries, error } = await readJournal(bytes.subarray(0, end), 64)
       assert.equal(error, undefined)
@@ -97,6 +153,17 @@ describe('a journal whose last line is torn', () => {
       assert.deepEqual(reader.torn, end === last ? undefined : { offset: last, bytes: end - last })
       assert.equal(reader.end.offset, last)
     }
+  })
+
+  it('counts without it, also where it holds many entries and most of them are whole', async () => {
+    const { file, journal } = newJournal()
+    await journal.write(some.slice(0, 2))
+    const { length } = file.contents
+    await journal.write(some.slice(2))
+    const { reader, entries, error } = await readJournal(file.contents.subarray(0, -1))
+    assert.equal(error, undefined)
+    assert.deepEqual(entries, some.slice(0, 2))
+    assert.equal(reader.torn?.offset, length)
   })
 
   it('may end with anything, where a crash left blocks unwritten', async () => {
@@ -108,8 +175,7 @@ describe('a journal whose last line is torn', () => {
 
   it('is never a journal without its first line: that is not made in place', async () => {
     const bytes = await journalOf([])
-    for (let end = 0; end < bytes.length; end++)
-      assertCorrupt((await readJournal(bytes.subarray(0, end))).error, end === 0 ? 0 : 1, 0)
+    for (let end = 0; end < bytes.length; end++) assertCorrupt((await readJournal(bytes.subarray(0, end))).error, 1, 0)
   })
 })
 
@@ -136,13 +202,56 @@ describe('a journal that was altered', () => {
     for (let at = 1; at < lines.length - 1; at++) {
       const before = lines.slice(0, at)
       const [line = Buffer.of(), next = Buffer.of(), ...rest] = lines.slice(at)
-      const missing = (await readJournal(Buffer.concat([...before, next, ...rest]))).error
-      assertCorrupt(missing, at + 1, starts[at] ?? 0)
-      const doubled = (await readJournal(Buffer.concat([...before, line, line, next, ...rest]))).error
-      assertCorrupt(doubled, at + 2, starts[at + 1] ?? 0)
-      const swapped = (await readJournal(Buffer.concat([...before, next, line, ...rest]))).error
-      assertCorrupt(swapped, at + 1, starts[at] ?? 0)
+      for (const changed of [
+        [next, ...rest],
+        [line, line, next, ...rest],
+        [next, line, ...rest],
+      ]) {
+        const { entries, error } = await readJournal(Buffer.concat([...before, ...changed]))
+        assert.ok(error instanceof JournalCorruptError, `line ${at + 1}: ${error}`)
+        assert.ok(Number(/at byte (\d+)/.exec(error.message)?.[1]) <= (starts[at + 1] ?? 0), error.message)
+        assert.deepEqual(entries, some.slice(0, entries.length))
+      }
     }
+  })
+
+  it('is found so by a batch anywhere behind a hole', async () => {
+    const { file, journal } = newJournal()
+    await journal.write([commit(1)])
+    const hole = file.contents.length
+    for (const n of range(300)) await journal.write([commit(n + 2)])
+    const whole = Buffer.from(file.contents)
+    await journal.write([commit(302)])
+    const later = Buffer.from(file.contents)
+    for (const [bytes, lost] of [
+      [whole, whole.length],
+      [later, whole.length],
+    ] as const) {
+      const zeroed = Buffer.from(bytes)
+      zeroed.fill(0, hole, lost)
+      const { error, entries, reader } = await readJournal(zeroed, 1000)
+      if (bytes === later) assertCorrupt(error, 4, hole)
+      else assert.deepEqual([error, reader.torn?.offset], [undefined, hole])
+      assert.deepEqual(entries, [commit(1)])
+    }
+  })
+
+  it('says how much of it is intact, and that nothing was changed', async () => {
+    const bytes = await journalOf(some)
+    const starts = lineStarts(bytes)
+    const altered = Buffer.from(bytes)
+    altered[(starts[4] ?? 0) + 20] = 0
+    const { error } = await readJournal(altered)
+    assertCorrupt(error, 5, starts[4] ?? 0)
+    assert.match(
+      String(error),
+      /though batches were written behind it\. Nothing was changed\. Restore the file from a backup/,
+    )
+    const intact = Number(/cut it to (\d+) bytes/.exec(String(error))?.[1])
+    assert.equal(intact, starts[3])
+    const { reader, entries } = await readJournal(altered.subarray(0, intact))
+    assert.deepEqual(entries, some.slice(0, 1))
+    assert.equal(reader.torn, undefined)
   })
 
   it('never gives an entry that was not written, whatever happened to it', async () => {
@@ -159,7 +268,7 @@ describe('a journal that was altered', () => {
         const { reader, entries, error } = await readJournal(altered, pieceBytes)
         assert.deepEqual(entries, some.slice(0, entries.length))
         if (error === undefined && !altered.equals(bytes)) {
-          const lost = lineStarts(altered).length <= some.length + 1
+          const lost = lineStarts(altered).length <= 1 + 2 * some.length
           assert.ok(reader.torn !== undefined || lost, 'nothing was noticed')
         } else if (error !== undefined) assert.ok(error instanceof JournalCorruptError)
       }),
@@ -169,32 +278,33 @@ describe('a journal that was altered', () => {
 
   it('is found so when positions do not follow each other', async () => {
     const bytes = await journalOf([commit(1), commit(3)])
-    assertCorrupt((await readJournal(bytes)).error, 3, lineStarts(bytes)[2] ?? 0)
+    assertCorrupt((await readJournal(bytes)).error, 5, lineStarts(bytes)[4] ?? 0)
   })
 
   it('is found so when an entry is of no known kind', async () => {
     const bytes = await journalOf([{ kind: 'surprise' } as unknown as Entry])
-    assertCorrupt((await readJournal(bytes)).error, 2, lineStarts(bytes)[1] ?? 0)
+    assertCorrupt((await readJournal(bytes)).error, 3, lineStarts(bytes)[2] ?? 0)
   })
 })
 
 describe('the first line of a journal', () => {
   it('of a newer schema is refused with SCHEMA_NEWER', async () => {
-    const { line } = encodeLine({ journal: 'oidc-provider-eventstore', schema: 2 }, JOURNAL_START)
+    const { line } = encodeHeader('a-journal', 2)
     const { error } = await readJournal(line)
     assert.ok(error instanceof SchemaNewerError)
     assert.match(error.message, /^journal\.log has schema version 2, .* knows 1/)
   })
 
   for (const header of [
-    { journal: 'something else', schema: 1 },
+    { journal: 'something else', schema: 1, id: 'a-journal' },
+    { journal: 'oidc-provider-eventstore', schema: 1 },
     { journal: 'oidc-provider-eventstore' },
     null,
     7,
     [],
   ]) {
     it(`is refused when it is ${JSON.stringify(header)}`, async () => {
-      assertCorrupt((await readJournal(encodeLine(header, JOURNAL_START).line)).error, 1, 0)
+      assertCorrupt((await readJournal(encodeLine(header, 0).line)).error, 1, 0)
     })
   }
 })

@@ -1,0 +1,37 @@
+/** What the journal needs of a file: a `FileHandle` of node:fs, or less. */
+export interface JournalFile {
+  read(buffer: Buffer, offset: number, length: number, position: number): Promise<{ readonly bytesRead: number }>
+  write(buffer: Buffer, offset: number, length: number, position: number): Promise<{ readonly bytesWritten: number }>
+  truncate(bytes: number): Promise<void>
+  /** Resolves when contents and length are on the disk. */
+  datasync(): Promise<void>
+  /** As `datasync`, and a truncation is on the disk as well. */
+  sync(): Promise<void>
+  close(): Promise<void>
+}
+
+/** Bytes that are read or written at a time. */
+export const CHUNK_BYTES: number = 1024 * 1024
+
+/** The contents of a file from one byte up to another, or up to its end, in chunks. */
+export async function* chunksOf(
+  file: JournalFile,
+  from: number = 0,
+  to: number = Number.POSITIVE_INFINITY,
+): AsyncGenerator<Buffer> {
+  for (let position = from; position < to; ) {
+    const chunk = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, to - position))
+    const { bytesRead } = await file.read(chunk, 0, chunk.length, position)
+    if (bytesRead === 0) return
+    position += bytesRead
+    yield chunk.subarray(0, bytesRead)
+  }
+}
+
+/** Writes all of it, in as many steps as the system wants. */
+export async function writeAll(file: JournalFile, bytes: Buffer, position: number): Promise<void> {
+  for (let done = 0; done < bytes.length; ) {
+    const { bytesWritten } = await file.write(bytes, done, bytes.length - done, position + done)
+    done += bytesWritten
+  }
+}
