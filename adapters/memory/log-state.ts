@@ -68,16 +68,17 @@ export class LogState {
     for (const claim of commit.claims) this.#holders.set(claim, commit)
   }
 
+  /** Costs what it returns, and a binary search in the stream's positions. */
   read(stream: string, { from, direction = 'forwards', limit = Number.POSITIVE_INFINITY }: ReadOptions): Commit[] {
     const positions = this.#byStream.get(stream) ?? []
-    const found: Commit[] = []
     const forwards = direction === 'forwards'
-    let i = forwards ? placeOf(from ?? 0, positions) : placeOf((from ?? Number.POSITIVE_INFINITY) + 1, positions) - 1
-    for (; i >= 0 && i < positions.length && found.length < limit; i += forwards ? 1 : -1) {
-      const position = positions[i] as number
-      if (position <= this.#durable) found.push(this.#at(position))
-    }
-    return found
+    const durable = placeOf(this.#durable + 1, positions)
+    const first = forwards ? placeOf(from ?? 0, positions) : 0
+    const end = forwards || from === undefined ? durable : Math.min(durable, placeOf(from + 1, positions))
+    const chosen = forwards
+      ? positions.slice(first, Math.min(end, first + limit))
+      : positions.slice(Math.max(0, end - limit), end).reverse()
+    return chosen.map((position) => this.#at(position))
   }
 
   readStreams(streams: readonly string[]): Commit[] {
