@@ -3,6 +3,7 @@ import { AlreadyClaimedError, OptionInvalidError, ProviderUnfitError } from './e
 import type { Feature } from './features/feature-gates.ts'
 import { Features } from './features/features.ts'
 import type { EventStore } from './log/event-store.ts'
+import { Heartbeat } from './log/heartbeat.ts'
 import { type Logger, silent } from './logger.ts'
 import { OperatorsLog } from './operators/operators-log.ts'
 import type { Plugin } from './plugin.ts'
@@ -59,6 +60,7 @@ export class EventSourced {
   readonly #log: ModelLog
   readonly #plugins: readonly Plugin[]
   readonly #operators: OperatorsLog
+  readonly #heartbeat: Heartbeat
   readonly #formerIssuers: readonly string[]
   readonly #logger: Logger
   readonly #clock: Clock
@@ -80,7 +82,9 @@ export class EventSourced {
     this.#formerIssuers = options.formerIssuers ?? []
     const issuers = (): readonly string[] => this.#issuers
     this.#log = new ModelLog(store, this.#clock, issuers)
-    this.#operators = new OperatorsLog({ store, clock: this.#clock, logger: this.#logger, issuers })
+    const around = { store, clock: this.#clock, logger: this.#logger }
+    this.#heartbeat = new Heartbeat(around)
+    this.#operators = new OperatorsLog({ ...around, heartbeat: this.#heartbeat, issuers })
     this.features = new Features(this.#operators, configuredFeatures(this.#plugins))
     this.#oneCommit = new OneCommit(
       (request) => new UnitOfWork(this.#surroundings(), { kind: 'request', request }),
@@ -150,6 +154,7 @@ export class EventSourced {
         provider,
         clock: this.#clock,
         logger: this.#logger,
+        heartbeat: this.#heartbeat,
         endings: this.#endingsOf(provider),
         features: this.features,
         operators: this.#operators,

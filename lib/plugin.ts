@@ -1,6 +1,7 @@
 import type { Clock } from './clock.ts'
 import type { Feature, FeatureGates } from './features/feature-gates.ts'
 import type { EventStore } from './log/event-store.ts'
+import type { Heartbeat } from './log/heartbeat.ts'
 import type { Logger } from './logger.ts'
 import type { OperatorsState } from './operators/operators-state.ts'
 import type { Endings } from './provider/endings.ts'
@@ -14,6 +15,8 @@ export interface Host {
   readonly provider: ProviderLike
   readonly clock: Clock
   readonly logger: Logger
+  /** Shows that this process lives: for whoever holds leases or work in it. */
+  readonly heartbeat: Heartbeat
   /** Ends sessions and grants that no request is about. */
   readonly endings: Endings
   /** Which features are on, for the provider's issuer. */

@@ -53,15 +53,6 @@ export class MemoryConsumers implements ConsumerTable {
     })
   }
 
-  /** Not kept: nobody can look for a sign of life of a process that is gone. */
-  async beat(name: string, token: number): Promise<boolean> {
-    this.#assertOpen()
-    const record = this.#records.get(name)
-    if (!record || record.token !== token || record.holder === undefined) return false
-    this.apply({ ...record, beat: record.beat + 1 })
-    return true
-  }
-
   checkpoint(name: string, token: number, position: number): Promise<boolean> {
     return this.#update(name, token, (record) => {
       this.#assertNotAhead(name, position)

@@ -2,11 +2,13 @@ import { type Clock, systemClock } from '../../lib/clock.ts'
 import type { Appended, Commit, NewCommit } from '../../lib/log/commit.ts'
 import type { ConsumerTable } from '../../lib/log/consumer-table.ts'
 import type { EventStore, ReadOptions } from '../../lib/log/event-store.ts'
+import type { LivenessTable } from '../../lib/log/liveness-table.ts'
 import { prepare } from '../../lib/log/prepare.ts'
 import type { WorkTable } from '../../lib/log/work-table.ts'
 import { ephemeralKeys, KeyRing, type Keys } from '../../lib/secrets/key-ring.ts'
 import { MemoryConsumers } from './consumers.ts'
 import { type Entry, forgetful, type Journal } from './journal.ts'
+import { MemoryLiveness } from './liveness.ts'
 import { LogState } from './log-state.ts'
 import type { Turns } from './turns.ts'
 import { MemoryWork } from './work.ts'
@@ -36,6 +38,7 @@ export class MemoryEventStore implements EventStore {
   readonly #writes: WriteQueue
   readonly #turns: Turns
   readonly #consumers: MemoryConsumers
+  readonly #liveness: MemoryLiveness
   readonly #work = new Map<string, MemoryWork>()
   readonly #waiting = new Set<() => void>()
   #decided = 0
@@ -54,6 +57,7 @@ export class MemoryEventStore implements EventStore {
       steadyNow: () => Math.round(origin + clock.monotonic()),
     }
     this.#consumers = new MemoryConsumers(this.#turns, () => this.#state.durable)
+    this.#liveness = new MemoryLiveness(this.#turns)
   }
 
   /** Rebuilds the state from what a journal kept. Only before first use. */
@@ -126,6 +130,11 @@ export class MemoryEventStore implements EventStore {
   get consumers(): ConsumerTable {
     this.#writes.assertOpen()
     return this.#consumers
+  }
+
+  get liveness(): LivenessTable {
+    this.#writes.assertOpen()
+    return this.#liveness
   }
 
   work(table: string): WorkTable {

@@ -5,7 +5,6 @@ import type {
   OpenWorkOptions,
   OverdueOptions,
   Work,
-  Worker,
   WorkTable,
 } from '../../lib/log/work-table.ts'
 import { deepFreeze, frozenCopy } from './frozen.ts'
@@ -20,9 +19,6 @@ export class MemoryWork implements WorkTable {
   readonly #now: () => number
   readonly #rows = new Map<string, Work>()
   readonly #waiting = new Map<string, Work[]>()
-  readonly #beats = new Map<string, number>()
-  /** One count for all: a worker that was taken over and comes back never shows a beat that it showed before. */
-  #beat = 0
 
   constructor(table: string, { change, assertOpen, steadyNow }: Turns) {
     this.#table = table
@@ -59,13 +55,17 @@ export class MemoryWork implements WorkTable {
     })
   }
 
+  /** Lanes stand in the order of their turns: as many are looked at as it takes. */
   claim({ holder, now, limit, perLane, room, prefix = '' }: ClaimOptions): Promise<Work[]> {
     return this.#change((write) => {
-      const lanes = [...this.#waiting].map(([lane, waiting]) => {
-        if (!lane.startsWith(prefix)) return []
+      const lanes: Work[][] = []
+      for (const [lane, waiting] of this.#waiting) {
+        if (lanes.length >= limit) break
         const most = Math.max(0, room?.get(lane) ?? perLane)
-        return waiting.slice(0, most).filter((work) => work.dueAt <= now)
-      })
+        if (!lane.startsWith(prefix) || most === 0) continue
+        const due = waiting.slice(0, most).filter((work) => work.dueAt <= now)
+        if (due.length > 0) lanes.push(due)
+      }
       const taken = inTurn(lanes).slice(0, limit)
       const claimed = taken.map((work) => this.#write(write, { ...work, holder, fence: work.fence + 1 }))
       for (const lane of new Set(claimed.map((work) => work.lane))) this.#toTheEnd(lane)
@@ -137,11 +137,17 @@ export class MemoryWork implements WorkTable {
     return next
   }
 
-  async openByLane(): Promise<Map<string, number>> {
+  async countOpen({
+    prefix = '',
+    lane: only,
+  }: {
+    readonly prefix?: string
+    readonly lane?: string
+  } = {}): Promise<number> {
     this.#assertOpen()
-    const open = new Map<string, number>()
+    let open = 0
     for (const { lane, doneAt } of this.#rows.values()) {
-      if (doneAt === undefined) open.set(lane, (open.get(lane) ?? 0) + 1)
+      if (doneAt === undefined && lane.startsWith(prefix) && (only === undefined || lane === only)) open += 1
     }
     return open
   }
@@ -157,22 +163,14 @@ export class MemoryWork implements WorkTable {
     })
   }
 
-  async beat(holder: string): Promise<void> {
+  async holders(): Promise<string[]> {
     this.#assertOpen()
-    this.#beat += 1
-    this.#beats.set(holder, this.#beat)
+    return [...new Set([...this.#rows.values()].flatMap(({ holder }) => holder ?? []))]
   }
 
-  async workers(): Promise<Worker[]> {
-    this.#assertOpen()
-    return [...this.#beats].map(([holder, beat]) => ({ holder, beat }))
-  }
-
-  takeOver(dead: Worker): Promise<number> {
+  free(holder: string): Promise<number> {
     return this.#change((write) => {
-      if (this.#beats.get(dead.holder) !== dead.beat) return 0
-      this.#beats.delete(dead.holder)
-      const held = [...this.#rows.values()].filter(({ holder }) => holder === dead.holder)
+      const held = [...this.#rows.values()].filter((work) => work.holder === holder)
       for (const work of held) this.#write(write, freed(work))
       return held.length
     })

@@ -5,9 +5,10 @@ import type {
   ConsumerDocument,
   CountersDocument,
   EventsDocument,
+  LaneDocument,
+  LivenessDocument,
   SchemaDocument,
   WorkDocument,
-  WorkerDocument,
 } from './documents.ts'
 import { reaching } from './reaching.ts'
 
@@ -90,12 +91,16 @@ export class Collections {
     return this.#collection('consumers')
   }
 
-  get workers(): Collection<WorkerDocument> {
-    return this.#collection('workers')
+  get liveness(): Collection<LivenessDocument> {
+    return this.#collection('liveness')
   }
 
   work(table: string): Collection<WorkDocument> {
     return this.#collection(table)
+  }
+
+  lanes(table: string): Collection<LaneDocument> {
+    return this.#collection(`${table}_lanes`)
   }
 
   scratch(name: string): Collection<{ _id: string; k?: string[]; n?: number }> {

@@ -47,13 +47,6 @@ export class MongoConsumers implements ConsumerTable {
     return document ? recordOf(document) : undefined
   }
 
-  async beat(name: string, token: number): Promise<boolean> {
-    const { matchedCount } = await this.#collections.reach(
-      this.#consumers.updateOne(held(name, token), { $inc: { beat: 1 } }),
-    )
-    return matchedCount === 1
-  }
-
   async checkpoint(name: string, token: number, position: number): Promise<boolean> {
     const { matchedCount } = await this.#collections.reach(
       this.#consumers.updateOne(held(name, token), {

@@ -74,12 +74,23 @@ export interface WorkDocument {
   doneAt?: number
 }
 
-/** A process that does work, and its sign of life. */
-export interface WorkerDocument {
+/** A lane of a work table: see `WorkLanes`. */
+export interface LaneDocument {
   _id: string
-  table: string
-  holder: string
-  beat: number
+  /** No work of the lane that waits is due before. */
+  dueAt: number
+  /** When it had its turn last; lanes are served in this order. */
+  turn: number
+  /** Another one whenever work of the lane begins to wait. */
+  touch: string
+}
+
+/** Who lives: see `MongoLiveness`. */
+export interface LivenessDocument {
+  _id: string
+  count: number
+  beats: Record<string, number>
+  notices: number
 }
 
 /** A commit without its position, as a document. */

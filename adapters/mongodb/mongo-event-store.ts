@@ -5,6 +5,7 @@ import { OptionInvalidError, StoreClosedError } from '../../lib/errors.ts'
 import type { Appended, Commit, NewCommit } from '../../lib/log/commit.ts'
 import type { ConsumerTable } from '../../lib/log/consumer-table.ts'
 import type { EventStore, ReadOptions } from '../../lib/log/event-store.ts'
+import type { LivenessTable } from '../../lib/log/liveness-table.ts'
 import type { WorkTable } from '../../lib/log/work-table.ts'
 import { type Logger, silent } from '../../lib/logger.ts'
 import { KeyRing, type Keys } from '../../lib/secrets/key-ring.ts'
@@ -14,6 +15,7 @@ import { Collections } from './collections.ts'
 import { MongoConsumers } from './consumers.ts'
 import { commitOf, type EventsDocument } from './documents.ts'
 import { Latency } from './latency.ts'
+import { MongoLiveness } from './liveness.ts'
 import { Positions } from './positions.ts'
 import { prepareDatabase, proveServer, type ServerTraits } from './preflight.ts'
 import { ServerTime } from './server-time.ts'
@@ -44,6 +46,7 @@ export class MongoEventStore implements EventStore {
   readonly #positions: Positions
   readonly #appender: Appender
   readonly #consumers: MongoConsumers
+  readonly #liveness: MongoLiveness
   readonly #work = new Map<string, MongoWork>()
   readonly #serverTime: ServerTime
   readonly #clock: Clock
@@ -69,6 +72,7 @@ export class MongoEventStore implements EventStore {
       (async () => {
         const proven = await proveServer(collections)
         await prepareDatabase(collections, keys)
+        await MongoLiveness.prepare(collections)
         for (const table of WORK_TABLES) await MongoWork.prepare(collections, table)
         return proven
       })(),
@@ -89,6 +93,7 @@ export class MongoEventStore implements EventStore {
     this.#logger = logger
     this.#positions = new Positions(collections, clock)
     this.#consumers = new MongoConsumers(collections)
+    this.#liveness = new MongoLiveness(collections)
     this.#serverTime = new ServerTime(collections, clock)
     const wakeups = this.#wakeups
     this.#hint = traits.changeStreams ? new ChangeHint({ collections, wakeups, clock, logger }) : undefined
@@ -199,6 +204,11 @@ export class MongoEventStore implements EventStore {
   get consumers(): ConsumerTable {
     this.#assertOpen()
     return this.#consumers
+  }
+
+  get liveness(): LivenessTable {
+    this.#assertOpen()
+    return this.#liveness
   }
 
   work(table: string): WorkTable {

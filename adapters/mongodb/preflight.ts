@@ -26,7 +26,6 @@ export async function prepareDatabase(collections: Collections, keys: KeyRing): 
   await ignoringDuplicate(
     collections.counters.updateOne({ _id: 'events' }, { $setOnInsert: { n: Long.ZERO } }, { upsert: true }),
   )
-  await collections.workers.createIndex({ table: 1 })
 }
 
 /** @throws SchemaNewerError, KeyUnknownError */

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { type AnyBulkWriteOperation, type Document, MongoBulkWriteError } from 'mongodb'
+import type { AnyBulkWriteOperation, Document } from 'mongodb'
 import type { JsonObject } from '../../lib/log/commit.ts'
 import type {
   ClaimOptions,
@@ -7,28 +7,52 @@ import type {
   OpenWorkOptions,
   OverdueOptions,
   Work,
-  Worker,
   WorkTable,
 } from '../../lib/log/work-table.ts'
 import type { Collections } from './collections.ts'
-import type { WorkDocument } from './documents.ts'
+import type { LaneDocument, WorkDocument } from './documents.ts'
 import type { ServerTime } from './server-time.ts'
+import { type LaneLook, WorkLanes } from './work-lanes.ts'
+import { beginning, onlyDuplicates } from './work-queries.ts'
 
-/** A lane is asked for at most so many rows at a time. */
+/** So many lanes are asked for their rows at a time, where they are asked one by one. */
 const LANES_AT_ONCE = 16
 
-/** Work on MongoDB: every write filters on the holder and the fence. */
+/** So many rows are looked at for all lanes of a claim at once, for each that is wanted. */
+const ROWS_PER_WANTED = 4
+
+/** So many lanes from which nothing may be claimed are named in a query; any others are passed over as they are met. */
+const MOST_NAMED = 256
+
+/** So many lanes are found beside those that are wanted: in some nothing is due any more. */
+const SPARE_LANES = 64
+
+/** So often a claim looks for lanes that it may take from. */
+const MOST_LOOKS = 4
+
+/** So many finished rows are removed with one command, and so many times in a row. */
+const SWEPT_AT_ONCE = 1_000
+const MOST_SWEEPS = 50
+
+/**
+ * Work on MongoDB: every write filters on the holder and the fence. What a claim costs is decided by what it takes: the
+ * lanes whose turn it is are found in documents of their own, see `WorkLanes`.
+ */
 export class MongoWork implements WorkTable {
   readonly #collections: Collections
   readonly #table: string
   readonly #serverTime: ServerTime
+  readonly #lanes: WorkLanes
   /** Calls of `claim` whose outcome is unknown: what they took must be given back, or nobody would ever do it. */
   readonly #lost = new Set<string>()
+  /** Lanes are served in the order in which they were served before: each claim of this process has a later turn. */
+  #turn = 0
 
   constructor(collections: Collections, table: string, serverTime: ServerTime) {
     this.#collections = collections
     this.#table = table
     this.#serverTime = serverTime
+    this.#lanes = new WorkLanes(collections, table)
   }
 
   /** The indexes that the queries below use. */
@@ -41,7 +65,9 @@ export class MongoWork implements WorkTable {
         { key: { holder: 1 }, sparse: true },
         { key: { doneAt: 1 }, sparse: true },
         { key: { state: 1, deadline: 1 } },
+        { key: { claim: 1 }, sparse: true },
       ])
+    await WorkLanes.prepare(collections, table)
   }
 
   async time(): Promise<number> {
@@ -64,46 +90,142 @@ export class MongoWork implements WorkTable {
         },
       },
     }))
+    const lanes = earliestByLane(work)
     await this.#collections.reach(
       this.#rows.bulkWrite(inserts, { ordered: false }).catch((error: unknown) => {
         if (!onlyDuplicates(error)) throw error // what is there already stays as it is
       }),
     )
+    await this.#lanes.touch(lanes)
   }
 
-  async claim({ holder, now, limit, perLane, room, prefix = '' }: ClaimOptions): Promise<Work[]> {
+  async claim({ holder, now, limit, perLane, room = new Map(), prefix = '' }: ClaimOptions): Promise<Work[]> {
     await this.#giveBackLost()
-    const full = [...(room ?? [])].filter(([, most]) => most <= 0).map(([lane]) => lane)
-    const due = { state: 'waiting' as const, dueAt: { $lte: now } }
-    const lanes = await this.#collections.reach(
-      this.#rows.distinct('lane', { ...due, lane: { ...beginning(prefix), $nin: full } }),
+    if (limit <= 0) return []
+    const roomOf = (lane: string): number => Math.min(limit, room.get(lane) ?? perLane)
+    const full = [...room.keys()].filter((lane) => roomOf(lane) <= 0)
+    const except = full.slice(0, MOST_NAMED)
+    // Beside those that are taken from: some that turn out to have no room, or nothing that is due.
+    const atOnce = limit + SPARE_LANES + (full.length > except.length ? MOST_NAMED : 0)
+    for (let look = 1; look <= MOST_LOOKS; look++) {
+      this.#turn = Math.max(now, this.#turn) + 0.001
+      const found = await this.#lanes.due({ prefix, now, except, limit: atOnce })
+      const lanes = found.filter(({ _id }) => roomOf(_id) > 0)
+      for (const some of [lanes.slice(0, limit), lanes.slice(limit)]) {
+        const claimed = await this.#claimFrom(some, roomOf, { holder, now, limit })
+        if (claimed.length > 0) return claimed
+      }
+      await this.#lanes.passedOver(
+        found.filter(({ _id }) => roomOf(_id) <= 0),
+        this.#turn,
+      )
+      if (found.length < atOnce) break
+    }
+    return []
+  }
+
+  async #claimFrom(
+    lanes: readonly LaneDocument[],
+    roomOf: (lane: string) => number,
+    { holder, now, limit }: Pick<ClaimOptions, 'holder' | 'now' | 'limit'>,
+  ): Promise<Work[]> {
+    if (lanes.length === 0) return []
+    const names = lanes.map(({ _id }) => _id)
+    const waiting = await this.#oldestIn(names, roomOf, now, limit)
+    const seen = lanes.flatMap((lane) => {
+      const found = waiting.get(lane._id)
+      return found ? [{ lane, ...found }] : []
+    })
+    const due = seen.map(({ lane, rows }) => rows.filter(({ dueAt }) => dueAt <= now).slice(0, roomOf(lane._id)))
+    const chosen = inTurn(due).slice(0, limit)
+    const taken = chosen.length === 0 ? [] : await this.#take(chosen, holder)
+    const ids = new Set(chosen.map(({ _id }) => _id))
+    const busy = new Set(chosen.map(({ lane }) => lane))
+    const idle = seen.map(({ lane }) => lane._id).filter((lane) => !busy.has(lane))
+    const held = new Set([...busy, ...(await this.#heldIn(idle))])
+    const looks = seen.map(({ lane, rows, beyond }): LaneLook => {
+      const next = rows.find(({ _id }) => !ids.has(_id))?.dueAt ?? beyond
+      return { lane, next, held: held.has(lane._id) }
+    })
+    await this.#lanes.served(looks, this.#turn, now)
+    return taken
+  }
+
+  /**
+   * The oldest rows that wait in each lane: as many as there is room for, and one more where there is one. All lanes
+   * share a look; where it ends before a lane was seen to its room's end, that lane is asked for alone, if it is one of
+   * the first `limit`, or is left out.
+   */
+  async #oldestIn(
+    lanes: readonly string[],
+    roomOf: (lane: string) => number,
+    now: number,
+    limit: number,
+  ): Promise<Map<string, Waiting>> {
+    const most = ROWS_PER_WANTED * limit + lanes.length
+    const rows = await this.#oldest({ $in: [...lanes] }, most)
+    const waiting = new Map<string, Waiting>()
+    const complete = rows.length < most
+    const last = rows.at(-1)?.dueAt
+    const alone: string[] = []
+    for (const lane of lanes) {
+      const own = rows.filter((row) => row.lane === lane)
+      const isSeen = complete || own.length > roomOf(lane) || (last !== undefined && last > now)
+      if (isSeen) waiting.set(lane, { rows: own, beyond: complete ? undefined : last })
+      else if (alone.length < limit) alone.push(lane)
+    }
+    for (let i = 0; i < alone.length; i += LANES_AT_ONCE) {
+      await Promise.all(
+        alone.slice(i, i + LANES_AT_ONCE).map(async (lane) => {
+          const own = await this.#oldest(lane, roomOf(lane) + 1)
+          waiting.set(lane, { rows: own, beyond: own.length > roomOf(lane) ? own.at(-1)?.dueAt : undefined })
+        }),
+      )
+    }
+    return waiting
+  }
+
+  #oldest(lane: string | { $in: string[] }, limit: number): Promise<WaitingRow[]> {
+    return this.#collections.reach(
+      this.#rows
+        .find({ state: 'waiting', lane }, { projection: { lane: 1, dueAt: 1 } })
+        .sort({ dueAt: 1, _id: 1 })
+        .limit(limit)
+        .toArray(),
     )
-    const ids = inTurn(
-      await this.#dueByLane(shuffled(lanes), due, (lane) => Math.min(limit, room?.get(lane) ?? perLane)),
+  }
+
+  /** Those of the lanes in which work is in hand. Where there is too much of it to tell, all of them. */
+  async #heldIn(lanes: readonly string[]): Promise<readonly string[]> {
+    if (lanes.length === 0) return []
+    const held = await this.#collections.reach(
+      this.#rows
+        .find({ state: 'held', lane: { $in: [...lanes] } }, { projection: { lane: 1 } })
+        .limit(SWEPT_AT_ONCE)
+        .toArray(),
     )
-    return ids.length === 0 ? [] : this.#take(ids.slice(0, limit), holder)
+    return held.length === SWEPT_AT_ONCE ? lanes : held.map(({ lane }) => lane)
   }
 
   async claimOverdue({ holder, prefix = '', now, limit }: OverdueOptions): Promise<Work[]> {
     const overdue = await this.#collections.reach(
       this.#rows
-        .find({ state: 'waiting', deadline: { $lte: now }, lane: beginning(prefix) }, { projection: { _id: 1 } })
+        .find(
+          { state: 'waiting', deadline: { $lte: now }, lane: beginning(prefix) },
+          { projection: { lane: 1, dueAt: 1 } },
+        )
         .sort({ deadline: 1 })
         .limit(limit)
         .toArray(),
     )
-    return overdue.length === 0
-      ? []
-      : this.#take(
-          overdue.map(({ _id }) => _id),
-          holder,
-        )
+    return overdue.length === 0 ? [] : this.#take(overdue, holder)
   }
 
   async hasten(lane: string, dueAt: number): Promise<number> {
     const { modifiedCount } = await this.#collections.reach(
       this.#rows.updateMany({ state: 'waiting', lane, dueAt: { $gt: dueAt } }, { $set: { dueAt } }),
     )
+    if (modifiedCount > 0) await this.#lanes.touch(new Map([[lane, dueAt]]))
     return modifiedCount
   }
 
@@ -129,10 +251,13 @@ export class MongoWork implements WorkTable {
   }
 
   async putBack(work: Work, { dueAt, body }: { readonly dueAt: number; readonly body: JsonObject }): Promise<boolean> {
-    return this.#ifMine(work, {
+    const lanes = new Map([[work.lane, dueAt]])
+    const isMine = await this.#ifMine(work, {
       $set: { state: 'waiting', dueAt, body: structuredClone(body) as Document },
       $unset: { holder: '', claim: '' },
     })
+    if (isMine) await this.#lanes.touch(lanes)
+    return isMine
   }
 
   async finish(work: Work, at: number): Promise<boolean> {
@@ -140,17 +265,19 @@ export class MongoWork implements WorkTable {
   }
 
   async reopen(id: string, { dueAt, body }: { readonly dueAt: number; readonly body: JsonObject }): Promise<boolean> {
-    const { matchedCount } = await this.#collections.reach(
-      this.#rows.updateOne(
+    const opened = await this.#collections.reach(
+      this.#rows.findOneAndUpdate(
         { _id: id, state: 'done' },
         {
           $set: { state: 'waiting', dueAt, body: structuredClone(body) as Document },
           $unset: { doneAt: '' },
           $inc: { fence: 1 },
         },
+        { projection: { lane: 1 } },
       ),
     )
-    return matchedCount === 1
+    if (opened) await this.#lanes.touch(new Map([[opened.lane, dueAt]]))
+    return opened !== null
   }
 
   async get(id: string): Promise<Work | undefined> {
@@ -158,96 +285,71 @@ export class MongoWork implements WorkTable {
     return document ? workOf(document) : undefined
   }
 
-  async nextDueAt(prefix: string = ''): Promise<number | undefined> {
-    const next = await this.#collections.reach(
-      this.#rows.findOne(
-        { state: 'waiting', lane: beginning(prefix) },
-        { sort: { dueAt: 1 }, projection: { dueAt: 1 } },
-      ),
-    )
-    return next?.dueAt
+  nextDueAt(prefix: string = ''): Promise<number | undefined> {
+    return this.#lanes.nextDueAt(prefix)
   }
 
-  async openByLane(): Promise<Map<string, number>> {
-    const open = { $match: { state: { $in: ['waiting', 'held'] } } }
-    const counts = await this.#collections.reach(
-      this.#rows
-        .aggregate<{ _id: string; open: number }>([open, { $group: { _id: '$lane', open: { $sum: 1 } } }])
-        .toArray(),
-    )
-    return new Map(counts.map(({ _id, open: count }) => [_id, count]))
+  countOpen({ prefix = '', lane }: { readonly prefix?: string; readonly lane?: string } = {}): Promise<number> {
+    const open = { state: { $in: ['waiting' as const, 'held' as const] }, lane: lane ?? beginning(prefix) }
+    return this.#collections.reach(this.#rows.countDocuments(open))
   }
 
   async sweep(doneBefore: number): Promise<number> {
-    const { deletedCount } = await this.#collections.reach(
-      this.#rows.deleteMany({ state: 'done', doneAt: { $lt: doneBefore } }),
-    )
-    return deletedCount
+    let swept = 0
+    for (let sweeps = 0; sweeps < MOST_SWEEPS; sweeps++) {
+      const old = await this.#collections.reach(
+        this.#rows
+          .find({ state: 'done', doneAt: { $lt: doneBefore } }, { projection: { _id: 1 } })
+          .limit(SWEPT_AT_ONCE)
+          .toArray(),
+      )
+      if (old.length === 0) break
+      const ids = old.map(({ _id }) => _id)
+      const { deletedCount } = await this.#collections.reach(
+        this.#rows.deleteMany({ _id: { $in: ids }, state: 'done', doneAt: { $lt: doneBefore } }),
+      )
+      swept += deletedCount
+      if (old.length < SWEPT_AT_ONCE) break
+    }
+    return swept
   }
 
-  /** Begins anywhere: one that was forgotten and comes back must not look as it did when it was taken for dead. */
-  async beat(holder: string): Promise<void> {
-    const id = `${this.#table}/${holder}`
-    await this.#collections.reach(
-      this.#collections.workers.updateOne(
-        { _id: id },
-        [
-          {
-            $set: {
-              table: this.#table,
-              holder,
-              beat: { $add: [{ $ifNull: ['$beat', randomBytes(5).readUIntBE(0, 5)] }, 1] },
-            },
-          },
-        ],
-        { upsert: true },
-      ),
-    )
+  async holders(): Promise<string[]> {
+    const holders = await this.#collections.reach(this.#rows.distinct('holder', { holder: { $exists: true } }))
+    return holders.filter((holder) => holder !== undefined)
   }
 
-  async workers(): Promise<Worker[]> {
-    const documents = await this.#collections.reach(this.#collections.workers.find({ table: this.#table }).toArray())
-    return documents.map(({ holder, beat }) => ({ holder, beat }))
+  free(holder: string): Promise<number> {
+    return this.#free({ holder, state: 'held' })
   }
 
-  /** The worker is forgotten last: should this process die in between, another one frees the rest. */
-  async takeOver({ holder, beat }: Worker): Promise<number> {
-    const dead = { _id: `${this.#table}/${holder}`, beat }
-    if (!(await this.#collections.reach(this.#collections.workers.findOne(dead)))) return 0
-    const { modifiedCount } = await this.#collections.reach(this.#rows.updateMany({ holder, state: 'held' }, FREE))
-    await this.#collections.reach(this.#collections.workers.deleteOne(dead))
+  /** What is freed was due before: its lanes are. */
+  async #free(held: { state: 'held'; holder?: string; claim?: { $in: string[] } }): Promise<number> {
+    const lanes = await this.#collections.reach(this.#rows.distinct('lane', held))
+    if (lanes.length === 0) return 0
+    const { modifiedCount } = await this.#collections.reach(this.#rows.updateMany(held, FREE))
+    await this.#lanes.touch(new Map(lanes.map((lane) => [lane, 0])))
     return modifiedCount
   }
 
-  async #dueByLane(
-    lanes: readonly string[],
-    due: { state: 'waiting'; dueAt: { $lte: number } },
-    mostOf: (lane: string) => number,
-  ): Promise<string[][]> {
-    const found: string[][] = []
-    for (let i = 0; i < lanes.length; i += LANES_AT_ONCE) {
-      const rows = lanes.slice(i, i + LANES_AT_ONCE).map((lane) =>
-        this.#rows
-          .find({ ...due, lane }, { projection: { _id: 1 } })
-          .sort({ dueAt: 1 })
-          .limit(mostOf(lane))
-          .toArray(),
-      )
-      for (const lane of await this.#collections.reach(Promise.all(rows))) found.push(lane.map(({ _id }) => _id))
-    }
-    return found
-  }
-
-  async #take(ids: readonly string[], holder: string): Promise<Work[]> {
+  async #take(rows: readonly WaitingRow[], holder: string): Promise<Work[]> {
     const claim = randomBytes(9).toString('base64url')
+    const taking = { $set: { state: 'held' as const, holder, claim }, $inc: { fence: 1 } }
     try {
-      const taken = { $set: { state: 'held' as const, holder, claim }, $inc: { fence: 1 } }
-      await this.#collections.reach(this.#rows.updateMany({ _id: { $in: [...ids] }, state: 'waiting' }, taken))
-      const documents = await this.#collections.reach(
-        this.#rows.find({ _id: { $in: [...ids] }, claim, state: 'held' }).toArray(),
+      const [only, ...more] = rows
+      if (only && more.length === 0) {
+        const taken = await this.#collections.reach(
+          this.#rows.findOneAndUpdate({ _id: only._id, state: 'waiting' }, taking, { returnDocument: 'after' }),
+        )
+        return taken ? [workOf(taken)] : []
+      }
+      const ids = rows.map(({ _id }) => _id)
+      await this.#collections.reach(this.#rows.updateMany({ _id: { $in: ids }, state: 'waiting' }, taking))
+      const taken = await this.#collections.reach(
+        this.#rows.find({ _id: { $in: ids }, claim, state: 'held' }).toArray(),
       )
       const order = new Map(ids.map((id, index) => [id, index]))
-      return documents.sort((a, b) => Number(order.get(a._id)) - Number(order.get(b._id))).map(workOf)
+      return taken.sort((a, b) => Number(order.get(a._id)) - Number(order.get(b._id))).map(workOf)
     } catch (error) {
       this.#lost.add(claim)
       throw error
@@ -257,7 +359,7 @@ export class MongoWork implements WorkTable {
   async #giveBackLost(): Promise<void> {
     if (this.#lost.size === 0) return
     const lost = [...this.#lost]
-    await this.#collections.reach(this.#rows.updateMany({ claim: { $in: lost }, state: 'held' }, FREE))
+    await this.#free({ claim: { $in: lost }, state: 'held' })
     for (const claim of lost) this.#lost.delete(claim)
   }
 
@@ -289,27 +391,27 @@ function workOf({ _id, lane, dueAt, deadline, body, holder, fence, doneAt }: Wor
   }
 }
 
-/** Strings that begin so; compared by code point, so that nothing in the prefix needs escaping. */
-function beginning(prefix: string): { $gte: string; $lt?: string } {
-  return prefix === '' ? { $gte: '' } : { $gte: prefix, $lt: `${prefix}\u{10ffff}` }
+/** What a claim looks at of a row that waits. */
+type WaitingRow = Pick<WorkDocument, '_id' | 'lane' | 'dueAt'>
+
+/** What waits in a lane, as far as a claim has looked. */
+interface Waiting {
+  /** The oldest rows. */
+  readonly rows: readonly WaitingRow[]
+  /** Nothing that was not seen is due before; undefined: everything was seen. */
+  readonly beyond: number | undefined
 }
 
-function onlyDuplicates(error: unknown): boolean {
-  if (!(error instanceof MongoBulkWriteError) || error.result.getWriteConcernError()) return false
-  const errors = error.result.getWriteErrors()
-  return errors.length > 0 && errors.every(({ code }) => code === 11000)
+function earliestByLane(work: readonly NewWork[]): Map<string, number> {
+  const lanes = new Map<string, number>()
+  for (const { lane, dueAt } of work) lanes.set(lane, Math.min(dueAt, lanes.get(lane) ?? dueAt))
+  return lanes
 }
 
 /** One of each lane, then the second of each, and so on. */
-function inTurn(lanes: readonly (readonly string[])[]): string[] {
+function inTurn<T>(lanes: readonly (readonly T[])[]): T[] {
   const longest = Math.max(0, ...lanes.map(({ length }) => length))
-  const turns: string[] = []
-  for (let i = 0; i < longest; i++) for (const lane of lanes) if (i < lane.length) turns.push(lane[i] as string)
+  const turns: T[] = []
+  for (let i = 0; i < longest; i++) for (const lane of lanes) if (i < lane.length) turns.push(lane[i] as T)
   return turns
-}
-
-/** So that no lane is always the last one when there are more lanes than room. */
-function shuffled(lanes: readonly string[]): string[] {
-  const from = lanes.length > 0 ? randomBytes(4).readUInt32BE() % lanes.length : 0
-  return [...lanes.slice(from), ...lanes.slice(0, from)]
 }

@@ -5,7 +5,7 @@ export interface ConsumerRecord {
   readonly holder?: string
   /** Fencing token: raised at each take-over. What a former holder writes under an older one changes nothing. */
   readonly token: number
-  /** Raised by the holder as long as it lives. Others compare it, on their own clocks, with what they saw before. */
+  /** Raised by each change: a record that others saw may be taken over only as they saw it. */
   readonly beat: number
   /** Everything up to here has been handled. */
   readonly position: number
@@ -29,16 +29,14 @@ export interface ConsumerTable {
   list(): Promise<ConsumerRecord[]>
   get(name: string): Promise<ConsumerRecord | undefined>
   /**
-   * Takes the lease over if nobody beat since `seen` was read: raises the token and returns the record with the
-   * checkpoint as it is now. Undefined: somebody else was faster, or the holder lives.
+   * Takes the lease over if the record is still as it was seen: raises the token and returns the record with the
+   * checkpoint as it is now. Undefined: somebody else was faster, or the holder has moved its checkpoint.
    *
    * @throws CheckpointAheadError (`CHECKPOINT_AHEAD`): the log ends before the checkpoint
    */
   take(seen: ConsumerRecord, holder: string): Promise<ConsumerRecord | undefined>
-  /** Shows that the holder lives. False: the lease was lost. */
-  beat(name: string, token: number): Promise<boolean>
   /**
-   * Moves the checkpoint forward; counts as a beat. False: the lease was lost, and nothing changed.
+   * Moves the checkpoint forward. False: the lease was lost, and nothing changed.
    *
    * @throws CheckpointAheadError (`CHECKPOINT_AHEAD`): the log ends before `position`
    */

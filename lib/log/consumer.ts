@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { type Clock, systemClock, type Timer } from '../clock.ts'
+import { type Clock, systemClock } from '../clock.ts'
 import {
   CheckpointAheadError,
   ConsumerStoppedError,
@@ -13,6 +13,7 @@ import { type Logger, silent } from '../logger.ts'
 import type { Commit } from './commit.ts'
 import type { ConsumerRecord } from './consumer-table.ts'
 import type { EventStore } from './event-store.ts'
+import { Heartbeat, type Member } from './heartbeat.ts'
 
 /** How a named consumer follows the log. */
 export interface ConsumerOptions {
@@ -31,8 +32,13 @@ export interface ConsumerOptions {
   readonly onFailure?: 'stop' | 'park'
   /** How often a failing commit is tried. Default: 10. */
   readonly tries?: number
-  /** A holder whose beat stands still for so long, in milliseconds on the taker's clock, is taken for dead. Default: 10 s. */
+  /**
+   * A holder whose sign of life stands still for so long, in milliseconds on the taker's clock, is taken for dead. One
+   * that makes no progress for twice as long gives the lease up. Default: 10 s.
+   */
   readonly leaseMs?: number
+  /** Shows that this process lives. Default: one of its own; give one to all that hold leases or work in a process. */
+  readonly heartbeat?: Heartbeat
 }
 
 /** Where parked commits are kept: a work table, so that they can be listed and done again. */
@@ -44,27 +50,57 @@ const NEVER = Number.MAX_SAFE_INTEGER
 const LEASE_MS = 10_000
 const TRIES = 10
 
+/** At most so many commits are handled between two checkpoints; fewer where handling them takes long. */
+const SLICE = 500
+
+/** Who makes no progress for so many leases gives the lease up. */
+const STUCK_LEASES = 2
+
+/** It then leaves the lease to others for as long as a lease, twice as long each time, up to so many doublings. */
+const MOST_DOUBLINGS = 5
+
 /**
  * A named consumer of the log: one process at a time, from where the last one got to, each commit at least once.
  *
- * It *waits* until the lease is free or its holder's beat stood still; *takes* it, which raises the fencing token and
- * tells the checkpoint; then *follows* the log from there. The checkpoint moves after the effects. A holder that was
- * paused and wakes up finds its token outdated: its checkpoint changes nothing, and it waits again.
+ * It *waits* until the lease is free or its holder's sign of life stood still; *takes* it, which raises the fencing token
+ * and tells the checkpoint; then *follows* the log from there. The checkpoint moves after the effects. A holder that was
+ * paused and wakes up finds its token outdated: its checkpoint changes nothing, and it waits again. A holder that makes no
+ * progress, because its handler hangs or what is in the log does not reach it, gives the lease up, says so, and waits
+ * until its handler has returned.
  */
 export class Consumer {
   readonly #options: ConsumerOptions & { readonly clock: Clock; readonly logger: Logger }
   readonly #holder = randomBytes(9).toString('base64url')
-  readonly #stopping = new AbortController()
+  readonly #heartbeat: Heartbeat
+  readonly #member: Member
+  #stopping = new AbortController()
   #running: Promise<void> | undefined
   #isHolder = false
   #failure: ConsumerStoppedError | CheckpointAheadError | undefined
   /** Interruptions since something was handled last. */
   #interruptions = 0
+  /** How often it gave the lease up since something was handled last, because it made no progress. */
+  #stuck = 0
+  /** When it made progress last, by the monotonic clock; undefined while it does not hold the lease. */
+  #progressAt: number | undefined
+  /** Whether the handler is at work: then nothing but its return is progress. */
+  #isHandling = false
+  /** Up to where everything has been handled. */
+  #position = 0
+  /** How many commits are handled between two checkpoints. */
+  #slice = SLICE
 
   /** @throws OptionInvalidError (`OPTION_INVALID`) */
   constructor(options: ConsumerOptions) {
     assertOptions(options)
     this.#options = { clock: systemClock, logger: silent, ...options }
+    const { store, clock, logger, heartbeat, leaseMs } = this.#options
+    this.#heartbeat = heartbeat ?? new Heartbeat({ store, clock, logger })
+    this.#member = {
+      holder: this.#holder,
+      ...(leaseMs !== undefined && { leaseMs }),
+      isWell: () => !this.#isStuck(),
+    }
   }
 
   /** Why it stopped by itself, if it did. */
@@ -78,7 +114,7 @@ export class Consumer {
   }
 
   /**
-   * Makes the consumer, if it is new, and starts it.
+   * Makes the consumer, if it is new, and starts it; again, where it was stopped.
    *
    * @param from - the position that a new consumer starts after
    * @throws CheckpointAheadError (`CHECKPOINT_AHEAD`): the log ends before it, or before the consumer's checkpoint
@@ -91,35 +127,59 @@ export class Consumer {
       )
     }
     if (this.#running !== undefined) return
+    const stopping = new AbortController()
+    this.#stopping = stopping
+    this.#failure = undefined
     await this.#options.store.consumers.ensure(this.#options.name, from)
-    this.#running = this.#run()
+    await this.#heartbeat.join(this.#member)
+    this.#running = this.#run(stopping.signal)
   }
 
-  /** Stops it and gives the lease up. Resolves when the handler has returned. Idempotent. */
+  /**
+   * Stops it and gives the lease up. Resolves when the handler has returned, or has not for `leaseMs`: then the logger is
+   * told. Idempotent.
+   */
   async stop(): Promise<void> {
+    const { clock, logger, name } = this.#options
     this.#stopping.abort()
-    await this.#running
+    const running = this.#running
+    if (running === undefined) return
+    const returned = new AbortController()
+    const late = clock.sleep(this.#leaseMs, returned.signal)
+    const ended = await Promise.race([running.then(() => true), late.then(() => false)])
+    returned.abort()
+    if (!ended)
+      logger.error(
+        { event: 'consumer_not_stopped', consumer: name },
+        'a consumer could not be stopped in time: its handler or the store does not answer',
+      )
+    if (this.#running !== running) return
+    this.#running = undefined
+    // Where the store is away others see that its sign of life stands still.
+    await this.#heartbeat.leave(this.#member).catch(() => undefined)
   }
 
-  async #run(): Promise<void> {
-    const { signal } = this.#stopping
+  async #run(signal: AbortSignal): Promise<void> {
     const { clock, logger, name } = this.#options
     while (!signal.aborted && !this.#failure) {
       try {
         const lease = await this.#acquire(signal)
-        if (lease) await this.#hold(lease)
+        if (lease) await this.#hold(lease, signal)
       } catch (error) {
         if (error instanceof ConsumerStoppedError || error instanceof CheckpointAheadError) {
           this.#failure = error
           logger.error(
-            { err: error, consumer: name },
+            { event: 'consumer_stopped', err: error, consumer: name },
             'a consumer of the log has stopped; it starts again with the process',
           )
           return
         }
         if (signal.aborted) return
         if (this.#interruptions++ === 0)
-          logger.warn({ err: error, consumer: name }, 'a consumer of the log was interrupted; it goes on trying')
+          logger.warn(
+            { event: 'consumer_interrupted', err: error, consumer: name },
+            'a consumer of the log was interrupted; it goes on trying',
+          )
         await clock.sleep(Math.min(5_000, 50 * 2 ** this.#interruptions), signal)
       }
     }
@@ -127,7 +187,7 @@ export class Consumer {
 
   /** Waits for the lease. Undefined: stopped meanwhile. */
   async #acquire(signal: AbortSignal): Promise<ConsumerRecord | undefined> {
-    const { store, name, clock, leaseMs = LEASE_MS } = this.#options
+    const { store, name, clock } = this.#options
     let seen: ConsumerRecord | undefined
     let since = 0
     while (!signal.aborted) {
@@ -138,56 +198,134 @@ export class Consumer {
         since = clock.monotonic()
       }
       // Its own lease is one that it could not give back while the store was away.
-      if (now.holder === undefined || now.holder === this.#holder || clock.monotonic() - since >= leaseMs) {
+      if (
+        now.holder === undefined ||
+        now.holder === this.#holder ||
+        this.#stoodStillMs(now.holder, since) >= this.#leaseMs
+      ) {
         const taken = await store.consumers.take(seen, this.#holder)
         if (taken) return taken
         seen = undefined
-      } else await clock.sleep(leaseMs / 10, signal)
+      } else await this.#wait(now.holder, since, signal)
     }
     return undefined
   }
 
-  async #hold(lease: ConsumerRecord): Promise<void> {
-    const { store, name } = this.#options
+  /** Until the holder's lease may be free, or somebody else may have it: the record is not read again and again. */
+  async #wait(holder: string, since: number, signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options
+    const began = clock.monotonic()
+    const wasKnown = this.#heartbeat.knows(holder)
+    do await clock.sleep(this.#leaseMs / 10, signal)
+    while (
+      !signal.aborted &&
+      this.#heartbeat.knows(holder) === wasKnown &&
+      this.#stoodStillMs(holder, since) < this.#leaseMs &&
+      clock.monotonic() - began < this.#leaseMs
+    )
+  }
+
+  #stoodStillMs(holder: string, since: number): number {
+    return this.#options.clock.monotonic() - Math.max(since, this.#heartbeat.stillSince(holder) ?? since)
+  }
+
+  async #hold(lease: ConsumerRecord, signal: AbortSignal): Promise<void> {
+    const { store, name, logger, clock } = this.#options
     const lost = new AbortController()
     const end = (): void => lost.abort()
-    this.#stopping.signal.addEventListener('abort', end, { once: true })
-    if (this.#stopping.signal.aborted) end() // stopped while it took the lease
-    const beating = this.#beat(lease, lost)
+    signal.addEventListener('abort', end, { once: true })
+    if (signal.aborted) end() // stopped while it took the lease
+    this.#position = lease.position
     this.#isHolder = true
+    this.#progress()
+    const following = this.#follow(lease, lost.signal)
+    const watched = new AbortController()
     try {
-      await this.#follow(lease, lost.signal)
+      const stuck = this.#untilStuck(watched.signal)
+      if ((await Promise.race([following.then(() => 'ended'), stuck])) !== 'stuck') return
+      logger.error(
+        { event: 'consumer_stuck', consumer: name, position: this.#position, handling: this.#isHandling },
+        this.#isHandling
+          ? 'the handler of a consumer does not return: it gives its lease up, so that another process can go on'
+          : 'a consumer gets nothing of what is in the log: it gives its lease up, so that another process can go on',
+      )
+      this.#slice = Math.max(1, Math.floor(this.#slice / 8))
+      lost.abort()
+      this.#isHolder = false
+      await store.consumers.release(name, lease.token).catch(() => undefined)
+      await following.catch(() => undefined)
+      // Others first: what is wrong here may be right there.
+      await clock.sleep(this.#leaseMs * 2 ** Math.min(this.#stuck++, MOST_DOUBLINGS), signal)
     } finally {
       this.#isHolder = false
+      watched.abort()
       lost.abort()
-      beating.cancel()
-      this.#stopping.signal.removeEventListener('abort', end)
+      this.#progressAt = undefined
+      signal.removeEventListener('abort', end)
       await store.consumers.release(name, lease.token).catch(() => undefined)
     }
   }
 
-  /** Shows, a few times within the lease, that this process lives. */
-  #beat({ token }: ConsumerRecord, lost: AbortController): Timer {
-    const { store, name, clock, leaseMs = LEASE_MS } = this.#options
-    let timer: Timer
-    const beat = async (): Promise<void> => {
-      const held = await store.consumers.beat(name, token).catch(() => true)
-      if (!held) lost.abort()
-      else if (!lost.signal.aborted) timer = clock.setTimeout(() => void beat(), leaseMs / 5)
+  /** Resolves when there was no progress for too long. Having nothing to do, seen in the log itself, is progress as well. */
+  async #untilStuck(signal: AbortSignal): Promise<'stuck' | 'watched'> {
+    const { store, clock } = this.#options
+    while (!signal.aborted) {
+      await clock.sleep(this.#leaseMs / 2, signal)
+      if (signal.aborted) break
+      if (this.#isStuck()) return 'stuck'
+      if (this.#isHandling || this.#standsStillMs() < this.#leaseMs) continue
+      const unread = await store.readAll({ after: this.#position, limit: 1 }).catch(() => undefined)
+      if (unread?.length === 0) this.#progress()
     }
-    timer = clock.setTimeout(() => void beat(), leaseMs / 5)
-    return { cancel: () => timer.cancel() }
+    return 'watched'
   }
 
   async #follow({ position, token }: ConsumerRecord, signal: AbortSignal): Promise<void> {
     const { store, name } = this.#options
     for await (const commits of store.subscribe({ after: position, signal })) {
-      await this.#handle(commits, signal)
-      if (signal.aborted) return
-      const last = commits.at(-1)
-      if (last && !(await store.consumers.checkpoint(name, token, last.position))) throw new LeaseLostError(name)
-      this.#interruptions = 0
+      for (let from = 0; from < commits.length; ) {
+        const slice = commits.slice(from, from + this.#slice)
+        await this.#handleInTime(slice, signal)
+        if (signal.aborted) return
+        const last = slice.at(-1)
+        if (last && !(await store.consumers.checkpoint(name, token, last.position))) throw new LeaseLostError(name)
+        this.#position = last?.position ?? this.#position
+        this.#progress()
+        this.#interruptions = 0
+        this.#stuck = 0
+        from += slice.length
+      }
     }
+  }
+
+  /** Handles the commits, and learns how many may be handled at a time. */
+  async #handleInTime(commits: readonly Commit[], signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options
+    const began = clock.monotonic()
+    this.#progress()
+    this.#isHandling = true
+    try {
+      await this.#handle(commits, signal)
+    } finally {
+      this.#isHandling = false
+    }
+    if (clock.monotonic() - began < this.#leaseMs / 2) this.#slice = Math.min(SLICE, this.#slice * 2)
+  }
+
+  #progress(): void {
+    this.#progressAt = this.#options.clock.monotonic()
+  }
+
+  #standsStillMs(): number {
+    return this.#progressAt === undefined ? 0 : this.#options.clock.monotonic() - this.#progressAt
+  }
+
+  #isStuck(): boolean {
+    return this.#standsStillMs() >= STUCK_LEASES * this.#leaseMs
+  }
+
+  get #leaseMs(): number {
+    return this.#options.leaseMs ?? LEASE_MS
   }
 
   /** A batch that fails is handled one by one, so that it shows which commit it is. */
@@ -200,7 +338,10 @@ export class Consumer {
         { err: error, consumer: this.#options.name },
         'a batch could not be handled and is tried commit by commit',
       )
-      for (const commit of commits) await this.#insist(commit, signal)
+      for (const commit of commits) {
+        await this.#insist(commit, signal)
+        this.#progress()
+      }
     }
   }
 
@@ -214,6 +355,7 @@ export class Consumer {
       } catch (error) {
         if (isAway(error)) throw error
         last = error
+        this.#progress() // it fails, and says so: it does not hang
         logger.warn({ err: error, consumer: name, position: commit.position, attempt }, 'a commit could not be handled')
         if (attempt < tries) await clock.sleep(Math.min(10_000, 50 * 2 ** attempt), signal)
       }
@@ -248,6 +390,7 @@ const OPTIONS: ReadonlySet<string> = new Set([
   'onFailure',
   'tries',
   'leaseMs',
+  'heartbeat',
 ])
 
 function assertOptions(options: ConsumerOptions): void {

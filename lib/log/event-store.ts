@@ -1,6 +1,7 @@
 import type { KeyRing } from '../secrets/key-ring.ts'
 import type { Appended, Commit, NewCommit } from './commit.ts'
 import type { ConsumerTable } from './consumer-table.ts'
+import type { LivenessTable } from './liveness-table.ts'
 import type { WorkTable } from './work-table.ts'
 
 /** Where to start, which way and how far to read. */
@@ -59,6 +60,9 @@ export interface EventStore {
 
   /** Named consumers: lease and checkpoint. */
   readonly consumers: ConsumerTable
+
+  /** Signs of life of the processes that share the log. */
+  readonly liveness: LivenessTable
 
   /** A table of work to do, made from the log and rebuildable from it. */
   work(table: string): WorkTable

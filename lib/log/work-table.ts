@@ -23,12 +23,6 @@ export interface Work extends NewWork {
   readonly doneAt?: number
 }
 
-/** A process that does work, and its sign of life. */
-export interface Worker {
-  readonly holder: string
-  readonly beat: number
-}
-
 /** Which overdue work `claimOverdue` takes. */
 export type OverdueOptions = Pick<ClaimOptions, 'holder' | 'prefix' | 'now' | 'limit'>
 
@@ -60,8 +54,9 @@ export interface ClaimOptions {
 }
 
 /**
- * Work made from the log, shared by many processes. Every write filters on the holder and the fence. No method trusts a
- * clock for leases: a worker is dead when its beat stood still on the observer's own clock.
+ * Work made from the log, shared by many processes. Every write filters on the holder and the fence. Who
+ * holds work shows that it lives in the store's `liveness`; the work of a holder that is not among the living is freed, by
+ * anybody.
  */
 export interface WorkTable {
   /**
@@ -87,16 +82,18 @@ export interface WorkTable {
   /** Opens finished work again, due at `dueAt`. False: it is not finished, or not there. */
   reopen(id: string, change: { readonly dueAt: number; readonly body: JsonObject }): Promise<boolean>
   get(id: string): Promise<Work | undefined>
-  /** The earliest time at which work that nobody is at is due, in lanes that begin so; undefined when there is none. */
+  /**
+   * Work that nobody is at is not due before this time, in lanes that begin so; undefined when none is open. May be too
+   * early, by what was claimed or freed since somebody looked.
+   */
   nextDueAt(prefix?: string): Promise<number | undefined>
-  /** How much is open, by lane. */
-  openByLane(): Promise<Map<string, number>>
-  /** Removes what was done before then, milliseconds since 1970. Returns how many rows went. */
+  /** How much is open, in hand or not: in one lane, in lanes that begin so, or in all. */
+  countOpen(options?: { readonly prefix?: string; readonly lane?: string }): Promise<number>
+  /** Removes what was done before then, milliseconds since 1970; a bounded part of it. Returns how many rows went. */
   sweep(doneBefore: number): Promise<number>
 
-  /** Shows that the worker lives. */
-  beat(holder: string): Promise<void>
-  workers(): Promise<Worker[]>
-  /** Frees the work of a worker that did not beat since `dead` was read, and forgets it. Returns how much was freed. */
-  takeOver(dead: Worker): Promise<number>
+  /** Who holds work. */
+  holders(): Promise<string[]>
+  /** Frees all that a holder has in hand. Returns how many rows that was. */
+  free(holder: string): Promise<number>
 }

@@ -2,24 +2,31 @@ import type { Clock } from '../clock.ts'
 import { OptionInvalidError, ProviderUnfitError } from '../errors.ts'
 import type { Commit, Event } from '../log/commit.ts'
 import type { EventStore } from '../log/event-store.ts'
+import type { Heartbeat } from '../log/heartbeat.ts'
 import type { Logger } from '../logger.ts'
 import type { ActsHeard, Level, NewOperatorAct, OperatorAct, OperatorsState } from './operators-state.ts'
 
-/** How long what another process has set may be unknown here, in milliseconds. */
-const READ_EVERY_MS = 1_000
+/** So often it is read though nobody has told of anything, in milliseconds: whoever sets something may die before it tells. */
+const READ_EVERY_MS = 60_000
+
+/** The pause after a failure, in milliseconds. */
+const RETRY_MS = 1_000
 
 /** What it works with. */
 export interface OperatorsLogParts {
   readonly store: EventStore
   readonly clock: Clock
   readonly logger: Logger
+  /** Brings word of what other processes have set. */
+  readonly heartbeat: Heartbeat
   /** The issuer first, then those that it was before; empty until it is known. */
   readonly issuers: () => readonly string[]
 }
 
 /**
  * Operators' state on the log. All streams that are followed are read whole, with one command: they are as short as what
- * people do by hand. Reads do not overlap, so that none tells less than the one before it.
+ * people do by hand. Read when a process tells that it has set something, which arrives with the next heartbeat. Reads do not
+ * overlap, so that none tells less than the one before it.
  */
 export class OperatorsLog implements OperatorsState {
   readonly #parts: OperatorsLogParts
@@ -27,17 +34,25 @@ export class OperatorsLog implements OperatorsState {
   #reading: Promise<void> = Promise.resolve()
   #running: { readonly stopping: AbortController; readonly ended: Promise<void> } | undefined
   #failing = false
+  /** Aborts when there may be something new to read. */
+  #told = new AbortController()
 
   constructor(parts: OperatorsLogParts) {
     this.#parts = parts
   }
 
-  /** Reads, then goes on reading about once a second. Idempotent. */
+  /** Reads, then reads again whenever something was set. Idempotent. */
   async start(): Promise<void> {
     if (this.#running) return
-    await this.refresh()
     const stopping = new AbortController()
-    this.#running = { stopping, ended: this.#run(stopping.signal) }
+    const ended = this.#run(stopping.signal)
+    this.#running = { stopping, ended }
+    try {
+      await this.refresh()
+    } catch (error) {
+      await this.stop()
+      throw error
+    }
   }
 
   /** Stops reading, and waits until it has. What is known stays known. Idempotent. */
@@ -71,14 +86,34 @@ export class OperatorsLog implements OperatorsState {
       events: [{ stream, type, data: { ...data, level, actor } }],
       meta: { actor, ...(level === 'instance' && instance !== undefined && { instance }) },
     })
-    await this.#tryToRead()
+    await Promise.all([this.#tryToRead(), this.#tell()])
+    if (this.#failing) this.#told.abort()
+  }
+
+  /** It is recorded, whatever becomes of this: then the others know it when they read next. */
+  async #tell(): Promise<void> {
+    try {
+      await this.#parts.store.liveness.notify()
+    } catch (err) {
+      this.#parts.logger.warn(
+        { event: 'operators_not_notified', err },
+        'other processes could not be told of what an operator has set: they know it within a minute',
+      )
+    }
   }
 
   async #run(signal: AbortSignal): Promise<void> {
-    for (;;) {
-      await this.#parts.clock.sleep(READ_EVERY_MS, signal)
-      if (signal.aborted) return
-      await this.#tryToRead()
+    const { clock, heartbeat } = this.#parts
+    const end = heartbeat.onNotice(() => this.#told.abort())
+    try {
+      while (!signal.aborted) {
+        await clock.sleep(this.#failing ? RETRY_MS : READ_EVERY_MS, AbortSignal.any([signal, this.#told.signal]))
+        if (signal.aborted) return
+        if (this.#told.signal.aborted) this.#told = new AbortController()
+        await this.#tryToRead()
+      }
+    } finally {
+      end()
     }
   }
 

@@ -22,8 +22,8 @@ export type ActsHeard = (acts: readonly OperatorAct[]) => void
 
 /**
  * What operators set while the processes run. Acts of one kind lie in two streams of the log, `<kind>:system` and
- * `<kind>:instance:<issuer>`, which every process of the issuer follows: what one has set is known to all within about a
- * second, and to itself at once. While the store is away, what is known holds.
+ * `<kind>:instance:<issuer>`, which every process of the issuer follows: what one has set is known to all within about two
+ * seconds, and to itself at once. While the store is away, what is known holds.
  */
 export interface OperatorsState {
   /** From now on `heard` is told; `refresh()` tells it for the first time. Returns what ends that. */

@@ -23,8 +23,6 @@ export interface BackgroundParts {
   readonly development: boolean
   readonly isInside: AttemptParts['isInside']
   readonly isOn: () => boolean
-  /** Clients to which operators have nothing sent for now. */
-  readonly paused: () => ReadonlySet<string>
   /** Ends of sessions that come by themselves, or by order: planned from the same commits. */
   readonly endings: EndingWork
   /** The deployment's own, which is not closed here. Default: a guarded one. */
@@ -44,7 +42,7 @@ export class Background {
   readonly #stopping = new AbortController()
 
   constructor(parts: BackgroundParts) {
-    const { host, provider, clients, policy, development, isInside, isOn, paused } = parts
+    const { host, provider, clients, policy, development, isInside, isOn } = parts
     const { store, clock, logger } = host
     this.#parts = parts
     this.#network = parts.network ?? guardedNetwork({ timeoutMs: longestTimeoutMs(policy) })
@@ -57,11 +55,11 @@ export class Background {
       network: this.#network,
       clock,
       logger,
+      heartbeat: host.heartbeat,
       policy,
       development,
       isInside,
       isOn,
-      paused,
       random: Math.random,
     })
     this.#planning = new Planning({
@@ -71,7 +69,6 @@ export class Background {
       issuer: provider.issuer,
       clients,
       work: this.#work,
-      policy,
       planEndings: (commits) => parts.endings.plan(commits),
       onPlanned: () => this.#dispatcher.wake(),
     })
@@ -80,6 +77,7 @@ export class Background {
       name: PLANNER,
       clock,
       logger,
+      heartbeat: host.heartbeat,
       handle: (commits) => this.#planning.handle(commits),
     })
     this.#atOnce = new PlanAtOnce(
@@ -105,10 +103,6 @@ export class Background {
     await logBacklog(host.logger, this.#work, provider.issuer)
     await Promise.all([this.#dispatcher.start(), this.#parts.endings.start()])
     this.#retrying = this.#retryParked()
-  }
-
-  get dispatcher(): Dispatcher {
-    return this.#dispatcher
   }
 
   /** Also stops what has started only in part. */

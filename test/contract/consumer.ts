@@ -91,9 +91,11 @@ export function consumerContract(name: string, make: () => Promise<Processes>, t
       await until(async () => (await one.consumers.get('c'))?.holder !== undefined)
       const holder = (await one.consumers.get('c'))?.holder
       const b = await started(two, 'c')
+      const beatOf = async (): Promise<number | undefined> =>
+        (await one.liveness.beat([])).signs.find((sign) => sign.holder === holder)?.beat
       for (let i = 0; i < 60; i++) {
-        const beat = (await one.consumers.get('c'))?.beat
-        await until(async () => (await one.consumers.get('c'))?.beat !== beat, clocksOf(a, b))
+        const beat = await beatOf()
+        await until(async () => (await beatOf()) !== beat, clocksOf(a, b))
       }
       assert.ok(b.clock.monotonic() > 60_000)
       assert.equal((await one.consumers.get('c'))?.holder, holder)
@@ -109,6 +111,55 @@ export function consumerContract(name: string, make: () => Promise<Processes>, t
       await until(async () => (await one.consumers.get('c'))?.holder !== holder, [b.clock], 100)
       const tookMs = b.clock.monotonic() - began
       assert.ok(tookMs >= 10_000, `${tookMs} ms`)
+    })
+
+    it('lose the lease, and say so, when their handler does not return; others go on', async () => {
+      const obstacle = new Obstacle()
+      const hung = await started(one, 'c', () => obstacle.pass())
+      const positions = await append(3)
+      await obstacle.reached
+      const heir = await started(two, 'c')
+      await until(async () => (await position()) === last(positions), clocksOf(hung, heir))
+      assert.deepEqual(heir.handled, positions)
+      assert.equal(hung.log.lines.filter(({ fields }) => fields['event'] === 'consumer_stuck').length, 1)
+      assert.deepEqual(hung.handled, [])
+      obstacle.remove()
+      await until(() => hung.handled.length > 0)
+      const later = await append(1)
+      await until(async () => (await position()) === last(later), clocksOf(hung, heir))
+      assert.deepEqual(heir.handled, [...positions, ...later])
+    })
+
+    it('lose the lease, and say so, when nothing of what is in the log reaches them; others go on', async () => {
+      const deaf = silenced(one)
+      const a = await started(deaf, 'c')
+      await until(async () => (await one.consumers.get('c'))?.holder !== undefined)
+      const positions = await append(3)
+      const heir = await started(two, 'c')
+      await until(async () => (await position()) === last(positions), clocksOf(a, heir))
+      assert.deepEqual([a.handled, heir.handled], [[], positions])
+      assert.ok(a.log.lines.some(({ fields }) => fields['event'] === 'consumer_stuck'))
+    })
+
+    it('keep the lease while there is nothing to do, as long as the log says so', async () => {
+      const a = await started(one, 'c')
+      await until(async () => (await one.consumers.get('c'))?.holder !== undefined)
+      const before = await one.consumers.get('c')
+      for (let i = 0; i < 60; i++) await until(() => true, clocksOf(a), 2_000).then(() => a.clock.advance(2_000))
+      assert.deepEqual(await one.consumers.get('c'), before)
+      assert.deepEqual(a.log.lines, [])
+    })
+
+    it('can be started again after they were stopped, and go on where they were', async () => {
+      const a = await started(one, 'c')
+      const first = await append(1)
+      await until(async () => (await position()) === last(first))
+      await a.consumer.stop()
+      const missed = await append(1)
+      await a.consumer.start(0)
+      const seen = await append(1)
+      await until(async () => (await position()) === last(seen), clocksOf(a))
+      assert.deepEqual(a.handled, [...first, ...missed, ...seen])
     })
 
     it('change nothing any more when they were paused and another took over', async () => {
@@ -196,5 +247,21 @@ export function consumerContract(name: string, make: () => Promise<Processes>, t
       await until(async () => (await position()) === last(positions))
       assert.equal(b.clock.monotonic(), 1_000, 'it waited')
     })
+  })
+}
+
+/** The store, with a subscription that gets nothing and says nothing: its connection went silent. */
+function silenced(store: EventStore): EventStore {
+  return new Proxy(store, {
+    get(target, name) {
+      if (name === 'subscribe') {
+        return async function* ({ signal }: { readonly signal: AbortSignal }) {
+          await new Promise((resolve) => signal.addEventListener('abort', resolve))
+          yield* []
+        }
+      }
+      const member: unknown = Reflect.get(target, name, target)
+      return typeof member === 'function' ? member.bind(target) : member
+    },
   })
 }

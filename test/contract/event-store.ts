@@ -5,6 +5,7 @@ import { closingContract } from './event-store/closing.ts'
 import { consumersContract } from './event-store/consumers.ts'
 import { contentContract } from './event-store/content.ts'
 import { keptContract } from './event-store/kept.ts'
+import { livenessContract } from './event-store/liveness.ts'
 import type { Capabilities, MakeLog } from './event-store/log-under-test.ts'
 import { readContract } from './event-store/read.ts'
 import { sharedContract } from './event-store/shared.ts'
@@ -31,6 +32,7 @@ export function eventStoreContract(name: string, makeLog: MakeLog, capabilities:
     subscriptionContract(makeLog)
     closingContract(makeLog, capabilities)
     consumersContract(makeLog, capabilities)
+    livenessContract(makeLog)
     workContract(makeLog)
     workOutcomesContract(makeLog)
     workDeadlinesContract(makeLog)

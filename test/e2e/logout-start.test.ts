@@ -11,6 +11,9 @@ import { KeptLog } from '../support/kept-log.ts'
 import { LogoutScene } from '../support/logout-scene.ts'
 import { type Op, Person, startOp, testClient, testConfiguration, withoutNotices } from '../support/op.ts'
 
+/** The planner, the deliveries, the ends of sessions. */
+const MEMBERS = 3
+
 describe('back-channel logout that is started again', () => {
   let scene: LogoutScene<'rp'>
   let host: Host
@@ -48,7 +51,7 @@ describe('back-channel logout that is started again', () => {
   it('is one start, however often it is told, and waits for a stop that is under way', async () => {
     await Promise.all([scene.logout.start(host), scene.logout.start(host)])
     await Promise.all([scene.logout.stop(), scene.logout.stop(), scene.logout.start(host), scene.logout.start(host)])
-    assert.equal((await scene.store.work('deliveries').workers()).length, 1)
+    assert.equal((await scene.store.liveness.beat([])).signs.length, MEMBERS)
     await tells(scene, 1)
   })
 
@@ -71,9 +74,9 @@ describe('a start of back-channel logout that fails', () => {
         await assert.rejects(scene.logout.receipt('uid'), { code: 'PROVIDER_UNFIT' })
         mend()
         for (const { holder } of await scene.store.consumers.list()) assert.equal(holder, undefined)
-        assert.deepEqual(await scene.store.work('deliveries').workers(), [])
+        assert.deepEqual((await scene.store.liveness.beat([])).signs, [])
         await scene.op.eventSourced.start(scene.op.provider)
-        assert.equal((await scene.store.work('deliveries').workers()).length, 1)
+        assert.equal((await scene.store.liveness.beat([])).signs.length, MEMBERS)
         assert.deepEqual((await scene.logout.receipt('uid')).ends, [])
       } finally {
         await scene.stop()
@@ -97,7 +100,7 @@ describe('a stop of back-channel logout while the database hangs', () => {
       await clock.advance(12_000)
       await stopping
       consumers.release = release
-      assert.equal(log.of(/planner could not be ended in time/).length, 1)
+      assert.equal(log.of(/consumer could not be stopped in time/).length, 1)
     } finally {
       await scene.stop()
     }
@@ -180,9 +183,11 @@ function breaking(
   }
   const work = store.work('deliveries')
   const { end } = store
-  const { openByLane, beat } = work
+  const { liveness } = store
+  const { countOpen } = work
+  const { beat } = liveness
   if (what === 'the end of the log') store.end = away
-  else if (what === 'what is open') work.openByLane = away
-  else work.beat = away
-  return () => Object.assign(work, { openByLane, beat }) && Object.assign(store, { end })
+  else if (what === 'what is open') work.countOpen = away
+  else liveness.beat = away
+  return () => Object.assign(work, { countOpen }) && Object.assign(liveness, { beat }) && Object.assign(store, { end })
 }

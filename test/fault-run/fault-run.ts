@@ -171,12 +171,13 @@ async function settled(store: EventStore, tell: (line: string) => void): Promise
   for (let looks = 1; ; looks++) {
     const end = await store.end()
     const planned = (await store.consumers.get(PLANNER))?.position ?? 0
-    const lanes = await store.work('deliveries').openByLane()
-    const open = [...lanes.values()].reduce((sum, count) => sum + count, 0)
+    const open = await store.work('deliveries').countOpen()
     if (open === 0 && planned >= end) return 0
     if (performance.now() > until) return Math.max(1, open)
-    if (looks % 20 === 0)
-      tell(`open: ${[...lanes].map(([lane, count]) => `${lane.split(' ')[1]} ${count}`).join(', ')}`)
+    if (looks % 20 === 0) {
+      const some = await store.work('deliveries').open({ limit: 100 })
+      tell(`open: ${open}, at ${[...new Set(some.map(({ lane }) => lane.split(' ')[1]))].join(', ')}`)
+    }
     await sleep(500)
   }
 }

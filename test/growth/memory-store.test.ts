@@ -62,11 +62,9 @@ describe('what the store in memory hands to its journal', () => {
   it('is nothing for signs of life, however many', async () => {
     const journal = new CountingJournal()
     const store = new MemoryEventStore({ journal })
-    const { name, token } = present(await store.consumers.take(await store.consumers.ensure('c', 0), 'me'))
     const before = journal.bytes
     for (const _ of range(10_000)) {
-      await store.consumers.beat(name, token)
-      await store.work('jobs').beat('me')
+      await store.liveness.beat(['me'])
       await store.work('jobs').claim({ holder: 'me', now: 1, limit: 1, perLane: 1 })
     }
     assert.equal(journal.bytes, before)

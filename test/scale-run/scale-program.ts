@@ -1,7 +1,7 @@
 // An OP in a process of its own for the scale run: what it is comes as JSON in its first argument; what it is to do, and
 // what it tells, goes by IPC.
 import type { ClientMetadata } from 'oidc-provider'
-import { type EventStore, KeyRing, type Keys, type Logger, silent } from '../../lib/index.ts'
+import { type EventStore, KeyRing, type Keys, type Logger, silent, type Work } from '../../lib/index.ts'
 import { backChannelLogout, type TerminationProgress } from '../../plugins/back-channel-logout/index.ts'
 import { startOp } from '../support/op.ts'
 import { openPlace, type Place } from '../support/store-place.ts'
@@ -110,8 +110,16 @@ function tally(): Promise<Tallied> {
 }
 
 async function open(): Promise<Record<string, number>> {
-  const lanes = await store.work('deliveries').openByLane()
-  return Object.fromEntries([...lanes].map(([lane, count]) => [lane.slice(lane.lastIndexOf(' ') + 1), count]))
+  const counts: Record<string, number> = {}
+  for (let after: Work | undefined; ; ) {
+    const rows = await store.work('deliveries').open({ limit: 1_000, ...(after && { after }) })
+    for (const { lane } of rows) {
+      const client = lane.slice(lane.lastIndexOf(' ') + 1)
+      counts[client] = (counts[client] ?? 0) + 1
+    }
+    after = rows.at(-1)
+    if (!after) return counts
+  }
 }
 
 async function openStore(place: ScaleSetup['place']): Promise<EventStore> {

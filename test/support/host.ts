@@ -1,5 +1,13 @@
 import { Features } from '../../lib/features/features.ts'
-import { type Clock, type EventStore, type Host, type ProviderLike, silent, systemClock } from '../../lib/index.ts'
+import {
+  type Clock,
+  type EventStore,
+  Heartbeat,
+  type Host,
+  type ProviderLike,
+  silent,
+  systemClock,
+} from '../../lib/index.ts'
 import { OperatorsLog } from '../../lib/operators/operators-log.ts'
 import { UnitEndings } from '../../lib/provider/endings.ts'
 import { ModelLog } from '../../lib/provider/model-log.ts'
@@ -9,7 +17,8 @@ export function hostOf(store: EventStore, provider: ProviderLike, clock: Clock =
   const endings = new UnitEndings(new ModelLog(store, clock), () => {
     throw new Error('this host ends nothing')
   })
-  const operators = new OperatorsLog({ store, clock, logger: silent, issuers: () => [provider.issuer] })
+  const heartbeat = new Heartbeat({ store, clock, logger: silent })
+  const operators = new OperatorsLog({ store, clock, logger: silent, heartbeat, issuers: () => [provider.issuer] })
   const features = new Features(operators, { back_channel_logout: true })
-  return { store, provider, clock, logger: silent, endings, features, operators }
+  return { store, provider, clock, logger: silent, heartbeat, endings, features, operators }
 }

@@ -96,7 +96,6 @@ export class LogoutScene<Id extends string> {
     while (((await this.store.consumers.get(PLANNER))?.position ?? 0) < end) {
       await new Promise((resolve) => setImmediate(resolve))
     }
-    const lanes = await this.store.work('deliveries').openByLane()
-    return [...lanes.values()].reduce((sum, count) => sum + count, 0)
+    return this.store.work('deliveries').countOpen()
   }
 }

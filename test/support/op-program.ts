@@ -112,8 +112,8 @@ async function answer(question: Question): Promise<unknown> {
 async function settled(uid: string): Promise<Receipt> {
   for (;;) {
     const receipt = await logout.receipt(uid)
-    const open = await store.work('deliveries').openByLane()
-    if (receipt.ends.length > 0 && receipt.settled && open.size === 0) return receipt
+    const open = await store.work('deliveries').countOpen()
+    if (receipt.ends.length > 0 && receipt.settled && open === 0) return receipt
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
 }

@@ -1,5 +1,5 @@
 import { Features } from '../../lib/features/features.ts'
-import { type Clock, type EventStore, type Feature, type Logger, silent } from '../../lib/index.ts'
+import { type Clock, type EventStore, type Feature, Heartbeat, type Logger, silent } from '../../lib/index.ts'
 import { OperatorsLog } from '../../lib/operators/operators-log.ts'
 
 /** The issuer of a process, unless another one is given. */
@@ -23,6 +23,7 @@ export function operatedProcess(
   store: EventStore,
   { clock, logger = silent, issuers = [ISSUER], configured = {} }: OperatedProcessOptions,
 ): OperatedProcess {
-  const operators = new OperatorsLog({ store, clock, logger, issuers: () => issuers })
+  const heartbeat = new Heartbeat({ store, clock, logger })
+  const operators = new OperatorsLog({ store, clock, logger, heartbeat, issuers: () => issuers })
   return { operators, features: new Features(operators, configured) }
 }

@@ -2,6 +2,7 @@ import { StoreUnavailableError } from '../../lib/errors.ts'
 import type { Appended, Commit, NewCommit } from '../../lib/log/commit.ts'
 import type { ConsumerTable } from '../../lib/log/consumer-table.ts'
 import type { EventStore, ReadOptions } from '../../lib/log/event-store.ts'
+import type { LivenessTable } from '../../lib/log/liveness-table.ts'
 import type { WorkTable } from '../../lib/log/work-table.ts'
 import type { KeyRing } from '../../lib/secrets/key-ring.ts'
 
@@ -50,6 +51,10 @@ export class PatientStore implements EventStore {
 
   get consumers(): ConsumerTable {
     return patientTable(this.#store.consumers)
+  }
+
+  get liveness(): LivenessTable {
+    return patientTable(this.#store.liveness)
   }
 
   work(table: string): WorkTable {

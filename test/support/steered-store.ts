@@ -57,6 +57,10 @@ export class SteeredStore implements EventStore {
     return this.#store.consumers
   }
 
+  get liveness(): EventStore['liveness'] {
+    return this.#store.liveness
+  }
+
   work(table: string): ReturnType<EventStore['work']> {
     return this.#store.work(table)
   }

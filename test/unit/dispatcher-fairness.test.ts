@@ -101,7 +101,7 @@ describe('the dispatcher, between RPs', () => {
   it('has fewer requests at an RP that fails, and more again when it is back', async () => {
     scene.client('rp')
     await scene.owe('rp', 12)
-    await scene.dispatcher({ retryDelaysMs: [3_600_000], circuit: { failures: 100 } })
+    const dispatcher = await scene.dispatcher({ retryDelaysMs: [3_600_000], circuit: { failures: 100 } })
     await scene.clock.advance(0)
     scene.behave('rp', hangs)
     await scene.owe('rp', 100)
@@ -116,6 +116,7 @@ describe('the dispatcher, between RPs', () => {
     await scene.clock.advance(10_000)
     scene.behave('rp', hangs)
     await scene.owe('rp', 100)
+    dispatcher.wake()
     await scene.clock.advance(1_000)
     assert.equal(scene.inFlight, 16)
   })

@@ -42,9 +42,9 @@ describe('dispatchers of several processes', () => {
 
   it('take over what a killed process had in hand, within 15 s and not while it might live', async () => {
     const { uids } = await oneOfTwoDies(hangs)
-    await scene.clock.advance(10_000)
+    await scene.clock.advance(9_999)
     assert.equal(scene.posts.length, 4)
-    await scene.clock.advance(5_000)
+    await scene.clock.advance(5_001)
     assert.equal(scene.posts.length, 8)
     assert.deepEqual(await scene.states(uids), { confirmed: 4 })
     assert.equal(scene.log.of(/^the deliveries of logout tokens of a process that is gone are taken over$/).length, 1)
@@ -78,15 +78,14 @@ describe('dispatchers of several processes', () => {
     scene.client('rp', () => says(400))
     const [uid = ''] = await scene.owe('rp')
     const work = scene.store.work('deliveries')
-    await work.beat('dead')
     const [held] = await work.claim({ holder: 'dead', now: scene.clock.now(), limit: 1, perLane: 1 })
     for (const attempt of [1, 2]) {
-      const failure = { status: 400, bad_requests: attempt, next_attempt_at: scene.clock.now() + 600_000 }
+      const failure = { status: 400, next_attempt_at: scene.clock.now() + 600_000 }
       const event = { ...attemptFailed(String(held?.id), attempt), ...failure } as SessionLogoutEvent
       await scene.store.append({ events: [toEvent(uid, event)] })
     }
-    for (const worker of await work.workers()) await work.takeOver(worker)
-    await scene.dispatcher({ badRequestDelaysMs: [60_000, 600_000] })
+    await work.free('dead')
+    await scene.dispatcher()
     await scene.clock.advance(599_999)
     assert.deepEqual(scene.posts, [])
     await scene.clock.advance(1)
@@ -183,6 +182,6 @@ describe('a dispatcher that is stopped', () => {
     await scene.owe('rp')
     await scene.clock.advance(60_000)
     assert.deepEqual(scene.posts, [])
-    assert.deepEqual(await scene.store.work('deliveries').workers(), [])
+    assert.deepEqual((await scene.store.liveness.beat([])).signs, [])
   })
 })

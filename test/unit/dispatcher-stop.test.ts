@@ -19,7 +19,7 @@ describe('a dispatcher that is stopped while the database hangs', () => {
     await scene.stop()
   })
 
-  for (const method of ['claim', 'sweep', 'nextDueAt', 'workers', 'takeOver', 'putBack'] as const) {
+  for (const method of ['claim', 'sweep', 'nextDueAt', 'holders', 'free', 'putBack'] as const) {
     it(`stops in time, and says that others take over: ${method}`, async () => {
       scene.client('rp', () => says(503))
       await scene.owe('rp')
@@ -80,9 +80,8 @@ describe('a dispatcher that is stopped while the database hangs', () => {
     scene.client('rp')
     await scene.owe('rp')
     const work = scene.store.work('deliveries')
-    await work.beat('dead')
     await work.claim({ holder: 'dead', now: scene.clock.now(), limit: 1, perLane: 1 })
-    for (const worker of await work.workers()) await work.takeOver(worker)
+    await work.free('dead')
     const { read } = scene.store
     let answer = (): void => {}
     scene.store.read = (...args) =>

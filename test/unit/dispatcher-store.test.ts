@@ -142,9 +142,8 @@ describe('the dispatcher and its store', () => {
   /** A process had all deliveries in hand, and died: from now on the log is asked whether they were settled. */
   async function inOtherHandsBefore(): Promise<void> {
     const work = scene.store.work('deliveries')
-    await work.beat('dead')
     await work.claim({ holder: 'dead', now: scene.clock.now(), limit: 100, perLane: 100 })
-    for (const worker of await work.workers()) await work.takeOver(worker)
+    await work.free('dead')
   }
 
   /** One delivery, answered with 200, while the store fails so for that long. */

@@ -34,8 +34,7 @@ function bySessionUid(work: readonly NewWork[]): Map<string, Delivery[]> {
 
 /** A line at the start, where the last one left something to do. */
 export async function logBacklog(logger: Logger, work: WorkTable, issuer: string): Promise<void> {
-  const lanes = [...(await work.openByLane())].filter(([lane]) => lane.startsWith(lanePrefix(issuer)))
-  const deliveries = lanes.reduce((sum, [, open]) => sum + open, 0)
+  const deliveries = await work.countOpen({ prefix: lanePrefix(issuer) })
   if (deliveries > 0)
     logger.info(
       { event: 'deliveries_left', deliveries },

@@ -34,8 +34,8 @@ export interface EndingParts {
   readonly onProgress: (order: Order) => void
 }
 
-/** The longest nap, in milliseconds: what is planned elsewhere is mostly done elsewhere, unless that process died. */
-const NAP_MS = 5_000
+/** The longest pause between two looks, in milliseconds: what is planned elsewhere is mostly done there. */
+const LOOK_MS = 10_000
 
 /** So many sessions that may have expired are looked at, at a time. */
 const EXPIRIES_AT_ONCE = 32
@@ -65,7 +65,9 @@ export class EndingWork {
       work: this.#work,
       clock,
       logger,
+      heartbeat: host.heartbeat,
       called: 'ends of sessions',
+      lookMs: LOOK_MS,
       claim: (holder, inHand) => this.#claim(holder, inHand.size),
       carry: (work) => this.#carry(work),
       pause: () => this.#pause(),
@@ -115,7 +117,7 @@ export class EndingWork {
   async #pause(): Promise<number> {
     const { provider, host } = this.#parts
     const dueAt = await this.#work.nextDueAt(lanePrefix(provider.issuer))
-    return dueAt === undefined ? NAP_MS : Math.max(1, Math.min(NAP_MS, dueAt - host.clock.now()))
+    return dueAt === undefined ? Number.POSITIVE_INFINITY : Math.max(1, dueAt - host.clock.now())
   }
 
   async #carry(work: Work): Promise<void> {
@@ -126,9 +128,7 @@ export class EndingWork {
     } catch (err) {
       if (this.#loop.stopping.aborted) return // others take it over
       logger.error({ err, work: work.id }, 'an end of sessions failed in an unforeseen way; it will be tried again')
-      await this.#insist(() => this.#work.putBack(work, { dueAt: clock.now() + SET_ASIDE_MS, body: work.body })).catch(
-        (error) => logger.warn({ err: error, work: work.id }, 'it could not be put back; others take it over'),
-      )
+      await this.#insist(() => this.#work.putBack(work, { dueAt: clock.now() + SET_ASIDE_MS, body: work.body }))
     }
   }
 

@@ -65,7 +65,7 @@ export function closingContract(makeLog: MakeLog, { kept }: Capabilities): void 
     it('makes tables that were handed out before answer STORE_CLOSED', async () => {
       await withLog(makeLog, async (open) => {
         const store = await open()
-        const { consumers } = store
+        const { consumers, liveness } = store
         const work = store.work('jobs')
         const record = await consumers.ensure('planner', 0)
         const held = present(await consumers.take(record, 'me'))
@@ -75,7 +75,6 @@ export function closingContract(makeLog: MakeLog, { kept }: Capabilities): void 
           () => consumers.list(),
           () => consumers.get('planner'),
           () => consumers.take(held, 'other'),
-          () => consumers.beat('planner', held.token),
           () => consumers.checkpoint('planner', held.token, 1),
           () => work.claim({ holder: 'me', now: 2, limit: 1, perLane: 1 }),
           () => work.get('a'),
@@ -84,9 +83,11 @@ export function closingContract(makeLog: MakeLog, { kept }: Capabilities): void 
           () => work.claimOverdue({ holder: 'me', now: 1, limit: 1 }),
           () => work.hasten('rp', 1),
           () => work.open({ limit: 1 }),
-          () => work.openByLane(),
-          () => work.beat('me'),
-          () => work.workers(),
+          () => work.countOpen(),
+          () => work.holders(),
+          () => work.free('me'),
+          () => liveness.beat(['me']),
+          () => liveness.notify(),
         ])
           await rejectsWith('STORE_CLOSED', late)
       })

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import type { WorkTable } from '../../../lib/log/work-table.ts'
-import { only, present } from './expect.ts'
+import { present } from './expect.ts'
 import { type MakeLog, openedLog, range } from './log-under-test.ts'
-import { all, freshTable } from './work-fixture.ts'
+import { all, claimOne, freshTable, idsOf } from './work-fixture.ts'
 
 export function workersContract(makeLog: MakeLog): void {
-  describe('the workers of a work table', () => {
+  describe('the holders of work', () => {
     const log = openedLog(makeLog)
     let table: WorkTable
     beforeEach('a table with six rows', async () => {
@@ -13,23 +13,20 @@ export function workersContract(makeLog: MakeLog): void {
       await table.add(range(6).map((n) => ({ id: `${n}`, lane: 'rp', dueAt: 100 + n, body: {} })))
     })
 
-    it('are known once they beat, and each beat shows', async () => {
-      assert.deepEqual(await table.workers(), [])
-      await table.beat('a.b$c')
-      const first = only(await table.workers())
-      assert.equal(first.holder, 'a.b$c')
-      await table.beat('a.b$c')
-      assert.notEqual(only(await table.workers()).beat, first.beat)
-      await table.beat('other')
-      assert.deepEqual((await table.workers()).map(({ holder }) => holder).sort(), ['a.b$c', 'other'])
+    it('are known as long as they hold something', async () => {
+      assert.deepEqual(await table.holders(), [])
+      const one = await claimOne(table, 'a.b$c')
+      const two = await claimOne(table, 'other')
+      assert.deepEqual((await table.holders()).sort(), ['a.b$c', 'other'])
+      await table.finish(one, 500)
+      await table.putBack(two, { dueAt: 100, body: {} })
+      assert.deepEqual(await table.holders(), [])
     })
 
-    it('lose their work when their beat stood still', async () => {
-      await table.beat('dead')
-      const seen = only(await table.workers())
+    it('change nothing any more once their work was freed', async () => {
       const work = await table.claim({ ...all, holder: 'dead', limit: 4 })
-      assert.equal(await table.takeOver(seen), 4)
-      assert.deepEqual(await table.workers(), [])
+      assert.equal(await table.free('dead'), 4)
+      assert.deepEqual(await table.holders(), [])
       assert.equal((await table.claim({ ...all, holder: 'heir' })).length, 6)
       for (const row of work) {
         assert.equal(await table.finish(row, 500), false)
@@ -38,34 +35,19 @@ export function workersContract(makeLog: MakeLog): void {
       }
     })
 
-    it('keep their work when they beat since', async () => {
-      await table.beat('alive')
-      const seen = only(await table.workers())
-      const [row] = await table.claim({ ...all, holder: 'alive', limit: 1 })
-      await table.beat('alive')
-      assert.equal(await table.takeOver(seen), 0)
-      assert.equal(only(await table.workers()).holder, 'alive')
-      assert.equal(await table.finish(present(row), 500), true)
-    })
-
-    it('keep the work of others and what they had finished', async () => {
-      await table.beat('dead')
-      await table.beat('other')
-      const seen = present((await table.workers()).find(({ holder }) => holder === 'dead'))
+    it('are freed each for themselves, and what was finished stays so', async () => {
       const [done] = await table.claim({ ...all, holder: 'dead', limit: 1 })
       await table.finish(present(done), 500)
-      const [others] = await table.claim({ ...all, holder: 'other', limit: 1 })
+      const others = await claimOne(table, 'other')
       await table.claim({ ...all, holder: 'dead', limit: 2 })
-      assert.equal(await table.takeOver(seen), 2)
+      assert.equal(await table.free('dead'), 2)
       assert.equal((await table.get(present(done).id))?.doneAt, 500)
-      assert.equal(await table.finish(present(others), 500), true)
+      assert.equal(await table.finish(others, 500), true)
     })
 
-    it('are taken over once, also by several at the same time', async () => {
-      await table.beat('dead')
-      const seen = only(await table.workers())
+    it('are freed once, also by several at the same time', async () => {
       await table.claim({ ...all, holder: 'dead', limit: 3 })
-      const freed = await Promise.all(range(8).map(() => table.takeOver(seen)))
+      const freed = await Promise.all(range(8).map(() => table.free('dead')))
       assert.equal(
         freed.reduce((sum, count) => sum + count, 0),
         3,
@@ -73,19 +55,15 @@ export function workersContract(makeLog: MakeLog): void {
       assert.equal((await table.claim({ ...all, holder: 'heir' })).length, 6)
     })
 
-    it('may come back after they were taken over', async () => {
-      await table.beat('late')
-      const seen = only(await table.workers())
-      await table.claim({ ...all, holder: 'late', limit: 1 })
-      await table.takeOver(seen)
-      await table.beat('late')
-      assert.equal(only(await table.workers()).holder, 'late')
-      assert.equal((await table.claim({ ...all, holder: 'late' })).length, 6)
-      assert.equal(await table.takeOver(seen), 0)
+    it('may claim again after they were freed', async () => {
+      const before = await claimOne(table, 'late')
+      await table.free('late')
+      assert.ok(idsOf(await table.claim({ ...all, holder: 'late' })).includes(before.id))
+      assert.equal(await table.finish(before, 500), false)
     })
 
-    it('that are unknown have nothing to take over', async () => {
-      assert.equal(await table.takeOver({ holder: 'nobody', beat: 1 }), 0)
+    it('that hold nothing have nothing to be freed of', async () => {
+      assert.equal(await table.free('nobody'), 0)
     })
   })
 }

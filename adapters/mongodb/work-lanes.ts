@@ -1,0 +1,124 @@
+import { randomBytes } from 'node:crypto'
+import type { AnyBulkWriteOperation } from 'mongodb'
+import type { Collections } from './collections.ts'
+import type { LaneDocument } from './documents.ts'
+import { beginning, onlyDuplicates } from './work-queries.ts'
+
+/** Two processes that make the same lane at once are told of a duplicate; so often they look again. */
+const MOST_TRIES = 5
+
+/** A lane in which work is in hand is looked at again after so long at the latest, in milliseconds. */
+export const RECHECK_MS = 10_000
+
+/** What a look at a lane has shown. */
+export interface LaneLook {
+  readonly lane: LaneDocument
+  /** When work that waits in it is due next, or a lower bound of that; undefined: nothing waits. */
+  readonly next: number | undefined
+  /** Whether work of it is in hand, somebody's. */
+  readonly held: boolean
+}
+
+/**
+ * The lanes of a work table: one document for each lane that has open work, so that a claim finds whose turn it is
+ * without a look at all that is owed.
+ *
+ * `dueAt` of a lane is never later than the first due time of work that waits in it, with one exception that ends by
+ * itself. Whoever lets work wait (adds it, puts it back, frees it) writes the row first, then *touches* the lane: lowers
+ * `dueAt`, and leaves a new mark in `touch`. Only a claim that has looked raises `dueAt`, and only while the mark is the
+ * one that it saw before it looked: whatever began to wait since then has touched the lane, or will. A process that dies
+ * between the two writes has either added work, and then whoever makes it from the log adds it again; or it had the work
+ * in hand. So a lane in which work is in hand is never put off by more than `RECHECK_MS`: that is the exception.
+ */
+export class WorkLanes {
+  readonly #collections: Collections
+  readonly #table: string
+
+  constructor(collections: Collections, table: string) {
+    this.#collections = collections
+    this.#table = table
+  }
+
+  static async prepare(collections: Collections, table: string): Promise<void> {
+    await collections.lanes(table).createIndexes([{ key: { turn: 1, dueAt: 1 } }, { key: { dueAt: 1 } }])
+  }
+
+  /** Work began to wait in these lanes, the first of it due then. */
+  async touch(lanes: ReadonlyMap<string, number>): Promise<void> {
+    if (lanes.size === 0) return
+    const touch = randomBytes(9).toString('base64url')
+    const writes = [...lanes].map(
+      ([lane, dueAt]): AnyBulkWriteOperation<LaneDocument> => ({
+        updateOne: {
+          filter: { _id: lane },
+          update: { $min: { dueAt }, $set: { touch }, $setOnInsert: { turn: 0 } },
+          upsert: true,
+        },
+      }),
+    )
+    for (let tries = 1; ; tries++) {
+      try {
+        await this.#collections.reach(this.#lanes.bulkWrite(writes, { ordered: false }).catch(rethrow))
+        return
+      } catch (error) {
+        if (!(error instanceof MadeTwice) || tries >= MOST_TRIES) throw error
+      }
+    }
+  }
+
+  /** Lanes in which work may be due, those whose turn is longest ago first. */
+  due(options: {
+    readonly prefix: string
+    readonly now: number
+    readonly except: readonly string[]
+    readonly limit: number
+  }): Promise<LaneDocument[]> {
+    const { prefix, now, except, limit } = options
+    const names = { ...beginning(prefix), ...(except.length > 0 && { $nin: [...except] }) }
+    return this.#collections.reach(
+      this.#lanes
+        .find({ _id: names, dueAt: { $lte: now } })
+        .sort({ turn: 1 })
+        .limit(limit)
+        .toArray(),
+    )
+  }
+
+  /** The earliest time at which work may be due; undefined: none is open. */
+  async nextDueAt(prefix: string): Promise<number | undefined> {
+    const next = await this.#collections.reach(
+      this.#lanes.findOne({ _id: beginning(prefix) }, { sort: { dueAt: 1 }, projection: { dueAt: 1 } }),
+    )
+    return next?.dueAt
+  }
+
+  /** The lanes have had their turn: they are due again when something in them is. */
+  async served(looks: readonly LaneLook[], turn: number, now: number): Promise<void> {
+    const writes = looks.map(({ lane: { _id, touch }, next, held }): AnyBulkWriteOperation<LaneDocument> => {
+      if (next === undefined && !held) return { deleteOne: { filter: { _id, touch } } }
+      const recheck = held ? now + RECHECK_MS : Number.POSITIVE_INFINITY
+      const dueAt = Math.min(next ?? Number.POSITIVE_INFINITY, recheck)
+      const raised = { $cond: [{ $eq: ['$touch', touch] }, dueAt, '$dueAt'] }
+      return { updateOne: { filter: { _id }, update: [{ $set: { turn, dueAt: raised } }] } }
+    })
+    if (writes.length > 0) await this.#collections.reach(this.#lanes.bulkWrite(writes, { ordered: false }))
+  }
+
+  /** They were passed over, since nobody may claim from them here: others come first. */
+  async passedOver(lanes: readonly LaneDocument[], turn: number): Promise<void> {
+    if (lanes.length === 0) return
+    await this.#collections.reach(
+      this.#lanes.updateMany({ _id: { $in: lanes.map(({ _id }) => _id) } }, { $set: { turn } }),
+    )
+  }
+
+  get #lanes() {
+    return this.#collections.lanes(this.#table)
+  }
+}
+
+class MadeTwice extends Error {}
+
+function rethrow(error: unknown): never {
+  throw onlyDuplicates(error) ? new MadeTwice('a lane was made twice', { cause: error }) : error
+}
