@@ -1,6 +1,7 @@
 import type { JsonObject } from '../../lib/log/commit.ts'
 import type {
   ClaimOptions,
+  LaneCount,
   NewWork,
   OpenWorkOptions,
   OverdueOptions,
@@ -150,6 +151,18 @@ export class MemoryWork implements WorkTable {
       if (doneAt === undefined && lane.startsWith(prefix) && (only === undefined || lane === only)) open += 1
     }
     return open
+  }
+
+  async busiest({ prefix = '', limit }: { readonly prefix?: string; readonly limit: number }): Promise<LaneCount[]> {
+    this.#assertOpen()
+    const counts = new Map<string, number>()
+    for (const { lane, doneAt } of this.#rows.values()) {
+      if (doneAt === undefined && lane.startsWith(prefix)) counts.set(lane, (counts.get(lane) ?? 0) + 1)
+    }
+    return [...counts]
+      .map(([lane, open]) => ({ lane, open }))
+      .sort((a, b) => b.open - a.open || compareText(a.lane, b.lane))
+      .slice(0, limit)
   }
 
   sweep(doneBefore: number): Promise<number> {

@@ -3,6 +3,7 @@ import type { AnyBulkWriteOperation, Document } from 'mongodb'
 import type { JsonObject } from '../../lib/log/commit.ts'
 import type {
   ClaimOptions,
+  LaneCount,
   NewWork,
   OpenWorkOptions,
   OverdueOptions,
@@ -292,6 +293,20 @@ export class MongoWork implements WorkTable {
   countOpen({ prefix = '', lane }: { readonly prefix?: string; readonly lane?: string } = {}): Promise<number> {
     const open = { state: { $in: ['waiting' as const, 'held' as const] }, lane: lane ?? beginning(prefix) }
     return this.#collections.reach(this.#rows.countDocuments(open))
+  }
+
+  busiest({ prefix = '', limit }: { readonly prefix?: string; readonly limit: number }): Promise<LaneCount[]> {
+    return this.#collections.reach(
+      this.#rows
+        .aggregate<LaneCount>([
+          { $match: { state: { $in: ['waiting', 'held'] }, lane: beginning(prefix) } },
+          { $group: { _id: '$lane', open: { $sum: 1 } } },
+          { $sort: { open: -1, _id: 1 } },
+          { $limit: limit },
+          { $project: { _id: 0, lane: '$_id', open: 1 } },
+        ])
+        .toArray(),
+    )
   }
 
   async sweep(doneBefore: number): Promise<number> {

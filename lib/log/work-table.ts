@@ -23,6 +23,12 @@ export interface Work extends NewWork {
   readonly doneAt?: number
 }
 
+/** How much is open in a lane. */
+export interface LaneCount {
+  readonly lane: string
+  readonly open: number
+}
+
 /** Which overdue work `claimOverdue` takes. */
 export type OverdueOptions = Pick<ClaimOptions, 'holder' | 'prefix' | 'now' | 'limit'>
 
@@ -89,6 +95,8 @@ export interface WorkTable {
   nextDueAt(prefix?: string): Promise<number | undefined>
   /** How much is open, in hand or not: in one lane, in lanes that begin so, or in all. */
   countOpen(options?: { readonly prefix?: string; readonly lane?: string }): Promise<number>
+  /** The lanes with most open work, those with most first; at most so many. */
+  busiest(options: { readonly prefix?: string; readonly limit: number }): Promise<LaneCount[]>
   /** Removes what was done before then, milliseconds since 1970; a bounded part of it. Returns how many rows went. */
   sweep(doneBefore: number): Promise<number>
 

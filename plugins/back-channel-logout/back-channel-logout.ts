@@ -8,6 +8,16 @@ import { DeadLetters } from './dead-letters/dead-letters.ts'
 import type { DeadLetterCriteria } from './dead-letters/listing.ts'
 import type { ReplayOptions, ReplayTarget } from './dead-letters/replay.ts'
 import type { DeliveryPolicy } from './delivery/delivery-policy.ts'
+import { type PausedClient, PausedClients, type PauseOptions, type PauseTarget } from './delivery/paused-clients.ts'
+import {
+  assertPending,
+  type PendingCount,
+  type PendingCriteria,
+  type PendingDelivery,
+  type PendingParts,
+  pendingByClient,
+  pendingOf,
+} from './delivery/pending.ts'
 import { policyOf } from './delivery/policy-options.ts'
 import { hideFromDiscovery } from './discovery.ts'
 import { EndingWork } from './ending/ending-work.ts'
@@ -22,10 +32,11 @@ import { type TerminationReport, type TerminationStatus, Terminations } from './
 import { InternalClients } from './network/internal-clients.ts'
 import { assertOptions, type BackChannelLogoutOptions } from './options.ts'
 import { internalsOf } from './provider-internals.ts'
+import { replaceProviderLogout } from './provider-logout.ts'
 import type { HistoryCriteria } from './receipts/history.ts'
 import type { Receipt } from './receipts/receipt.ts'
 import { Receipts } from './receipts/receipts.ts'
-import type { ReadingOptions } from './recording/criteria.ts'
+import { assertKnown, assertText, type ReadingOptions } from './recording/criteria.ts'
 import { BackChannelObserver } from './recording/session-observer.ts'
 import { SingleSession } from './single-session/single-session.ts'
 
@@ -46,6 +57,7 @@ interface Running {
   readonly singleSession: SingleSession
   readonly receipts: Receipts
   readonly deadLetters: DeadLetters
+  readonly pending: PendingParts
   readonly host: Host
   readonly started: Promise<void>
   stopped: Promise<void> | undefined
@@ -61,6 +73,7 @@ export class BackChannelLogout implements Plugin {
   readonly #options: BackChannelLogoutOptions
   readonly #policy: DeliveryPolicy
   readonly #brokenClients = new BrokenClients()
+  readonly #paused = new PausedClients(() => this.#running?.background.dispatcher.wake())
   /** The provider's own default of `clockTolerance`. */
   #toleranceSeconds = 15
   #host: Host | undefined
@@ -109,6 +122,7 @@ export class BackChannelLogout implements Plugin {
     running.terminations.stop()
     running.stopped ??= running.background.stop().finally(() => {
       this.network.stop()
+      this.#paused.stop()
       this.#running = undefined
     })
     await running.stopped
@@ -128,8 +142,7 @@ export class BackChannelLogout implements Plugin {
     const development = this.#development
     const isOn = (): boolean => this.#isOn()
     this.#host = host
-    // The session's end is recorded by what writes the session. Success here means: accepted.
-    provider.Client.prototype.backchannelLogout = async () => {}
+    replaceProviderLogout(provider)
     this.#brokenClients.attach(provider, logger)
     const mayFilterOperators = new Set(this.#options.mayFilterOperators)
     const clients = new ToldClients({
@@ -152,6 +165,7 @@ export class BackChannelLogout implements Plugin {
       development,
       isInside: (client) => this.network.isInside(client),
       isOn,
+      paused: () => this.#paused.ids,
       network: this.#options.network,
     })
     this.observer.attach({
@@ -170,7 +184,10 @@ export class BackChannelLogout implements Plugin {
       receipts: new Receipts({ store, issuer, waiting: (from, to) => features.offMs('back_channel_logout', from, to) }),
       deadLetters: new DeadLetters({ store, issuer }),
       host,
-      started: this.network.start(host.operators, logger).then(() => running.stopped ?? background.start()),
+      pending: { work: store.work('deliveries'), issuer },
+      started: Promise.all([this.network.start(host.operators, logger), this.#paused.start(host.operators)]).then(
+        () => running.stopped ?? background.start(),
+      ),
       stopped: undefined,
     }
     return running
@@ -219,6 +236,73 @@ export class BackChannelLogout implements Plugin {
    */
   async replay(target: ReplayTarget, options: ReplayOptions): Promise<{ readonly replayed: number }> {
     return this.#started().deadLetters.replay(target, options)
+  }
+
+  /**
+   * What RPs are still to be told of, by client, those due first. Reads the work table alone, a page at a time; what is
+   * settled or tried meanwhile may be told or not.
+   *
+   * @throws OptionInvalidError (`OPTION_INVALID`)
+   */
+  pending(
+    criteria: PendingCriteria = {},
+    options: Pick<ReadingOptions, 'limit' | 'signal'> = {},
+  ): AsyncIterable<PendingDelivery> {
+    const { pending } = this.#started()
+    assertPending(criteria, options)
+    return pendingOf(pending, criteria, options)
+  }
+
+  /**
+   * How many logout tokens each client is still to get, those with most first; clients without any are left out.
+   *
+   * @param options - `limit`: so many clients at most. Default: 100
+   * @throws OptionInvalidError (`OPTION_INVALID`)
+   */
+  async pendingByClient(options: Pick<ReadingOptions, 'limit'> = {}): Promise<PendingCount[]> {
+    return pendingByClient(this.#started().pending, options)
+  }
+
+  /**
+   * Tries now what waits for a client: its pending deliveries are due at once, in whatever process, and this process
+   * forgets that the RP failed or asked to be left alone. An attempt that fails costs nothing of their schedule. A client
+   * that is paused stays so.
+   *
+   * @returns how many deliveries are due earlier by that
+   * @throws OptionInvalidError (`OPTION_INVALID`)
+   */
+  async retry(target: PauseTarget): Promise<{ readonly hastened: number }> {
+    const { background } = this.#started()
+    assertKnown(target, ['client'])
+    assertText('client', target.client)
+    return { hastened: await background.dispatcher.retry(target.client) }
+  }
+
+  /**
+   * Has nothing sent to a client until it is resumed: in this process from now on, in all others of this issuer within
+   * about a second, and after restarts. What is in flight ends; what is owed waits, and grows older meanwhile.
+   *
+   * @throws OptionInvalidError (`OPTION_INVALID`)
+   */
+  async pause(target: PauseTarget, options: PauseOptions): Promise<void> {
+    this.#started()
+    await this.#paused.record('delivery_pause.paused', target, options)
+  }
+
+  /**
+   * Has what is owed to a client sent again.
+   *
+   * @throws OptionInvalidError (`OPTION_INVALID`)
+   */
+  async resume(target: PauseTarget, options: PauseOptions): Promise<void> {
+    this.#started()
+    await this.#paused.record('delivery_pause.resumed', target, options)
+  }
+
+  /** The clients that are paused, by client id, with what any process had recorded before the call. */
+  async paused(): Promise<PausedClient[]> {
+    this.#started()
+    return this.#paused.list()
   }
 
   /**

@@ -23,6 +23,8 @@ export interface BackgroundParts {
   readonly development: boolean
   readonly isInside: AttemptParts['isInside']
   readonly isOn: () => boolean
+  /** Clients to which operators have nothing sent for now. */
+  readonly paused: () => ReadonlySet<string>
   /** Ends of sessions that come by themselves, or by order: planned from the same commits. */
   readonly endings: EndingWork
   /** The deployment's own, which is not closed here. Default: a guarded one. */
@@ -42,7 +44,7 @@ export class Background {
   readonly #stopping = new AbortController()
 
   constructor(parts: BackgroundParts) {
-    const { host, provider, clients, policy, development, isInside, isOn } = parts
+    const { host, provider, clients, policy, development, isInside, isOn, paused } = parts
     const { store, clock, logger } = host
     this.#parts = parts
     this.#network = parts.network ?? guardedNetwork({ timeoutMs: longestTimeoutMs(policy) })
@@ -60,6 +62,7 @@ export class Background {
       development,
       isInside,
       isOn,
+      paused,
       random: Math.random,
     })
     this.#planning = new Planning({
@@ -69,6 +72,7 @@ export class Background {
       issuer: provider.issuer,
       clients,
       work: this.#work,
+      policy,
       planEndings: (commits) => parts.endings.plan(commits),
       onPlanned: () => this.#dispatcher.wake(),
     })
@@ -103,6 +107,10 @@ export class Background {
     await logBacklog(host.logger, this.#work, provider.issuer)
     await Promise.all([this.#dispatcher.start(), this.#parts.endings.start()])
     this.#retrying = this.#retryParked()
+  }
+
+  get dispatcher(): Dispatcher {
+    return this.#dispatcher
   }
 
   /** Also stops what has started only in part. */

@@ -2,7 +2,15 @@ export { BackChannelLogout, backChannelLogout } from './back-channel-logout.ts'
 export type { DeadLetter } from './dead-letters/dead-letter.ts'
 export type { DeadLetterCriteria } from './dead-letters/listing.ts'
 export type { ReplayOptions, ReplayTarget } from './dead-letters/replay.ts'
-export type { CircuitOptions, ClientDeliveryOptions, DeliveryOptions } from './delivery/delivery-policy.ts'
+export type {
+  CircuitOptions,
+  ClientDeliveryOptions,
+  ConfirmingAnswer,
+  DeliveryOptions,
+} from './delivery/delivery-policy.ts'
+export type { PausedClient, PauseOptions, PauseTarget } from './delivery/paused-clients.ts'
+export type { PendingCount, PendingCriteria, PendingDelivery } from './delivery/pending.ts'
+export { LogoutNotConfirmed } from './delivery/provider-events.ts'
 export type { LiveLogin, LiveSession, LiveSessionCriteria } from './ending/live-sessions.ts'
 export type { OrderReason } from './ending/order-events.ts'
 export type {

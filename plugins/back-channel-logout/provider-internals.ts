@@ -18,7 +18,7 @@ export interface OidcClient {
 export interface IdToken {
   mask: Readonly<Record<string, null>>
   set(claim: string, value: unknown): void
-  payload(): Promise<Readonly<Record<string, unknown>>>
+  payload: () => Promise<Readonly<Record<string, unknown>>>
   issue(options: { readonly use: 'logout' }): Promise<string>
 }
 
@@ -30,6 +30,7 @@ export interface OidcProvider extends ProviderLike {
     validate(jwt: string, client: OidcClient): Promise<{ readonly payload: Readonly<Record<string, unknown>> }>
   }
   readonly OIDCContext: new (ctx: RequestContext) => { urlFor(route: string): string }
+  emit: (event: string, ...args: readonly unknown[]) => boolean
   pathFor(route: string, options: { readonly mountPath: string }): string
   readonly Session: {
     get(ctx: RequestContext): Promise<{ readonly state?: { readonly secret?: string } }>
@@ -46,7 +47,7 @@ export interface OidcProvider extends ProviderLike {
  * @throws ProviderUnfitError (`PROVIDER_UNFIT`) when this version of oidc-provider works in another way
  */
 export function internalsOf(provider: ProviderLike): OidcProvider {
-  const { IdToken, Client, Session, OIDCContext, pathFor } = provider as Partial<OidcProvider>
+  const { IdToken, Client, Session, OIDCContext, pathFor, emit } = provider as Partial<OidcProvider>
   const missing = [
     typeof IdToken?.prototype?.set === 'function' ? undefined : 'IdToken#set',
     typeof IdToken?.prototype?.issue === 'function' ? undefined : 'IdToken#issue',
@@ -55,6 +56,7 @@ export function internalsOf(provider: ProviderLike): OidcProvider {
     typeof IdToken?.validate === 'function' ? undefined : 'IdToken.validate',
     typeof OIDCContext === 'function' ? undefined : 'OIDCContext',
     typeof pathFor === 'function' ? undefined : 'pathFor',
+    typeof emit === 'function' ? undefined : 'emit',
     typeof Session?.get === 'function' ? undefined : 'Session.get',
     typeof Client?.find === 'function' ? undefined : 'Client.find',
   ].filter((name) => name !== undefined)

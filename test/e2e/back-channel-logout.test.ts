@@ -47,19 +47,6 @@ describe('a logout at an OP with two RPs', () => {
     assert.ok(ends[0]?.timeToLogoutMs !== undefined)
   })
 
-  it('is accepted as far as the provider is concerned, which sends nothing itself', async () => {
-    const outcomes: string[] = []
-    scene.op.provider.on('backchannel.success', (_ctx, client) => outcomes.push(client.clientId))
-    scene.op.provider.on('backchannel.error', (_ctx, error) => outcomes.push(String(error)))
-    const person = new Person(scene.op)
-    await person.authorize('rp-one')
-    await person.authorize('rp-two')
-    await person.logout()
-    assert.deepEqual(outcomes.sort(), ['rp-one', 'rp-two'])
-    await scene.receipt()
-    assert.deepEqual([scene.rps['rp-one'].tokens.length, scene.rps['rp-two'].tokens.length], [1, 1])
-  })
-
   it('tells the one RP alone that asked, when the user declines more; the other one at the end of the session', async () => {
     const person = new Person(scene.op)
     const { 'rp-one': one, 'rp-two': two } = scene.rps

@@ -1,5 +1,14 @@
 import assert from 'node:assert/strict'
-import { decodeJwt, decodeProtectedHeader, exportJWK, generateKeyPair, type JWK } from 'jose'
+import {
+  compactDecrypt,
+  decodeJwt,
+  decodeProtectedHeader,
+  exportJWK,
+  generateKeyPair,
+  importJWK,
+  type JWK,
+  type JWTPayload,
+} from 'jose'
 import type { ClientMetadata, Configuration } from 'oidc-provider'
 import { type LogoutTokenOptions, verifyLogoutToken } from '../../plugins/back-channel-logout-receiver/index.ts'
 import { LogoutScene } from '../support/logout-scene.ts'
@@ -43,7 +52,11 @@ describe('the logout token that an RP gets', () => {
     const cast = { ...CAST, encrypted: { ...CAST.encrypted, jwks: { keys: [ours] } } }
     scene = await LogoutScene.start<Id>(cast as never, {
       configuration,
-      logout: { delivery: { clients: { 'by-sid': { sidOnly: true }, 'without-sid': { sidOnly: true } } } },
+      logout: {
+        delivery: {
+          clients: { 'by-sid': { sidOnly: true, tokenLifetimeSeconds: 30 }, 'without-sid': { sidOnly: true } },
+        },
+      },
     })
     jwks = new URL('/jwks', scene.op.issuer)
   })
@@ -157,4 +170,21 @@ describe('the logout token that an RP gets', () => {
     assert.deepEqual(claims['events'], { 'http://schemas.openid.net/event/backchannel-logout': {} })
     assert.equal(Number(claims.exp) - Number(claims.iat), 120)
   })
+
+  it('is good for two minutes, or as long as is said of its client', async () => {
+    for (const [id, seconds] of [
+      ['RS256', 120],
+      ['encrypted', 120],
+      ['by-sid', 30],
+    ] as const) {
+      const { logoutToken } = await logout(id)
+      const claims = id === 'encrypted' ? await decrypted(logoutToken) : decodeJwt(logoutToken)
+      assert.equal(Number(claims.exp) - Number(claims.iat), seconds, id)
+    }
+  })
+
+  async function decrypted(token: string): Promise<JWTPayload> {
+    const { plaintext } = await compactDecrypt(token, await importJWK(decryptionKey, 'RSA-OAEP-256'))
+    return decodeJwt(new TextDecoder().decode(plaintext))
+  }
 })

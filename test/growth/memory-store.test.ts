@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { MemoryEventStore } from '../../adapters/memory/index.ts'
 import type { Entry, Journal } from '../../adapters/memory/journal.ts'
-import { present } from '../contract/event-store/expect.ts'
 import { commitTo, range } from '../contract/event-store/log-under-test.ts'
 
 /** A journal that counts what it is given. */

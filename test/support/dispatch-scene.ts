@@ -1,7 +1,8 @@
 import { MemoryEventStore } from '../../adapters/memory/index.ts'
 import type { Commit, EventStore } from '../../lib/index.ts'
 import type { CourierParts } from '../../plugins/back-channel-logout/delivery/courier.ts'
-import type { DeliveryOptions } from '../../plugins/back-channel-logout/delivery/delivery-policy.ts'
+import { withDeadlines } from '../../plugins/back-channel-logout/delivery/deadlines.ts'
+import type { DeliveryOptions, DeliveryPolicy } from '../../plugins/back-channel-logout/delivery/delivery-policy.ts'
 import { Dispatcher } from '../../plugins/back-channel-logout/delivery/dispatcher.ts'
 import { policyOf } from '../../plugins/back-channel-logout/delivery/policy-options.ts'
 import type { Answer } from '../../plugins/back-channel-logout/network/answer.ts'
@@ -52,6 +53,11 @@ export class DispatchScene {
   /** For the jitter; the middle unless a test says otherwise. */
   random: () => number = () => 0.5
   on = true
+  readonly paused: Set<string> = new Set()
+  /** What the provider emitted, without its context. */
+  readonly emitted: { readonly event: string; readonly args: readonly unknown[] }[] = []
+  /** The maximum age of what is planned. */
+  policy: DeliveryPolicy = policyOf()
   inFlight = 0
   mostInFlight = 0
   readonly #behaviours = new Map<string, Behaviour>()
@@ -101,7 +107,9 @@ export class DispatchScene {
   /** What the planner does with what was appended after this position. */
   async plan(after: number): Promise<void> {
     const commits = await this.store.readAll({ after, limit: 100_000 })
-    await this.store.work('deliveries').add(await workOf(this.store, commits, this.clock.now()))
+    const work = this.store.work('deliveries')
+    const now = await work.time()
+    await work.add(withDeadlines(await workOf(this.store, commits, now), this.policy, now))
   }
 
   /** A process; on its own clock where one is given, and reaching the world as is said. */
@@ -123,6 +131,7 @@ export class DispatchScene {
       development: false,
       isInside: ({ clientId }) => clientId.startsWith('inside'),
       isOn: () => this.on,
+      paused: () => this.paused,
       random: () => this.random(),
     }
     const dispatcher = new Dispatcher(reaching(parts))
@@ -207,11 +216,18 @@ export class DispatchScene {
       set(claim: string, value: unknown): void {
         if (claim === 'sid') this.#sid = String(value)
       }
+      async payload(): Promise<object> {
+        return {}
+      }
       issue(): Promise<string> {
         return scene.makeToken(this.#client, this.#sid)
       }
     }
     const Client = { find: async (id: string) => this.clients.get(id), prototype: {} }
-    return { issuer: OP, IdToken, Client } as unknown as OidcProvider
+    const emit = (event: string, ...args: readonly unknown[]): boolean => {
+      this.emitted.push({ event, args })
+      return true
+    }
+    return { issuer: OP, IdToken, Client, emit } as unknown as OidcProvider
   }
 }

@@ -1,3 +1,4 @@
+import type { Commit } from '../../lib/index.ts'
 import type { DeliveryPolicy } from '../../plugins/back-channel-logout/delivery/delivery-policy.ts'
 import type { Dispatcher } from '../../plugins/back-channel-logout/delivery/dispatcher.ts'
 import { policyOf } from '../../plugins/back-channel-logout/delivery/policy-options.ts'
@@ -76,9 +77,14 @@ export class Turmoil {
   /** How often each sid was sent. */
   readonly posts: Map<string, number> = new Map()
   kills = 0
+  /** How often one was sent before its time, since its RP was back. */
+  early = 0
   #processes: Process[] = []
   #answers = new Map<string, Behaviour>()
-  #backMs = 0
+  readonly #jumps: { readonly after: number; readonly ms: number }[] = []
+  /** When each sid was sent last, and each RP confirmed last, by the monotonic clock. */
+  readonly #sentAt = new Map<string, number>()
+  readonly #confirmedAt = new Map<string, number>()
 
   static async begin(random: number): Promise<Turmoil> {
     const turmoil = new Turmoil()
@@ -109,7 +115,7 @@ export class Turmoil {
         break
       case 'jump':
         await scene.clock.advance(0) // what was due a moment ago is not sent too early
-        this.#backMs = Math.max(0, this.#backMs - act.ms)
+        this.#jumps.push({ after: await scene.store.end(), ms: act.ms })
         scene.clock.jumpWall(act.ms)
         break
       case 'move':
@@ -135,10 +141,14 @@ export class Turmoil {
     eldest?.life.spare()
     for (const rp of RPS) this.#answers.set(rp, ANSWERS.well)
     scene.on = true
-    scene.clock.jumpWall(this.#backMs)
     if (!eldest) await this.#start()
     await scene.clock.advance(RECOVERY_MS)
     this.kills = this.#processes.filter(({ life }) => life.isOver).length
+  }
+
+  /** When a commit was made by the clock of the work table, which does not jump. */
+  tableTime({ position, at }: Pick<Commit, 'position' | 'at'>): number {
+    return this.#jumps.reduce((time, { after, ms }) => (after < position ? time - ms : time), at)
   }
 
   async end(): Promise<void> {
@@ -193,9 +203,9 @@ export class Turmoil {
           if ((inFlight.get(rp) ?? 0) > POLICY.concurrencyPerClient) this.wrongs.push(`too many at once to ${rp}`)
           const all = [...inFlight.values()].reduce((sum, some) => sum + some, 0)
           if (all > POLICY.concurrency) this.wrongs.push('too many at once')
-          await this.#watch(sid)
+          await this.#watch(rp, sid)
           const answer = await network.post(url, form, options)
-          this.#heard(sid, answer)
+          this.#heard(rp, sid, answer)
           count(rp, -1)
           return answer
         }),
@@ -203,18 +213,23 @@ export class Turmoil {
   }
 
   /** Just before a token is sent: may it be? */
-  async #watch(sid: string): Promise<void> {
+  async #watch(rp: string, sid: string): Promise<void> {
     const { scene } = this
     const uid = sid.replace('sid', 'session')
     this.posts.set(uid, (this.posts.get(uid) ?? 0) + 1)
     const [state] = fold(uid, await scene.store.read(sessionLogoutStream(uid))).deliveries.values()
     if (state?.kind !== 'pending') this.wrongs.push(`${uid} was sent when it was ${state?.kind}`)
-    else if ((state.lastFailure?.next_attempt_at ?? 0) > scene.clock.now())
-      this.wrongs.push(`${uid} was sent too early`)
+    else if ((state.lastFailure?.next_attempt_at ?? 0) > (await scene.store.work('deliveries').time())) {
+      const [sentAt, confirmedAt] = [this.#sentAt.get(sid) ?? 0, this.#confirmedAt.get(rp) ?? -1]
+      if (confirmedAt < sentAt) this.wrongs.push(`${uid} was sent too early`)
+      else this.early += 1
+    }
+    this.#sentAt.set(sid, scene.clock.monotonic())
     if (!scene.on) this.wrongs.push(`${uid} was sent while the gate was shut`)
   }
 
-  #heard(sid: string, answer: Answer): void {
+  #heard(rp: string, sid: string, answer: Answer): void {
+    if (answer.kind === 'answered' && answer.status === 200) this.#confirmedAt.set(rp, this.scene.clock.monotonic())
     const uid = sid.replace('sid', 'session')
     this.said.set(uid, [...(this.said.get(uid) ?? []), answer.kind === 'answered' ? answer.status : 0])
   }

@@ -80,12 +80,12 @@ describe('dispatchers of several processes', () => {
     const work = scene.store.work('deliveries')
     const [held] = await work.claim({ holder: 'dead', now: scene.clock.now(), limit: 1, perLane: 1 })
     for (const attempt of [1, 2]) {
-      const failure = { status: 400, next_attempt_at: scene.clock.now() + 600_000 }
+      const failure = { status: 400, bad_requests: attempt, next_attempt_at: scene.clock.now() + 600_000 }
       const event = { ...attemptFailed(String(held?.id), attempt), ...failure } as SessionLogoutEvent
       await scene.store.append({ events: [toEvent(uid, event)] })
     }
     await work.free('dead')
-    await scene.dispatcher()
+    await scene.dispatcher({ badRequestDelaysMs: [60_000, 600_000] })
     await scene.clock.advance(599_999)
     assert.deepEqual(scene.posts, [])
     await scene.clock.advance(1)

@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import type { SessionLogoutEvent } from '../../plugins/back-channel-logout/recording/session-logout-events.ts'
+import { MOST_EARLY } from '../../plugins/back-channel-logout/delivery/delivery.ts'
+import type {
+  AttemptFailed,
+  SessionLogoutEvent,
+} from '../../plugins/back-channel-logout/recording/session-logout-events.ts'
 import { sessionLogoutStream } from '../../plugins/back-channel-logout/recording/session-logout-events.ts'
 import { type Act, ANSWERS, type AnswerName, type Origin, POLICY, RPS, Turmoil } from '../support/turmoil.ts'
 
@@ -48,6 +52,7 @@ describe('dispatchers in turmoil: RPs that fail, processes that are killed, gate
   it('lose no delivery, send none that is settled or not due, and keep to the policy', async function () {
     this.timeout(60_000)
     const seen = new Map<string, number>()
+    let early = 0
     await fc.assert(
       fc.asyncProperty(
         fc.array(act, { minLength: 20, maxLength: 60, size: 'max' }),
@@ -62,6 +67,7 @@ describe('dispatchers in turmoil: RPs that fail, processes that are killed, gate
               const end = await assertTold(turmoil, uid)
               seen.set(end, (seen.get(end) ?? 0) + 1)
             }
+            early += turmoil.early
             assert.equal(await turmoil.scene.open(), 0)
             assert.deepEqual(turmoil.scene.log.of(/unforeseen/), [])
           } finally {
@@ -73,6 +79,7 @@ describe('dispatchers in turmoil: RPs that fail, processes that are killed, gate
     )
     const ends = ['abandoned', 'rejected', 'sent', 'sent again']
     assert.deepEqual([...seen.keys()].sort(), ends, 'it was no turmoil')
+    assert.ok(early > 0, 'no RP came back')
   })
 })
 
@@ -83,9 +90,7 @@ describe('dispatchers in turmoil: RPs that fail, processes that are killed, gate
  */
 async function assertTold(turmoil: Turmoil, uid: string): Promise<string> {
   const facts = await factsOf(turmoil, uid)
-  const failures = facts.flatMap(({ event, at }) =>
-    event.type === 'session_logout.back_channel.attempt_failed' ? [{ ...event, at }] : [],
-  )
+  const failures = await failuresOf(turmoil, uid)
   const [end, ...more] = facts.map(({ event }) => event).filter(({ type }) => /\.(sent|rejected|abandoned)$/.test(type))
   assert.ok(end && more.length === 0, `${uid} has ${end ? more.length + 1 : 0} ends`)
   assert.equal(facts.at(-1)?.event, end)
@@ -94,8 +99,9 @@ async function assertTold(turmoil: Turmoil, uid: string): Promise<string> {
     failures.map((_, i) => i + 1),
   )
   const said = turmoil.said.get(uid) ?? []
-  const refusals = failures.filter(({ status }) => status === 400).length
-  assert.ok(failures.length <= POLICY.retryDelaysMs.length)
+  const { bad_requests: refusals = 0, early = 0 } = failures.at(-1) ?? {}
+  assert.ok(failures.length - early <= POLICY.retryDelaysMs.length)
+  assert.ok(early <= MOST_EARLY)
   switch (end.type) {
     case 'session_logout.back_channel.sent':
       assert.ok(said.includes(200), `${uid} is confirmed, and its RP was not told`)
@@ -107,26 +113,41 @@ async function assertTold(turmoil: Turmoil, uid: string): Promise<string> {
       assert.ok(end.status === 410 ? refusals <= 2 : refusals === 2, `${refusals} refusals before`)
       break
     case 'session_logout.back_channel.abandoned':
-      assert.deepEqual([end.why, end.attempts, failures.length], ['budget_spent', 5, 4])
+      assert.deepEqual([end.why, end.attempts, failures.length], ['budget_spent', 5 + early, 4 + early])
   }
   // A killed process may have sent what it could not record any more.
   assert.ok((turmoil.posts.get(uid) ?? 0) <= failures.length + 1 + turmoil.kills)
-  let refused = 0
-  for (const { attempt, status, at, next_attempt_at } of failures) {
-    const delay = POLICY.retryDelaysMs[attempt - 1] ?? 0
-    const least = status === 400 ? (POLICY.badRequestDelaysMs[refused++] ?? 0) : status === 503 ? 10_000 : 0
+  let before = { early: 0, bad_requests: 0, next_attempt_at: 0 }
+  for (const failure of failures) {
+    const { attempt, status, at, next_attempt_at, early: earlyByNow = 0, bad_requests = 0 } = failure
+    const least = status === 400 ? (POLICY.badRequestDelaysMs[before.bad_requests] ?? 0) : status === 503 ? 10_000 : 0
     const wanted = status === 429 ? POLICY.retryAfterMostMs : least
-    const waitMs = next_attempt_at - at
-    assert.ok(waitMs >= Math.max(wanted, delay * (1 - POLICY.jitter) - 1), `${waitMs} ms after HTTP ${status}`)
-    assert.ok(waitMs <= Math.max(wanted, delay * (1 + POLICY.jitter) + 1), `${waitMs} ms after HTTP ${status}`)
+    if (earlyByNow > before.early) {
+      assert.equal(next_attempt_at, Math.max(before.next_attempt_at, at + wanted), 'it keeps its place in the schedule')
+    } else {
+      const delay = POLICY.retryDelaysMs[attempt - earlyByNow - 1] ?? 0
+      const waitMs = next_attempt_at - at
+      assert.ok(waitMs >= Math.max(wanted, delay * (1 - POLICY.jitter) - 1), `${waitMs} ms after HTTP ${status}`)
+      assert.ok(waitMs <= Math.max(wanted, delay * (1 + POLICY.jitter) + 1), `${waitMs} ms after HTTP ${status}`)
+    }
+    before = { early: earlyByNow, bad_requests, next_attempt_at }
   }
   const sentAgain = end.type.endsWith('.sent') && said.filter((status) => status === 200).length > 1
   return sentAgain ? 'sent again' : end.type.slice(end.type.lastIndexOf('.') + 1)
 }
 
-async function factsOf({ scene }: Turmoil, uid: string): Promise<{ event: SessionLogoutEvent; at: number }[]> {
-  const commits = await scene.store.read(sessionLogoutStream(uid))
-  return commits.flatMap(({ events, at }) =>
-    events.map(({ type, data }) => ({ event: { type, ...data } as unknown as SessionLogoutEvent, at })),
+async function failuresOf(turmoil: Turmoil, uid: string): Promise<(AttemptFailed & { readonly at: number })[]> {
+  return (await factsOf(turmoil, uid)).flatMap(({ event, at }) =>
+    event.type === 'session_logout.back_channel.attempt_failed' ? [{ ...event, at }] : [],
+  )
+}
+
+async function factsOf(turmoil: Turmoil, uid: string): Promise<{ event: SessionLogoutEvent; at: number }[]> {
+  const commits = await turmoil.scene.store.read(sessionLogoutStream(uid))
+  return commits.flatMap((commit) =>
+    commit.events.map(({ type, data }) => ({
+      event: { type, ...data } as unknown as SessionLogoutEvent,
+      at: turmoil.tableTime(commit),
+    })),
   )
 }

@@ -10,7 +10,7 @@ import {
   room,
   sent,
 } from '../../plugins/back-channel-logout/delivery/circuit-breaker.ts'
-import { Circuits } from '../../plugins/back-channel-logout/delivery/circuits.ts'
+import { Circuits, type Permit } from '../../plugins/back-channel-logout/delivery/circuits.ts'
 import { DEFAULT_POLICY } from '../../plugins/back-channel-logout/delivery/delivery-policy.ts'
 
 const POLICY = DEFAULT_POLICY.circuit
@@ -113,81 +113,97 @@ describe('the circuit of an RP', () => {
 })
 
 describe('the circuits of a process', () => {
-  const ORIGIN = 'https://rp.example.com'
-
-  /** Circuits in which these lanes lead to one RP that has failed often enough. */
+  /** Circuits in which these lanes lead to RPs that have failed often enough. */
   function open(...lanes: string[]): Circuits {
     const circuits = new Circuits()
-    for (let i = 0; i < 5; i++) {
-      for (const lane of lanes) {
-        const pass = circuits.pass(lane, 0)
-        if (pass) circuits.came(lane, pass, { origin: ORIGIN, well: false }, POLICY, 0)
-      }
-    }
+    for (const lane of lanes)
+      for (let i = 0; i < 5; i++) circuits.recordResult(lane, { probe: false }, 'failed', POLICY, 0)
     return circuits
+  }
+
+  /** The probe of a lane whose circuit may be probed. */
+  function probe(circuits: Circuits, lane: string, now: number): Permit {
+    const permit = circuits.request(lane, now)
+    assert.deepEqual(permit, { probe: true })
+    return { probe: true }
   }
 
   it('say when one opens and when it closes', () => {
     const circuits = new Circuits()
-    const said = [1, 2, 3, 4, 5].map(() => circuits.came('a', {}, { origin: ORIGIN, well: false }, POLICY, 0))
+    const said = [1, 2, 3, 4, 5].map(() => circuits.recordResult('a', { probe: false }, 'failed', POLICY, 0))
     assert.deepEqual(said, [undefined, undefined, undefined, undefined, 'opened'])
-    const pass = circuits.pass('a', 30_000)
-    assert.ok(pass)
-    assert.equal(circuits.came('a', pass, { origin: ORIGIN, well: true }, POLICY, 30_000), 'closed')
+    assert.deepEqual(circuits.open(), ['a'])
+    assert.equal(circuits.recordResult('a', probe(circuits, 'a', 30_000), 'alive', POLICY, 30_000), 'closed')
     assert.equal(circuits.room('a', 16, 30_000), 16)
+    assert.deepEqual(circuits.open(), [])
   })
 
   it('leave what an open one leads to no room until it may be probed, then room for one', () => {
     const circuits = open('a')
     assert.equal(circuits.room('a', 16, 29_999), 0)
+    assert.equal(circuits.request('a', 29_999), undefined)
     assert.equal(circuits.room('a', 16, 30_000), 1)
     assert.equal(circuits.room('a', 0, 30_000), 0)
     assert.equal(circuits.room('other', 16, 0), 16)
   })
 
-  it('are shared by the lanes that lead to one RP: one of them only may probe', () => {
+  it('let one probe through at a time, each lane its own', () => {
     const circuits = open('a', 'b')
-    assert.deepEqual(circuits.pass('a', 30_000), { probes: ORIGIN })
-    assert.equal(circuits.pass('b', 30_000), undefined)
-    assert.equal(circuits.room('b', 16, 30_000), 0)
+    probe(circuits, 'a', 30_000)
+    assert.equal(circuits.request('a', 30_000), undefined)
+    assert.equal(circuits.room('a', 16, 30_000), 0)
+    probe(circuits, 'b', 30_000)
   })
 
-  it('are not kept waiting by a probe that never got as far as the RP', () => {
+  it('take a probe that never got as far as the RP for one that failed', () => {
     const circuits = open('a')
-    const pass = circuits.pass('a', 30_000)
-    assert.ok(pass)
-    circuits.came('a', pass, { origin: undefined, well: false }, POLICY, 31_000)
+    circuits.recordResult('a', probe(circuits, 'a', 30_000), 'none', POLICY, 31_000)
     assert.equal(circuits.room('a', 16, 31_000), 0)
     assert.equal(circuits.nextProbeAt(31_000), 91_000)
     assert.equal(circuits.room('a', 16, 91_000), 1)
   })
 
-  it('are not kept waiting by a probe whose client has moved elsewhere', () => {
-    const circuits = open('a', 'b')
-    const pass = circuits.pass('a', 30_000)
-    assert.ok(pass)
-    circuits.came('a', pass, { origin: 'https://new.example.com', well: true }, POLICY, 30_000)
-    assert.equal(circuits.room('a', 16, 30_000), 16)
-    assert.equal(circuits.room('b', 16, 30_000), 1)
-  })
-
   it('are not kept waiting by a probe for which there is nobody to be told', () => {
     const circuits = open('a')
-    const pass = circuits.pass('a', 30_000)
-    assert.ok(pass)
-    circuits.unasked(pass)
+    circuits.release('a', probe(circuits, 'a', 30_000))
+    assert.equal(circuits.room('a', 16, 30_000), 1)
+  })
+
+  it('are not moved by a request before they opened that was not sent', () => {
+    const circuits = open('a')
+    const permit = probe(circuits, 'a', 30_000)
+    circuits.release('a', { probe: false })
+    assert.equal(circuits.room('a', 16, 30_000), 0)
+    circuits.release('a', permit)
     assert.equal(circuits.room('a', 16, 30_000), 1)
   })
 
   it('learn nothing about the RP from a token that cannot be made', () => {
     const circuits = new Circuits()
-    for (let i = 0; i < 10; i++) circuits.came('a', {}, { origin: undefined, well: false }, POLICY, 0)
+    for (let i = 0; i < 10; i++) circuits.recordResult('a', { probe: false }, 'none', POLICY, 0)
     assert.equal(circuits.room('a', 16, 0), 16)
   })
 
-  it('name no moment for a probe that is possible already: waiting for it would be no waiting', () => {
+  it('forget an RP that an operator wants to be tried', () => {
+    const circuits = open('a', 'b')
+    circuits.reset('a')
+    assert.deepEqual([circuits.room('a', 16, 0), circuits.room('b', 16, 0)], [16, 0])
+  })
+
+  it('remember no RP that is well, however many there are', () => {
+    const circuits = new Circuits()
+    for (let i = 0; i < 1_000; i++) {
+      circuits.recordResult(`${i}`, { probe: false }, 'failed', POLICY, 0)
+      circuits.recordResult(`${i}`, { probe: false }, 'alive', POLICY, 0)
+    }
+    assert.deepEqual([...circuits.known()], [])
+  })
+
+  it('name the next moment for a probe, and none that is possible already: waiting for it would be no waiting', () => {
     const circuits = open('a')
+    for (let i = 0; i < 5; i++) circuits.recordResult('b', { probe: false }, 'failed', POLICY, 10_000)
     assert.equal(circuits.nextProbeAt(29_999), 30_000)
-    assert.equal(circuits.nextProbeAt(30_000), undefined)
+    assert.equal(circuits.nextProbeAt(30_000), 40_000)
+    assert.equal(circuits.nextProbeAt(40_000), undefined)
   })
 })

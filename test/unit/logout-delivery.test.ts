@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import {
   type Delivery,
   fromBody,
+  isEarly,
   type Step,
   step,
   toBody,
@@ -29,7 +30,7 @@ const NEW: Delivery = {
 const CONFIRMED: Judgement = { verdict: 'confirmed', status: 200 }
 const GONE: Judgement = { verdict: 'gone', status: 410, body: 'never again' }
 const BAD: Judgement = { verdict: 'bad_request', status: 400, body: 'no' }
-const AGAIN: Judgement = { verdict: 'again', status: 503 }
+const AGAIN: Judgement = { verdict: 'again', status: 503, body: 'out of order' }
 
 /** Goes on as the dispatcher does: until nothing is to be tried again, or there are no more judgements. */
 function run(
@@ -66,7 +67,11 @@ describe('a delivery', () => {
   it('is abandoned after eleven failures', () => {
     const { steps, times } = run(Array(20).fill(AGAIN))
     assert.equal(steps.length, 11)
-    assert.deepEqual(steps.at(-1), { kind: 'abandoned', delivery: { ...NEW, attempts: 11 }, status: 503 })
+    const last = steps.at(-1)
+    assert.deepEqual(
+      [last?.kind, last?.delivery.attempts, last?.delivery.failure],
+      ['abandoned', 11, { status: 503, answer: 'out of order' }],
+    )
     const waits = times.slice(1).map((time, i) => time - (times[i] ?? 0))
     assert.deepEqual(waits, DEFAULT_POLICY.retryDelaysMs)
   })
@@ -88,7 +93,24 @@ describe('a delivery', () => {
 
   it('keeps why it failed', () => {
     const [next] = run([{ verdict: 'again', error: 'ECONNRESET' }]).steps
-    assert.ok(next?.kind === 'again' && next.error === 'ECONNRESET' && next.status === undefined)
+    assert.deepEqual(next?.delivery.failure, { error: 'ECONNRESET' })
+  })
+
+  it('keeps the start of what the RP said, without the token that it printed', () => {
+    const token = 'eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl'
+    for (const judgement of [
+      { verdict: 'again' as const, status: 500, body: `stack of ${token} ${'x'.repeat(5_000)}` },
+      { verdict: 'bad_request' as const, status: 400, body: `stack of ${token} ${'x'.repeat(5_000)}` },
+    ]) {
+      const [next] = run([judgement]).steps
+      const answer = next?.delivery.failure?.answer ?? ''
+      assert.match(answer, /^stack of \[token\] x+$/)
+      assert.equal(answer.length, 1_000)
+    }
+    const [gone] = run([{ verdict: 'gone', status: 410, body: token }]).steps
+    assert.ok(gone?.kind === 'rejected' && gone.answer === '[token]')
+    const [failed] = run([{ verdict: 'again', error: `proxy refused ${token}` }]).steps
+    assert.equal(failed?.delivery.failure?.error, 'proxy refused [token]')
   })
 
   it('comes out of the work table as it went in', () => {
@@ -106,19 +128,29 @@ describe('a delivery whose RP answers 410', () => {
 })
 
 describe('a delivery whose RP answers 400', () => {
-  it('is tried three times, at least one and ten minutes apart, then rejected', () => {
-    const { steps, times } = run([BAD, BAD, BAD, BAD])
+  it('is tried seven times within more than six hours, then rejected', () => {
+    const { steps, times } = run(Array(10).fill(BAD))
     assert.deepEqual(
       steps.map(({ kind }) => kind),
-      ['again', 'again', 'rejected'],
+      [...Array(6).fill('again'), 'rejected'],
     )
-    const [first = 0, second = 0, third = 0] = times
-    assert.ok(second - first >= MINUTE_MS, `${second - first}`)
-    assert.ok(third - second >= 10 * MINUTE_MS, `${third - second}`)
+    assert.deepEqual(
+      times.map((time) => (time - NOW) / MINUTE_MS),
+      [0, 1, 11, 41, 101, 221, 461],
+    )
+  })
+
+  it('is tried six times over six hours at least, whatever the jitter', () => {
+    for (const random of [0, 0.999_999]) {
+      const { times } = run(Array(10).fill(BAD), { random })
+      assert.ok(times.length >= 6)
+      assert.ok((times.at(-1) ?? 0) - NOW >= 360 * MINUTE_MS)
+    }
   })
 
   it('counts the 400s alone: what else fails in between is no refusal', () => {
-    const { steps } = run([BAD, AGAIN, AGAIN, BAD, AGAIN, BAD])
+    const policy = { ...DEFAULT_POLICY, badRequestDelaysMs: [0, 0] }
+    const { steps } = run([BAD, AGAIN, AGAIN, BAD, AGAIN, BAD], { policy })
     assert.deepEqual(
       steps.map(({ kind }) => kind),
       ['again', 'again', 'again', 'again', 'again', 'rejected'],
@@ -127,6 +159,47 @@ describe('a delivery whose RP answers 400', () => {
 
   it('can still be confirmed', () => {
     assert.equal(run([BAD, BAD, CONFIRMED]).steps.at(-1)?.kind, 'confirmed')
+  })
+})
+
+describe('a delivery that is tried before its time, since its RP seemed to be back', () => {
+  const waiting = { ...NEW, attempts: 3, scheduledFor: NOW + 3_600_000, badRequests: 1 }
+
+  it('is early until a second before its time, and never at its first attempt', () => {
+    assert.equal(isEarly(waiting, NOW + 3_598_999), true)
+    assert.equal(isEarly(waiting, NOW + 3_599_000), false)
+    assert.equal(isEarly(NEW, 0), false)
+  })
+
+  for (const judgement of [AGAIN, BAD, { verdict: 'again', error: 'ECONNRESET' } as const]) {
+    it(`keeps its place in the schedule when that fails: ${JSON.stringify(judgement)}`, () => {
+      const next = step(waiting, judgement, DEFAULT_POLICY, NOW, MIDDLE)
+      assert.ok(next.kind === 'again')
+      const { attempts, early, badRequests, scheduledFor } = next.delivery
+      assert.deepEqual([attempts, early, badRequests], [4, 1, 1])
+      assert.deepEqual([next.dueAt, scheduledFor], [NOW + 3_600_000, NOW + 3_600_000])
+      const then = step(next.delivery, AGAIN, DEFAULT_POLICY, NOW + 3_600_000, MIDDLE)
+      assert.ok(then.kind === 'again')
+      assert.equal(then.dueAt - NOW - 3_600_000, DEFAULT_POLICY.retryDelaysMs[3])
+    })
+  }
+
+  it('is not a dead letter for an early attempt, though it had none left but the last', () => {
+    const last = { ...waiting, attempts: 10, badRequests: 6 }
+    for (const judgement of [AGAIN, BAD]) assert.equal(step(last, judgement, DEFAULT_POLICY, NOW, MIDDLE).kind, 'again')
+    assert.equal(step(last, AGAIN, DEFAULT_POLICY, NOW + 3_600_000, MIDDLE).kind, 'abandoned')
+    assert.equal(step(last, BAD, DEFAULT_POLICY, NOW + 3_600_000, MIDDLE).kind, 'rejected')
+  })
+
+  it('waits longer than its schedule where the RP asks for it', () => {
+    const next = step(waiting, { ...AGAIN, retryAfterMs: 7_200_000 }, DEFAULT_POLICY, NOW, MIDDLE)
+    assert.ok(next.kind === 'again')
+    assert.equal(next.dueAt, NOW + 7_200_000)
+  })
+
+  it('is confirmed, or refused for good, as at any time', () => {
+    assert.equal(step(waiting, CONFIRMED, DEFAULT_POLICY, NOW, MIDDLE).kind, 'confirmed')
+    assert.equal(step(waiting, GONE, DEFAULT_POLICY, NOW, MIDDLE).kind, 'rejected')
   })
 })
 
@@ -162,7 +235,7 @@ describe('any sequence of judgements', () => {
         assert.notEqual(steps.at(-1)?.kind, 'again')
         assert.ok(steps.slice(0, -1).every(({ kind }) => kind === 'again'))
         steps.forEach(({ delivery }, i) => {
-          const { attempts, badRequests, ...rest } = delivery
+          const { attempts, badRequests, scheduledFor: ___, failure: ____, ...rest } = delivery
           const { attempts: _, badRequests: __, ...identity } = NEW
           assert.equal(attempts, i + 1)
           assert.equal(

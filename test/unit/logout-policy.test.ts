@@ -37,6 +37,26 @@ const MEANINGLESS: readonly (readonly [string, unknown, string?])[] = [
   ['retryAfterMostMs', -1],
   ['retryAfterMostMs', Number.POSITIVE_INFINITY],
   ['retryAfterMostMs', '3600'],
+  ['maxAgeMs', 0],
+  ['maxAgeMs', 1.5],
+  ['maxAgeMs', Number.POSITIVE_INFINITY],
+  ['maxAgeMs', undefined],
+  ['tokenLifetimeSeconds', 0],
+  ['tokenLifetimeSeconds', 0.5],
+  ['tokenLifetimeSeconds', 86_401],
+  ['tokenLifetimeSeconds', '120'],
+  ['confirmedBy', []],
+  ['confirmedBy', 200],
+  ['confirmedBy', ['200']],
+  ['confirmedBy', [199]],
+  ['confirmedBy', [500]],
+  ['confirmedBy', [200.5]],
+  ['confirmedBy', [null]],
+  ['confirmedBy', [{ status: 400 }]],
+  ['confirmedBy', [{ status: 400, body: '' }]],
+  ['confirmedBy', [{ status: 400, body: 7 }]],
+  ['confirmedBy', [{ status: 500, body: 'gone' }]],
+  ['confirmedBy', [{ status: 400, body: 'gone', header: 'x' }]],
   ['sidOnly', 'yes'],
   ['sidOnly', undefined],
   ['circuit', null],
@@ -64,6 +84,19 @@ describe('the policy of deliveries', () => {
     assert.ok(hours > 27 && hours < 28.5, String(hours))
   })
 
+  it('takes answers that confirm, with a text in them or without', () => {
+    const confirmedBy = [200, 499, { status: 400, body: 'gone' }]
+    assert.deepEqual(policyOf({ confirmedBy }).confirmedBy, confirmedBy)
+    assert.equal(policyOf({ tokenLifetimeSeconds: 86_400 }).tokenLifetimeSeconds, 86_400)
+  })
+
+  it('gives up after two days, and asks an RP that answers 400 over six hours', () => {
+    assert.equal(DEFAULT_POLICY.maxAgeMs, 48 * 60 * MINUTE_MS)
+    const { badRequestDelaysMs } = DEFAULT_POLICY
+    assert.ok(badRequestDelaysMs.length + 1 >= 6)
+    assert.ok(badRequestDelaysMs.reduce((sum, delay) => sum + delay, 0) >= 6 * 60 * MINUTE_MS)
+  })
+
   it('waits longer before each attempt than before the last', () => {
     const { retryDelaysMs } = DEFAULT_POLICY
     assert.deepEqual(
@@ -88,6 +121,9 @@ describe('the policy of deliveries', () => {
   for (const [option, value] of [
     ['concurrency', 0],
     ['concurrency', Number.POSITIVE_INFINITY],
+    ['concurrencyPerOrigin', 0],
+    ['concurrencyPerOrigin', 1.5],
+    ['concurrencyPerOrigin', '64'],
     ['clients', null],
     ['clients', ['rp']],
     ['clients', 'rp'],
@@ -106,7 +142,7 @@ describe('the policy of deliveries to one client', () => {
   it('is that of all, but for what is said of it', () => {
     const own = { timeoutMs: 30_000, circuit: { failures: 2 } }
     const policy = policyOf({ jitter: 0.1, circuit: { openLeastMs: 7 }, clients: { slow: own, rp: {} } })
-    const { clients: _, concurrency: __, ...all } = policy
+    const { clients: _, concurrency: __, concurrencyPerOrigin: ___, ...all } = policy
     assert.deepEqual(policyFor(policy, 'slow'), {
       ...all,
       timeoutMs: 30_000,
@@ -144,6 +180,7 @@ describe('the policy of deliveries to one client', () => {
   it('must be an object, without what is for all clients together', () => {
     for (const wrong of [null, 5, undefined, []]) refused({ clients: { rp: wrong } }, 'delivery.clients[rp]')
     refused({ clients: { rp: { concurrency: 1 } } }, 'delivery.clients[rp].concurrency')
+    refused({ clients: { rp: { concurrencyPerOrigin: 1 } } }, 'delivery.clients[rp].concurrencyPerOrigin')
     refused({ clients: { rp: { clients: {} } } }, 'delivery.clients[rp].clients')
   })
 })

@@ -22,10 +22,10 @@ describe('the places of an RP', () => {
       fc.property(fc.array(fc.boolean(), { maxLength: 200 }), most, (outcomes, limit) => {
         const places = new Places()
         for (const well of outcomes) {
-          places.came('rp', well, limit)
+          places.recordResult('rp', well, limit, 0)
           assert.ok(places.of('rp', limit) >= 1 && places.of('rp', limit) <= limit)
         }
-        for (let answer = 0; answer < limit; answer++) places.came('rp', true, limit)
+        for (let answer = 0; answer < limit; answer++) places.recordResult('rp', true, limit, 0)
         assert.equal(places.of('rp', limit), limit)
       }),
     )
@@ -33,13 +33,22 @@ describe('the places of an RP', () => {
 
   it("are each RP's own, and few for one that is new", () => {
     const places = new Places()
-    places.came('bad', false, 16)
-    places.came('good', true, 16)
+    places.recordResult('bad', false, 16, 0)
+    places.recordResult('good', true, 16, 0)
     assert.deepEqual(
       ['bad', 'good', 'new'].map((lane) => places.of(lane, 16)),
       [2, 5, 4],
     )
     assert.equal(places.of('new', 3), 3)
-    assert.deepEqual([...places.known()], ['bad', 'good'])
+    assert.deepEqual([...places.known(0)], ['bad', 'good'])
+  })
+
+  it('are forgotten a minute after the last answer, so that memory holds those that are busy', () => {
+    const places = new Places()
+    places.recordResult('old', true, 16, 0)
+    places.recordResult('busy', true, 16, 1)
+    assert.deepEqual([...places.known(59_999)], ['old', 'busy'])
+    assert.deepEqual([...places.known(60_000)], ['busy'])
+    assert.deepEqual([places.of('old', 16), places.of('busy', 16)], [4, 5])
   })
 })

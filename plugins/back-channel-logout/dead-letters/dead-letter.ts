@@ -16,7 +16,7 @@ export interface DeadLetter {
   readonly at: number
   /** `rejected`: the RP refuses it for good. `abandoned`: no attempt succeeded, or nobody was there to be told. */
   readonly state: 'rejected' | 'abandoned'
-  /** `refused`, `budget_spent`, `client_deleted` or `no_uri`. */
+  /** `refused`, `budget_spent`, `expired`, `client_deleted` or `no_uri`. */
   readonly why: string
   /** How often it was tried, since the last replay. */
   readonly attempts: number
@@ -24,7 +24,7 @@ export interface DeadLetter {
   readonly status?: number
   /** Why the last attempt had no answer. */
   readonly error?: string
-  /** What the RP said when it refused it, cut after 1,000 characters. */
+  /** What the RP said to the last attempt: its first 1,000 characters, without what looks like a token. */
   readonly answer?: string
   /** How often it was replayed already. */
   readonly replays: number

@@ -25,10 +25,26 @@ export interface AttemptParts {
   readonly isInside: (client: OidcClient) => boolean
   /** Whether anything may be sent now. */
   readonly isOn: () => boolean
+  /** Clients to which operators have nothing sent for now. */
+  readonly paused: () => ReadonlySet<string>
+}
+
+/** The limit of requests in flight to an origin. */
+export interface OriginPlaces {
+  /** False: none is free. */
+  enter(origin: string): boolean
+  leave(origin: string): void
 }
 
 /** Why nobody is there to be told. */
-export type Absence = Exclude<Abandoned['why'], 'budget_spent'>
+export type Absence = Exclude<Abandoned['why'], 'budget_spent' | 'expired'>
+
+/** Whom the RP was told about, in the provider's words. */
+export interface Told {
+  readonly client: OidcClient
+  readonly accountId: string
+  readonly sid: string
+}
 
 /** How an attempt went. */
 export type Attempt =
@@ -38,6 +54,8 @@ export type Attempt =
       readonly answer: Answer
       readonly tookMs: number
       readonly origin?: string
+      /** Absent: the RP was not asked. */
+      readonly told?: Told
       /** This process does not know whom to ask. Another process of a rolling deployment may. */
       readonly absence?: Absence
     }
@@ -47,8 +65,11 @@ export type Attempt =
   | { readonly kind: 'notOwed' }
   /** The RP does not want to be told any more. */
   | { readonly kind: 'superseded'; readonly why: Superseded['why'] }
-  /** The gate was shut meanwhile: making a token may take a while. No attempt is spent. */
-  | { readonly kind: 'shut' }
+  /**
+   * Nothing may be sent now: the gate was shut meanwhile, or the client paused, since making a token may take a while; or
+   * as many requests as may be are in flight to the RP's origin. No attempt is spent.
+   */
+  | { readonly kind: 'notNow' }
 
 /** How an attempt went that has ended the delivery without asking the RP. */
 export type Unsent = Extract<Attempt, { kind: 'nobody' | 'superseded' }>
@@ -68,6 +89,7 @@ const ABSENCES: Readonly<Record<Absence, { readonly sure: StoredClient; readonly
 export async function attempt(
   parts: AttemptParts,
   { id, delivery }: { readonly id: string; readonly delivery: Delivery },
+  origins: OriginPlaces,
   stopping: AbortSignal,
 ): Promise<Attempt> {
   const { provider, store, clock, policy, development } = parts
@@ -102,14 +124,21 @@ export async function attempt(
       const newer = { issuer: provider.issuer, clientId: client.clientId, accountId: subject, end: positionOfEnd(id) }
       if (await within(hasNewerLogin(store, newer), over.signal)) return { kind: 'superseded', why: 'newer_login' }
     }
-    const { sidOnly } = policyFor(policy, delivery.clientId)
-    const ended = { subject, sid: delivery.withSid ? delivery.sid : undefined, sidOnly, endedAt: delivery.endedAt }
+    const { sidOnly, tokenLifetimeSeconds: lifetimeSeconds } = policyFor(policy, delivery.clientId)
+    const sid = delivery.withSid ? delivery.sid : undefined
+    const ended = { subject, sid, sidOnly, endedAt: delivery.endedAt, lifetimeSeconds }
     const token = await within(makeLogoutToken(provider, client, ended), over.signal)
-    if (!parts.isOn()) return { kind: 'shut' }
-    const options = { inside: parts.isInside(client), signal: over.signal }
-    const post = (): Promise<Answer> => parts.network.post(new URL(uri).href, { logout_token: token }, options)
-    const answer = await answerInTime(post, over.signal, clock)
-    return { kind: 'tried', answer, tookMs: clock.monotonic() - started, origin: new URL(uri).origin }
+    const { href, origin } = new URL(uri)
+    if (!parts.isOn() || parts.paused().has(delivery.clientId) || !origins.enter(origin)) return { kind: 'notNow' }
+    try {
+      const options = { inside: parts.isInside(client), signal: over.signal }
+      const post = (): Promise<Answer> => parts.network.post(href, { logout_token: token }, options)
+      const answer = await answerInTime(post, over.signal, clock)
+      const told = { client, accountId: subject, sid: delivery.sid }
+      return { kind: 'tried', answer, tookMs: clock.monotonic() - started, origin, told }
+    } finally {
+      origins.leave(origin)
+    }
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error)
     return failed(over.signal.aborted ? 'no logout token in time' : `the logout token could not be made: ${why}`)

@@ -1,24 +1,22 @@
 import { answered, type Circuit, CLOSED, failed, probesAt, released, room, sent } from './circuit-breaker.ts'
 import type { CircuitPolicy } from './delivery-policy.ts'
 
-/** The leave to send a request. */
-export interface Pass {
-  /** The origin whose open circuit the request probes. */
-  readonly probes?: string
+/** The permission to send one request. */
+export interface Permit {
+  /** Whether the request probes an open circuit. */
+  readonly probe: boolean
 }
 
-/** How a request went. */
-export interface Outcome {
-  /** Where it went; unknown when it never got that far, which says nothing about the RP, but is no success of a probe. */
-  readonly origin: string | undefined
-  /** Whether the RP answered, and not only to say that it cannot. */
-  readonly well: boolean
-}
+/**
+ * What a request told about the RP: that it is there, that it is not, or nothing, since it never got that far. That is no
+ * success of a probe.
+ */
+export type Sign = 'alive' | 'failed' | 'none'
 
-/** The circuits of this process, by RP origin, and which lane leads where. */
+/** The circuits of this process, one for each lane, which is to say for each client of the issuer. */
 export class Circuits {
-  readonly #byOrigin = new Map<string, Circuit>()
-  readonly #originOf = new Map<string, string>()
+  /** Those that are not as a new one is. */
+  readonly #byLane = new Map<string, Circuit>()
 
   /** How many more requests a lane may send. */
   room(lane: string, most: number, now: number): number {
@@ -26,53 +24,66 @@ export class Circuits {
     return allowed === 'any' ? most : allowed === 'probe' ? Math.min(1, most) : 0
   }
 
-  /** Asks for leave to send. Undefined: another lane leads to the same RP, and its request is the probe. */
-  pass(lane: string, now: number): Pass | undefined {
+  /** Asks for permission to send. Undefined: the circuit is open, or its probe is under way. */
+  request(lane: string, now: number): Permit | undefined {
     const circuit = this.#of(lane)
     const allowed = room(circuit, now)
-    if (allowed === 'any') return {}
-    const origin = this.#originOf.get(lane)
-    if (allowed === 'none' || origin === undefined) return undefined
-    this.#byOrigin.set(origin, sent(circuit))
-    return { probes: origin }
+    if (allowed === 'none') return undefined
+    if (allowed === 'probe') this.#byLane.set(lane, sent(circuit))
+    return { probe: allowed === 'probe' }
   }
 
-  /** @param policy - that of the lane's client: it decides, where several clients share a circuit */
-  came(
+  recordResult(
     lane: string,
-    { probes }: Pass,
-    { origin, well }: Outcome,
+    { probe }: Permit,
+    sign: Sign,
     policy: CircuitPolicy,
     now: number,
   ): 'opened' | 'closed' | undefined {
-    if (origin !== undefined) this.#originOf.set(lane, origin)
-    if (probes !== undefined && origin !== undefined && probes !== origin) this.unasked({ probes })
-    const judged = origin ?? probes
-    if (judged === undefined) return undefined
-    const before = this.#byOrigin.get(judged) ?? CLOSED
-    const after = well ? answered() : failed(before, judged === probes, policy, now)
-    this.#byOrigin.set(judged, after)
+    if (sign === 'none' && !probe) return undefined
+    const before = this.#of(lane)
+    const after = sign === 'alive' ? answered() : failed(before, probe, policy, now)
+    this.#set(lane, after)
     if ((before.open === undefined) === (after.open === undefined)) return undefined
     return after.open ? 'opened' : 'closed'
   }
 
-  /** The RP was not asked after all: another request may be the probe, at once. */
-  unasked({ probes }: Pass): void {
-    const circuit = probes === undefined ? undefined : this.#byOrigin.get(probes)
-    if (probes !== undefined && circuit) this.#byOrigin.set(probes, released(circuit))
+  /** The request was not sent after all: another one may be the probe, at once. */
+  release(lane: string, { probe }: Permit): void {
+    if (probe) this.#set(lane, released(this.#of(lane)))
+  }
+
+  /** Forgets what is known of a lane: its next request is sent as if nothing had failed. */
+  reset(lane: string): void {
+    this.#byLane.delete(lane)
+  }
+
+  /** Lanes of which anything is known. */
+  known(): Iterable<string> {
+    return this.#byLane.keys()
+  }
+
+  /** Lanes whose circuit is open. */
+  open(): string[] {
+    return [...this.#byLane].filter(([, circuit]) => circuit.open !== undefined).map(([lane]) => lane)
   }
 
   /** When the next open circuit may be probed that may not yet, by the monotonic clock. */
   nextProbeAt(now: number): number | undefined {
-    const times = [...this.#byOrigin.values()]
-      .map(probesAt)
-      .filter((time) => time !== undefined)
-      .filter((time) => time > now)
-    return times.length > 0 ? Math.min(...times) : undefined
+    let next: number | undefined
+    for (const circuit of this.#byLane.values()) {
+      const time = probesAt(circuit)
+      if (time !== undefined && time > now && (next === undefined || time < next)) next = time
+    }
+    return next
   }
 
   #of(lane: string): Circuit {
-    const origin = this.#originOf.get(lane)
-    return (origin !== undefined && this.#byOrigin.get(origin)) || CLOSED
+    return this.#byLane.get(lane) ?? CLOSED
+  }
+
+  #set(lane: string, circuit: Circuit): void {
+    if (circuit.open === undefined && circuit.failures === 0) this.#byLane.delete(lane)
+    else this.#byLane.set(lane, circuit)
   }
 }

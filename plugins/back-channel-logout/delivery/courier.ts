@@ -8,14 +8,15 @@ import {
 } from '../../../lib/index.ts'
 import { insist } from '../work/insist.ts'
 import { type Attempt, type AttemptParts, attempt } from './attempt.ts'
-import type { Circuits, Pass } from './circuits.ts'
-import { type Delivery, fromBody, step, toBody } from './delivery.ts'
-import { tellOfStep, tellOfUnsent } from './delivery-lines.ts'
-import { type ClientPolicy, policyFor } from './delivery-policy.ts'
-import { judge } from './judge.ts'
-import { type LogStanding, logStanding } from './log-standing.ts'
-import { commitOfStep, commitOfUnsent } from './outcome-events.ts'
-import type { Places } from './places.ts'
+import type { Permit } from './circuits.ts'
+import { type Delivery, fromBody, isEarly, MOST_EARLY, step, toBody } from './delivery.ts'
+import { logExpiry, tellOfStep, tellOfUnsent } from './delivery-lines.ts'
+import { policyFor } from './delivery-policy.ts'
+import { type Judgement, judge, showsLife } from './judge.ts'
+import { commitOfExpiry, commitOfStep, commitOfUnsent } from './outcome-events.ts'
+import { announceOutcome } from './provider-events.ts'
+import { recordedState } from './recorded-state.ts'
+import type { Traffic } from './traffic.ts'
 
 /** What the courier works with. */
 export interface CourierParts extends AttemptParts {
@@ -30,14 +31,17 @@ export interface CourierParts extends AttemptParts {
 /** When a delivery that failed in an unforeseen way is tried again, in milliseconds. */
 const SET_ASIDE_MS = 60_000
 
+/** The due time of what an operator wants to be tried, whatever its schedule says. */
+export const AT_ONCE = 0
+
 /**
  * Takes one claimed delivery through an attempt, and gives it back or finishes it. The outcome is recorded before the
- * work is finished: killed in between, an RP is told twice, never not at all.
+ * work is finished: killed in between, an RP is told twice, never not at all. Times are those of the work table, which
+ * all processes share.
  */
 export class Courier {
   readonly #parts: CourierParts
-  readonly #circuits: Circuits
-  readonly #places: Places
+  readonly #traffic: Traffic
   readonly #stopping: AbortSignal
   readonly #hurry: AbortSignal
 
@@ -45,15 +49,9 @@ export class Courier {
    * @param stopping - aborts when the store is not to be insisted upon any more
    * @param hurry - aborts when attempts in flight are to end
    */
-  constructor(
-    parts: CourierParts,
-    { circuits, places }: { readonly circuits: Circuits; readonly places: Places },
-    stopping: AbortSignal,
-    hurry: AbortSignal,
-  ) {
+  constructor(parts: CourierParts, traffic: Traffic, stopping: AbortSignal, hurry: AbortSignal) {
     this.#parts = parts
-    this.#circuits = circuits
-    this.#places = places
+    this.#traffic = traffic
     this.#stopping = stopping
     this.#hurry = hurry
   }
@@ -68,72 +66,107 @@ export class Courier {
   }
 
   async #deliver(work: Work): Promise<void> {
-    const { clock, random, provider, logger } = this.#parts
+    const { store, clock } = this.#parts
     const delivery = fromBody(work.body)
-    const pass = this.#circuits.pass(work.lane, clock.monotonic())
-    if (!pass) {
-      await this.#insist(() => this.#parts.work.putBack(work, work))
-      return
-    }
-    const known = await this.#knownToTheLog(work, delivery, pass)
-    if (known.kind !== 'nothing') {
-      this.#circuits.unasked(pass)
-      await this.#insist(() =>
-        known.kind === 'settled'
-          ? this.#parts.work.finish(work, clock.now())
-          : this.#parts.work.putBack(work, { dueAt: known.dueAt, body: toBody(known.delivery) }),
-      )
-      return
-    }
-    const tried = await attempt(this.#parts, { id: work.id, delivery }, this.#hurry)
-    if (this.#hurry.aborted) return // others take it over
-    if (tried.kind === 'shut') {
-      this.#circuits.unasked(pass)
-      await this.#insist(() => this.#parts.work.putBack(work, work))
-      return
-    }
-    if (tried.kind === 'notOwed') {
-      this.#circuits.unasked(pass)
-      await this.#insist(() => this.#parts.work.finish(work, clock.now()))
-      return
-    }
-    if (tried.kind !== 'tried') {
-      this.#circuits.unasked(pass)
-      await this.#record(commitOfUnsent(work.id, delivery, tried, provider.issuer))
-      await this.#insist(() => this.#parts.work.finish(work, clock.now()))
-      tellOfUnsent(logger, work.id, delivery, tried)
-      return
-    }
-    const policy = policyFor(this.#parts.policy, delivery.clientId)
-    const judgement = judge(tried.answer, policy.retryAfterMostMs, clock.now())
-    const next = step(delivery, judgement, policy, clock.now(), random())
-    if (tried.absence === undefined) this.#learn(work.lane, pass, tried, policy)
-    else this.#circuits.unasked(pass)
-    await this.#record(commitOfStep(work.id, next, tried, provider.issuer))
-    await this.#insist(() =>
-      next.kind === 'again'
-        ? this.#parts.work.putBack(work, { dueAt: next.dueAt, body: toBody(next.delivery) })
-        : this.#parts.work.finish(work, clock.now()),
-    )
-    tellOfStep(logger, work.id, next, tried.tookMs)
+    const recorded = await this.#insist(() => recordedState(store, work, delivery))
+    if (recorded.kind === 'settled') return this.#finish(work)
+    if (recorded.kind === 'failed') return this.#giveBack(work, recorded.delivery, recorded.dueAt)
+    const now = await this.#now()
+    if (work.deadline !== undefined && now >= work.deadline) return this.#expire(work, delivery)
+    if (isTooEarly(work, delivery, now)) return this.#giveBack(work, delivery, delivery.scheduledFor ?? now)
+    const permit = this.#traffic.request(work.lane, clock.monotonic())
+    if (!permit) return this.#giveBack(work, delivery, work.dueAt)
+    await this.#try(work, delivery, permit)
   }
 
-  async #knownToTheLog(work: Work, delivery: Delivery, pass: Pass): Promise<LogStanding> {
-    try {
-      return await this.#insist(() => logStanding(this.#parts.store, work, delivery))
-    } catch (error) {
-      this.#circuits.unasked(pass)
-      throw error
+  async #try(work: Work, delivery: Delivery, permit: Permit): Promise<void> {
+    const origins = {
+      enter: (origin: string) => this.#traffic.enter(work.lane, origin),
+      leave: (origin: string) => this.#traffic.leave(origin),
     }
+    const tried = await attempt(this.#parts, { id: work.id, delivery }, origins, this.#hurry)
+    if (this.#hurry.aborted) return // others take it over
+    if (tried.kind === 'tried') return this.#settle(work, delivery, permit, tried)
+    this.#traffic.release(work.lane, permit)
+    if (tried.kind === 'notOwed') return this.#finish(work)
+    if (tried.kind === 'notNow') return this.#giveBack(work, delivery, work.dueAt)
+    const { provider, logger } = this.#parts
+    await this.#record(commitOfUnsent(work.id, delivery, tried, provider.issuer))
+    await this.#finish(work)
+    tellOfUnsent(logger, work.id, delivery, tried)
+  }
+
+  /** What follows from an attempt, for the RP and for the delivery. */
+  async #settle(
+    work: Work,
+    delivery: Delivery,
+    permit: Permit,
+    tried: Extract<Attempt, { kind: 'tried' }>,
+  ): Promise<void> {
+    const { provider, logger, random } = this.#parts
+    const policy = policyFor(this.#parts.policy, delivery.clientId)
+    const now = await this.#now().catch((error) => {
+      this.#traffic.release(work.lane, permit)
+      throw error
+    })
+    const judgement = judge(tried.answer, policy, now)
+    const next = step(delivery, judgement, policy, now, random())
+    const recovered = this.#learn(work.lane, permit, tried, judgement)
+    await this.#record(commitOfStep(work.id, next, tried, provider.issuer))
+    if (next.kind === 'again') await this.#giveBack(work, next.delivery, next.dueAt)
+    else await this.#finish(work)
+    tellOfStep(logger, work.id, next, tried.tookMs)
+    announceOutcome(this.#parts, next, tried)
+    if (recovered) await this.#catchUp(work.lane, delivery.clientId, now)
+  }
+
+  /** The RP answers well: what it has missed is due now. How much of it is sent at a time, slow start decides. */
+  async #catchUp(lane: string, clientId: string, now: number): Promise<void> {
+    const hastened = await this.#insist(() => this.#parts.work.hasten(lane, now))
+    if (hastened > 0) {
+      this.#parts.logger.info(
+        { event: 'rp_catches_up', client_id: clientId, deliveries: hastened },
+        `${clientId} answers again: what it has missed is sent now`,
+      )
+    }
+  }
+
+  async #expire(work: Work, delivery: Delivery): Promise<void> {
+    const { provider, logger } = this.#parts
+    await this.#record(commitOfExpiry(work.id, delivery, provider.issuer))
+    await this.#finish(work)
+    logExpiry(logger, work.id, delivery)
   }
 
   /** Something nobody foresaw must not keep a delivery in hand for as long as this process lives. */
   async #setAside(work: Work, error: unknown): Promise<void> {
-    const { logger, clock } = this.#parts
-    logger.error({ err: error, delivery: work.id }, 'a delivery failed in an unforeseen way; it will be tried again')
-    await this.#insist(() =>
-      this.#parts.work.putBack(work, { dueAt: clock.now() + SET_ASIDE_MS, body: work.body }),
-    ).catch((err) => logger.warn({ err, delivery: work.id }, 'a delivery could not be put back; others take it over'))
+    const { logger } = this.#parts
+    logger.error(
+      { event: 'delivery_set_aside', err: error, delivery: work.id },
+      'a delivery failed in an unforeseen way; it will be tried again',
+    )
+    await this.#insist(async () => {
+      const dueAt = (await this.#parts.work.time()) + SET_ASIDE_MS
+      return this.#parts.work.putBack(work, { dueAt, body: work.body })
+    }).catch((err) =>
+      logger.warn(
+        { event: 'delivery_not_put_back', err, delivery: work.id },
+        'a delivery could not be put back; others take it over',
+      ),
+    )
+  }
+
+  async #giveBack(work: Work, delivery: Delivery, dueAt: number): Promise<void> {
+    const body = toBody({ ...delivery, fence: work.fence })
+    await this.#insist(() => this.#parts.work.putBack(work, { dueAt, body }))
+  }
+
+  async #finish(work: Work): Promise<void> {
+    await this.#insist(async () => this.#parts.work.finish(work, await this.#parts.work.time()))
+  }
+
+  #now(): Promise<number> {
+    return this.#insist(() => this.#parts.work.time())
   }
 
   /** Another process may have settled it meanwhile: then that is how it is. */
@@ -151,19 +184,42 @@ export class Courier {
     return insist(write, this.#parts, this.#stopping)
   }
 
-  /** What the attempt says about the RP, whatever it says about the delivery. */
+  /**
+   * What the attempt says about the RP, whatever it says about the delivery.
+   *
+   * @returns whether the RP is back
+   */
   #learn(
     lane: string,
-    pass: Pass,
-    { answer, origin }: Extract<Attempt, { kind: 'tried' }>,
-    { circuit, concurrencyPerClient }: ClientPolicy,
-  ): void {
+    permit: Permit,
+    { answer, origin, absence }: Extract<Attempt, { kind: 'tried' }>,
+    judgement: Judgement,
+  ): boolean {
     const { logger, clock } = this.#parts
-    const well = answer.kind === 'answered' && answer.status < 500 && answer.status !== 429
-    if (origin !== undefined) this.#places.came(lane, well, concurrencyPerClient)
-    const change = this.#circuits.came(lane, pass, { origin, well }, circuit, clock.monotonic())
-    if (change === 'opened')
-      logger.warn({ rp: origin }, 'an RP fails again and again: its deliveries wait, and one at a time probes it')
-    if (change === 'closed') logger.info({ rp: origin }, 'an RP is back: its deliveries go on')
+    if (absence !== undefined) {
+      this.#traffic.release(lane, permit)
+      return false
+    }
+    const alive = showsLife(answer, judgement)
+    const result = {
+      sign: origin === undefined ? 'none' : alive ? 'alive' : 'failed',
+      ...(origin !== undefined && { tookWell: alive && !(answer.kind === 'answered' && answer.status === 429) }),
+      confirmed: judgement.verdict === 'confirmed',
+      ...(judgement.verdict === 'again' && { retryAfterMs: judgement.retryAfterMs }),
+    } as const
+    const { circuit, recovered } = this.#traffic.recordResult(lane, permit, result, clock.monotonic())
+    if (circuit === 'opened')
+      logger.warn(
+        { event: 'circuit_opened', rp: origin },
+        'an RP fails again and again: its deliveries wait, and one at a time probes it',
+      )
+    if (circuit === 'closed')
+      logger.info({ event: 'circuit_closed', rp: origin }, 'an RP is back: its deliveries go on')
+    return recovered
   }
+}
+
+/** Whether the delivery has had as many attempts before its time as it may have, and no operator asks for this one. */
+function isTooEarly({ dueAt }: Work, delivery: Delivery, now: number): boolean {
+  return dueAt !== AT_ONCE && isEarly(delivery, now) && (delivery.early ?? 0) >= MOST_EARLY
 }

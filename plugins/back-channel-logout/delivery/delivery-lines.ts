@@ -13,15 +13,34 @@ export function tellOfStep(logger: Logger, id: string, next: Step, tookMs: numbe
     attempt: attempts,
     took_ms: Math.round(tookMs),
   }
-  if (next.kind === 'confirmed') logger.info({ ...fields, status: next.status }, `${clientId} confirmed the logout`)
-  else if (next.kind === 'rejected') {
-    logger.warn({ ...fields, status: next.status }, `${clientId} refuses to be told of a logout`)
+  if (next.kind === 'confirmed') {
+    logger.info({ event: 'delivery_confirmed', ...fields, status: next.status }, `${clientId} confirmed the logout`)
+  } else if (next.kind === 'rejected') {
+    logger.warn(
+      { event: 'delivery_rejected', ...fields, status: next.status },
+      `${clientId} refuses to be told of a logout`,
+    )
   } else if (next.kind === 'again') {
-    const again = { ...fields, why: failureOf(next), next_attempt_at: new Date(next.dueAt).toISOString() }
-    logger.warn(again, `${clientId} was not told of a logout; it will be tried again`)
+    const again = { why: failureOf(next), next_attempt_at: new Date(next.dueAt).toISOString() }
+    logger.warn(
+      { event: 'delivery_attempt_failed', ...fields, ...again },
+      `${clientId} was not told of a logout; it will be tried again`,
+    )
   } else {
-    logger.error({ ...fields, why: failureOf(next) }, `${clientId} could not be told of a logout: a dead letter`)
+    logger.error(
+      { event: 'delivery_abandoned', ...fields, why: failureOf(next) },
+      `${clientId} could not be told of a logout: a dead letter`,
+    )
   }
+}
+
+/** The logger's line on a delivery that is too old to be sent. */
+export function logExpiry(logger: Logger, id: string, { clientId, sessionUid, attempts, failure }: Delivery): void {
+  const fields = { session: sessionUid, client_id: clientId, delivery: deliveryOf(id), attempts }
+  logger.error(
+    { event: 'delivery_expired', ...fields, ...(failure && { why: failure.error ?? `HTTP ${failure.status ?? '?'}` }) },
+    `${clientId} could not be told of a logout within the maximum age of a delivery: a dead letter`,
+  )
 }
 
 /** The logger's line on a delivery that nobody is there for any more, or whose RP does not want it any more. */
@@ -31,11 +50,12 @@ export function tellOfUnsent(
   { clientId, sessionUid }: Delivery,
   { kind, why }: Unsent,
 ): void {
-  const fields = { session: sessionUid, client_id: clientId, delivery: deliveryOf(id), why }
+  const event = kind === 'nobody' ? 'delivery_without_recipient' : 'delivery_superseded'
+  const fields = { event, session: sessionUid, client_id: clientId, delivery: deliveryOf(id), why }
   if (kind === 'nobody') logger.warn(fields, `${clientId} cannot be told of a logout any more`)
   else logger.info(fields, `${clientId} is not told of a logout: the user has logged in there again`)
 }
 
-function failureOf({ error, status }: Extract<Step, { kind: 'again' | 'abandoned' }>): string {
-  return error ?? `HTTP ${status ?? '?'}`
+function failureOf({ delivery: { failure } }: Extract<Step, { kind: 'again' | 'abandoned' }>): string {
+  return failure.error ?? `HTTP ${failure.status ?? '?'}`
 }

@@ -1,14 +1,14 @@
 import { Heartbeat, type Work } from '../../../lib/index.ts'
 import { laneOf, lanePrefix } from '../work/lanes.ts'
 import { putBackAll, WorkLoop } from '../work/work-loop.ts'
-import { Circuits } from './circuits.ts'
-import { Courier, type CourierParts } from './courier.ts'
-import { policyFor } from './delivery-policy.ts'
-import { Places } from './places.ts'
-import { FIRST_PLACES } from './slow-start.ts'
+import { AT_ONCE, Courier, type CourierParts } from './courier.ts'
+import { Traffic } from './traffic.ts'
 
 /** While something is due that may not be claimed now it is tried so often, in milliseconds: gates and circuits open. */
 const NAP_MS = 1_000
+
+/** How often it looks for deliveries that are too old, in milliseconds. */
+const OVERDUE_EVERY_MS = 60_000
 
 /**
  * Sends the logout tokens that are owed: claims due deliveries, a few of each RP so that a slow one delays nobody else,
@@ -16,13 +16,22 @@ const NAP_MS = 1_000
  */
 export class Dispatcher {
   readonly #parts: CourierParts
-  readonly #circuits = new Circuits()
-  readonly #places = new Places()
+  readonly #prefix: string
+  readonly #traffic: Traffic
   readonly #loop: WorkLoop
+  #lookedForOverdueAt: number | undefined
 
   constructor(parts: CourierParts) {
-    const { work, clock, logger } = parts
+    const { work, clock, logger, policy, provider, paused } = parts
+    const { issuer } = provider
     this.#parts = parts
+    this.#prefix = lanePrefix(issuer)
+    this.#traffic = new Traffic({
+      policy,
+      laneOf: (clientId) => laneOf(issuer, clientId),
+      clientOf: (lane) => lane.slice(this.#prefix.length),
+      paused,
+    })
     this.#loop = new WorkLoop({
       work,
       clock,
@@ -33,8 +42,7 @@ export class Dispatcher {
       carry: (delivery) => courier.carry(delivery),
       pause: () => this.#pause(),
     })
-    const known = { circuits: this.#circuits, places: this.#places }
-    const courier = new Courier(parts, known, this.#loop.stopping, this.#loop.hurry)
+    const courier = new Courier(parts, this.#traffic, this.#loop.stopping, this.#loop.hurry)
   }
 
   start(): Promise<void> {
@@ -51,48 +59,67 @@ export class Dispatcher {
     return this.#loop.stop()
   }
 
+  /**
+   * Tries now what waits for this client, whatever its RP did before.
+   *
+   * @returns how many deliveries are due earlier by that
+   */
+  async retry(clientId: string): Promise<number> {
+    const lane = laneOf(this.#parts.provider.issuer, clientId)
+    const hastened = await this.#parts.work.hasten(lane, AT_ONCE)
+    this.#traffic.forget(lane)
+    this.wake()
+    return hastened
+  }
+
+  /** Clients whose circuit is open in this process. */
+  openCircuits(): string[] {
+    return this.#traffic.openCircuits()
+  }
+
   async #claim(holder: string, inFlight: readonly Work[]): Promise<Work[]> {
-    const { work, policy, clock, isOn, provider } = this.#parts
+    const { work, policy, clock, isOn } = this.#parts
     const limit = policy.concurrency - inFlight.length
-    if (limit <= 0 || !isOn()) return []
+    if (limit <= 0) return []
+    const overdue = await this.#claimOverdue(holder, limit)
+    if (overdue.length > 0 || !isOn()) return overdue
     const claimed = await work.claim({
       holder,
-      prefix: lanePrefix(provider.issuer),
-      now: clock.now(),
+      prefix: this.#prefix,
+      now: await work.time(),
       limit,
-      perLane: Math.min(FIRST_PLACES, policy.concurrencyPerClient),
-      room: this.#room(inFlight),
+      perLane: this.#traffic.roomOfNew,
+      room: this.#traffic.room(
+        inFlight.map(({ lane }) => lane),
+        clock.monotonic(),
+      ),
     })
     if (isOn()) return claimed
     await putBackAll(work, claimed) // the feature was switched off meanwhile
     return []
   }
 
-  /** How many more each lane may take that is not as a new one is: its places, less what is in flight, if its circuit lets any through. */
-  #room(inFlight: readonly Work[]): Map<string, number> {
-    const { policy, provider, clock } = this.#parts
-    const prefix = lanePrefix(provider.issuer)
-    const taken = new Map<string, number>()
-    for (const { lane } of inFlight) taken.set(lane, (taken.get(lane) ?? 0) + 1)
-    const ownLimits = [...policy.clients.keys()].map((clientId) => laneOf(provider.issuer, clientId))
-    const room = new Map<string, number>()
-    for (const lane of new Set([...this.#places.known(), ...taken.keys(), ...ownLimits])) {
-      const most = policyFor(policy, lane.slice(prefix.length)).concurrencyPerClient
-      const free = this.#places.of(lane, most) - (taken.get(lane) ?? 0)
-      room.set(lane, this.#circuits.room(lane, free, clock.monotonic()))
-    }
-    return room
+  /** Deliveries that are too old are dead letters, though nobody claims from their lane, or the feature is off. */
+  async #claimOverdue(holder: string, limit: number): Promise<Work[]> {
+    const { work, clock } = this.#parts
+    const last = this.#lookedForOverdueAt
+    if (last !== undefined && clock.monotonic() - last < OVERDUE_EVERY_MS) return []
+    const overdue = await work.claimOverdue({ holder, prefix: this.#prefix, now: await work.time(), limit })
+    if (overdue.length < limit) this.#lookedForOverdueAt = clock.monotonic()
+    return overdue
   }
 
-  /** Until the next delivery is due or a circuit may be probed. */
+  /** Until the next delivery is due or an RP may be asked again. */
   async #pause(): Promise<number> {
-    const { work, clock, isOn, provider } = this.#parts
+    const { work, clock, isOn } = this.#parts
     if (!isOn()) return NAP_MS
-    const waits: number[] = []
-    const dueAt = await work.nextDueAt(lanePrefix(provider.issuer))
-    if (dueAt !== undefined) waits.push(dueAt > clock.now() ? dueAt - clock.now() : NAP_MS)
-    const probeAt = this.#circuits.nextProbeAt(clock.monotonic())
-    if (probeAt !== undefined) waits.push(probeAt - clock.monotonic())
+    const monotonic = clock.monotonic()
+    const waits = [OVERDUE_EVERY_MS + (this.#lookedForOverdueAt ?? monotonic - OVERDUE_EVERY_MS) - monotonic]
+    const dueAt = await work.nextDueAt(this.#prefix)
+    const now = await work.time()
+    if (dueAt !== undefined) waits.push(dueAt > now ? dueAt - now : NAP_MS)
+    const roomAt = this.#traffic.nextRoomAt(monotonic)
+    if (roomAt !== undefined) waits.push(roomAt - monotonic)
     return Math.max(1, Math.min(...waits))
   }
 }

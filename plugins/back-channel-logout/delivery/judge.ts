@@ -1,5 +1,7 @@
 import type { Answer } from '../network/answer.ts'
-/** What it means. */
+import type { ConfirmingAnswer } from './delivery-policy.ts'
+
+/** What an answer means for the delivery. */
 export type Judgement =
   | { readonly verdict: 'confirmed'; readonly status: number }
   /** The RP wants no more of it. */
@@ -9,23 +11,45 @@ export type Judgement =
    * trouble, stale keys among them.
    */
   | { readonly verdict: 'bad_request'; readonly status: number; readonly body: string }
-  | { readonly verdict: 'again'; readonly status?: number; readonly error?: string; readonly retryAfterMs?: number }
+  | {
+      readonly verdict: 'again'
+      readonly status?: number
+      readonly error?: string
+      readonly body?: string
+      readonly retryAfterMs?: number
+    }
+
+/** What of the policy answers are judged by. */
+export interface JudgingPolicy {
+  readonly confirmedBy: readonly ConfirmingAnswer[]
+  readonly retryAfterMostMs: number
+}
 
 /**
- * Judges an RP's answer (Back-Channel Logout 1.0 section 2.8). 200 and 204 are success, 202 is taken for it too.
- * Everything that is neither success nor refusal is tried again, a redirect and 404 among it.
+ * Judges an RP's answer (Back-Channel Logout 1.0 section 2.8). Those that the policy names are success: 200, 204, and 202
+ * by default. Everything that is neither success nor refusal is tried again, a redirect and 404 among it.
  *
- * @param retryAfterMostMs - so much of a `Retry-After` is honoured
  * @param now - milliseconds since 1970, for a `Retry-After` that names a date
  */
-export function judge(answer: Answer, retryAfterMostMs: number, now: number): Judgement {
+export function judge(answer: Answer, { confirmedBy, retryAfterMostMs }: JudgingPolicy, now: number): Judgement {
   if (answer.kind === 'failed') return { verdict: 'again', error: answer.error }
   const { status, body } = answer
-  if (status === 200 || status === 202 || status === 204) return { verdict: 'confirmed', status }
+  if (confirmedBy.some((confirming) => matches(confirming, status, body))) return { verdict: 'confirmed', status }
   if (status === 410) return { verdict: 'gone', status, body }
   if (status === 400) return { verdict: 'bad_request', status, body }
   const retryAfterMs = parseRetryAfter(answer.retryAfter, retryAfterMostMs, now)
-  return { verdict: 'again', status, ...(retryAfterMs !== undefined && { retryAfterMs }) }
+  return { verdict: 'again', status, body, ...(retryAfterMs !== undefined && { retryAfterMs }) }
+}
+
+/**
+ * Whether the answer shows that the RP is there, whatever becomes of the delivery. A 5xx says that it cannot. So does 429
+ * (RFC 6585 section 4), unless it names the time to come back at: then the RP is well, and is left alone until then.
+ */
+export function showsLife(answer: Answer, judgement: Judgement): boolean {
+  if (answer.kind === 'failed') return false
+  if (judgement.verdict === 'confirmed') return true
+  if (answer.status === 429) return judgement.verdict === 'again' && judgement.retryAfterMs !== undefined
+  return answer.status < 500
 }
 
 /** `Retry-After` (RFC 9110 section 10.2.3): seconds, or a date. In milliseconds from now, at most `mostMs`. */
@@ -34,4 +58,9 @@ export function parseRetryAfter(value: string | undefined, mostMs: number, now: 
   const waitMs = /^\s*\d+\s*$/.test(value) ? Number(value) * 1_000 : Date.parse(value) - now
   if (!Number.isFinite(waitMs) || waitMs <= 0 || mostMs === 0) return undefined
   return Math.min(waitMs, mostMs)
+}
+
+function matches(confirming: ConfirmingAnswer, status: number, body: string): boolean {
+  if (typeof confirming === 'number') return confirming === status
+  return confirming.status === status && body.includes(confirming.body)
 }

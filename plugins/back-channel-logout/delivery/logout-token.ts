@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { OidcClient, OidcProvider } from '../provider-internals.ts'
+import type { IdToken, OidcClient, OidcProvider } from '../provider-internals.ts'
 
 /** The member of `events` that makes a token a logout token (Back-Channel Logout 1.0 section 2.4). */
 const EVENT = 'http://schemas.openid.net/event/backchannel-logout'
@@ -14,12 +14,14 @@ export interface Ended {
   readonly sidOnly?: boolean
   /** When, milliseconds since 1970. */
   readonly endedAt: number
+  /** How long the token is good for, in seconds. */
+  readonly lifetimeSeconds: number
 }
 
 /**
  * Makes a logout token (Back-Channel Logout 1.0 section 2.4) for the client as it is now: signed with the algorithm of
- * its ID tokens, encrypted when they are, pairwise subject included. `iat`, `exp` (120 s) and `jti` are fresh, so that a
- * retry hours later is valid and an RP that remembers used tokens takes it.
+ * its ID tokens, encrypted when they are, pairwise subject included. `iat`, `exp` and `jti` are fresh, so that a retry
+ * hours later is valid and an RP that remembers used tokens takes it.
  *
  * `toe` says when the session ended (RFC 8417 section 2.2), however late the token is: an RP that is told without a sid
  * can tell logins apart by it that the user has made since.
@@ -29,7 +31,7 @@ export interface Ended {
 export async function makeLogoutToken(
   provider: OidcProvider,
   client: OidcClient,
-  { subject, sid, sidOnly = false, endedAt }: Ended,
+  { subject, sid, sidOnly = false, endedAt, lifetimeSeconds }: Ended,
 ): Promise<string> {
   const token = new provider.IdToken({ sub: subject }, { client, ctx: undefined })
   token.mask = sidOnly && sid !== undefined ? {} : { sub: null }
@@ -37,5 +39,22 @@ export async function makeLogoutToken(
   token.set('jti', randomBytes(16).toString('base64url'))
   token.set('toe', Math.floor(endedAt / 1_000))
   if (sid !== undefined) token.set('sid', sid)
+  expireAfter(token, lifetimeSeconds)
   return token.issue({ use: 'logout' })
+}
+
+/**
+ * oidc-provider writes `exp` as 120 s after `iat`, into the object that `payload()` returns. That object gets an `exp`
+ * that follows its `iat` instead, and ignores what is written.
+ */
+function expireAfter(token: IdToken, seconds: number): void {
+  const payload = token.payload.bind(token)
+  token.payload = async () => {
+    const claims: { iat?: number } = { ...(await payload()) }
+    return Object.defineProperty(claims, 'exp', {
+      enumerable: true,
+      get: () => Number(claims.iat) + seconds,
+      set: () => {},
+    })
+  }
 }

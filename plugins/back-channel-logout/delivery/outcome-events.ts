@@ -1,12 +1,9 @@
 import type { Claim, NewCommit } from '../../../lib/index.ts'
 import { deadBy } from '../recording/found-by.ts'
-import { type Abandoned, roundOf, type SessionLogoutEvent, toEvent } from '../recording/session-logout-events.ts'
+import { roundOf, type SessionLogoutEvent, toEvent } from '../recording/session-logout-events.ts'
 import type { Attempt, Unsent } from './attempt.ts'
 import type { Delivery, Step } from './delivery.ts'
 import { deliveryOf } from './rounds.ts'
-
-/** So much of an RP's answer is kept. */
-const ANSWER_CHARS = 1_000
 
 /** The commit that records what a step came to. */
 export function commitOfStep(
@@ -15,57 +12,56 @@ export function commitOfStep(
   { tookMs, absence }: Extract<Attempt, { kind: 'tried' }>,
   issuer: string,
 ): NewCommit {
-  const { sid, attempts } = step.delivery
+  const { sid, attempts, badRequests, early = 0 } = step.delivery
   const common = named(id, step.delivery)
   switch (step.kind) {
-    case 'confirmed': {
-      const took_ms = Math.round(tookMs)
+    case 'confirmed':
       return settling(id, step.delivery, issuer, {
         type: 'session_logout.back_channel.sent',
         ...common,
         oidc_session_id: sid,
         attempt: attempts,
         status: step.status,
-        took_ms,
+        took_ms: Math.round(tookMs),
       })
-    }
-    case 'rejected': {
-      const answer = wellFormed(step.answer.slice(0, ANSWER_CHARS))
+    case 'rejected':
       return settling(id, step.delivery, issuer, {
         type: 'session_logout.back_channel.rejected',
         ...common,
         attempt: attempts,
         status: step.status,
-        answer,
+        answer: step.answer,
       })
-    }
     case 'abandoned':
       return settling(id, step.delivery, issuer, {
         type: 'session_logout.back_channel.abandoned',
         ...common,
         attempts,
         why: absence ?? 'budget_spent',
-        ...failureOf(step),
+        ...step.delivery.failure,
       })
     case 'again':
       return commit(step.delivery, issuer, {
         type: 'session_logout.back_channel.attempt_failed',
         ...common,
         attempt: attempts,
-        ...failureOf(step),
+        ...step.delivery.failure,
+        ...(badRequests > 0 && { bad_requests: badRequests }),
+        ...(early > 0 && { early }),
         next_attempt_at: step.dueAt,
       })
   }
 }
 
-function failureOf({
-  status,
-  error,
-}: Extract<Step, { kind: 'again' | 'abandoned' }>): Pick<Abandoned, 'status' | 'error'> {
-  return {
-    ...(status !== undefined && { status }),
-    ...(error !== undefined && { error: wellFormed(error) }),
-  }
+/** The commit that records that a delivery is too old to be sent. */
+export function commitOfExpiry(id: string, delivery: Delivery, issuer: string): NewCommit {
+  return settling(id, delivery, issuer, {
+    type: 'session_logout.back_channel.abandoned',
+    ...named(id, delivery),
+    attempts: delivery.attempts,
+    why: 'expired',
+    ...delivery.failure,
+  })
 }
 
 /** The commit that records that there is nobody to be told any more, or that the RP does not want to be. */
@@ -102,9 +98,4 @@ function commit({ sessionUid, clientId }: Delivery, issuer: string, event: Sessi
 
 function isDeath({ type }: SessionLogoutEvent): boolean {
   return type === 'session_logout.back_channel.rejected' || type === 'session_logout.back_channel.abandoned'
-}
-
-/** What an RP says may be cut in the middle of a character. */
-function wellFormed(text: string): string {
-  return text.replace(/\p{Surrogate}/gu, '\ufffd')
 }

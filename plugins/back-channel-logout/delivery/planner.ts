@@ -37,7 +37,8 @@ export type PlannedCommit = Pick<Commit, 'events' | 'position'>
  * token; and for each `replayed` one for the RP that is to be told again. Planning twice makes the same work, which is
  * then there already.
  *
- * @param now - when the work is due, milliseconds since 1970: at once
+ * @param now - by the work table's clock, milliseconds since 1970: the work is due at once, and what ended first comes
+ *   first; a clock that was ahead when the end was recorded delays nothing
  * @returns the deliveries to make, whatever issuer they are for
  */
 export async function plan(parts: PlanParts, commits: readonly PlannedCommit[], now: number): Promise<Plan> {
@@ -135,5 +136,12 @@ function workFor({ logout, end, owed }: Meant, isDecided: boolean, now: number):
     badRequests: 0,
     ...(round > 0 && { round }),
   }
-  return [{ id: workIdOf(delivery, round), lane: laneOf(end.origin, clientId), dueAt: now, body: toBody(body) }]
+  return [
+    {
+      id: workIdOf(delivery, round),
+      lane: laneOf(end.origin, clientId),
+      dueAt: Math.min(end.at, now),
+      body: toBody(body),
+    },
+  ]
 }

@@ -8,6 +8,8 @@ import {
 } from '../../../lib/index.ts'
 import type { ToldClients } from '../clients/told-clients.ts'
 import { isAway } from '../work/store-away.ts'
+import { withDeadlines } from './deadlines.ts'
+import type { DeliveryPolicy } from './delivery-policy.ts'
 import { ParkedCommits } from './parked-commits.ts'
 import { type PlannedCommit, plan } from './planner.ts'
 import { logPlanned } from './planning-lines.ts'
@@ -21,6 +23,7 @@ export interface PlanningParts {
   readonly clients: Pick<ToldClients, 'find'>
   /** The deliveries. */
   readonly work: WorkTable
+  readonly policy: DeliveryPolicy
   /** Plans ends that come by themselves, or by order, from the same commits. */
   readonly planEndings: (commits: readonly Commit[]) => Promise<void>
   /** Called when deliveries were made. */
@@ -63,14 +66,15 @@ export class Planning {
 
   /** Makes the deliveries of ends that are stored; nothing is parked. */
   async deliveriesOf(commits: readonly PlannedCommit[]): Promise<void> {
-    const { store, issuer, clients, clock, logger, work, onPlanned } = this.#parts
-    const made = await plan({ store, issuer, clients }, commits, clock.now())
+    const { store, issuer, clients, policy, logger, work, onPlanned } = this.#parts
+    const now = await work.time()
+    const made = await plan({ store, issuer, clients }, commits, now)
     for (let at = 0; at < made.facts.length; at += FACTS) {
       const events = made.facts.slice(at, at + FACTS)
       await store.append({ events, meta: { instance: issuer, actor: 'system' } })
     }
     if (made.work.length === 0) return
-    await work.add(made.work)
+    await work.add(withDeadlines(made.work, policy, now))
     logPlanned(logger, made.work)
     onPlanned()
   }

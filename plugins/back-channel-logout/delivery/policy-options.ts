@@ -7,6 +7,9 @@ import {
   type DeliveryPolicy,
 } from './delivery-policy.ts'
 
+/** A token that is good for longer says nothing about what has just happened. */
+const TOKEN_MOST_SECONDS = 24 * 3_600
+
 /** Node's timers take a longer wait for none at all. */
 const TIMER_MOST_MS = 2 ** 31 - 1
 
@@ -17,17 +20,17 @@ const TIMER_MOST_MS = 2 ** 31 - 1
  */
 export function policyOf(wishes: DeliveryOptions = {}): DeliveryPolicy {
   assertKnown(wishes, Object.keys(DEFAULT_POLICY), 'delivery')
-  const { concurrency: most, clients: none, ...defaults } = DEFAULT_POLICY
-  const { concurrency = most, clients = {}, ...ofAll } = wishes
-  if (!Number.isSafeInteger(concurrency) || concurrency < 1)
-    throw new OptionInvalidError('delivery.concurrency', 'must be a whole number from 1')
+  const { concurrency: most, concurrencyPerOrigin: mostPerOrigin, clients: none, ...defaults } = DEFAULT_POLICY
+  const { concurrency = most, concurrencyPerOrigin = mostPerOrigin, clients = {}, ...ofAll } = wishes
+  assertWhole(concurrency, 'delivery.concurrency')
+  assertWhole(concurrencyPerOrigin, 'delivery.concurrencyPerOrigin')
   if (typeof clients !== 'object' || clients === null || Array.isArray(clients))
     throw new OptionInvalidError('delivery.clients', 'must be an object: options by client id')
   const all = clientPolicyOf(ofAll, defaults, 'delivery')
   const single = new Map(none)
   for (const [clientId, own] of Object.entries(clients))
     single.set(clientId, clientPolicyOf(own, all, `delivery.clients[${clientId}]`))
-  return { ...all, concurrency, clients: single }
+  return { ...all, concurrency, concurrencyPerOrigin, clients: single }
 }
 
 function clientPolicyOf(wishes: ClientDeliveryOptions, defaults: ClientPolicy, where: string): ClientPolicy {
@@ -49,6 +52,9 @@ function assertPolicy(policy: ClientPolicy, where: string): void {
       throw new OptionInvalidError(`${where}.${option}`, 'must be an array of milliseconds, 0 or more each')
   }
   const { jitter, timeoutMs, concurrencyPerClient, retryAfterMostMs, circuit } = policy
+  assertConfirming(policy.confirmedBy, `${where}.confirmedBy`)
+  assertWhole(policy.maxAgeMs, `${where}.maxAgeMs`)
+  assertWhole(policy.tokenLifetimeSeconds, `${where}.tokenLifetimeSeconds`, 1, TOKEN_MOST_SECONDS)
   if (!(typeof jitter === 'number' && jitter >= 0 && jitter < 1))
     throw new OptionInvalidError(`${where}.jitter`, 'must be a share from 0 up to, not including, 1')
   if (!(Number.isFinite(retryAfterMostMs) && retryAfterMostMs >= 0))
@@ -59,6 +65,26 @@ function assertPolicy(policy: ClientPolicy, where: string): void {
   assertWhole(circuit.failures, `${where}.circuit.failures`)
   assertWhole(circuit.openLeastMs, `${where}.circuit.openLeastMs`)
   assertWhole(circuit.openMostMs, `${where}.circuit.openMostMs`, circuit.openLeastMs)
+}
+
+function assertConfirming(answers: unknown, option: string): void {
+  if (!Array.isArray(answers) || answers.length === 0 || !answers.every(isConfirming))
+    throw new OptionInvalidError(
+      option,
+      'must be an array, not empty, of statuses from 200 to 499 and of { status, body } with a text that the body contains',
+    )
+}
+
+function isConfirming(answer: unknown): boolean {
+  if (typeof answer === 'number') return isStatus(answer)
+  if (typeof answer !== 'object' || answer === null || Object.keys(answer).length !== 2) return false
+  const { status, body } = answer as { readonly status?: unknown; readonly body?: unknown }
+  return isStatus(status) && typeof body === 'string' && body !== ''
+}
+
+/** Of a server that fails nobody can say that it has done what it was asked for. */
+function isStatus(status: unknown): boolean {
+  return Number.isSafeInteger(status) && Number(status) >= 200 && Number(status) <= 499
 }
 
 /** @throws OptionInvalidError (`OPTION_INVALID`) for an option that nobody reads */

@@ -66,6 +66,12 @@ export interface AttemptFailed extends OfDelivery {
   readonly attempt: number
   readonly status?: number
   readonly error?: string
+  /** What the RP said: its start, without what looks like a token. */
+  readonly answer?: string
+  /** How many attempts of the round, on schedule, the RP has answered with 400 by now; absent: none. */
+  readonly bad_requests?: number
+  /** How many attempts of the round were made before their time by now; absent: none. */
+  readonly early?: number
   /** Milliseconds since 1970. */
   readonly next_attempt_at: number
 }
@@ -82,10 +88,13 @@ export interface Rejected extends OfDelivery {
 export interface Abandoned extends OfDelivery {
   readonly type: 'session_logout.back_channel.abandoned'
   readonly attempts: number
-  readonly why: 'budget_spent' | 'client_deleted' | 'no_uri'
+  /** `expired`: it was older than a delivery may be (`maxAgeMs`). */
+  readonly why: 'budget_spent' | 'expired' | 'client_deleted' | 'no_uri'
   /** How the last attempt failed, where there was one. */
   readonly status?: number
   readonly error?: string
+  /** What the RP said to it: its start, without what looks like a token. */
+  readonly answer?: string
 }
 
 /**

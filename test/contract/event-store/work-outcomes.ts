@@ -114,6 +114,22 @@ export function workOutcomesContract(makeLog: MakeLog): void {
       assert.deepEqual(await Promise.all(counts.map((which) => table.countOpen(which))), [3, 2, 1, 0, 2, 1])
     })
 
+    it('tells which lanes have most of it, those first', async () => {
+      await table.add([...jobs('a one', 2), ...jobs('a two', 3), ...jobs('a three', 2), ...jobs('b', 9)])
+      const [done] = await table.claim({ ...all, limit: 1, prefix: 'a two' })
+      await table.finish(present(done), 500)
+      await table.add(jobs('a two', 4).slice(3))
+      assert.deepEqual(await table.busiest({ prefix: 'a', limit: 2 }), [
+        { lane: 'a two', open: 3 },
+        { lane: 'a one', open: 2 },
+      ])
+      assert.deepEqual(
+        (await table.busiest({ limit: 10 })).map(({ lane }) => lane),
+        ['b', 'a two', 'a one', 'a three'],
+      )
+      assert.deepEqual(await table.busiest({ prefix: 'c', limit: 10 }), [])
+    })
+
     it('sweeps what was done before a time, and nothing else', async () => {
       await table.add([job('old'), job('young'), job('held'), job('free', { dueAt: 5000 })])
       const work = new Map((await table.claim(all)).map((row) => [row.id, row]))

@@ -1,0 +1,84 @@
+import type { Commit, EventStore, JsonObject, Work } from '../../../lib/index.ts'
+import { positionOfEnd } from '../recording/delivery-id.ts'
+import { type AttemptFailed, roundOf, sessionLogoutStream } from '../recording/session-logout-events.ts'
+import type { Delivery } from './delivery.ts'
+import { deliveryOf } from './rounds.ts'
+
+/** What the log knows of a delivery that the work does not know. */
+export type RecordedState =
+  | { readonly kind: 'nothing' }
+  /** How it ended: the RP would be told of what it has confirmed. */
+  | { readonly kind: 'settled' }
+  /** An attempt that failed: it would be counted as none, and the RP be asked before its time. */
+  | { readonly kind: 'failed'; readonly delivery: Delivery; readonly dueAt: number }
+
+/** How many commits are read at a time. */
+const PAGE = 100
+
+const FAILED = 'session_logout.back_channel.attempt_failed'
+const REPLAYED = 'session_logout.back_channel.replayed'
+
+/**
+ * What a process has recorded that died before it could tell the work table. Reads only when somebody had the work in
+ * hand since it was last given back: then the session's stream from its end back, to the last fact about the delivery, or
+ * to the end of the session that it is owed for.
+ */
+export async function recordedState(
+  store: EventStore,
+  { id, fence }: Work,
+  delivery: Delivery,
+): Promise<RecordedState> {
+  if (fence === (delivery.fence ?? 0) + 1) return { kind: 'nothing' }
+  const name = deliveryOf(id)
+  const fact = await lastFact(store, delivery.sessionUid, name)
+  if (fact === undefined) return { kind: 'nothing' }
+  const { round = 0 } = fact.data as { readonly round?: number }
+  // Where a later round has begun, this one had ended before.
+  if (round !== roundOf(delivery)) return { kind: round > roundOf(delivery) ? 'settled' : 'nothing' }
+  if (fact.type === REPLAYED) return { kind: 'nothing' }
+  if (fact.type !== FAILED) return { kind: 'settled' }
+  const failed = fact.data as unknown as AttemptFailed
+  if (failed.attempt <= delivery.attempts) return { kind: 'nothing' }
+  return { kind: 'failed', delivery: caughtUp(delivery, failed), dueAt: failed.next_attempt_at }
+}
+
+function caughtUp(delivery: Delivery, failed: AttemptFailed): Delivery {
+  const { attempt, status, error, answer, bad_requests = 0, early = 0, next_attempt_at } = failed
+  return {
+    ...delivery,
+    attempts: attempt,
+    badRequests: bad_requests,
+    ...(early > 0 && { early }),
+    scheduledFor: next_attempt_at,
+    failure: {
+      ...(status !== undefined && { status }),
+      ...(error !== undefined && { error }),
+      ...(answer !== undefined && { answer }),
+    },
+  }
+}
+
+interface Fact {
+  readonly type: string
+  readonly data: JsonObject
+}
+
+async function lastFact(store: EventStore, uid: string, delivery: string): Promise<Fact | undefined> {
+  const stream = sessionLogoutStream(uid)
+  const end = positionOfEnd(delivery)
+  for (let from: number | undefined; ; ) {
+    const page = await store.read(stream, { direction: 'backwards', limit: PAGE, ...(from !== undefined && { from }) })
+    for (const commit of page) {
+      if (commit.position <= end) return undefined
+      const fact = factIn(commit, stream, delivery)
+      if (fact) return fact
+    }
+    const last = page.at(-1)
+    if (!last || page.length < PAGE) return undefined
+    from = last.position - 1
+  }
+}
+
+function factIn({ events }: Commit, stream: string, delivery: string): Fact | undefined {
+  return events.findLast((event) => event.stream === stream && event.data['delivery'] === delivery)
+}

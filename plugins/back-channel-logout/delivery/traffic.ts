@@ -1,0 +1,121 @@
+import { Circuits, type Permit, type Sign } from './circuits.ts'
+import { type DeliveryPolicy, policyFor } from './delivery-policy.ts'
+import { Holds } from './holds.ts'
+import { OriginLimits } from './origin-limits.ts'
+import { Places } from './places.ts'
+import { Recoveries } from './recoveries.ts'
+import { FIRST_PLACES } from './slow-start.ts'
+
+/** What traffic is shaped by. */
+export interface TrafficParts {
+  readonly policy: DeliveryPolicy
+  /** The client whose lane it is. */
+  readonly clientOf: (lane: string) => string
+  readonly laneOf: (clientId: string) => string
+  /** Clients to which operators have nothing sent for now. */
+  readonly paused: () => Iterable<string>
+}
+
+/** What a request told about its RP. */
+export interface Result {
+  readonly sign: Sign
+  /** Whether the RP took it well, so that it may have more requests at a time. Absent: it was not asked. */
+  readonly tookWell?: boolean
+  readonly confirmed: boolean
+  /** For how long it wants to be left alone, in milliseconds. */
+  readonly retryAfterMs?: number
+}
+
+/** What this process knows of each RP, by lane, and how many requests it may have. Times are monotonic. */
+export class Traffic {
+  readonly #parts: TrafficParts
+  readonly #circuits = new Circuits()
+  readonly #places = new Places()
+  readonly #holds = new Holds()
+  readonly #recoveries = new Recoveries()
+  readonly #origins: OriginLimits
+
+  constructor(parts: TrafficParts) {
+    this.#parts = parts
+    this.#origins = new OriginLimits(parts.policy.concurrencyPerOrigin)
+  }
+
+  /**
+   * How many more requests each lane may have that is not as a new one is: its places, less what is in flight, if its
+   * circuit lets any through, its origin has room, it has not asked to be left alone, and no operator has paused it.
+   */
+  room(inFlight: Iterable<string>, now: number): Map<string, number> {
+    const { policy, laneOf, paused } = this.#parts
+    const taken = new Map<string, number>()
+    for (const lane of inFlight) taken.set(lane, (taken.get(lane) ?? 0) + 1)
+    const limits = [...policy.clients.keys()].map(laneOf)
+    const lanes = new Set([...this.#places.known(now), ...this.#circuits.known(), ...taken.keys(), ...limits])
+    for (const lane of this.#origins.known()) lanes.add(lane)
+    const room = new Map<string, number>()
+    for (const lane of lanes) room.set(lane, this.#roomOf(lane, taken.get(lane) ?? 0, now))
+    for (const lane of [...this.#holds.known()]) if (this.#holds.isHeld(lane, now)) room.set(lane, 0)
+    for (const clientId of paused()) room.set(laneOf(clientId), 0)
+    return room
+  }
+
+  /** The room of a lane of which nothing is known. */
+  get roomOfNew(): number {
+    return Math.min(FIRST_PLACES, this.#parts.policy.concurrencyPerClient)
+  }
+
+  /** Asks for permission to send. Undefined: not now. */
+  request(lane: string, now: number): Permit | undefined {
+    return this.#holds.isHeld(lane, now) ? undefined : this.#circuits.request(lane, now)
+  }
+
+  /** The request was not sent after all. */
+  release(lane: string, permit: Permit): void {
+    this.#circuits.release(lane, permit)
+  }
+
+  /** Takes a place at the origin. False: as many requests as may be are in flight to it. */
+  enter(lane: string, origin: string): boolean {
+    return this.#origins.enter(lane, origin)
+  }
+
+  leave(origin: string): void {
+    this.#origins.leave(origin)
+  }
+
+  recordResult(
+    lane: string,
+    permit: Permit,
+    { sign, tookWell, confirmed, retryAfterMs }: Result,
+    now: number,
+  ): { readonly circuit: 'opened' | 'closed' | undefined; readonly recovered: boolean } {
+    const { circuit: policy, concurrencyPerClient } = policyFor(this.#parts.policy, this.#parts.clientOf(lane))
+    if (tookWell !== undefined) this.#places.recordResult(lane, tookWell, concurrencyPerClient, now)
+    if (retryAfterMs !== undefined) this.#holds.hold(lane, now + retryAfterMs)
+    if (!confirmed) this.#recoveries.failed(lane)
+    const circuit = this.#circuits.recordResult(lane, permit, sign, policy, now)
+    return { circuit, recovered: confirmed && this.#recoveries.confirmed(lane, now) }
+  }
+
+  /** An operator wants the RP to be tried now, whatever it did before. */
+  forget(lane: string): void {
+    this.#circuits.reset(lane)
+    this.#holds.release(lane)
+  }
+
+  /** Clients whose circuit is open in this process. */
+  openCircuits(): string[] {
+    return this.#circuits.open().map(this.#parts.clientOf)
+  }
+
+  /** When a lane may have requests that may not now, for other reasons than those in flight; undefined: none. */
+  nextRoomAt(now: number): number | undefined {
+    const times = [this.#circuits.nextProbeAt(now), this.#holds.nextEndAt(now)].filter((time) => time !== undefined)
+    return times.length > 0 ? Math.min(...times) : undefined
+  }
+
+  #roomOf(lane: string, taken: number, now: number): number {
+    const { concurrencyPerClient } = policyFor(this.#parts.policy, this.#parts.clientOf(lane))
+    const free = Math.min(this.#places.of(lane, concurrencyPerClient) - taken, this.#origins.room(lane))
+    return this.#circuits.room(lane, Math.max(0, free), now)
+  }
+}
