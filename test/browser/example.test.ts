@@ -9,12 +9,12 @@ import { type ExamplePlaces, ExampleProcess, examplePlaces } from '../support/ex
 import { violationsOn } from './accessibility.ts'
 
 /** How long anything on a page may take, in milliseconds. */
-const PATIENCE_MS = 15_000
+const PATIENCE_MS = 90_000
 
 const artefacts = fileURLToPath(new URL('../../artefacts', import.meta.url))
 
 describe('the example in a browser', function () {
-  this.timeout(120_000)
+  this.timeout(300_000)
   let browser: Browser
   let folder: string
   let places: ExamplePlaces

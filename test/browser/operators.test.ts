@@ -9,7 +9,7 @@ import { type ExamplePlaces, ExampleProcess, examplePlaces } from '../support/ex
 import { violationsOn } from './accessibility.ts'
 
 /** How long anything on a page may take, in milliseconds. */
-const PATIENCE_MS = 15_000
+const PATIENCE_MS = 90_000
 
 const artefacts = fileURLToPath(new URL('../../artefacts', import.meta.url))
 
@@ -19,7 +19,7 @@ const PHONE = { width: 390, height: 844 }
 const VIEWS = ['sessions', 'logouts', 'dead-letters', 'terminations', 'features'] as const
 
 describe('the operators’ page in a browser', function () {
-  this.timeout(60_000)
+  this.timeout(300_000)
   let browser: Browser
   let folder: string
   let places: ExamplePlaces

@@ -9,7 +9,7 @@ setInterval(() => {
 }, 500).unref()
 
 /** Sockets that were told to close need a few turns of the event loop before they are gone. */
-const GRACE_MS = 2_000
+const GRACE_MS = 10_000
 
 export async function mochaGlobalTeardown(): Promise<void> {
   const deadline = performance.now() + GRACE_MS
