@@ -100,7 +100,7 @@ async function logOut(token: string, rules: VerifierRules, onLogout: LogoutReque
 }
 
 function isForm(contentType: string | null | undefined): boolean {
-  return contentType?.split(';', 1)[0]?.trim().toLowerCase() === 'application/x-www-form-urlencoded'
+  return contentType?.split(';')[0]?.trim().toLowerCase() === 'application/x-www-form-urlencoded'
 }
 
 function failure(reason: unknown, patience: number): LogoutAnswer {

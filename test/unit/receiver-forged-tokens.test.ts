@@ -20,6 +20,7 @@ import {
   logoutTokenErrorCodes,
   verifyLogoutToken,
 } from '../../plugins/back-channel-logout-receiver/index.ts'
+import { quoted } from '../../plugins/back-channel-logout-receiver/logout-token-error.ts'
 import {
   type Changes,
   CLIENT,
@@ -73,6 +74,7 @@ describe('a logout token', () => {
       ['with a second event', { claims: { events: { [LOGOUT_EVENT]: {}, 'urn:other': {} } } }],
       ['with members in the event', { claims: { events: { [LOGOUT_EVENT]: { reason: 'x' } } } }],
       ['with an nbf in the past', { claims: { nbf: NOW - 5 } }],
+      ['with an nbf 30 s ahead', { claims: { nbf: NOW + 30 } }],
       ['from a clock 30 s ahead', { claims: { iat: NOW + 30, exp: NOW + 150 } }],
       ['expired less than 30 s ago', { claims: { iat: NOW - 149, exp: NOW - 29 } }],
       ['of the greatest age', { claims: { iat: NOW - 329 } }],
@@ -117,9 +119,18 @@ describe('a logout token', () => {
       ['issued_at_invalid', 'from the future', { claims: { iat: NOW + 31, exp: NOW + 151 } }],
       ['issued_at_invalid', 'that is old though not expired', { claims: { iat: NOW - 330, exp: NOW + 1000 } }],
       ['not_yet_valid', 'that begins later', { claims: { nbf: NOW + 31 } }],
-      ['not_yet_valid', 'with nbf as text', { claims: { nbf: 'now' } }],
+      ...['now', `${NOW}`, null].map((nbf): [LogoutTokenErrorCode, string, Changes] => [
+        'not_yet_valid',
+        `with nbf ${JSON.stringify(nbf)}`,
+        { claims: { nbf } },
+      ]),
       ['expiry_invalid', 'without exp', { claims: { exp: undefined } }],
       ['expiry_invalid', 'with exp as text', { claims: { exp: `${NOW + 100}` } }],
+      [
+        'expiry_invalid',
+        'with an exp that no number can hold',
+        { payload: JSON.stringify({ ...validClaims(), exp: 7 }).replace('"exp":7', '"exp":1e400') },
+      ],
       ['expired', 'that has expired', { claims: { exp: NOW - 30 } }],
       ['subject_missing', 'with neither sub nor sid', { claims: { sub: undefined, sid: undefined } }],
       ['subject_invalid', 'with an empty sub', { claims: { sub: '' } }],
@@ -454,6 +465,9 @@ describe('a logout token', () => {
       await assert.rejects(verifyLogoutToken(token, patient), refusal('key_unavailable'))
       await verifyLogoutToken(await op.token(), patient)
       assert.equal(fetches, 1, 'the key set is shared by all calls')
+      const cooling = { ...op.options, jwks: createRemoteJWKSet(url) }
+      await assert.rejects(verifyLogoutToken(await op.token(), cooling), refusal('key_not_found'))
+      await assert.rejects(verifyLogoutToken(await op.token(), cooling), refusal('key_unavailable'))
       const eager = { ...op.options, jwks: createRemoteJWKSet(url, { cooldownDuration: 0 }) }
       await verifyLogoutToken(token, eager)
       await assert.rejects(verifyLogoutToken(await op.token(), eager), refusal('key_not_found'))
@@ -479,6 +493,23 @@ describe('a logout token', () => {
         const error = new LogoutTokenError(code)
         assert.match(`${error.code}: ${error.description}`, /^[\x20-\x21\x23-\x5B\x5D-\x7E]+$/)
       }
+    })
+
+    it('has a message without brackets, and no cause, where there is nothing to add', () => {
+      const error = new LogoutTokenError('expired')
+      assert.equal(error.message, error.description)
+      assert.equal(Object.hasOwn(error, 'cause'), false)
+      const cause = new Error('why')
+      assert.equal(new LogoutTokenError('expired', { cause }).cause, cause)
+      assert.equal(new LogoutTokenError('expired', { detail: '5 s ago' }).message, `${error.description} (5 s ago)`)
+    })
+
+    it('quotes values that came from outside in one line of at most 120 characters', () => {
+      assert.equal(quoted('a\nb'), '"a\\nb"')
+      assert.equal(quoted(undefined), 'nothing')
+      assert.equal(quoted('x'.repeat(118)), `"${'x'.repeat(118)}"`)
+      assert.equal(quoted('x'.repeat(119)), `"${'x'.repeat(116)}...`)
+      assert.equal(quoted('x'.repeat(119)).length, 120)
     })
 
     it('says in its message what was expected and what came, cut short', async () => {

@@ -6,6 +6,7 @@ import Koa from 'koa'
 import mount from 'koa-mount'
 import {
   backChannelLogoutReceiver,
+  type KoaLogoutContext,
   type KoaReceiverOptions,
   type LogoutNotice,
   MemoryReplayStore,
@@ -152,6 +153,51 @@ describe('the Koa middleware', () => {
     assert.equal(notices.length, 2)
   })
 
+  describe('reads the body where it is', () => {
+    /** As much of a context as is used. */
+    async function statusOf(body: unknown, req: { text?: string; readableDidRead?: boolean }): Promise<number> {
+      async function* chunks(): AsyncGenerator<string> {
+        assert.notEqual(req.text, undefined, 'the request is not to be read')
+        yield String(req.text)
+      }
+      const ctx: KoaLogoutContext = {
+        method: 'POST',
+        path: '/',
+        req: Object.assign(chunks(), { readableDidRead: req.readableDidRead ?? false }),
+        request: { length: undefined, body },
+        app: { emit: () => assert.fail('no 503') },
+        status: 404,
+        body: undefined,
+        get: () => 'application/x-www-form-urlencoded',
+        set() {},
+      }
+      await backChannelLogoutReceiver(options)(ctx, () => assert.fail())
+      return ctx.status
+    }
+    const encoded = async (): Promise<string> => (await form()).toString()
+
+    it('in what another middleware has put there, without having read the request', async () => {
+      assert.equal(await statusOf(await encoded(), {}), 200)
+      assert.equal(await statusOf({ logout_token: await op.token() }, {}), 200)
+      assert.equal(await statusOf({ logout_token: await op.token(), more: '1' }, {}), 200)
+      assert.equal(notices.length, 3)
+    })
+
+    it('in the request, when nobody has put anything there', async () => {
+      for (const nothing of [undefined, null, {}, 7, true]) {
+        assert.equal(await statusOf(nothing, { text: await encoded() }), 200)
+      }
+      assert.equal(notices.length, 5)
+    })
+
+    it('nowhere, when the request was read and nothing was left', async () => {
+      for (const nothing of [undefined, null, {}, '']) {
+        assert.equal(await statusOf(nothing, { readableDidRead: true }), 400)
+      }
+      assert.equal(await statusOf({ logout_token: await op.token() }, { readableDidRead: true }), 200)
+    })
+  })
+
   it('handles its path alone, and leaves the rest to others', async () => {
     const app = silent().use(backChannelLogoutReceiver({ ...options, path: '/logout' }))
     app.use((ctx) => {
@@ -172,10 +218,10 @@ describe('the Koa middleware', () => {
 
   it('hands each failure to onFailure, and calls it for nothing else', async () => {
     const seen: string[] = []
-    const url = await receiver({ onFailure: (error, ctx) => seen.push(`${ctx.status} ${error.name}`) })
+    const url = await receiver({ onFailure: (error, ctx) => seen.push(`${ctx.status} ${error?.name}`) })
     await post(url, await form())
     await post(url, 'logout_token=x', { headers: { 'content-type': 'application/x-www-form-urlencoded' } })
-    await fetch(url)
+    assert.equal((await fetch(url)).status, 405)
     failing = true
     await post(url, await form())
     assert.deepEqual(seen, ['400 LogoutTokenError', '503 Error'])

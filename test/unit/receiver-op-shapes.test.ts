@@ -176,9 +176,10 @@ describe('a logout token of the shape of', () => {
       const { claims } = shape
       const audience = [claims['aud']].flat().map(String)
       const base = { issuer: claims.iss, audience, jwks, now: () => NOW * 1000, onLogout: () => assert.fail() }
-      const { status, body } = await send(shape, base)
+      const { status, body, error } = await send(shape, base)
       assert.equal(status, 400)
       assert.match(body, /expiry_invalid: The exp claim/)
+      assert.match(String(error), /requireExpiry: false/, 'and the log says what to set')
     })
   }
 })

@@ -3,7 +3,9 @@ import { createSecretKey } from 'node:crypto'
 import { exportJWK, generateKeyPair } from 'jose'
 import {
   backChannelLogoutReceiver,
+  type KoaReceiverOptions,
   logoutRequestHandler,
+  MemoryReplayStore,
   ReceiverOptionError,
   verifyLogoutToken,
 } from '../../plugins/back-channel-logout-receiver/index.ts'
@@ -25,6 +27,7 @@ describe('an option of the receiver', () => {
     ['audience', 'is empty', { audience: '' }],
     ['audience', 'is an empty list', { audience: [] }],
     ['audience', 'holds something else', { audience: ['rp', 1] }],
+    ['audience', 'holds an empty text', { audience: ['rp', ''] }],
     ['jwks', 'is missing, as is clientSecret', { jwks: undefined }],
     ['jwks', 'is text', { jwks: 'https://op.example/jwks' }],
     ['jwks', 'is plain http', { jwks: new URL('http://op.example/jwks') }],
@@ -33,8 +36,16 @@ describe('an option of the receiver', () => {
       'is plain http at a name that only looks like loopback',
       { jwks: new URL('http://127.0.0.1.example/jwks') },
     ],
+    ['jwks', 'is neither http nor https, on loopback', { jwks: new URL('ftp://127.0.0.1/jwks') }],
     ['jwks', 'is a file', { jwks: new URL('file:///jwks') }],
     ['jwks', 'has no keys', { jwks: { keys: [] } }],
+    ['jwks', 'holds something that is no key', { jwks: { keys: [1] } }],
+    ['jwks', 'holds null', { jwks: { keys: [null] } }],
+    [
+      'jwks',
+      'holds a private key of another kind',
+      { jwks: { keys: [{ kty: 'AKP', alg: 'ML-DSA-44', pub: 'p', priv: 'p' }] } },
+    ],
     ['jwks', 'is one key', { jwks: { kty: 'EC' } }],
     ['jwks', 'holds a secret', { jwks: { keys: [{ kty: 'oct', k: 'AAAA' }] } }],
     ['jwks', 'holds a private key', { jwks: { keys: [{ kty: 'EC', crv: 'P-256', x: 'x', y: 'y', d: 'd' }] } }],
@@ -104,9 +115,15 @@ describe('an option of the receiver', () => {
     })
   }
 
-  for (const [option, value] of Object.entries({ path: 'logout', onFailure: 1, pathh: '/' })) {
-    it(`is refused when the middleware is set up: ${option}`, () => {
-      const options = { ...op.options, onLogout: () => {}, [option]: value }
+  for (const [option, value] of [
+    ['path', 'logout'],
+    ['path', ''],
+    ['path', 7],
+    ['onFailure', 1],
+    ['pathh', '/'],
+  ] as const) {
+    it(`is refused when the middleware is set up: ${option} ${JSON.stringify(value)}`, () => {
+      const options = { ...op.options, onLogout: () => {}, [option]: value } as KoaReceiverOptions
       assert.throws(() => backChannelLogoutReceiver(options), {
         name: 'ReceiverOptionError',
         code: 'OPTION_INVALID',
@@ -120,6 +137,14 @@ describe('an option of the receiver', () => {
       assert.throws(() => logoutRequestHandler(options as never), { code: 'OPTION_INVALID', option: 'options' })
       assert.throws(() => backChannelLogoutReceiver(options as never), { code: 'OPTION_INVALID', option: 'options' })
     }
+  })
+
+  it('may be the smallest number that makes sense', async () => {
+    const onLogout = (): void => {}
+    const zero = { clockToleranceSeconds: 0, maxAgeSeconds: 0, retryAfterSeconds: 0 }
+    logoutRequestHandler({ ...op.options, ...zero, timeoutMs: 0.5, onLogout })
+    await verifyLogoutToken(await op.token(), { ...op.options, clockToleranceSeconds: 0, maxAgeSeconds: 1.5 })
+    new MemoryReplayStore({ leaseSeconds: 0, maxEntries: 1 })
   })
 
   it('may be a jwks on loopback or behind https, and any kind of decryption key', async () => {

@@ -62,8 +62,12 @@ describe('the keys of a jwks_uri', () => {
 
   describe('while the endpoint answers', () => {
     it('are fetched once, whatever number of tokens asks at once and after that', async () => {
-      const first = await Promise.all(Array.from({ length: 100 }, () => lookUp()))
-      assert.deepEqual(new Set(first), new Set(['found']))
+      let answer = (_keys: JSONWebKeySet): void => {}
+      endpoint = () => new Promise((resolve) => (answer = resolve))
+      const first = Promise.all(Array.from({ length: 100 }, () => lookUp()))
+      await clock.advance(SECOND)
+      answer(published)
+      assert.deepEqual(new Set(await first), new Set(['found']))
       await clock.advance(9 * MINUTE)
       assert.equal(await lookUp(), 'found')
       assert.equal(fetches.length, 1)
@@ -221,7 +225,10 @@ describe('the keys of a jwks_uri', () => {
       it(`are kept when the endpoint answers with ${what}`, async () => {
         endpoint = async () => answer
         await clock.advance(HOUR)
-        assert.equal(await lookUp('two'), 'key_unavailable')
+        const reason: unknown = await Promise.resolve(keySet.getKey({ alg: 'ES256', kid: 'two' }, TOKEN)).catch(
+          (error: Error) => `${error.message} ${String(error.cause)}`,
+        )
+        assert.match(String(reason), /the last fetch failed.*the answer is not a JWKS with at least one key/)
         assert.equal(await lookUp('one'), 'found')
       })
     }
@@ -296,6 +303,16 @@ describe('a jwks_uri', () => {
     assert.ok(written < 64 * 1024 * 1024, `${written} bytes written`)
   })
 
+  it('that never ends an answer which is an error is hung up on at once', async () => {
+    let hungUp = (): void => {}
+    const closed = new Promise<void>((resolve) => (hungUp = resolve))
+    const url = await serve((_, response) => {
+      response.on('close', hungUp).writeHead(500).write('x')
+    })
+    await assert.rejects(fetchKeySet(url, never), /status 500/)
+    await closed
+  })
+
   it('that answers slower than its caller waits is given up', async () => {
     const url = await serve((_, response) => response.write('{"keys":'))
     const timeout = new AbortController()
@@ -348,7 +365,9 @@ describe('a jwks_uri', () => {
     await verify()
     for (let other = 0; other < 255; other += 1) issuerKeys(new URL(`https://op.example/${other}`))
     await verify()
-    assert.equal(requests, 1)
+    issuerKeys(new URL('https://op.example/256'))
+    await verify()
+    assert.equal(requests, 1, 'it was not the one that was named longest ago')
     for (let other = 0; other < 256; other += 1) issuerKeys(new URL(`https://op.example/${other}`))
     await verify()
     assert.equal(requests, 2, 'it was forgotten')

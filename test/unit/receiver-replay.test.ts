@@ -41,6 +41,33 @@ describe('MemoryReplayStore', () => {
     assert.equal((await reserve('d', 50)).outcome, 'reserved')
   })
 
+  it('lets a lapsed reservation be taken over though there is no room for another token', async () => {
+    const store = new MemoryReplayStore({ maxEntries: 1, leaseSeconds: 5 })
+    const reserve = (jti: string, now: number) => store.reserve({ issuer: 'op', jti, now, expiresAt: 100 })
+    await reserve('a', 0)
+    await assert.rejects(reserve('b', 5), { code: 'STORE_FULL' })
+    assert.equal((await reserve('a', 5)).outcome, 'reserved')
+  })
+
+  it('looks for what has expired every ten seconds, not at each token', async () => {
+    const store = new MemoryReplayStore()
+    const sizes: number[] = []
+    for (const now of [0, 9, 10, 19, 20]) {
+      await store.reserve({ issuer: 'op', jti: `${now}`, now, expiresAt: now + 1 })
+      sizes.push(store.size)
+    }
+    assert.deepEqual(sizes, [1, 2, 1, 2, 1])
+  })
+
+  it('has a lease of a minute, and room for 100,000 tokens', async () => {
+    const store = new MemoryReplayStore()
+    const reserve = (jti: string, now: number) => store.reserve({ issuer: 'op', jti, now, expiresAt: 100 })
+    for (let index = 0; index < 100_000; index += 1) await reserve(`${index}`, 0)
+    await assert.rejects(reserve('one more', 0), { code: 'STORE_FULL' })
+    assert.equal((await reserve('7', 59)).outcome, 'in_progress')
+    assert.equal((await reserve('7', 60)).outcome, 'reserved')
+  })
+
   it('refuses unknown and wrong options', () => {
     assert.throws(() => new MemoryReplayStore({ lease: 1 } as object), { code: 'OPTION_INVALID', option: 'lease' })
     assert.throws(() => new MemoryReplayStore({ leaseSeconds: -1 }), { code: 'OPTION_INVALID', option: 'leaseSeconds' })

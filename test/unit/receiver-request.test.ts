@@ -154,6 +154,25 @@ describe('a logout request', () => {
       })
     }
 
+    it('is answered with exactly this, and with an error of the receiver only where there is one', async () => {
+      const handle = logoutRequestHandler({ ...op.options, onLogout })
+      assert.deepEqual(await handle(post('', FORM, 'GET')), {
+        status: 405,
+        headers: { 'cache-control': 'no-store', 'content-type': 'application/json', allow: 'POST' },
+        body: '{"error":"invalid_request","error_description":"A logout request is a POST."}',
+      })
+      const { error, ...rest } = await handle(post(''))
+      assert.deepEqual(rest, {
+        status: 400,
+        headers: { 'cache-control': 'no-store', 'content-type': 'application/json' },
+        body: JSON.stringify({
+          error: 'invalid_request',
+          error_description: `token_missing: ${new LogoutTokenError('token_missing').description}`,
+        }),
+      })
+      assert.ok(error instanceof LogoutTokenError)
+    })
+
     it('of exactly 64 KiB is still looked at', async () => {
       const handle = logoutRequestHandler({ ...op.options, onLogout })
       const token = `logout_token=${await op.token()}&fill=`
@@ -183,7 +202,11 @@ describe('a logout request', () => {
         assert.equal(answer.status, 503)
         assert.equal(answer.headers['retry-after'], '7')
         assert.equal(answer.headers['cache-control'], 'no-store')
-        assert.equal(JSON.parse(answer.body).error, 'temporarily_unavailable')
+        assert.equal(answer.headers['connection'], undefined)
+        assert.deepEqual(JSON.parse(answer.body), {
+          error: 'temporarily_unavailable',
+          error_description: 'logout_failed: The logout failed here: try again later.',
+        })
         assert.ok(answer.error instanceof Error)
         assert.equal(answer.error === reason || answer.error.cause === reason, true)
       })
@@ -298,6 +321,8 @@ describe('a logout request', () => {
         const handle = logoutRequestHandler({ ...op.options, onLogout, jwks, retryAfterSeconds })
         const answer = await handle(post({ logout_token: await op.token() }))
         assert.deepEqual([answer.status, answer.headers['retry-after']], [503, header])
+        const { description } = new LogoutTokenError('key_unavailable')
+        assert.equal(JSON.parse(answer.body).error_description, `key_unavailable: ${description}`)
       }
     })
 
