@@ -10,6 +10,7 @@ import {
   historyOf,
   registered,
   rejected,
+  replayed,
   sent,
   superseded,
   terminated,
@@ -79,7 +80,47 @@ describe('the receipt of a logout', () => {
       status: 503,
       why: 'HTTP 503',
       nextAttemptAt: FIRST_AT + 60_000,
+      failures: [{ attempt: 1, at: ENDED_AT + 1_000, status: 503 }],
     })
+  })
+
+  it('keeps what the RP said to each attempt that failed, after it has confirmed too, and through replays', () => {
+    const said = (attempt: number, answer: string, round = 0): SessionLogoutEvent =>
+      ({ ...attemptFailed(FIRST, attempt, round > 0 ? { round } : {}), answer }) as SessionLogoutEvent
+    const [entry] =
+      receipt(
+        ...TWO,
+        said(1, 'out of disk'),
+        said(2, ''),
+        rejected(FIRST),
+        replayed(FIRST),
+        said(1, 'stale keys', 1),
+        sent(FIRST, { round: 1, attempt: 2 }),
+      ).ends[0]?.relyingParties ?? []
+    assert.equal(entry?.state, 'confirmed')
+    assert.deepEqual(entry?.failures, [
+      { attempt: 1, at: ENDED_AT + 1_000, status: 503, answer: 'out of disk' },
+      { attempt: 2, at: ENDED_AT + 2_000, status: 503 },
+      { attempt: 3, at: ENDED_AT + 3_000, status: 400, answer: 'no' },
+      { attempt: 1, at: ENDED_AT + 5_000, status: 503, answer: 'stale keys' },
+    ])
+  })
+
+  it('counts the last attempt of a spent budget among those that failed, and no end that had no attempt', () => {
+    const spent = { ...abandoned(FIRST), error: 'ECONNREFUSED' } as SessionLogoutEvent
+    const expired = { ...abandoned(SECOND), why: 'expired', status: 500 } as SessionLogoutEvent
+    const [one, two] = receipt(...TWO, spent, expired).ends[0]?.relyingParties ?? []
+    assert.deepEqual(one?.failures, [{ attempt: 11, at: ENDED_AT + 1_000, error: 'ECONNREFUSED' }])
+    assert.equal(two?.failures, undefined)
+  })
+
+  it('keeps the last 25 of them', () => {
+    const many = Array.from({ length: 40 }, (_, i) => attemptFailed(FIRST, i + 1))
+    const [entry] = receipt(...TWO, ...many).ends[0]?.relyingParties ?? []
+    assert.deepEqual(
+      entry?.failures?.map(({ attempt }) => attempt),
+      Array.from({ length: 25 }, (_, i) => i + 16),
+    )
   })
 
   it('never counts a refusal or a dead letter as a logout', () => {

@@ -54,7 +54,7 @@ export function deadLetterOf(logout: SessionLogout, delivery: string, issuer: st
     const { attempt: attempts, status, answer } = state
     return { ...common, state: 'rejected', why: 'refused', attempts, status, answer }
   }
-  const { why, attempts, status, error } = state
+  const { why, attempts, status, error, answer } = state
   return {
     ...common,
     state: 'abandoned',
@@ -62,5 +62,6 @@ export function deadLetterOf(logout: SessionLogout, delivery: string, issuer: st
     attempts,
     ...(status !== undefined && { status }),
     ...(error !== undefined && { error }),
+    ...(answer !== undefined && { answer }),
   }
 }

@@ -1,4 +1,5 @@
 import type { Reason } from '../reasons.ts'
+import type { FailedAttempt } from '../recording/failed-attempts.ts'
 import type { DeliveryState, SessionLogout } from '../recording/session-logout.ts'
 import { roundOf } from '../recording/session-logout-events.ts'
 
@@ -47,6 +48,8 @@ export interface ReceiptEntry {
   readonly nextAttemptAt?: number
   /** From the end until this RP confirmed, in milliseconds. */
   readonly timeToLogoutMs?: number
+  /** The attempts that failed, the oldest first, of all rounds; the last 25. Absent: none. */
+  readonly failures?: readonly FailedAttempt[]
 }
 
 /** How long, between two times in milliseconds since 1970, nobody could be told: milliseconds that do not count. */
@@ -70,6 +73,7 @@ export function receiptOf(logout: SessionLogout, waiting: Waiting = () => 0): Re
       sid,
       delivery,
       ...entryOf(logout.deliveries.get(delivery) ?? { kind: 'pending', attempts: 0 }, at, waiting),
+      ...failuresOf(logout, delivery),
     })),
   }))
   return receiptWith(logout.uid, ends)
@@ -86,6 +90,11 @@ export function receiptWith(sessionUid: string, ends: readonly Omit<ReceiptEnd, 
     }),
     settled: ends.every(({ relyingParties }) => relyingParties.every(({ state }) => state !== 'pending')),
   }
+}
+
+function failuresOf({ failures }: SessionLogout, delivery: string): Pick<ReceiptEntry, 'failures'> {
+  const known = failures.get(delivery)
+  return known ? { failures: [...known] } : {}
 }
 
 type Entry = Omit<ReceiptEntry, 'clientId' | 'sid' | 'delivery'>

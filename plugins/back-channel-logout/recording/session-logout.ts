@@ -1,6 +1,7 @@
 import { type Commit, EventTypeUnknownError } from '../../../lib/index.ts'
 import type { Reason } from '../reasons.ts'
 import { deliveryIdOf } from './delivery-id.ts'
+import { type FailedAttempt, failedAttemptOf, KEPT_FAILURES } from './failed-attempts.ts'
 import {
   type Abandoned,
   type AttemptFailed,
@@ -80,6 +81,7 @@ type Standing =
       /** How the last attempt failed. */
       readonly status?: number
       readonly error?: string
+      readonly answer?: string
     }
   | { readonly kind: 'superseded'; readonly at: number; readonly why: string; readonly attempts: number }
 
@@ -93,6 +95,8 @@ export interface SessionLogout {
   readonly registrations: ReadonlyMap<string, Registration>
   readonly terminations: readonly Termination[]
   readonly deliveries: ReadonlyMap<string, DeliveryState>
+  /** The last attempts of each delivery that failed, the oldest first. */
+  readonly failures: ReadonlyMap<string, readonly FailedAttempt[]>
 }
 
 /** The same while it is folded: one copy, which each commit changes. */
@@ -100,6 +104,7 @@ export interface SessionLogoutFold extends SessionLogout {
   readonly registrations: Map<string, Registration>
   readonly terminations: FoldedTermination[]
   readonly deliveries: Map<string, DeliveryState>
+  readonly failures: Map<string, FailedAttempt[]>
   /** The end of each delivery that nobody has decided yet. */
   readonly undecided: Map<string, FoldedTermination>
 }
@@ -111,7 +116,14 @@ interface FoldedTermination extends Termination {
 
 /** A session of which nothing is known. */
 export function nothing(uid: string): SessionLogoutFold {
-  return { uid, registrations: new Map(), terminations: [], deliveries: new Map(), undecided: new Map() }
+  return {
+    uid,
+    registrations: new Map(),
+    terminations: [],
+    deliveries: new Map(),
+    failures: new Map(),
+    undecided: new Map(),
+  }
 }
 
 /**
@@ -145,10 +157,10 @@ function apply(state: SessionLogoutFold, event: SessionLogoutEvent, commit: Comm
       decide(state, event.delivery)
       break
     case 'session_logout.back_channel.attempt_failed':
-      record(state, event, { kind: 'pending', attempts: event.attempt, lastFailure: event })
+      record(state, event, commit.at, { kind: 'pending', attempts: event.attempt, lastFailure: event })
       break
     case 'session_logout.back_channel.sent':
-      record(state, event, {
+      record(state, event, commit.at, {
         kind: 'confirmed',
         at: commit.at,
         attempt: event.attempt,
@@ -157,7 +169,7 @@ function apply(state: SessionLogoutFold, event: SessionLogoutEvent, commit: Comm
       })
       break
     case 'session_logout.back_channel.rejected':
-      record(state, event, {
+      record(state, event, commit.at, {
         kind: 'rejected',
         at: commit.at,
         attempt: event.attempt,
@@ -166,17 +178,18 @@ function apply(state: SessionLogoutFold, event: SessionLogoutEvent, commit: Comm
       })
       break
     case 'session_logout.back_channel.abandoned':
-      record(state, event, {
+      record(state, event, commit.at, {
         kind: 'abandoned',
         at: commit.at,
         why: event.why,
         attempts: event.attempts,
         ...(event.status !== undefined && { status: event.status }),
         ...(event.error !== undefined && { error: event.error }),
+        ...(event.answer !== undefined && { answer: event.answer }),
       })
       break
     case 'session_logout.back_channel.superseded':
-      record(state, event, { kind: 'superseded', at: commit.at, why: event.why, attempts: event.attempts })
+      record(state, event, commit.at, { kind: 'superseded', at: commit.at, why: event.why, attempts: event.attempts })
       break
     case 'session_logout.back_channel.replayed':
       replay(state, event)
@@ -266,12 +279,23 @@ function decide(state: SessionLogoutFold, delivery: string): void {
 function record(
   state: SessionLogoutFold,
   event: AttemptFailed | Sent | Rejected | Abandoned | Superseded,
+  at: number,
   standing: Standing,
 ): void {
   decide(state, event.delivery) // a process of another issuer planned it, which does not know the client
   const before = state.deliveries.get(event.delivery)
   if (before && (before.kind !== 'pending' || roundOf(before) !== roundOf(event))) return
   stand(state, event, standing)
+  if (standing.kind !== 'confirmed' && standing.kind !== 'superseded')
+    remember(state, event.delivery, failedAttemptOf(event as AttemptFailed | Rejected | Abandoned, at))
+}
+
+function remember({ failures }: SessionLogoutFold, delivery: string, failed: FailedAttempt | undefined): void {
+  if (!failed) return
+  const known = failures.get(delivery) ?? []
+  failures.set(delivery, known)
+  known.push(failed)
+  if (known.length > KEPT_FAILURES) known.shift()
 }
 
 /** Only a dead letter is replayed, and only into the round after its own. */
