@@ -14,6 +14,7 @@ export type ErrorCode =
   | 'STORE_UNAVAILABLE'
   | 'STORE_REFUSED'
   | 'SERVER_UNFIT'
+  | 'COLLECTION_UNFIT'
   | 'SCHEMA_NEWER'
   | 'EVENT_TYPE_UNKNOWN'
   | 'KEYS_INVALID'
@@ -120,6 +121,20 @@ export class StoreRefusedError extends EventStoreError {
 /** The database server lacks something that the log's correctness stands on. */
 export class ServerUnfitError extends EventStoreError {
   readonly code = 'SERVER_UNFIT'
+}
+
+/** A collection of the name that the log would use is there, and the log cannot use it, or it is somebody else's. */
+export class CollectionUnfitError extends EventStoreError {
+  readonly code = 'COLLECTION_UNFIT'
+  /** `database.collection` */
+  readonly collection: string
+  constructor(collection: string, what: string, options?: ErrorOptions) {
+    super(
+      `${collection} ${what}: change that, open the log with another \`prefix\`, or in a database of its own`,
+      options,
+    )
+    this.collection = collection
+  }
 }
 
 /** Stored by a newer version of this package. */

@@ -1,25 +1,40 @@
 import { setMaxListeners } from 'node:events'
 import type { Clock } from '../../lib/clock.ts'
-import { OutcomeUnknownError, StoreClosedError, StoreRefusedError } from '../../lib/errors.ts'
+import { OutcomeUnknownError, StoreClosedError, StoreRefusedError, StoreUnavailableError } from '../../lib/errors.ts'
 import type { Appended, NewCommit } from '../../lib/log/commit.ts'
 import { type PreparedCommit, prepare } from '../../lib/log/prepare.ts'
+import { APPEND_TIMEOUT_MS, AppendTimeouts } from './append-timeouts.ts'
 import type { Collections } from './collections.ts'
 import { documentOf, placed, type UnplacedDocument } from './documents.ts'
-import { failureOf } from './failure.ts'
+import { FastPath } from './fast-path.ts'
+import { assertNoForeignUniqueIndex } from './foreign-indexes.ts'
 import type { Latency } from './latency.ts'
-import { isPermanent, type Outcome, outcomeOfInsert, outcomeOfQuietPath } from './outcome.ts'
-import { Patience, UNSENT_MS } from './patience.ts'
-import { newPending, type Pending, Queue } from './pending.ts'
-import type { Positions, Ticket } from './positions.ts'
+import { answerOf, isPermanent, type Outcome, outcomeOfFastPath, outcomeOfInsert } from './outcome.ts'
+import { type Limits, newPending, type Pending, Queue } from './pending.ts'
+import type { Allocation, Positions } from './positions.ts'
 import { assertPredecessors } from './predecessors.ts'
-import { QuietPath } from './quiet-path.ts'
-import { type Placed, verdicts } from './verdict.ts'
+import { type Placed, resolveOutcomes } from './resolve-outcomes.ts'
 
-/** The limits of a batch. The driver splits above 48 MB; nothing here comes near. */
-const BATCH = { commits: 1_000, bytes: 16 * 1024 * 1024 }
+/** The limits of a batch: it goes as one document of at most 16 MB. */
+const BATCH: Limits = { commits: 1_000, bytes: 12 * 1024 * 1024 }
 
-/** The pause before an unknown outcome is looked into again, in milliseconds; after a refusal to tell, the longer one. */
-const RESOLVE_AGAIN_MS = { unanswered: 100, refused: 1_000 }
+/** What may wait. Whoever comes when so much waits is told at once that the database is away. */
+const QUEUE: Limits = { commits: 20_000, bytes: 128 * 1024 * 1024 }
+
+/** So many batches at most are sent and not settled: in flight, or of unknown outcome. */
+const OPEN_BATCHES = 8
+
+/** A batch that has not been answered for so long, in milliseconds, or four times as long as inserts take, is overtaken. */
+const OVERTAKE_MS = 250
+
+/** The pause before an unknown outcome is looked into again, in milliseconds; doubled each time, up to the second. */
+const RESOLVE_AGAIN_MS = { first: 100, most: 5_000 }
+
+/** The pause before a commit is sent again that a unique index refused although nobody holds anything, in milliseconds. */
+const RETRY_MS: readonly number[] = [0, 5, 20, 50, 100, 200, 500, 1_000]
+
+/** After so many such refusals, an index of somebody else's is looked for. */
+const SUSPICIOUS_REFUSALS = 5
 
 /** An append that is not acknowledged yet. */
 interface Unresolved extends Placed {
@@ -32,32 +47,37 @@ export interface AppenderParts {
   readonly positions: Positions
   readonly clock: Clock
   readonly latency: Latency
-  /** Whether the server knows `client.bulkWrite` (8.0 on). */
-  readonly quietPath: boolean
+  /** Whether the server knows `bulkWrite` (8.0 on). */
+  readonly fastPath: boolean
   /** Called with each acknowledged position. */
   readonly onAppended: (position: number) => void
 }
 
 /**
  * Group commit. Appends queue; while a batch is in flight the next ones gather; when it lands, they go as one batch: one
- * command takes a range of positions, one inserts. An idle process adds no delay.
+ * command allocates a range of positions, one inserts. An idle process adds no delay.
  *
- * A batch is *sent*, then each of its commits is either acknowledged or *resolved* (see `verdicts`). While some resolve,
- * the next batch goes, without appends that write the same streams: the later of two writes never lands below the
- * earlier. No append gets a new position before its old one is proven dead.
+ * A batch is *sent*, then each of its commits is either acknowledged or *resolved* (see `resolveOutcomes`). While some
+ * resolve, the next batch goes, without appends that write the same streams: the later of two writes never lands below
+ * the earlier. No append gets a new position before its old one is proven dead.
  *
- * When nothing of this process is in flight, the quiet path is tried first: see `QuietPath`.
+ * A command that is not answered within its time limit has an unknown outcome: its connection is given up, and the
+ * outcome is resolved over another one. The batches behind do not wait for that long: one that is slow is overtaken.
+ *
+ * When nothing of this process is in flight, the fast path is tried first: see `FastPath`.
  */
 export class Appender {
   readonly #parts: AppenderParts
   readonly #queue = new Queue()
   readonly #inFlight = new Set<Pending>()
-  readonly #patience: Patience
+  readonly #timeouts: AppendTimeouts
   #sending: Promise<void> | undefined
   #kicked = false
   #entering = 0
+  /** Batches that are in flight, or whose outcome is being resolved. */
+  #openBatches = 0
   readonly #over = new AbortController()
-  readonly #quietPath: QuietPath
+  readonly #fastPath: FastPath
   #last: number | undefined
   #closed = false
   #idle: (() => void)[] = []
@@ -65,42 +85,53 @@ export class Appender {
   constructor(parts: AppenderParts) {
     this.#parts = parts
     setMaxListeners(0, this.#over.signal) // one for each batch that resolves
-    this.#quietPath = new QuietPath(parts.collections)
-    this.#patience = new Patience(parts.clock)
+    this.#fastPath = new FastPath(parts.collections)
+    this.#timeouts = new AppendTimeouts(parts.clock)
   }
 
   async append(commit: NewCommit): Promise<Appended> {
     if (this.#closed) throw new StoreClosedError()
+    const since = this.#parts.clock.monotonic()
     const prepared = prepare(commit)
     const { document, bytes } = documentOf(prepared, this.#parts.clock.now())
+    if (this.#queue.isFull(QUEUE)) {
+      throw new StoreUnavailableError('too many appends wait for MongoDB: nothing was stored, try again later')
+    }
     this.#entering++
     try {
-      await assertPredecessors(this.#parts, prepared, UNSENT_MS)
-      return await this.#enqueue(prepared, document, bytes)
+      await assertPredecessors(this.#parts, prepared, APPEND_TIMEOUT_MS)
+      return await this.#enqueue({ commit: prepared, document, bytes, since })
     } finally {
       this.#entering--
       this.#wakeIdle()
     }
   }
 
-  #enqueue(commit: PreparedCommit, document: UnplacedDocument, bytes: number): Promise<Appended> {
+  #enqueue(what: {
+    readonly commit: PreparedCommit
+    readonly document: UnplacedDocument
+    readonly bytes: number
+    readonly since: number
+  }): Promise<Appended> {
     return new Promise((resolve, reject) => {
-      const since = this.#parts.clock.monotonic()
-      const pending = newPending({ commit, document, bytes, since }, { resolve, reject }, (settled) =>
-        this.#patience.remove(settled),
-      )
-      this.#patience.add(pending)
+      const pending = newPending(what, { resolve, reject }, (settled) => this.#timeouts.remove(settled))
+      this.#timeouts.add(pending)
       this.#queue.push(pending)
       this.#send()
     })
   }
 
-  /** Waits until every append has been answered. */
-  async close(): Promise<void> {
+  /**
+   * Waits until every append has been answered, which takes `APPEND_TIMEOUT_MS` at most. Returns how many of them have
+   * been told `OUTCOME_UNKNOWN` and were not found out: nobody goes on with them.
+   */
+  async close(): Promise<number> {
     this.#closed = true
     if (this.#entering > 0) await new Promise<void>((resolve) => this.#idle.push(resolve))
+    const unknown = [...this.#inFlight].filter(({ sent }) => sent).length
     this.#over.abort()
-    this.#patience.end()
+    this.#timeouts.stop()
+    return unknown
   }
 
   #wakeIdle(): void {
@@ -120,56 +151,72 @@ export class Appender {
 
   async #sendAll(): Promise<void> {
     await undefined // lets the rest of this tick join the batch
-    this.#kicked = false
     for (;;) {
+      this.#kicked = false
+      if (this.#openBatches >= OPEN_BATCHES) return // whichever is settled first sends on
       const batch = this.#queue.take(streamsOf(this.#inFlight), BATCH)
       if (batch.length === 0) return
       for (const pending of batch) this.#inFlight.add(pending)
-      await this.#sendBatch(batch)
+      await this.#landedOrOvertaken(this.#sendBatch(batch))
     }
   }
 
-  async #sendBatch(batch: readonly Pending[]): Promise<void> {
-    const quiet = await this.#tryQuietPath(batch)
-    if (quiet) return
-    const ticket = await this.#takeTicket(batch)
-    for (const pending of batch) if (pending.settled) this.#inFlight.delete(pending)
-    const live = batch.filter((pending) => !pending.settled)
-    if (ticket && live.length > 0) await this.#insert(live, ticket)
+  /** Waits for the batch to land, but not much longer than inserts take: its connection may be silent. */
+  async #landedOrOvertaken(sending: Promise<void>): Promise<void> {
+    const { clock, latency } = this.#parts
+    this.#openBatches++
+    const enough = new AbortController()
+    const landed = sending.finally(() => {
+      enough.abort()
+      this.#settleBatch()
+    })
+    await Promise.race([landed, clock.sleep(Math.max(OVERTAKE_MS, 4 * latency.p99), enough.signal)])
   }
 
-  /** True: the batch went this way. False: take a ticket. */
-  async #tryQuietPath(batch: readonly Pending[]): Promise<boolean> {
-    const { positions, quietPath, clock } = this.#parts
-    const alone = this.#inFlight.size === batch.length
-    if (!quietPath || !alone || !this.#quietPath.isWorthIt || this.#last === undefined) return false
+  #settleBatch(): void {
+    this.#openBatches--
+    this.#send()
+  }
+
+  async #sendBatch(batch: readonly Pending[]): Promise<void> {
+    if (await this.#tryFastPath(batch)) return
+    const allocation = await this.#allocate(batch)
+    for (const pending of batch) if (pending.settled) this.#inFlight.delete(pending)
+    const live = batch.filter((pending) => !pending.settled)
+    if (allocation && live.length > 0) await this.#insert(live, allocation)
+  }
+
+  /** True: the batch went this way. False: allocate positions. */
+  async #tryFastPath(batch: readonly Pending[]): Promise<boolean> {
+    const { positions, fastPath, clock } = this.#parts
+    const isAlone = this.#inFlight.size === batch.length
+    if (!fastPath || !isAlone || !this.#fastPath.isWorthIt || this.#last === undefined) return false
     const last = Math.max(this.#last, positions.seen)
     for (const pending of batch) pending.sent = true
     const started = clock.monotonic()
-    const { moved, error } = await this.#quietPath.send(placed(documentsOf(batch), last + 1), last)
+    const { moved, answer } = await this.#fastPath.send(placed(documentsOf(batch), last + 1), last)
     if (moved) for (const pending of batch) pending.sent = false
-    else this.#landed(batch, last + 1, started, (index) => outcomeOfQuietPath(error, index))
+    else this.#landed(batch, last + 1, started, (index) => outcomeOfFastPath(answer, index, batch.length))
     return !moved
   }
 
   /** Undefined: nobody waits any more. */
-  async #takeTicket(batch: readonly Pending[]): Promise<Ticket | undefined> {
+  async #allocate(batch: readonly Pending[]): Promise<Allocation | undefined> {
     try {
-      return await this.#parts.positions.ticket(batch.length, () => batch.some(({ settled }) => !settled))
+      return await this.#parts.positions.allocate(batch.length, () => batch.some(({ settled }) => !settled))
     } catch (error) {
       for (const pending of batch) this.#refuse(pending, error)
       return undefined
     }
   }
 
-  async #insert(batch: readonly Pending[], ticket: Ticket): Promise<void> {
+  async #insert(batch: readonly Pending[], { first }: Allocation): Promise<void> {
     const { collections, clock } = this.#parts
     for (const pending of batch) pending.sent = true
     const started = clock.monotonic()
-    const error = await failureOf(
-      collections.events.insertMany(placed(documentsOf(batch), ticket.first), { ordered: false }),
-    )
-    this.#landed(batch, ticket.first, started, (index) => outcomeOfInsert(error, index))
+    const documents = placed(documentsOf(batch), first)
+    const answer = await answerOf(collections.attempt((signal) => collections.insert('events', documents, signal)))
+    this.#landed(batch, first, started, (index) => outcomeOfInsert(answer, index, batch.length))
   }
 
   #landed(batch: readonly Pending[], first: number, started: number, outcomeOf: (index: number) => Outcome): void {
@@ -187,43 +234,85 @@ export class Appender {
         this.#acknowledge(pending, { position, id: pending.commit.id })
       } else unresolved.push({ pending, position, outcome })
     }
-    if (unresolved.length > 0) void this.#resolve(unresolved)
+    if (unresolved.length === 0) return
+    this.#openBatches++
+    void this.#resolve(unresolved).finally(() => this.#settleBatch())
   }
 
+  /** Goes on until it is known what became of all of them, or the store closes. */
   async #resolve(appends: readonly Unresolved[]): Promise<void> {
-    const { collections, positions, clock } = this.#parts
-    try {
-      const found = await verdicts(collections, clock, appends, this.#over.signal)
-      const again: Pending[] = []
-      for (const [{ pending, position, outcome }, verdict] of found) {
-        positions.see(position)
-        this.#inFlight.delete(pending)
-        if ('appended' in verdict) this.#acknowledge(pending, verdict.appended)
-        else if ('error' in verdict) pending.reject(verdict.error)
-        else if (outcome.kind === 'refused') this.#refuse(pending, outcome.error)
-        else again.push(pending)
+    const { collections, clock } = this.#parts
+    const { signal } = this.#over
+    let left = appends
+    let pauseMs = RESOLVE_AGAIN_MS.first
+    while (!signal.aborted) {
+      try {
+        const found = await resolveOutcomes(collections, clock, left, signal)
+        await this.#conclude(found)
+        return
+      } catch (error) {
+        if (signal.aborted) return
+        left = this.#keepUnresolved(left, error)
+        if (left.length === 0) return
       }
-      this.#again(again)
-    } catch (error) {
-      if (this.#over.signal.aborted) return
-      this.#unresolved(appends, error)
+      await clock.sleep(pauseMs, signal)
+      pauseMs = Math.min(RESOLVE_AGAIN_MS.most, 2 * pauseMs)
     }
-    this.#send()
   }
 
-  /** Nobody tells what became of them. Only what the server refused in the first place was surely not stored. */
-  #unresolved(appends: readonly Unresolved[], error: unknown): void {
-    const refused = isPermanent(error)
+  async #conclude(found: Awaited<ReturnType<typeof resolveOutcomes<Unresolved>>>): Promise<void> {
+    const retried: Pending[] = []
+    for (const [{ pending, position, outcome }, resolution] of found) {
+      this.#parts.positions.see(position)
+      if ('retry' in resolution && outcome.kind !== 'refused') {
+        pending.sent = false
+        if (outcome.kind === 'duplicate') pending.refusals++
+        retried.push(pending)
+        continue
+      }
+      this.#inFlight.delete(pending)
+      if ('appended' in resolution) this.#acknowledge(pending, resolution.appended)
+      else if ('error' in resolution) pending.reject(resolution.error)
+      else if (outcome.kind === 'refused') this.#refuse(pending, outcome.error)
+    }
+    await this.#retry(retried)
+  }
+
+  /**
+   * Sends them again, at new positions, after a pause that grows where a unique index refused them and nobody holds
+   * anything. Until then their streams stay busy. Those whose callers were told `OUTCOME_UNKNOWN` are not repeated:
+   * their positions are dead, so they were not stored.
+   */
+  async #retry(appends: readonly Pending[]): Promise<void> {
+    const { collections, clock } = this.#parts
+    const refusals = Math.max(0, ...appends.map((pending) => pending.refusals))
+    try {
+      if (refusals >= SUSPICIOUS_REFUSALS) await assertNoForeignUniqueIndex(collections)
+      const pauseMs = RETRY_MS[Math.min(Math.max(0, refusals - 1), RETRY_MS.length - 1)] as number
+      if (pauseMs > 0) await clock.sleep(pauseMs, this.#over.signal)
+    } catch (error) {
+      for (const pending of appends) if (pending.refusals > 0) pending.reject(error)
+    }
+    for (const pending of appends) this.#inFlight.delete(pending)
+    this.#queue.unshift(appends.filter(({ settled }) => !settled))
+  }
+
+  /**
+   * Nobody tells what became of them. Only what the server refused in the first place was surely not stored: by its
+   * rights or rules, or by a unique index that is not the log's.
+   */
+  #keepUnresolved(appends: readonly Unresolved[], error: unknown): readonly Unresolved[] {
+    if (!isPermanent(error)) return appends
     const left: Unresolved[] = []
     for (const append of appends) {
-      if (refused && append.outcome.kind === 'refused') this.#refuse(append.pending, error)
+      const { kind } = append.outcome
+      const wasRefused = kind === 'refused' || (kind === 'duplicate' && error instanceof StoreRefusedError)
+      if (wasRefused) this.#refuse(append.pending, error)
       else left.push(append)
     }
-    if (left.length === 0) return
     const why = new OutcomeUnknownError('MongoDB refuses to tell', { cause: error })
-    if (refused) for (const { pending } of left) pending.reject(why)
-    const pauseMs = refused ? RESOLVE_AGAIN_MS.refused : RESOLVE_AGAIN_MS.unanswered
-    this.#parts.clock.setTimeout(() => void this.#resolve(left), pauseMs)
+    for (const { pending } of left) pending.reject(why)
+    return left
   }
 
   #acknowledge(pending: Pending, appended: Appended): void {
@@ -232,23 +321,16 @@ export class Appender {
     this.#parts.onAppended(appended.position)
   }
 
-  /** Those whose callers were told OutcomeUnknown are not repeated: their positions are dead, so they were not stored. */
-  #again(appends: readonly Pending[]): void {
-    const waiting = appends.filter(({ settled }) => !settled)
-    for (const pending of waiting) pending.sent = false
-    this.#queue.unshift(waiting)
-  }
-
   #refuse(pending: Pending, cause: unknown): void {
     this.#inFlight.delete(pending)
-    const why = cause instanceof Error ? cause.message : String(cause)
-    pending.reject(
-      new StoreRefusedError(
-        `MongoDB refuses the commit (${why}): see to the database user's rights and the server's log`,
-        { cause },
-      ),
-    )
+    pending.reject(cause instanceof StoreRefusedError ? cause : refusal(cause))
   }
+}
+
+function refusal(cause: unknown): StoreRefusedError {
+  const why = cause instanceof Error ? cause.message : String(cause)
+  const what = `MongoDB refuses the commit (${why}): check the database user's rights and the server's log`
+  return new StoreRefusedError(what, { cause })
 }
 
 function streamsOf(inFlight: ReadonlySet<Pending>): Set<string> {

@@ -1,4 +1,5 @@
-import type { Collection, CollectionOptions, Db, Document, MongoClient } from 'mongodb'
+import { setMaxListeners } from 'node:events'
+import type { Collection, CollectionOptions, Db, Document, MongoClient, RunCommandOptions } from 'mongodb'
 import type { Clock } from '../../lib/clock.ts'
 import { StoreClosedError } from '../../lib/errors.ts'
 import type {
@@ -10,16 +11,12 @@ import type {
   SchemaDocument,
   WorkDocument,
 } from './documents.ts'
-import { reaching } from './reaching.ts'
+import { assertWritten, isDuplicate, isPermanent, WriteError } from './outcome.ts'
+import { asStoreError } from './store-errors.ts'
+import { COMMAND_TIMEOUT_MS, withTimeout } from './with-timeout.ts'
 
-/**
- * How this store talks to its collections, whatever the caller's client says: the primary, acknowledged by the majority
- * and its journal, numbers as numbers.
- */
-const SETTINGS: CollectionOptions = {
-  readPreference: 'primary',
-  readConcern: { level: 'local' },
-  writeConcern: { w: 'majority', journal: true },
+/** How values are read and written, whatever the caller's client says: numbers as numbers. */
+const BSON_SETTINGS = {
   promoteLongs: true,
   promoteValues: true,
   promoteBuffers: false,
@@ -30,43 +27,147 @@ const SETTINGS: CollectionOptions = {
   ignoreUndefined: false,
   serializeFunctions: false,
   raw: false,
+} as const
+
+/** What every write of this store waits for. */
+export const WRITE_CONCERN = { w: 'majority', j: true } as const
+
+/** How this store talks to its collections: the primary, acknowledged by the majority and its journal. */
+const SETTINGS: CollectionOptions = {
+  readPreference: 'primary',
+  readConcern: { level: 'local' },
+  writeConcern: { w: 'majority', journal: true },
+  ...BSON_SETTINGS,
 }
 
-/** The collections of one log. */
+/** A call that has not been answered in time is repeated, once, over another connection. */
+const TRIES = 2
+
+/** The largest number of documents in one answer of the server. Beyond it the driver asks again. */
+export const DOCUMENTS_AT_ONCE = 1_000
+
+/** A work that uses the database, with the signal that ends it. */
+export type Call<T> = (signal: AbortSignal) => Promise<T>
+
+/**
+ * The collections of one log, and the commands to them.
+ *
+ * Every command has a time limit. Reads go through the driver's collections with a `signal`. Writes go through
+ * `db.command`: of the driver's methods that write, none takes a signal, so that a silent connection would keep its
+ * command for as long as TCP waits; and the reply is then the server's own, whichever copy of the driver brings it. The
+ * driver's `timeoutMS` has no effect since 7.9.
+ */
 export class Collections {
   readonly db: Db
   readonly prefix: string
   readonly #clock: Clock
-  #closed = false
+  readonly #closing = new AbortController()
 
   constructor(db: Db, prefix: string, clock: Clock) {
     this.db = db
     this.prefix = prefix
     this.#clock = clock
+    setMaxListeners(0, this.#closing.signal) // one for each command
   }
 
-  /** A call to the database, answered in time and with this package's errors: see `reaching`. */
-  reach<T>(call: Promise<T>): Promise<T> {
-    return reaching(call, this.#clock)
+  /** Runs one command, once, within its time limit, and with the errors of the driver. */
+  attempt<T>(call: Call<T>, timeoutMs: number = COMMAND_TIMEOUT_MS): Promise<T> {
+    return withTimeout(this.#clock, timeoutMs, call, this.#closing.signal)
   }
 
-  /** From now on every use is refused, by tables that were handed out before as well. */
+  /**
+   * Runs a command that may be carried out twice, within ten seconds: once more where the first was not answered in
+   * time. A promise instead of a function is waited for as it is.
+   *
+   * @throws StoreRefusedError (`STORE_REFUSED`), StoreUnavailableError (`STORE_UNAVAILABLE`)
+   */
+  async reach<T>(call: Call<T> | Promise<T>): Promise<T> {
+    try {
+      if (typeof call !== 'function') return await this.attempt(() => call, TRIES * COMMAND_TIMEOUT_MS)
+      return await this.#repeated(call)
+    } catch (error) {
+      throw asStoreError(error)
+    }
+  }
+
+  /** A server's verdict is not asked for again. */
+  async #repeated<T>(call: Call<T>): Promise<T> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await this.attempt(call)
+      } catch (error) {
+        const isAnswer = error instanceof WriteError || isPermanent(error) || isDuplicate(error)
+        if (tries === TRIES || isAnswer || this.#closing.signal.aborted) throw error
+      }
+    }
+  }
+
+  /** From now on every use is refused, by tables that were handed out before as well; commands on their way end. */
   close(): void {
-    this.#closed = true
+    this.#closing.abort(new StoreClosedError())
   }
 
   /** @throws StoreClosedError (`STORE_CLOSED`) */
   assertOpen(): void {
-    if (this.#closed) throw new StoreClosedError()
+    if (this.#closing.signal.aborted) throw new StoreClosedError()
   }
 
   get client(): MongoClient {
     return this.db.client
   }
 
-  /** `database.collection`, as `client.bulkWrite` wants it. */
-  namespace(name: string): string {
-    return `${this.db.databaseName}.${this.prefix}${name}`
+  /** A collection's name, with the prefix of this log. */
+  name(collection: string): string {
+    return `${this.prefix}${collection}`
+  }
+
+  /** `database.collection`, as `bulkWrite` wants it. */
+  namespace(collection: string): string {
+    return `${this.db.databaseName}.${this.name(collection)}`
+  }
+
+  /** A command of the server's, as it is. */
+  command(body: Document, options: RunCommandOptions & { readonly signal: AbortSignal }): Promise<Document> {
+    return this.#command(this.db, body, options)
+  }
+
+  /** The same, of the database `admin`. */
+  adminCommand(body: Document, options: RunCommandOptions & { readonly signal: AbortSignal }): Promise<Document> {
+    return this.#command(this.client.db('admin'), body, options)
+  }
+
+  async #command(db: Db, body: Document, options: RunCommandOptions): Promise<Document> {
+    this.assertOpen()
+    return db.command(body, { ...BSON_SETTINGS, readPreference: 'primary', ...options })
+  }
+
+  /** Inserts whatever it can, in no order. The reply tells which documents it could not insert. */
+  insert(collection: string, documents: readonly object[], signal: AbortSignal): Promise<Document> {
+    const insert = { insert: this.name(collection), documents, ordered: false, writeConcern: WRITE_CONCERN }
+    return this.command(insert, { signal })
+  }
+
+  /** Updates one document. Returns how many were found. */
+  async update(
+    collection: string,
+    update: { readonly q: Document; readonly u: Document | Document[]; readonly upsert?: boolean },
+    signal: AbortSignal,
+  ): Promise<number> {
+    const body = { update: this.name(collection), updates: [update], writeConcern: WRITE_CONCERN }
+    const reply = await this.command(body, { signal })
+    assertWritten(reply)
+    return Number(reply['n'])
+  }
+
+  /** Updates one document and returns it as it then is; null where there is none. */
+  async findAndUpdate<T extends object>(
+    collection: string,
+    change: { readonly query: Document; readonly update: Document | Document[]; readonly upsert?: boolean },
+    signal: AbortSignal,
+  ): Promise<T | null> {
+    const body = { findAndModify: this.name(collection), ...change, new: true, writeConcern: WRITE_CONCERN }
+    const { value } = await this.command(body, { signal })
+    return (value ?? null) as T | null
   }
 
   /** Sees every acknowledged write: a fresh primary's majority snapshot may lag behind. */
@@ -103,12 +204,8 @@ export class Collections {
     return this.#collection(`${table}_lanes`)
   }
 
-  scratch(name: string): Collection<{ _id: string; k?: string[]; n?: number }> {
-    return this.#collection(name)
-  }
-
   #collection<T extends object>(name: string, more: CollectionOptions = {}): Collection<T> {
     this.assertOpen()
-    return this.db.collection<T>(`${this.prefix}${name}`, { ...SETTINGS, ...more })
+    return this.db.collection<T>(this.name(name), { ...SETTINGS, ...more })
   }
 }

@@ -1,4 +1,4 @@
-import { BSON, type Document, Long } from 'mongodb'
+import { BSON, type Document } from 'mongodb'
 import { CommitInvalidError, CommitTooLargeError, SchemaNewerError } from '../../lib/errors.ts'
 import type { Commit, Event, JsonObject, Meta } from '../../lib/log/commit.ts'
 import { COMMIT_BYTES_LIMIT, type PreparedCommit, SCHEMA_VERSION } from '../../lib/log/prepare.ts'
@@ -6,7 +6,7 @@ import { COMMIT_BYTES_LIMIT, type PreparedCommit, SCHEMA_VERSION } from '../../l
 /** A position of the log: a commit, or a tombstone, which is a document of the same shape with no events. */
 export interface EventsDocument {
   /** Position. The unique index on `_id` is what makes the log a log. */
-  _id: number | Long
+  _id: number | bigint
   /** Commit id, made by the writer: tells its own commit from another's. */
   c: string
   /** Streams touched. */
@@ -37,9 +37,9 @@ export interface EventDocument {
 export interface CountersDocument {
   _id: string
   /** The highest position given out. */
-  n?: number | Long
+  n?: number | bigint
   /** Positions at or below it may have been retired. */
-  floor?: number | Long
+  floor?: number | bigint
 }
 
 /** What the database remembers of itself. */
@@ -56,7 +56,7 @@ export interface ConsumerDocument {
   holder?: string
   token: number
   beat: number
-  position: number | Long
+  position: number | bigint
 }
 
 /** A piece of work. */
@@ -125,7 +125,7 @@ export function documentOf(commit: PreparedCommit, at: number): { document: Unpl
 
 function bytesOf(document: UnplacedDocument): number {
   try {
-    return BSON.serialize({ _id: Long.ZERO, ...document }).length
+    return BSON.serialize({ _id: 0n, ...document }).length
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause)
     throw new CommitInvalidError(`the commit cannot be sent to MongoDB: ${why}`, { cause })
@@ -134,12 +134,27 @@ function bytesOf(document: UnplacedDocument): number {
 
 /** Gives the documents the positions from `first` on. */
 export function placed(documents: readonly UnplacedDocument[], first: number): EventsDocument[] {
-  return documents.map((document, index) => ({ _id: Long.fromNumber(first + index), ...document }))
+  return documents.map((document, index) => ({ _id: BigInt(first + index), ...document }))
 }
 
 /** A position that will never hold a commit. */
 export function tombstone(position: number, id: string, at: number): EventsDocument {
-  return { _id: Long.fromNumber(position), c: id, s: [], e: [], m: { v: SCHEMA_VERSION }, at: new Date(at) }
+  return { _id: BigInt(position), c: id, s: [], e: [], m: { v: SCHEMA_VERSION }, at: new Date(at) }
+}
+
+/** Whether this is a document of a log, as far as its shape tells: somebody else may write to the collection too. */
+export function isEventsDocument(document: unknown): boolean {
+  const { _id, c, s, e, m, at } = (document ?? {}) as Record<string, unknown>
+  const isPosition = Number.isSafeInteger(_id) && Number(_id) > 0
+  const version = (m as { v?: unknown } | undefined)?.v
+  return (
+    isPosition &&
+    typeof c === 'string' &&
+    Array.isArray(s) &&
+    Array.isArray(e) &&
+    typeof version === 'number' &&
+    at instanceof Date
+  )
 }
 
 export function isTombstone(document: Pick<EventsDocument, 'e'>): boolean {

@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events'
-import { type Db, Long } from 'mongodb'
+import type { Db, Filter } from 'mongodb'
 import { type Clock, systemClock } from '../../lib/clock.ts'
 import { OptionInvalidError, StoreClosedError } from '../../lib/errors.ts'
 import type { Appended, Commit, NewCommit } from '../../lib/log/commit.ts'
@@ -10,16 +10,19 @@ import type { WorkTable } from '../../lib/log/work-table.ts'
 import { type Logger, silent } from '../../lib/logger.ts'
 import { KeyRing, type Keys } from '../../lib/secrets/key-ring.ts'
 import { Appender } from './appender.ts'
-import { ChangeHint } from './change-hint.ts'
-import { Collections } from './collections.ts'
+import { ChangeHint, hasConnectionToSpare } from './change-hint.ts'
+import type { ServerCapabilities } from './check-server.ts'
+import { Collections, DOCUMENTS_AT_ONCE } from './collections.ts'
 import { MongoConsumers } from './consumers.ts'
-import { commitOf, type EventsDocument } from './documents.ts'
+import { commitOf, type EventsDocument, isTombstone } from './documents.ts'
+import { type FirstBatch, firstBatch } from './first-batch.ts'
 import { Latency } from './latency.ts'
 import { MongoLiveness } from './liveness.ts'
+import { openLog } from './open-log.ts'
 import { Positions } from './positions.ts'
-import { prepareDatabase, proveServer, type ServerTraits } from './preflight.ts'
 import { ServerTime } from './server-time.ts'
 import { subscription } from './subscription.ts'
+import { TailPoll } from './tail-poll.ts'
 import { Wakeups } from './wakeups.ts'
 import { MongoWork } from './work.ts'
 
@@ -33,8 +36,12 @@ export interface MongoOptions {
   readonly clock?: Clock
 }
 
-/** Work tables whose indexes `open()` makes. */
-const WORK_TABLES: readonly string[] = ['deliveries', 'endings']
+/** Which part of the log to read. */
+interface Page {
+  readonly direction: 'forwards' | 'backwards'
+  readonly from?: number | undefined
+  readonly limit: number
+}
 
 /**
  * The log on MongoDB 7 and 8: no transactions, no change streams needed; a unique index and an atomic
@@ -54,6 +61,7 @@ export class MongoEventStore implements EventStore {
   readonly #latency = new Latency()
   readonly #wakeups = new Wakeups()
   readonly #hint: ChangeHint | undefined
+  readonly #tailPoll: TailPoll
   readonly #closing = new AbortController()
   #closed: Promise<void> | undefined
 
@@ -62,28 +70,20 @@ export class MongoEventStore implements EventStore {
    * many processes at once. The client stays the caller's, who closes it after the store.
    *
    * @throws OptionInvalidError, KeysInvalidError, KeyUnknownError, SchemaNewerError, ServerUnfitError,
-   *   StoreUnavailableError, StoreRefusedError
+   *   CollectionUnfitError, StoreUnavailableError, StoreRefusedError
    */
   static async open(db: Db, options: MongoOptions): Promise<MongoEventStore> {
     assertOptions(db, options)
     const keys = new KeyRing(options?.keys)
     const collections = new Collections(db, options.prefix ?? '', options.clock ?? systemClock)
-    const traits = await collections.reach(
-      (async () => {
-        const proven = await proveServer(collections)
-        await prepareDatabase(collections, keys)
-        await MongoLiveness.prepare(collections)
-        for (const table of WORK_TABLES) await MongoWork.prepare(collections, table)
-        return proven
-      })(),
-    )
-    return new MongoEventStore(collections, keys, traits, options)
+    const capabilities = await openLog(collections, keys)
+    return new MongoEventStore(collections, keys, capabilities, options)
   }
 
   private constructor(
     collections: Collections,
     keys: KeyRing,
-    traits: ServerTraits,
+    capabilities: ServerCapabilities,
     { clock = systemClock, logger = silent }: MongoOptions,
   ) {
     this.keys = keys
@@ -92,17 +92,25 @@ export class MongoEventStore implements EventStore {
     this.#clock = clock
     this.#logger = logger
     this.#positions = new Positions(collections, clock)
-    this.#consumers = new MongoConsumers(collections)
     this.#liveness = new MongoLiveness(collections)
+    const positions = this.#positions
+    this.#consumers = new MongoConsumers(collections, {
+      get seen() {
+        return positions.seen
+      },
+      end: () => this.end(),
+    })
     this.#serverTime = new ServerTime(collections, clock)
     const wakeups = this.#wakeups
-    this.#hint = traits.changeStreams ? new ChangeHint({ collections, wakeups, clock, logger }) : undefined
+    const isHintable = capabilities.changeStreams && hasConnectionToSpare(collections)
+    this.#hint = isHintable ? new ChangeHint({ collections, wakeups, clock, logger }) : undefined
+    this.#tailPoll = new TailPoll({ collections, wakeups, clock, isHinted: () => this.#hint?.isOpen ?? false })
     this.#appender = new Appender({
       collections,
       positions: this.#positions,
       clock,
       latency: this.#latency,
-      quietPath: traits.quietPath,
+      fastPath: capabilities.fastPath,
       onAppended: () => wakeups.wake(),
     })
   }
@@ -117,50 +125,21 @@ export class MongoEventStore implements EventStore {
   }
 
   async read(stream: string, { from, direction = 'forwards', limit }: ReadOptions = {}): Promise<Commit[]> {
-    this.#assertOpen()
-    if (limit === 0) return [] // no limit at all, to MongoDB
-    const forwards = direction === 'forwards'
-    const range =
-      from === undefined ? {} : { _id: forwards ? { $gte: Long.fromNumber(from) } : { $lte: Long.fromNumber(from) } }
-    const found = this.#collections.events.find({ s: stream, ...range }).sort({ _id: forwards ? 1 : -1 })
-    return this.#commits(this.#collections.reach(found.limit(limit ?? 0).toArray()))
+    return this.#pages({ s: stream }, { direction, from, limit: limit ?? Number.POSITIVE_INFINITY })
   }
 
   async readStreams(streams: readonly string[]): Promise<Commit[]> {
-    this.#assertOpen()
-    return this.#commits(
-      this.#collections.reach(
-        this.#collections.events
-          .find({ s: { $in: [...streams] } })
-          .sort({ _id: 1 })
-          .toArray(),
-      ),
-    )
+    return this.#pages({ s: { $in: [...streams] } }, { direction: 'forwards', limit: Number.POSITIVE_INFINITY })
   }
 
   async readAll({ after, limit }: { readonly after: number; readonly limit: number }): Promise<Commit[]> {
-    this.#assertOpen()
-    const found: Commit[] = []
-    if (limit === 0) return found
-    for (let position = after; ; ) {
-      const documents = await this.#collections.reach(
-        this.#collections.events
-          .find({ _id: { $gt: Long.fromNumber(position) } })
-          .sort({ _id: 1 })
-          .limit(limit - found.length)
-          .toArray(),
-      )
-      found.push(...documents.filter(({ e }) => e.length > 0).map(commitOf))
-      position = Number(documents.at(-1)?._id ?? position)
-      if (documents.length > 0) this.#positions.see(position)
-      if (documents.length === 0 || found.length >= limit) return found
-    }
+    return this.#pages({}, { direction: 'forwards', from: after + 1, limit })
   }
 
   async end(): Promise<number> {
     this.#assertOpen()
-    const last = await this.#collections.reach(
-      this.#collections.events.findOne({}, { sort: { _id: -1 }, projection: { _id: 1 } }),
+    const last = await this.#collections.reach((signal) =>
+      this.#collections.events.findOne({}, { sort: { _id: -1 }, projection: { _id: 1 }, signal }),
     )
     const position = Number(last?._id ?? 0)
     this.#positions.see(position)
@@ -191,6 +170,7 @@ export class MongoEventStore implements EventStore {
           latency: this.#latency,
           logger: this.#logger,
           wakeups: this.#wakeups,
+          tailPoll: this.#tailPoll,
         },
         after,
         ended.signal,
@@ -220,7 +200,13 @@ export class MongoEventStore implements EventStore {
 
   close(): Promise<void> {
     this.#closed ??= (async () => {
-      await this.#appender.close()
+      const unknown = await this.#appender.close()
+      if (unknown > 0) {
+        this.#logger.warn(
+          { appends: unknown, event: 'outcomes_left_unknown' },
+          'the store closes with appends of unknown outcome: whether they were stored shows in their streams',
+        )
+      }
       this.#closing.abort()
       await this.#hint?.stop()
       this.#collections.close()
@@ -228,10 +214,36 @@ export class MongoEventStore implements EventStore {
     return this.#closed
   }
 
-  async #commits(documents: Promise<EventsDocument[]>): Promise<Commit[]> {
-    const found = await documents
-    for (const { _id } of found) this.#positions.see(Number(_id))
-    return found.map(commitOf)
+  /**
+   * Commits in the order of the log, page by page: each answer of the server is bounded, and the next one begins behind
+   * the last document of the one before. Tombstones count for the pages, and are left out.
+   */
+  async #pages(
+    filter: { readonly s?: string | { readonly $in: string[] } },
+    { direction, from, limit }: Page,
+  ): Promise<Commit[]> {
+    this.#assertOpen()
+    const found: Commit[] = []
+    const order = direction === 'forwards' ? 1 : -1
+    let start = from
+    while (found.length < limit) {
+      const range = start === undefined ? {} : { _id: { [order === 1 ? '$gte' : '$lte']: BigInt(start) } }
+      const most = Math.min(limit - found.length, DOCUMENTS_AT_ONCE)
+      const page = await this.#page({ ...filter, ...range }, order, most)
+      found.push(...page.documents.filter((document) => !isTombstone(document)).map(commitOf))
+      const last = page.documents.at(-1)
+      if (!last || (page.isComplete && page.documents.length < most)) return found
+      start = Number(last._id) + order
+    }
+    return found
+  }
+
+  async #page(filter: Filter<EventsDocument>, order: 1 | -1, most: number): Promise<FirstBatch<EventsDocument>> {
+    const page = await this.#collections.reach((signal) =>
+      firstBatch(signal, most, (options) => this.#collections.events.find(filter, options).sort({ _id: order })),
+    )
+    for (const { _id } of page.documents) this.#positions.see(Number(_id))
+    return page
   }
 
   #assertOpen(): void {

@@ -1,10 +1,9 @@
-import { MongoBulkWriteError, MongoClientBulkWriteError, MongoError, MongoServerError } from 'mongodb'
+import type { Document } from 'mongodb'
+import { StoreRefusedError } from '../../lib/errors.ts'
 
 /**
- * What is known of one insert of a batch. Only these are acknowledgements: a command that returned without error, or
- * one that threw E11000 without a write-concern error, for what is not in its list of errors. The driver wraps cut
- * sockets, fail-overs and even missing rights as a bulk error with an empty list, and E11000 together with a
- * write-concern error too: all of that is unknown.
+ * What is known of one insert of a batch. Only these are acknowledgements: a reply without any error, or one whose
+ * errors are all E11000 and which has no write-concern error, for what is not in its list. Everything else is unknown.
  */
 export type Outcome =
   /** Stored, by a majority, in its journal. */
@@ -17,75 +16,155 @@ export type Outcome =
   | { readonly kind: 'refused'; readonly error: unknown }
   | { readonly kind: 'unknown'; readonly error: unknown }
 
+/** What came of a command: the server's reply as it is, or what the driver threw. */
+export type Answer = { readonly reply: Document } | { readonly error: unknown }
+
 const DUPLICATE = 11000
 
 /**
  * Codes whose meaning does not change by asking again: BadValue, FailedToParse, Unauthorized, AuthenticationFailed,
- * IllegalOperation, UnknownError of a missing command, DocumentValidationFailure, CommandNotSupported, APIStrictError, BSONObjectTooLarge.
+ * IllegalOperation, CommandNotFound, CommandNotSupported, DocumentValidationFailure, APIVersionError, APIStrictError,
+ * APIDeprecationError, AtlasError, BSONObjectTooLarge, KeyTooLong.
  */
-const PERMANENT: ReadonlySet<number> = new Set([2, 9, 13, 18, 20, 59, 115, 121, 323, 8000, 10334, 17280])
+const PERMANENT: ReadonlySet<number> = new Set([2, 9, 13, 18, 20, 59, 115, 121, 322, 323, 324, 8000, 10334, 17280])
 
-/** Judges an unordered `insertMany`. */
-export function outcomeOfInsert(error: unknown, index: number): Outcome {
-  if (error === undefined) return { kind: 'stored' }
-  if (!(error instanceof MongoBulkWriteError)) return whole(error)
-  const writeErrors = error.result.getWriteErrors()
-  const mine = writeErrors.find((writeError) => writeError.index === index)
-  if (mine?.code === DUPLICATE) return { kind: 'duplicate' }
-  if (mine && PERMANENT.has(Number(mine.code))) return { kind: 'refused', error }
-  if (mine) return { kind: 'unknown', error }
-  if (writeErrors.length === 0) return whole(error)
-  // Any other error among them may have stopped the server before it came to this one.
-  const sound = writeErrors.every(({ code }) => code === DUPLICATE) && !error.result.getWriteConcernError()
-  return sound ? { kind: 'stored' } : { kind: 'unknown', error }
+/** Waits for the answer of a command, whichever it is. */
+export async function answerOf(command: Promise<Document>): Promise<Answer> {
+  try {
+    return { reply: await command }
+  } catch (error) {
+    return { error }
+  }
 }
 
 /**
- * Judges the quiet path's ordered `client.bulkWrite`: statement 0 moves the counter, the inserts follow.
+ * Judges the answer of an unordered `insert` of `size` documents.
+ *
+ * @param index - the document's own index
+ */
+export function outcomeOfInsert(answer: Answer, index: number, size: number): Outcome {
+  if ('error' in answer) return outcomeOfFailure(answer.error)
+  const { reply } = answer
+  const error = new WriteError(reply)
+  if (hasWriteConcernError(reply)) return { kind: 'unknown', error }
+  const writeErrors = writeErrorsOf(reply)
+  const own = writeErrors.find((writeError) => Number(writeError['index']) === index)
+  if (own) return outcomeOfCode(own['code'], error)
+  // Any other error among them may have stopped the server before it came to this one.
+  const isComplete = writeErrors.every(({ code }) => Number(code) === DUPLICATE)
+  const isCounted = Number(reply['n']) + writeErrors.length === size
+  return isComplete && isCounted ? { kind: 'stored' } : { kind: 'unknown', error }
+}
+
+/**
+ * Judges the answer of the fast path's ordered `bulkWrite`: statement 0 moves the counter, `size` inserts follow.
  *
  * @param index - the insert's own index, 0 for the first insert
  */
-export function outcomeOfQuietPath(error: unknown, index: number): Outcome {
-  if (error === undefined) return { kind: 'stored' }
-  if (!(error instanceof MongoClientBulkWriteError)) return whole(error)
-  const [failed] = [...error.writeErrors.keys()]
-  if (failed === undefined || !isWhole(error)) return whole(error)
-  const code = error.writeErrors.get(failed)?.code
-  if (failed === 0 && PERMANENT.has(Number(code))) return { kind: 'refused', error }
+export function outcomeOfFastPath(answer: Answer, index: number, size: number): Outcome {
+  if ('error' in answer) return outcomeOfFailure(answer.error)
+  const { reply } = answer
+  const error = new WriteError(reply)
+  const failures = failedStatements(reply)
+  if (!failures || hasWriteConcernError(reply) || failures.length > 1) return { kind: 'unknown', error }
+  const [failure] = failures
+  if (!failure) return Number(reply['nInserted']) === size ? { kind: 'stored' } : { kind: 'unknown', error }
+  const failed = Number(failure['idx'])
+  const code = Number(failure['code'])
+  if (failed === 0 && PERMANENT.has(code)) return { kind: 'refused', error }
   if (failed > index + 1) return code === DUPLICATE ? { kind: 'stored' } : { kind: 'unknown', error }
   if (failed < index + 1) return { kind: 'not_tried' }
-  if (code === DUPLICATE) return { kind: 'duplicate' }
-  return PERMANENT.has(Number(code)) ? { kind: 'refused', error } : { kind: 'unknown', error }
+  return outcomeOfCode(code, error)
 }
 
-/** Whether the quiet path stopped at the counter: it moved, and nothing else was tried. */
-export function counterMoved(error: unknown): boolean {
-  return error instanceof MongoClientBulkWriteError && error.writeErrors.get(0)?.code === DUPLICATE && isWhole(error)
+/** Whether the fast path stopped at the counter: it had moved, and nothing else was tried. */
+export function counterMoved(answer: Answer): boolean {
+  if ('error' in answer || hasWriteConcernError(answer.reply)) return false
+  const failures = failedStatements(answer.reply)
+  return failures?.length === 1 && Number(failures[0]?.['idx']) === 0 && Number(failures[0]?.['code']) === DUPLICATE
 }
 
-/** Whether the error is the server's whole answer: nothing went wrong on top of what its list names. */
-function isWhole(error: MongoClientBulkWriteError): boolean {
-  return error.writeConcernErrors.length === 0 && error.cause === undefined
+/** The errors of the documents of an `insert` or `update`. */
+export function writeErrorsOf(reply: Document): readonly Document[] {
+  const errors: unknown = reply['writeErrors']
+  return Array.isArray(errors) ? errors : []
+}
+
+/** A reply that says that something was not written, or not by a majority. */
+export class WriteError extends Error {
+  /** The server's code for the first thing that was not written. */
+  readonly code: number | undefined
+  override get name(): string {
+    return 'MongoWriteError'
+  }
+  constructor(reply: Document) {
+    const [first] = [...writeErrorsOf(reply), ...(failedStatements(reply) ?? [])]
+    const concern: unknown = reply['writeConcernError']
+    const why = first ?? (isDocument(concern) ? concern : undefined)
+    super(typeof why?.['errmsg'] === 'string' ? why['errmsg'] : 'the server did not say that everything was written')
+    this.code = hasWriteConcernError(reply) || !first ? undefined : Number(first['code'])
+  }
+}
+
+/** @throws WriteError when the reply of an `update`, `delete` or `insert` tells of any error */
+export function assertWritten(reply: Document): void {
+  if (writeErrorsOf(reply).length > 0 || hasWriteConcernError(reply)) throw new WriteError(reply)
 }
 
 /** Whether a unique index refused a single write. */
 export function isDuplicate(error: unknown): boolean {
-  return (
-    error instanceof MongoServerError && error.code === DUPLICATE && !error.errorLabels.includes('RetryableWriteError')
-  )
+  return codeOf(error) === DUPLICATE && !labelsOf(error).includes('RetryableWriteError')
 }
 
 /** Whether asking again will not help. */
 export function isPermanent(error: unknown): boolean {
-  return error instanceof MongoError && PERMANENT.has(Number(error.code ?? codeBeneath(error)))
+  if (error instanceof StoreRefusedError) return true
+  const code = codeOf(error)
+  return code !== undefined && PERMANENT.has(code)
 }
 
-function whole(error: unknown): Outcome {
-  return isPermanent(error) ? { kind: 'refused', error } : { kind: 'unknown', error }
+/**
+ * The server's code in an error of the driver, whichever copy of it threw. Judged by name, since a number as `code` says
+ * nothing: an AbortError of the platform has the code 20.
+ */
+export function codeOf(error: unknown): number | undefined {
+  if (!isDocument(error)) return undefined
+  const { name, code, cause, originalError } = error
+  if (typeof name !== 'string' || !name.startsWith('Mongo')) return undefined
+  const own = Number(code)
+  return code !== undefined && Number.isFinite(own) ? own : (codeOf(cause) ?? codeOf(originalError))
 }
 
-/** The driver puts errors of its own around some of the server's: the quiet path's as the cause, IllegalOperation beside it. */
-function codeBeneath(error: MongoError): number | undefined {
-  const beneath: unknown = error.cause ?? (error instanceof MongoServerError ? error['originalError'] : undefined)
-  return beneath instanceof MongoError ? Number(beneath.code ?? codeBeneath(beneath)) : undefined
+function labelsOf(error: unknown): readonly unknown[] {
+  const labels = isDocument(error) ? error['errorLabels'] : undefined
+  return Array.isArray(labels) ? labels : []
+}
+
+function outcomeOfFailure(error: unknown): Outcome {
+  return isPermanent(error) && !isConcernError(error) ? { kind: 'refused', error } : { kind: 'unknown', error }
+}
+
+function outcomeOfCode(code: unknown, error: unknown): Outcome {
+  if (Number(code) === DUPLICATE) return { kind: 'duplicate' }
+  return PERMANENT.has(Number(code)) ? { kind: 'refused', error } : { kind: 'unknown', error }
+}
+
+/** The driver throws a reply that has a write-concern error, with whatever else it says: all of that is unknown. */
+function isConcernError(error: unknown): boolean {
+  return isDocument(error) && error['name'] === 'MongoWriteConcernError'
+}
+
+function hasWriteConcernError(reply: Document): boolean {
+  return reply['writeConcernError'] !== undefined && reply['writeConcernError'] !== null
+}
+
+/** The failures in the answer of a `bulkWrite`. Undefined: the answer does not tell all of them. */
+function failedStatements(reply: Document): readonly Document[] | undefined {
+  const cursor: unknown = reply['cursor']
+  if (!isDocument(cursor) || !Array.isArray(cursor['firstBatch']) || Number(cursor['id']) !== 0) return undefined
+  return cursor['firstBatch'].filter((statement: Document) => Number(statement['ok']) !== 1)
+}
+
+function isDocument(value: unknown): value is Document {
+  return typeof value === 'object' && value !== null
 }

@@ -11,6 +11,8 @@ export interface Pending {
   readonly since: number
   /** Whether an insert of it was ever sent: until then, nothing can have been stored. */
   sent: boolean
+  /** How often a unique index refused it although nobody held its position or its claims. */
+  refusals: number
   /** Set once its caller has been told. */
   settled: boolean
   resolve(appended: Appended): void
@@ -32,6 +34,7 @@ export function newPending(
   const pending: Pending = {
     ...what,
     sent: false,
+    refusals: 0,
     settled: false,
     resolve: (appended) => settle(() => caller.resolve(appended)),
     reject: (error) => settle(() => caller.reject(error)),
@@ -39,39 +42,58 @@ export function newPending(
   return pending
 }
 
+/** How much may be taken or kept at a time. */
+export interface Limits {
+  readonly commits: number
+  readonly bytes: number
+}
+
 /** The appends of a process that wait, in order. */
 export class Queue {
-  readonly #waiting: Pending[] = []
+  #waiting: Pending[] = []
+  #bytes = 0
+
+  /** Whether so many wait that another one is refused. */
+  isFull(limits: Limits): boolean {
+    return this.#waiting.length >= limits.commits || this.#bytes >= limits.bytes
+  }
 
   push(pending: Pending): void {
     this.#waiting.push(pending)
+    this.#bytes += pending.bytes
   }
 
   /** Back to the front: they waited longest. */
   unshift(pendings: readonly Pending[]): void {
     this.#waiting.unshift(...pendings)
+    for (const { bytes } of pendings) this.#bytes += bytes
   }
 
   /**
    * Takes the next batch. Appends that share a state stream with one in flight, or with an earlier one that waits, stay:
    * the later of two writes of one thing must not land below the earlier.
    */
-  take(inFlight: ReadonlySet<string>, most: { readonly commits: number; readonly bytes: number }): Pending[] {
+  take(inFlight: ReadonlySet<string>, limits: Limits): Pending[] {
     const batch: Pending[] = []
+    const rest: Pending[] = []
     const busy = new Set(inFlight)
     let bytes = 0
-    for (let i = 0; i < this.#waiting.length && batch.length < most.commits; ) {
-      const pending = this.#waiting[i] as Pending
+    for (const pending of this.#waiting) {
+      if (pending.settled) {
+        this.#bytes -= pending.bytes
+        continue
+      }
       const { stateStreams } = pending.commit
-      const free = [...stateStreams].every((stream) => !busy.has(stream))
+      const isFree = [...stateStreams].every((stream) => !busy.has(stream))
       for (const stream of stateStreams) busy.add(stream)
-      if (pending.settled) this.#waiting.splice(i, 1)
-      else if (free && (batch.length === 0 || bytes + pending.bytes <= most.bytes)) {
+      const fits = batch.length === 0 || (batch.length < limits.commits && bytes + pending.bytes <= limits.bytes)
+      if (isFree && fits) {
         bytes += pending.bytes
         batch.push(pending)
-        this.#waiting.splice(i, 1)
-      } else i++
+      } else rest.push(pending)
     }
+    this.#waiting = rest
+    this.#bytes -= bytes
     return batch
   }
 }

@@ -5,6 +5,8 @@ import { firstVersions, type PreparedCommit } from '../../lib/log/prepare.ts'
 import type { Collections } from './collections.ts'
 import type { EventsDocument } from './documents.ts'
 import type { Positions } from './positions.ts'
+import { asStoreError } from './store-errors.ts'
+import { CommandTimeoutError, withTimeout } from './with-timeout.ts'
 
 /** Waits between looks, in milliseconds. */
 const PAUSES_MS: readonly number[] = [5, 20, 50, 100, 200, 500, 1_000]
@@ -16,17 +18,19 @@ interface Parts {
 }
 
 /**
- * A version needs its predecessor: what is dense stays dense. Gives up after `patienceMs` milliseconds by the monotonic
+ * A version needs its predecessor: what is dense stays dense. Gives up after `timeoutMs` milliseconds by the monotonic
  * clock, whatever the driver waits for.
  *
  * @throws ConcurrencyError, StoreUnavailableError, StoreRefusedError
  */
-export async function assertPredecessors(parts: Parts, prepared: PreparedCommit, patienceMs: number): Promise<void> {
+export async function assertPredecessors(parts: Parts, prepared: PreparedCommit, timeoutMs: number): Promise<void> {
+  const since = parts.clock.monotonic()
   for (const [stream, version] of firstVersions(prepared.events)) {
     if (version === 1) continue
-    const found = await inTime(parts.clock, patienceMs, (signal) =>
+    const leftMs = Math.max(0, timeoutMs - (parts.clock.monotonic() - since))
+    const found = await withTimeout(parts.clock, leftMs, (signal) =>
       find(parts, versionClaim(stream, version - 1), signal),
-    )
+    ).catch(unanswered)
     if (!found) throw new ConcurrencyError(stream)
     parts.positions.see(Number(found._id))
   }
@@ -39,34 +43,29 @@ export async function assertPredecessors(parts: Parts, prepared: PreparedCommit,
 async function find(
   { collections, clock }: Parts,
   claim: string,
-  signal: AbortSignal,
+  ended: AbortSignal,
 ): Promise<Pick<EventsDocument, '_id'> | undefined> {
   const holder = { k: claim }
   const shape = { projection: { _id: 1 } }
   for (let tries = 0; ; tries++) {
     try {
-      const found = await collections.reach(collections.majorityEvents.findOne(holder, shape))
+      const found = await collections.attempt((signal) =>
+        collections.majorityEvents.findOne(holder, { ...shape, signal }),
+      )
       if (found) return found
-      if (!(await collections.reach(collections.events.findOne(holder, shape)))) return undefined
+      if (!(await collections.attempt((signal) => collections.events.findOne(holder, { ...shape, signal })))) {
+        return undefined
+      }
     } catch (error) {
-      if (!(error instanceof StoreUnavailableError)) throw error
+      const failure = asStoreError(error)
+      if (!(failure instanceof StoreUnavailableError)) throw failure
     }
-    await clock.sleep(PAUSES_MS[Math.min(tries, PAUSES_MS.length - 1)] as number, signal)
-    signal.throwIfAborted()
+    await clock.sleep(PAUSES_MS[Math.min(tries, PAUSES_MS.length - 1)] as number, ended)
+    ended.throwIfAborted()
   }
 }
 
-async function inTime<T>(clock: Clock, mostMs: number, look: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  const over = new AbortController()
-  const timer = clock.setTimeout(() => over.abort(), mostMs)
-  const late = new Promise<never>((_, reject) => {
-    over.signal.addEventListener('abort', () =>
-      reject(new StoreUnavailableError('MongoDB does not answer: nothing was stored, try again later')),
-    )
-  })
-  try {
-    return await Promise.race([look(over.signal), late])
-  } finally {
-    timer.cancel()
-  }
+function unanswered(error: unknown): never {
+  if (!(error instanceof CommandTimeoutError)) throw error
+  throw new StoreUnavailableError('MongoDB does not answer: nothing was stored, try again later', { cause: error })
 }

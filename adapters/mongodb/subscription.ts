@@ -1,11 +1,13 @@
-import { Long } from 'mongodb'
 import type { Clock } from '../../lib/clock.ts'
+import { EventStoreError, StoreClosedError, StoreUnavailableError } from '../../lib/errors.ts'
 import type { Commit } from '../../lib/log/commit.ts'
 import type { Logger } from '../../lib/logger.ts'
 import type { Collections } from './collections.ts'
 import { commitOf, type EventsDocument, isFromNewerSchema, isTombstone } from './documents.ts'
+import { firstBatch } from './first-batch.ts'
 import type { Latency } from './latency.ts'
 import type { Positions } from './positions.ts'
+import type { TailPoll } from './tail-poll.ts'
 import { settlePositions } from './tombstones.ts'
 import type { Wakeups } from './wakeups.ts'
 
@@ -17,6 +19,7 @@ export interface SubscriptionParts {
   readonly latency: Latency
   readonly logger: Logger
   readonly wakeups: Wakeups
+  readonly tailPoll: TailPoll
 }
 
 /** At most so many positions are read at a time. */
@@ -25,8 +28,11 @@ const BATCH = 500
 /** A missing position is left to its writer for this long, in milliseconds, or longer where inserts are slow. */
 const HOLE_MS = 1_000
 
-/** Pauses while there is nothing new, and while the database does not answer, in milliseconds. */
-const POLL_MS = { least: 20, most: 1_000 }
+/**
+ * Pauses, in milliseconds: after a look that found nothing, doubled up to where the shared poll takes over; while
+ * something is missing; and while the database does not answer.
+ */
+const PAUSE_MS = { least: 20, idle: 640, hole: 250, failing: 1_000 }
 
 /**
  * The log in order, without a gap. Reads at majority, and delivers only the contiguous run: a later position seen while
@@ -41,22 +47,26 @@ export async function* subscription(
   after: number,
   signal: AbortSignal,
 ): AsyncGenerator<readonly Commit[]> {
-  const { collections, positions, clock, logger, wakeups } = parts
+  const { collections, positions, clock, logger, wakeups, tailPoll } = parts
   const watch = new HoleWatch(parts)
   let position = after
   let started = false
-  let pause = POLL_MS.least
+  let pauseMs = PAUSE_MS.least
   let failing = false
+  /** Whether it was woken, and has not yet found what for. */
+  let isExpecting = false
   while (!signal.aborted) {
     const woken = wakeups.next()
+    let isIdle = false
     try {
       if (!started) position = Math.max(position, await unlessAborted(signal, floorOf(collections)))
       started = true
       const run = await unlessAborted(signal, readRun(collections, position))
-      if (failing) logger.info({ position }, 'a subscription reads the log again')
+      if (failing) logger.info({ position, event: 'subscription_reads_again' }, 'a subscription reads the log again')
       failing = false
       if (run.delivered.length > 0) {
-        pause = POLL_MS.least
+        pauseMs = PAUSE_MS.least
+        isExpecting = false
         // What comes before a commit of a newer schema is delivered; that one throws when it is the first.
         const newer = run.delivered.findIndex(isFromNewerSchema)
         const delivered = newer > 0 ? run.delivered.slice(0, newer) : run.delivered
@@ -73,16 +83,23 @@ export async function* subscription(
           continue
         }
         if (await unlessAborted(signal, watch.fill(position + 1, run.nextSeen - 1, signal))) continue
-        pause = POLL_MS.least
-      }
+        pauseMs = Math.min(PAUSE_MS.hole, pauseMs)
+      } else isIdle = pauseMs >= PAUSE_MS.idle || (tailPoll.isHinted && !isExpecting)
     } catch (error) {
       if (signal.aborted) return
-      if (isOurs(error)) throw error
-      if (!failing) logger.warn({ err: error }, 'a subscription cannot read the log; it goes on trying')
+      if (endsSubscription(error)) throw error
+      if (!failing) {
+        logger.warn(
+          { err: error, event: 'subscription_cannot_read' },
+          'a subscription cannot read the log; it goes on trying',
+        )
+      }
       failing = true
     }
-    await woken.within(pause, clock, signal)
-    pause = Math.min(POLL_MS.most, pause * 2)
+    if (isIdle) await tailPoll.wait(position, woken, signal)
+    else await woken.within(pauseMs, clock, signal)
+    isExpecting = woken.isWoken || (isExpecting && !isIdle)
+    pauseMs = woken.isWoken ? PAUSE_MS.least : Math.min(failing ? PAUSE_MS.failing : PAUSE_MS.idle, pauseMs * 2)
   }
 }
 
@@ -94,11 +111,10 @@ interface Run {
 }
 
 async function readRun(collections: Collections, position: number): Promise<Run> {
-  const documents = await collections.majorityEvents
-    .find({ _id: { $gt: Long.fromNumber(position) } })
-    .sort({ _id: 1 })
-    .limit(BATCH)
-    .toArray()
+  const filter = { _id: { $gt: BigInt(position) } }
+  const { documents } = await collections.attempt((signal) =>
+    firstBatch(signal, BATCH, (options) => collections.majorityEvents.find(filter, options).sort({ _id: 1 })),
+  )
   let length = 0
   while (length < documents.length && Number(documents[length]?._id) === position + 1 + length) length++
   const next = documents[length]
@@ -106,7 +122,9 @@ async function readRun(collections: Collections, position: number): Promise<Run>
 }
 
 async function floorOf(collections: Collections): Promise<number> {
-  const counter = await collections.counters.findOne({ _id: 'events' }, { projection: { floor: 1 } })
+  const counter = await collections.attempt((signal) =>
+    collections.counters.findOne({ _id: 'events' }, { projection: { floor: 1 }, signal }),
+  )
   return Number(counter?.floor ?? 0)
 }
 
@@ -130,7 +148,10 @@ class HoleWatch {
       this.#since = clock.monotonic()
     }
     if (clock.monotonic() - this.#since < Math.max(HOLE_MS, 4 * latency.p99)) return false
-    logger.debug({ from, to }, 'positions whose writer did not come are closed with tombstones')
+    logger.debug(
+      { from, to, event: 'positions_closed' },
+      'positions whose writer did not come are closed with tombstones',
+    )
     for (let next = from; next <= to; next += BATCH) {
       const missing = Array.from({ length: Math.min(BATCH, to - next + 1) }, (_, index) => next + index)
       await settlePositions(collections, clock, missing, signal)
@@ -153,6 +174,8 @@ async function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<
   }
 }
 
-function isOurs(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'SCHEMA_NEWER'
+/** What this package throws by itself says something of the log; but the database that is away comes back. */
+function endsSubscription(error: unknown): boolean {
+  const isAway = error instanceof StoreUnavailableError || error instanceof StoreClosedError
+  return error instanceof EventStoreError && !isAway && error.code !== 'STORE_REFUSED'
 }

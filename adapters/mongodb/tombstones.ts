@@ -1,13 +1,15 @@
 import { randomBytes } from 'node:crypto'
-import { Long } from 'mongodb'
 import type { Clock } from '../../lib/clock.ts'
-import type { Collections } from './collections.ts'
+import { type Collections, DOCUMENTS_AT_ONCE } from './collections.ts'
 import { type EventsDocument, tombstone } from './documents.ts'
-import { failureOf } from './failure.ts'
-import { isPermanent } from './outcome.ts'
+import { assertNoForeignUniqueIndex } from './foreign-indexes.ts'
+import { assertWritten, isDuplicate, isPermanent } from './outcome.ts'
 
 /** Waits between tries while the database does not answer, in milliseconds. */
 const PAUSES_MS: readonly number[] = [5, 20, 50, 100, 200, 500, 1_000]
+
+/** After so many tries in which a unique index refused tombstones at free positions, another index is looked for. */
+const SUSPICIOUS_TRIES = 5
 
 /**
  * Makes sure that positions have an owner, and says who it is, as commit ids by position: whoever inserted first, a
@@ -15,7 +17,7 @@ const PAUSES_MS: readonly number[] = [5, 20, 50, 100, 200, 500, 1_000]
  * answered for all of them, or `signal` aborts. Few commands, however many positions: a fail-over may leave a whole
  * batch to be settled, on a primary that has enough to do.
  *
- * @throws what the server says when it refuses for good
+ * @throws what the server says when it refuses for good; StoreRefusedError when somebody else's index refuses
  */
 export async function settlePositions(
   collections: Collections,
@@ -25,6 +27,7 @@ export async function settlePositions(
 ): Promise<Map<number, string>> {
   const owners = new Map<number, string>()
   let missing = positions
+  let refused = 0
   for (let tries = 0; ; tries++) {
     signal.throwIfAborted()
     try {
@@ -34,23 +37,38 @@ export async function settlePositions(
     } catch (error) {
       if (isPermanent(error)) throw error
     }
-    const failure = await failureOf(insertTombstones(collections, clock, missing))
+    const failure = await insertTombstones(collections, clock, missing)
     if (isPermanent(failure)) throw failure
+    if (isDuplicate(failure)) refused++
+    if (refused >= SUSPICIOUS_TRIES) await assertNoForeignUniqueIndex(collections)
     // Somebody else came first, and what he wrote has no majority yet; or nobody answers.
     if (failure !== undefined) await clock.sleep(PAUSES_MS[Math.min(tries, PAUSES_MS.length - 1)] as number, signal)
   }
 }
 
 async function ownersOf(collections: Collections, positions: readonly number[]): Promise<[number, string][]> {
-  const ids = positions.map((position) => Long.fromNumber(position))
-  const found = await collections.majorityEvents.find({ _id: { $in: ids } }, { projection: { c: 1 } }).toArray()
+  const ids = positions.map((position) => BigInt(position))
+  const found = await collections.attempt((signal) =>
+    collections.majorityEvents
+      .find({ _id: { $in: ids } }, { projection: { c: 1 }, batchSize: DOCUMENTS_AT_ONCE, signal })
+      .toArray(),
+  )
   return found.map(({ _id, c }) => [Number(_id), c])
 }
 
-/** Whether or not it came first: the read that follows tells. */
-async function insertTombstones(collections: Collections, clock: Clock, positions: readonly number[]): Promise<void> {
+/** Whether or not it came first: the read that follows tells. Returns what went wrong. */
+async function insertTombstones(
+  collections: Collections,
+  clock: Clock,
+  positions: readonly number[],
+): Promise<unknown> {
   const tombstones: EventsDocument[] = positions.map((position) =>
     tombstone(position, `tombstone ${randomBytes(9).toString('base64url')}`, clock.now()),
   )
-  await collections.events.insertMany(tombstones, { ordered: false })
+  try {
+    assertWritten(await collections.attempt((signal) => collections.insert('events', tombstones, signal)))
+    return undefined
+  } catch (error) {
+    return error
+  }
 }

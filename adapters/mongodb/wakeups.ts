@@ -1,9 +1,13 @@
 import type { Clock } from '../../lib/clock.ts'
 
-/** Something to wait for, with patience. */
+/** Something to wait for. */
 export interface Wakeup {
+  /** Whether it has happened. */
+  readonly isWoken: boolean
   /** Resolves when woken, when `mostMs` milliseconds have passed, or when `signal` aborts. */
   within(mostMs: number, clock: Clock, signal: AbortSignal): Promise<void>
+  /** Resolves when woken, or when `signal` aborts. */
+  happened(signal: AbortSignal): Promise<void>
 }
 
 /** Wakes who waits for new commits. A hint: whoever is woken looks for himself. */
@@ -19,20 +23,33 @@ export class Wakeups {
   /** What to wait for. Asked for before looking, so that what happens between looking and waiting wakes too. */
   next(): Wakeup {
     const calls = this.#calls
+    const isWoken = (): boolean => calls !== this.#calls
+    const happened = (signal: AbortSignal): Promise<void> =>
+      new Promise((resolve) => {
+        if (isWoken() || signal.aborted) return resolve()
+        const done = (): void => {
+          this.#waiting.delete(done)
+          signal.removeEventListener('abort', done)
+          resolve()
+        }
+        this.#waiting.add(done)
+        signal.addEventListener('abort', done, { once: true })
+      })
     return {
-      within: (mostMs, clock, signal) =>
-        new Promise((resolve) => {
-          const done = (): void => {
-            this.#waiting.delete(done)
-            signal.removeEventListener('abort', done)
-            timer.cancel()
-            resolve()
-          }
-          const timer = clock.setTimeout(done, mostMs)
-          if (calls !== this.#calls || signal.aborted) return done()
-          this.#waiting.add(done)
-          signal.addEventListener('abort', done, { once: true })
-        }),
+      get isWoken() {
+        return isWoken()
+      },
+      happened,
+      async within(mostMs, clock, signal) {
+        const over = new AbortController()
+        const end = (): void => over.abort()
+        const timer = clock.setTimeout(end, mostMs)
+        signal.addEventListener('abort', end, { once: true })
+        if (signal.aborted) end()
+        await happened(over.signal)
+        timer.cancel()
+        signal.removeEventListener('abort', end)
+      },
     }
   }
 }

@@ -63,10 +63,10 @@ export class MongoWork implements WorkTable {
       .createIndexes([
         { key: { state: 1, lane: 1, dueAt: 1, _id: 1 } },
         { key: { state: 1, dueAt: 1 } },
-        { key: { holder: 1 }, sparse: true },
-        { key: { doneAt: 1 }, sparse: true },
+        { key: { holder: 1 }, partialFilterExpression: { holder: { $exists: true } } },
+        { key: { doneAt: 1 }, partialFilterExpression: { doneAt: { $exists: true } } },
         { key: { state: 1, deadline: 1 } },
-        { key: { claim: 1 }, sparse: true },
+        { key: { claim: 1 }, partialFilterExpression: { claim: { $exists: true } } },
       ])
     await WorkLanes.prepare(collections, table)
   }

@@ -13,5 +13,5 @@ eventStoreContract(
       remove: () => rm(folder, { recursive: true }),
     }
   },
-  { kept: true, shared: false, dense: true, refusesCheckpointsAhead: true },
+  { kept: true, shared: false, dense: true },
 )

@@ -7,5 +7,5 @@ eventStoreContract(
     open: async () => new MemoryEventStore(),
     remove: async () => {},
   }),
-  { kept: false, shared: false, dense: true, refusesCheckpointsAhead: true },
+  { kept: false, shared: false, dense: true },
 )

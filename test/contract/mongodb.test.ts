@@ -11,7 +11,13 @@ eventStoreContract(
     return {
       open: () => MongoEventStore.open(database.db, { keys }),
       remove: () => database.drop(),
+      async loseCommitsAfter(position) {
+        await database.db.collection<{ _id: number }>('events').deleteMany({ _id: { $gt: position } })
+        await database.db
+          .collection<{ _id: string }>('counters')
+          .updateOne({ _id: 'events' }, { $set: { n: position } })
+      },
     }
   },
-  { kept: true, shared: true, dense: false, timeoutMs: 60_000, propertyRuns: 25 },
+  { kept: true, shared: true, dense: false, losesCommits: true, timeoutMs: 60_000, propertyRuns: 25 },
 )

@@ -56,7 +56,9 @@ describe('a subscription of another process than the writer', () => {
       await clock.advance(1_000)
     }
     assert.deepEqual(follower.ids, [id])
-    assert.deepEqual(said, ['the change stream of the log has ended; subscriptions poll'])
+    assert.deepEqual(said.slice(0, 1), [
+      'the change stream of the log has ended; subscriptions poll until it is open again',
+    ])
     await follower.stop()
   })
 

@@ -169,7 +169,7 @@ describe('opening the log on a server that cannot keep it', () => {
   it('is SERVER_UNFIT when the server takes commits without claims for equals', async () => {
     const writeErrors = [{ index: 0, code: 11000, errmsg: 'E11000' }]
     log.proxy.answer({ command: 'insert', where: has('c') }, 'before', () => ({ ok: 1, n: 0, writeErrors }))
-    assert.match((await rejectsWith('SERVER_UNFIT', again)).message, /sparse/)
+    assert.match((await rejectsWith('SERVER_UNFIT', again)).message, /without claims/)
   })
 
   it('is SERVER_UNFIT when the server goes on after an error', async () => {

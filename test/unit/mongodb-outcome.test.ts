@@ -1,132 +1,113 @@
 import assert from 'node:assert/strict'
 import {
-  type BulkWriteResult,
-  MongoBulkWriteError,
-  MongoClientBulkWriteError,
+  type Document,
   MongoNetworkError,
   MongoServerError,
   MongoServerSelectionError,
   MongoWriteConcernError,
 } from 'mongodb'
 import {
+  type Answer,
+  assertWritten,
+  codeOf,
   counterMoved,
   isDuplicate,
   isPermanent,
+  outcomeOfFastPath,
   outcomeOfInsert,
-  outcomeOfQuietPath,
+  WriteError,
 } from '../../adapters/mongodb/outcome.ts'
+import { StoreRefusedError } from '../../lib/errors.ts'
 import { range } from '../contract/event-store/log-under-test.ts'
 
 const DUPLICATE = 11000
-const WRITE_CONCERN_TIMEOUT = { code: 64, errmsg: 'waiting for replication timed out' }
+const NO_MAJORITY = { code: 64, errmsg: 'waiting for replication timed out' }
 const NOT_WRITABLE_PRIMARY = new MongoServerError({ code: 10107, errmsg: 'not primary' })
 const SHUTDOWN = new MongoServerError({ code: 91, errmsg: 'The server is in quiesce mode and will shut down' })
 const UNAUTHORIZED = new MongoServerError({ code: 13, errmsg: 'not authorized on op to execute command' })
 const CUT = new MongoNetworkError('read ECONNRESET')
+const SIZE = 4
 
-interface Errors {
-  readonly writeErrors?: readonly { readonly index: number; readonly code: number }[]
-  readonly writeConcernError?: { readonly code: number; readonly errmsg: string }
+const FAILURES = [
+  ['a cut socket', CUT],
+  ['NotWritablePrimary', NOT_WRITABLE_PRIMARY],
+  ['a server that shuts down', SHUTDOWN],
+  ['anything else that was thrown', new Error('pool destroyed')],
+  [
+    'a command that was given up, whose error has a number of the platform as its code',
+    new DOMException('', 'AbortError'),
+  ],
+] as const
+
+/** The server's reply to an unordered insert of `SIZE` documents. */
+function inserted(errors: readonly { readonly index: number; readonly code: number }[], more: Document = {}): Answer {
+  const writeErrors = errors.map((error) => ({ ...error, errmsg: 'E' }))
+  return { reply: { ok: 1, n: SIZE - errors.length, ...(errors.length > 0 && { writeErrors }), ...more } }
 }
 
-/** What the driver keeps of the server's reply. Its own class cannot be made from outside. */
-function result({ writeErrors = [], writeConcernError }: Errors): BulkWriteResult {
-  return {
-    getWriteErrors: () => writeErrors,
-    getWriteConcernError: () => writeConcernError,
-  } as unknown as BulkWriteResult
+/** The server's reply to an ordered bulkWrite of the counter and `SIZE` inserts that stopped at this statement. */
+function stoppedAt(failed?: number, code: number = DUPLICATE, more: Document = {}): Answer {
+  const firstBatch = failed === undefined ? [] : [{ ok: 0, idx: failed, code, errmsg: 'E', n: 0 }]
+  const nInserted = failed === undefined ? SIZE : Math.max(0, failed - 1)
+  return { reply: { ok: 1, nErrors: firstBatch.length, nInserted, cursor: { id: 0, firstBatch }, ...more } }
 }
 
-/** As the driver reports writes that the server answered with errors: under the code of the first. */
-function bulkError(errors: Errors): MongoBulkWriteError {
-  const code = errors.writeConcernError?.code ?? errors.writeErrors?.[0]?.code ?? 0
-  return new MongoBulkWriteError({ message: 'write operation failed', code }, result(errors))
+function insertKinds(answer: Answer): string[] {
+  return range(SIZE).map((index) => outcomeOfInsert(answer, index, SIZE).kind)
 }
 
-/** As the driver reports a command that failed as a whole: the failure, dressed up as a bulk error without write errors. */
-function wrapped(failure: Error): MongoBulkWriteError {
-  return new MongoBulkWriteError(failure, result({}))
+function fastKinds(answer: Answer): string[] {
+  return range(SIZE).map((index) => outcomeOfFastPath(answer, index, SIZE).kind)
 }
 
-function quietError(
-  failed?: number,
-  code?: number,
-  writeConcernErrors: readonly object[] = [],
-): MongoClientBulkWriteError {
-  const error = new MongoClientBulkWriteError({ message: 'write errors' })
-  if (failed !== undefined) error.writeErrors.set(failed, { code: code ?? DUPLICATE, message: 'E' })
-  error.writeConcernErrors = [...writeConcernErrors]
-  return error
-}
-
-/** As the driver reports a `bulkWrite` command that the server refused as a whole. */
-function quietWrapped(cause: Error): MongoClientBulkWriteError {
-  const error = quietError()
-  error.cause = cause
-  return error
-}
-
-function insertKinds(error: unknown, size = 4): string[] {
-  return range(size).map((index) => outcomeOfInsert(error, index).kind)
-}
-
-function quietKinds(error: unknown, size = 4): string[] {
-  return range(size).map((index) => outcomeOfQuietPath(error, index).kind)
-}
-
-const ALL = (kind: string): string[] => range(4).map(() => kind)
+const ALL = (kind: string): string[] => range(SIZE).map(() => kind)
 
 describe('the outcome of an unordered insert', () => {
-  it('is that all are stored when the command returned', () => {
-    assert.deepEqual(insertKinds(undefined), ALL('stored'))
+  it('is that all are stored when the reply tells of no error and counts all of them', () => {
+    assert.deepEqual(insertKinds(inserted([])), ALL('stored'))
   })
 
-  it('is that all but the duplicates are stored when it threw E11000', () => {
-    for (const mine of range(4)) {
-      const error = bulkError({ writeErrors: [{ index: mine, code: DUPLICATE }] })
+  it('is unknown when the reply counts fewer than it names errors for, or nothing', () => {
+    assert.deepEqual(insertKinds(inserted([], { n: SIZE - 1 })), ALL('unknown'))
+    assert.deepEqual(insertKinds({ reply: { ok: 1 } }), ALL('unknown'))
+    const miscounted = inserted([{ index: 1, code: DUPLICATE }], { n: 1 })
+    assert.deepEqual(insertKinds(miscounted), ['unknown', 'duplicate', 'unknown', 'unknown'])
+  })
+
+  it('is that all but the duplicates are stored when the errors are E11000', () => {
+    for (const mine of range(SIZE)) {
+      const answer = inserted([{ index: mine, code: DUPLICATE }])
       assert.deepEqual(
-        insertKinds(error),
-        range(4).map((index) => (index === mine ? 'duplicate' : 'stored')),
+        insertKinds(answer),
+        range(SIZE).map((index) => (index === mine ? 'duplicate' : 'stored')),
       )
     }
-    const several = bulkError({ writeErrors: [0, 2, 3].map((index) => ({ index, code: DUPLICATE })) })
+    const several = inserted([0, 2, 3].map((index) => ({ index, code: DUPLICATE })))
     assert.deepEqual(insertKinds(several), ['duplicate', 'stored', 'duplicate', 'duplicate'])
   })
 
-  it('is unknown for what is in no list when E11000 came together with a write-concern error', () => {
-    const error = bulkError({ writeErrors: [{ index: 1, code: DUPLICATE }], writeConcernError: WRITE_CONCERN_TIMEOUT })
-    assert.deepEqual(insertKinds(error), ['unknown', 'duplicate', 'unknown', 'unknown'])
-    error.code = DUPLICATE // however the driver orders the two
-    assert.deepEqual(insertKinds(error), ['unknown', 'duplicate', 'unknown', 'unknown'])
+  it('is unknown for all after a write-concern error, whatever else the reply says, be it returned or thrown', () => {
+    for (const errors of [[], [{ index: 1, code: DUPLICATE }], [{ index: 1, code: 121 }]]) {
+      assert.deepEqual(insertKinds(inserted(errors, { writeConcernError: NO_MAJORITY })), ALL('unknown'))
+    }
+    for (const code of [64, 13]) {
+      const thrown = new MongoWriteConcernError({ ok: 1, writeConcernError: { code, errmsg: 'E' } })
+      assert.deepEqual(insertKinds({ error: thrown }), ALL('unknown'))
+    }
   })
 
-  it('is unknown for all after a write-concern error alone', () => {
-    assert.deepEqual(insertKinds(bulkError({ writeConcernError: WRITE_CONCERN_TIMEOUT })), ALL('unknown'))
-    assert.deepEqual(
-      insertKinds(new MongoWriteConcernError({ ok: 1, writeConcernError: WRITE_CONCERN_TIMEOUT })),
-      ALL('unknown'),
-    )
-  })
-
-  for (const [name, failure] of [
-    ['a cut socket', CUT],
-    ['NotWritablePrimary', NOT_WRITABLE_PRIMARY],
-    ['a server that shuts down', SHUTDOWN],
-    ['anything else that was thrown', new Error('pool destroyed')],
-  ] as const) {
-    it(`is unknown for all after ${name}, dressed up as a bulk error with an empty list or not`, () => {
-      assert.deepEqual(insertKinds(wrapped(failure)), ALL('unknown'))
-      assert.deepEqual(insertKinds(failure), ALL('unknown'))
+  for (const [name, error] of FAILURES) {
+    it(`is unknown for all after ${name}`, () => {
+      assert.deepEqual(insertKinds({ error }), ALL('unknown'))
     })
   }
 
-  it('is unknown for all when the driver dresses up even E11000 with an empty list', () => {
-    assert.deepEqual(insertKinds(wrapped(new MongoServerError({ code: DUPLICATE }))), ALL('unknown'))
+  it('is unknown for all when even E11000 is thrown for the command as a whole', () => {
+    assert.deepEqual(insertKinds({ error: new MongoServerError({ code: DUPLICATE }) }), ALL('unknown'))
   })
 
-  it('is that all are refused after Unauthorized, dressed up or not', () => {
-    assert.deepEqual(insertKinds(wrapped(UNAUTHORIZED)), ALL('refused'))
-    assert.deepEqual(insertKinds(UNAUTHORIZED), ALL('refused'))
+  it('is that all are refused after Unauthorized', () => {
+    assert.deepEqual(insertKinds({ error: UNAUTHORIZED }), ALL('refused'))
   })
 
   it('is unknown for what is in no list when other errors came with E11000: the server may have stopped there', () => {
@@ -135,91 +116,100 @@ describe('the outcome of an unordered insert', () => {
       { index: 2, code: 11600 },
     ]
     for (const writeErrors of [errors, [...errors].reverse()]) {
-      assert.deepEqual(insertKinds(bulkError({ writeErrors })), ['unknown', 'duplicate', 'unknown', 'unknown'])
+      assert.deepEqual(insertKinds(inserted(writeErrors)), ['unknown', 'duplicate', 'unknown', 'unknown'])
     }
   })
 
   it('is that one is refused when the server refuses that document for good', () => {
-    const kinds = insertKinds(bulkError({ writeErrors: [{ index: 3, code: 121 }] }))
+    const kinds = insertKinds(inserted([{ index: 3, code: 121 }]))
     assert.deepEqual(kinds, ['unknown', 'unknown', 'unknown', 'refused'])
   })
 })
 
-describe('the outcome of the quiet path', () => {
-  it('is that all are stored when the command returned', () => {
-    assert.deepEqual(quietKinds(undefined), ALL('stored'))
-    assert.equal(counterMoved(undefined), false)
+describe('the outcome of the fast path', () => {
+  it('is that all are stored when the reply tells of no error and counts all of them', () => {
+    assert.deepEqual(fastKinds(stoppedAt()), ALL('stored'))
+    assert.equal(counterMoved(stoppedAt()), false)
+    assert.deepEqual(fastKinds(stoppedAt(undefined, undefined, { nInserted: 1 })), ALL('unknown'))
   })
 
   it('is nothing when the counter had moved', () => {
-    assert.equal(counterMoved(quietError(0)), true)
+    assert.equal(counterMoved(stoppedAt(0)), true)
   })
 
   it('is unknown when the counter had moved and the write concern failed', () => {
-    const error = quietError(0, DUPLICATE, [WRITE_CONCERN_TIMEOUT])
-    assert.equal(counterMoved(error), false)
-    assert.deepEqual(quietKinds(error), ALL('unknown'))
+    const answer = stoppedAt(0, DUPLICATE, { writeConcernError: NO_MAJORITY })
+    assert.equal(counterMoved(answer), false)
+    assert.deepEqual(fastKinds(answer), ALL('unknown'))
   })
 
   it('is that what came before the duplicate is stored, and nothing after it was tried', () => {
-    for (const mine of range(4)) {
-      const error = quietError(mine + 1)
-      assert.equal(counterMoved(error), false)
+    for (const mine of range(SIZE)) {
+      const answer = stoppedAt(mine + 1)
+      assert.equal(counterMoved(answer), false)
       assert.deepEqual(
-        quietKinds(error),
-        range(4).map((index) => (index < mine ? 'stored' : index === mine ? 'duplicate' : 'not_tried')),
+        fastKinds(answer),
+        range(SIZE).map((index) => (index < mine ? 'stored' : index === mine ? 'duplicate' : 'not_tried')),
       )
     }
   })
 
   it('is unknown up to where an error that may pass stopped it', () => {
-    const error = quietError(3, 112)
-    assert.deepEqual(quietKinds(error), ['unknown', 'unknown', 'unknown', 'not_tried'])
+    assert.deepEqual(fastKinds(stoppedAt(3, 112)), ['unknown', 'unknown', 'unknown', 'not_tried'])
   })
 
   it('is that one is refused when the server refuses that document for good', () => {
-    assert.deepEqual(quietKinds(quietError(2, 121)), ['unknown', 'refused', 'not_tried', 'not_tried'])
+    assert.deepEqual(fastKinds(stoppedAt(2, 121)), ['unknown', 'refused', 'not_tried', 'not_tried'])
   })
 
   it('is not tried when the counter failed for another reason, and refused when it will again', () => {
-    assert.equal(counterMoved(quietError(0, 112)), false)
-    assert.deepEqual(quietKinds(quietError(0, 112)), ALL('not_tried'))
-    assert.deepEqual(quietKinds(quietError(0, 121)), ALL('refused'))
+    assert.equal(counterMoved(stoppedAt(0, 112)), false)
+    assert.deepEqual(fastKinds(stoppedAt(0, 112)), ALL('not_tried'))
+    assert.deepEqual(fastKinds(stoppedAt(0, 121)), ALL('refused'))
   })
 
   it('is unknown when the write concern failed, whatever else the reply says', () => {
-    assert.deepEqual(quietKinds(quietError(undefined, undefined, [WRITE_CONCERN_TIMEOUT])), ALL('unknown'))
-    assert.deepEqual(quietKinds(quietError(2, DUPLICATE, [WRITE_CONCERN_TIMEOUT])), ALL('unknown'))
+    for (const failed of [undefined, 2]) {
+      assert.deepEqual(fastKinds(stoppedAt(failed, DUPLICATE, { writeConcernError: NO_MAJORITY })), ALL('unknown'))
+    }
   })
 
-  for (const [name, failure] of [
-    ['a cut socket', CUT],
-    ['NotWritablePrimary', NOT_WRITABLE_PRIMARY],
-    ['a server that shuts down', SHUTDOWN],
-  ] as const) {
-    it(`is unknown after ${name}, dressed up as a bulk error or not`, () => {
-      assert.deepEqual(quietKinds(quietWrapped(failure)), ALL('unknown'))
-      assert.deepEqual(quietKinds(failure), ALL('unknown'))
-      assert.equal(counterMoved(quietWrapped(failure)), false)
+  it('is unknown when the reply does not tell all: several errors of an ordered command, or a cursor that goes on', () => {
+    const firstBatch = [0, 2].map((idx) => ({ ok: 0, idx, code: DUPLICATE }))
+    for (const cursor of [{ id: 0, firstBatch }, { id: 7, firstBatch: [] }, undefined]) {
+      const answer = { reply: { ok: 1, nInserted: SIZE, cursor } }
+      assert.deepEqual(fastKinds(answer), ALL('unknown'))
+      assert.equal(counterMoved(answer), false)
+    }
+  })
+
+  for (const [name, error] of FAILURES) {
+    it(`is unknown after ${name}`, () => {
+      assert.deepEqual(fastKinds({ error }), ALL('unknown'))
+      assert.equal(counterMoved({ error }), false)
     })
   }
 
-  it('is that all are refused after Unauthorized, dressed up or not', () => {
-    assert.deepEqual(quietKinds(quietWrapped(UNAUTHORIZED)), ALL('refused'))
-    assert.deepEqual(quietKinds(UNAUTHORIZED), ALL('refused'))
-  })
-
-  it('is unknown when the reply was cut short behind a write error', () => {
-    const error = quietError(2)
-    error.cause = CUT
-    assert.deepEqual(quietKinds(error), ALL('unknown'))
-    const moved = quietError(0)
-    moved.cause = CUT
-    assert.equal(counterMoved(moved), false)
+  it('is that all are refused after Unauthorized', () => {
+    assert.deepEqual(fastKinds({ error: UNAUTHORIZED }), ALL('refused'))
   })
 })
 
 describe('a single write', () => {
+  it('is written when the reply tells of no error', () => {
+    assertWritten({ ok: 1, n: 1 })
+    assert.throws(
+      () => assertWritten({ ok: 1, n: 0, writeErrors: [{ index: 0, code: DUPLICATE, errmsg: 'E' }] }),
+      isDuplicate,
+    )
+    assert.throws(() => assertWritten({ ok: 1, n: 1, writeConcernError: NO_MAJORITY }), WriteError)
+    const both = { ok: 1, writeErrors: [{ code: DUPLICATE, errmsg: 'E' }], writeConcernError: NO_MAJORITY }
+    assert.throws(
+      () => assertWritten(both),
+      (error) => !isDuplicate(error),
+    )
+  })
+
   it('is a duplicate only when the server says so', () => {
     assert.equal(isDuplicate(new MongoServerError({ code: DUPLICATE })), true)
     for (const other of [CUT, UNAUTHORIZED, NOT_WRITABLE_PRIMARY, new Error('E11000'), undefined]) {
@@ -228,15 +218,33 @@ describe('a single write', () => {
   })
 
   it('is refused for good only by codes that will not change', () => {
-    for (const code of [2, 9, 13, 18, 20, 59, 115, 121, 10334, 17280, 8000]) {
+    for (const code of [2, 9, 13, 18, 20, 59, 115, 121, 322, 323, 324, 10334, 17280, 8000]) {
       assert.equal(isPermanent(new MongoServerError({ code })), true, `${code}`)
     }
     for (const code of [6, 7, 64, 89, 91, 100, 112, 189, 251, 262, 9001, 10058, 10107, 11000, 11600, 11602, 13435]) {
       assert.equal(isPermanent(new MongoServerError({ code })), false, `${code}`)
     }
     const nobody = new MongoServerSelectionError('nobody there', { error: null } as never)
-    for (const other of [CUT, nobody, new Error('Unauthorized'), { code: 13 }, undefined]) {
+    for (const other of [
+      CUT,
+      nobody,
+      new Error('Unauthorized'),
+      { code: 13 },
+      new DOMException('', 'AbortError'),
+      undefined,
+    ]) {
       assert.equal(isPermanent(other), false)
     }
+    assert.equal(isPermanent(new StoreRefusedError('no')), true)
+  })
+
+  it('is judged by what an error says, whichever copy of the driver threw it', () => {
+    class MongoServerErrorOfAnotherCopy extends Error {
+      override name = 'MongoServerError'
+      readonly code = 13
+    }
+    assert.equal(isPermanent(new MongoServerErrorOfAnotherCopy()), true)
+    const around = Object.assign(new Error('around'), { name: 'MongoBulkWriteError', cause: UNAUTHORIZED })
+    assert.equal(codeOf(around), 13)
   })
 })

@@ -140,7 +140,7 @@ export function consumersContract(makeLog: MakeLog, capabilities: Capabilities):
     })
   })
 
-  if (capabilities.refusesCheckpointsAhead) checkpointAheadContract(makeLog, capabilities)
+  checkpointAheadContract(makeLog, capabilities)
 }
 
 function checkpointAheadContract(makeLog: MakeLog, { losesCommits = false }: Capabilities): void {

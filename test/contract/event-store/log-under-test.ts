@@ -25,8 +25,6 @@ export interface Capabilities {
   readonly shared: boolean
   /** Positions of commits follow each other without a gap; false where tombstones may lie between. */
   readonly dense: boolean
-  /** A checkpoint beyond the log's end is refused. To go once every store does. */
-  readonly refusesCheckpointsAhead?: boolean
   /**
    * Log and consumers are kept apart, so that an older copy of the log alone can be restored: `loseCommitsAfter` removes
    * the commits above a position and nothing of the consumers.

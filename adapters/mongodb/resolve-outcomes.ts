@@ -1,7 +1,7 @@
 import type { Clock } from '../../lib/clock.ts'
 import { judgeHeld, mismatch } from '../../lib/log/claims.ts'
 import type { Appended } from '../../lib/log/commit.ts'
-import type { Collections } from './collections.ts'
+import { type Collections, DOCUMENTS_AT_ONCE } from './collections.ts'
 import type { EventsDocument } from './documents.ts'
 import type { Pending } from './pending.ts'
 import { settlePositions } from './tombstones.ts'
@@ -19,7 +19,7 @@ export type Verdict =
   /** Its caller is told; it is not in the log, and will not be. */
   | { readonly error: Error }
   /** It is not in the log, and nothing holds its claims: it may try again, at a new position. */
-  | { readonly again: true }
+  | { readonly retry: true }
 
 /**
  * Finds out what became of appends, on E11000 and on an unknown outcome alike. Looks up, never parses a message;
@@ -32,7 +32,7 @@ export type Verdict =
  *    success; other claims that are held refuse it.
  * 3. No holder: rolled back, retired, or a reader's tombstone. A new position.
  */
-export async function verdicts<T extends Placed>(
+export async function resolveOutcomes<T extends Placed>(
   collections: Collections,
   clock: Clock,
   appends: readonly T[],
@@ -56,14 +56,17 @@ type Holder = Pick<EventsDocument, '_id' | 'c' | 'k' | 'h'>
 
 async function holdersOf(collections: Collections, claims: readonly string[]): Promise<Holder[]> {
   if (claims.length === 0) return []
-  return collections.majorityEvents.find({ k: { $in: [...claims] } }, { projection: { c: 1, k: 1, h: 1 } }).toArray()
+  const options = { projection: { c: 1, k: 1, h: 1 }, batchSize: DOCUMENTS_AT_ONCE }
+  return collections.attempt((signal) =>
+    collections.majorityEvents.find({ k: { $in: [...claims] } }, { ...options, signal }).toArray(),
+  )
 }
 
 function judge({ commit }: Pending, holders: readonly Holder[]): Verdict {
   const own = holders.find(({ c }) => c === commit.id)
   if (own) return { appended: { position: Number(own._id), id: commit.id } }
   const held = commit.claims.filter((claim) => holders.some(({ k }) => k?.includes(claim)))
-  if (held.length === 0) return { again: true }
+  if (held.length === 0) return { retry: true }
   const judged = judgeHeld(held)
   if ('error' in judged) return judged
   const earlier = holders.find(({ k }) => k?.includes(judged.idempotencyKey)) as Holder

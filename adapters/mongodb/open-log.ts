@@ -1,0 +1,45 @@
+import type { KeyRing } from '../../lib/secrets/key-ring.ts'
+import { assertNotSharded, checkCollections } from './check-collections.ts'
+import { askServer, checkServer, type ServerCapabilities } from './check-server.ts'
+import type { Collections } from './collections.ts'
+import { MongoLiveness } from './liveness.ts'
+import { makeIndexes, prepareDatabase } from './prepare-database.ts'
+import type { AskWith } from './rights.ts'
+import { asStoreError } from './store-errors.ts'
+import { MongoWork } from './work.ts'
+
+/** How long one command of `open()` may take, in milliseconds: some of them make collections and indexes. */
+const OPEN_TIMEOUT_MS = 9_000
+
+/** Work tables whose indexes `open()` makes. */
+const WORK_TABLES: readonly string[] = ['deliveries', 'endings']
+
+/** Names that belong to the log. */
+const NAMES: readonly string[] = [
+  ...['events', 'counters', 'consumers', 'liveness'],
+  ...WORK_TABLES.flatMap((table) => [table, `${table}_lanes`]),
+]
+
+/**
+ * Looks at what is there, checks the server, makes what is missing, in this order: a database that cannot hold the log
+ * is left as it was.
+ *
+ * @throws as `MongoEventStore.open`
+ */
+export async function openLog(collections: Collections, keys: KeyRing): Promise<ServerCapabilities> {
+  const ask: AskWith = (call) => collections.attempt(call, OPEN_TIMEOUT_MS)
+  try {
+    const server = await askServer(collections, ask)
+    if (server.isRouter) await assertNotSharded(collections, ask)
+    await checkCollections(collections, NAMES, ask)
+    const capabilities = await checkServer(collections, server, ask)
+    await prepareDatabase(collections, keys, ask)
+    for (const table of WORK_TABLES) {
+      await makeIndexes(collections, table, () => ask(() => MongoWork.prepare(collections, table)))
+    }
+    await ask(() => MongoLiveness.prepare(collections))
+    return capabilities
+  } catch (error) {
+    throw asStoreError(error)
+  }
+}

@@ -1,0 +1,82 @@
+import { CollectionUnfitError, SchemaNewerError, ServerUnfitError } from '../../lib/errors.ts'
+import { SCHEMA_VERSION } from '../../lib/log/prepare.ts'
+import type { KeyRing } from '../../lib/secrets/key-ring.ts'
+import { STREAMS_INDEX } from './check-collections.ts'
+import { CLAIMS_INDEX } from './check-server.ts'
+import { type Collections, WRITE_CONCERN } from './collections.ts'
+import { codeOf, isDuplicate } from './outcome.ts'
+import { type AskWith, needing } from './rights.ts'
+
+/** IndexOptionsConflict and IndexKeySpecsConflict. */
+const INDEX_CONFLICTS: ReadonlySet<number | undefined> = new Set([85, 86])
+
+/** Makes what is missing: indexes, the counter, the schema version. Safe to run in many processes at once. */
+export async function prepareDatabase(collections: Collections, keys: KeyRing, ask: AskWith): Promise<void> {
+  await recordSchema(collections, keys, ask)
+  await makeIndexes(collections, 'events', () =>
+    ask((signal) => {
+      const indexes = [STREAMS_INDEX, CLAIMS_INDEX]
+      const body = { createIndexes: collections.name('events'), indexes, writeConcern: WRITE_CONCERN }
+      return collections.command(body, { signal })
+    }),
+  )
+  await raiseCounter(collections, ask)
+}
+
+/**
+ * Runs what makes indexes of a collection.
+ *
+ * @throws CollectionUnfitError (`COLLECTION_UNFIT`) when others of the same name or keys are there
+ */
+export async function makeIndexes(collections: Collections, name: string, make: () => Promise<unknown>): Promise<void> {
+  const namespace = collections.namespace(name)
+  try {
+    await needing('createIndex', namespace, make)
+  } catch (cause) {
+    if (!INDEX_CONFLICTS.has(codeOf(cause))) throw cause
+    const why = cause instanceof Error ? cause.message : String(cause)
+    throw new CollectionUnfitError(namespace, `has an index that is at odds with one of the log's (${why})`, { cause })
+  }
+}
+
+/** Never below the last position: a counter that was lost would give positions that are taken, one after the other. */
+async function raiseCounter(collections: Collections, ask: AskWith): Promise<void> {
+  const last = await ask((signal) =>
+    collections.events.findOne({}, { sort: { _id: -1 }, projection: { _id: 1 }, signal }),
+  )
+  const end = BigInt(last?._id ?? 0)
+  await ask((signal) =>
+    ignoringDuplicate(
+      collections.update('counters', { q: { _id: 'events' }, u: { $max: { n: end } }, upsert: true }, signal),
+    ),
+  )
+}
+
+/** @throws SchemaNewerError, KeyUnknownError, KeysInvalidError */
+async function recordSchema(collections: Collections, keys: KeyRing, ask: AskWith): Promise<void> {
+  const record = (u: object): Promise<unknown> =>
+    needing('update', collections.namespace('counters'), () =>
+      ask((signal) =>
+        ignoringDuplicate(collections.update('counters', { q: { _id: 'schema' }, u, upsert: true }, signal)),
+      ),
+    )
+  const hashing = keys.hashingFingerprints()
+  await record({ $setOnInsert: { version: SCHEMA_VERSION, hashing } })
+  const found = await ask((signal) => collections.schema.findOne({ _id: 'schema' }, { signal }))
+  if (!found) {
+    throw new ServerUnfitError(
+      'the schema version was written and cannot be read back: is this user allowed to read the database?',
+    )
+  }
+  if (found.version > SCHEMA_VERSION) throw new SchemaNewerError('the database', found.version, SCHEMA_VERSION)
+  keys.assertHashingKnown(found.hashing)
+  await record({ $addToSet: { hashing: { $each: hashing } } })
+}
+
+async function ignoringDuplicate(write: Promise<unknown>): Promise<void> {
+  try {
+    await write
+  } catch (error) {
+    if (!isDuplicate(error)) throw error // another process was faster
+  }
+}
