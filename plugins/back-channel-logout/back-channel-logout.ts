@@ -8,6 +8,7 @@ import { DeadLetters } from './dead-letters/dead-letters.ts'
 import type { DeadLetterCriteria } from './dead-letters/listing.ts'
 import type { ReplayOptions, ReplayTarget } from './dead-letters/replay.ts'
 import type { DeliveryPolicy } from './delivery/delivery-policy.ts'
+import type { ParkedCommit, ParkedOutcome } from './delivery/parked-commits.ts'
 import { type PausedClient, PausedClients, type PauseOptions, type PauseTarget } from './delivery/paused-clients.ts'
 import {
   assertPending,
@@ -36,7 +37,14 @@ import { replaceProviderLogout } from './provider-logout.ts'
 import type { HistoryCriteria } from './receipts/history.ts'
 import type { Receipt } from './receipts/receipt.ts'
 import { Receipts } from './receipts/receipts.ts'
-import { assertKnown, assertText, type ReadingOptions } from './recording/criteria.ts'
+import {
+  assertActor,
+  assertKnown,
+  assertPosition,
+  assertReading,
+  assertText,
+  type ReadingOptions,
+} from './recording/criteria.ts'
 import { BackChannelObserver } from './recording/session-observer.ts'
 import { SingleSession } from './single-session/single-session.ts'
 
@@ -303,6 +311,33 @@ export class BackChannelLogout implements Plugin {
   async paused(): Promise<PausedClient[]> {
     this.#started()
     return this.#paused.list()
+  }
+
+  /**
+   * The commits that the planner could not plan, those parked last first: the logouts that they cause are not told until
+   * they are planned. They are those of the log, whichever issuer they are of.
+   *
+   * @throws OptionInvalidError (`OPTION_INVALID`)
+   */
+  parked(options: Pick<ReadingOptions, 'limit' | 'signal'> = {}): AsyncIterable<ParkedCommit> {
+    const { background } = this.#started()
+    assertKnown(options, ['limit', 'signal'])
+    assertReading(options)
+    return background.parked.list(options)
+  }
+
+  /**
+   * Plans parked commits again: all of them, or the one at a position. Each start of a process does that by itself, since
+   * a newer version may know what an older one could not plan. Planning one twice tells nobody twice.
+   *
+   * @throws OptionInvalidError (`OPTION_INVALID`), and whatever the store throws: called again it goes on with the rest
+   */
+  async retryParked(options: { readonly actor: string; readonly position?: number }): Promise<ParkedOutcome> {
+    const { background } = this.#started()
+    assertKnown(options, ['actor', 'position'])
+    assertActor(options.actor)
+    assertPosition(options.position)
+    return background.parked.retry(options)
   }
 
   /**

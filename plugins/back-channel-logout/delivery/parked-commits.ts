@@ -1,5 +1,6 @@
 import type { Commit, EventStore, NewEvent } from '../../../lib/index.ts'
 import { PAGE_SIZE, pagesOf } from '../recording/pages.ts'
+import { isAway } from '../work/store-away.ts'
 import { PLANNER } from './planner.ts'
 
 /** A commit that could not be planned: the logouts that it causes are not told until it is planned again. */
@@ -10,6 +11,19 @@ export interface ParkedCommit {
   readonly at: number
   /** What went wrong. */
   readonly why: string
+}
+
+/** What became of parked commits that were planned again. */
+export interface ParkedOutcome {
+  /** How many were planned. */
+  readonly planned: number
+  /** How many of those that were tried are still parked. */
+  readonly parked: number
+}
+
+interface Listing {
+  readonly limit?: number
+  readonly signal?: AbortSignal
 }
 
 /** What parked commits are kept and planned with. */
@@ -35,15 +49,15 @@ export class ParkedCommits {
     this.#parts = parts
   }
 
-  async park({ position }: Commit, error: unknown): Promise<void> {
-    const why = error instanceof Error ? error.message : String(error)
-    const kept = why.slice(0, WHY_CHARS).replace(/\p{Surrogate}/gu, '\ufffd')
-    await this.#record({ stream: STREAM, type: 'planner.commit_parked', data: { position, why: kept } }, 'system')
+  async park({ position }: Pick<Commit, 'position'>, error: unknown): Promise<void> {
+    const data = { position, why: reasonOf(error) }
+    await this.#record({ stream: STREAM, type: 'planner.commit_parked', data }, 'system')
   }
 
   /** Those that are parked now, the last parked first. */
-  async *list(signal?: AbortSignal): AsyncGenerator<ParkedCommit, void> {
+  async *list({ limit = Number.POSITIVE_INFINITY, signal }: Listing = {}): AsyncGenerator<ParkedCommit, void> {
     const { store } = this.#parts
+    let left = limit
     const told = new Set<unknown>()
     const to = await store.end()
     for await (const page of pagesOf(store, [STREAM], { from: 1, to, order: 'newest', size: PAGE_SIZE })) {
@@ -52,8 +66,10 @@ export class ParkedCommits {
           if (signal?.aborted) return
           if (told.has(data['position'])) continue // what came later counts
           told.add(data['position'])
-          if (type === 'planner.commit_parked')
-            yield { position: Number(data['position']), at, why: String(data['why']) }
+          if (type !== 'planner.commit_parked') continue
+          yield { position: Number(data['position']), at, why: String(data['why']) }
+          left -= 1
+          if (left === 0) return
         }
       }
     }
@@ -62,16 +78,15 @@ export class ParkedCommits {
   /**
    * Plans them again, or the one at this position.
    *
-   * @returns how many were planned, and how many are still parked, of those that were tried
    * @throws whatever the store throws
    */
   async retry(
     { actor, position }: { readonly actor: string; readonly position?: number },
     signal?: AbortSignal,
-  ): Promise<{ readonly planned: number; readonly parked: number }> {
+  ): Promise<ParkedOutcome> {
     let planned = 0
     let parked = 0
-    for await (const one of this.list(signal)) {
+    for await (const one of this.list(signal && { signal })) {
       if (position !== undefined && one.position !== position) continue
       if (await this.#planAgain(one, actor)) planned += 1
       else parked += 1
@@ -85,8 +100,8 @@ export class ParkedCommits {
     try {
       await plan(commits.filter((commit) => commit.position === position))
     } catch (error) {
-      const message = error instanceof Error ? error.message : String(error)
-      if (message !== why) await this.park({ ...(commits[0] as Commit), position }, error)
+      if (isAway(error)) throw error
+      if (reasonOf(error) !== why) await this.park({ position }, error)
       return false
     }
     await this.#record({ stream: STREAM, type: 'planner.commit_planned', data: { position } }, actor)
@@ -96,4 +111,10 @@ export class ParkedCommits {
   async #record(event: NewEvent, actor: string): Promise<void> {
     await this.#parts.store.append({ events: [event], meta: { instance: this.#parts.issuer, actor } })
   }
+}
+
+/** What went wrong, as a store can keep it. */
+function reasonOf(error: unknown): string {
+  const why = error instanceof Error ? error.message : String(error)
+  return why.slice(0, WHY_CHARS).replace(/\p{Surrogate}/gu, '\ufffd')
 }

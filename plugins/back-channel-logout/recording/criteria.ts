@@ -1,4 +1,5 @@
 import { OptionInvalidError } from '../../../lib/index.ts'
+import { CLEAR_TEXT_LIMIT, isClearText } from './clear-text.ts'
 import type { Order } from './pages.ts'
 
 /** A time: milliseconds since 1970, or a Date. */
@@ -47,8 +48,14 @@ export function assertText(option: string, value: unknown): void {
  * @throws OptionInvalidError (`OPTION_INVALID`)
  */
 export function assertActor(actor: unknown): void {
-  if (typeof actor !== 'string' || actor.trim() === '')
-    throw new OptionInvalidError('actor', 'must be text: who does this')
+  if (typeof actor !== 'string' || actor.trim() === '' || !isClearText(actor))
+    throw new OptionInvalidError('actor', `must be text of at most ${CLEAR_TEXT_LIMIT} characters: who does this`)
+}
+
+/** @throws OptionInvalidError (`OPTION_INVALID`) */
+export function assertPosition(position: unknown): void {
+  if (position !== undefined && !(Number.isSafeInteger(position) && Number(position) >= 1))
+    throw new OptionInvalidError('position', 'must be a position in the log: a whole number from 1')
 }
 
 /** @throws OptionInvalidError (`OPTION_INVALID`) */

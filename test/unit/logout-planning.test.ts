@@ -1,0 +1,217 @@
+import assert from 'node:assert/strict'
+import { MemoryEventStore } from '../../adapters/memory/index.ts'
+import { type Commit, StoreUnavailableError } from '../../lib/index.ts'
+import { Planning } from '../../plugins/back-channel-logout/delivery/planning.ts'
+import { policyOf } from '../../plugins/back-channel-logout/delivery/policy-options.ts'
+import { toEvent } from '../../plugins/back-channel-logout/recording/session-logout-events.ts'
+import { FakeClock } from '../support/fake-clock.ts'
+import { KeptLog } from '../support/kept-log.ts'
+import { nobodyToTell, OP } from '../support/planning.ts'
+import { registered, terminated } from '../support/session-log.ts'
+
+describe('a commit that cannot be planned', () => {
+  let clock: FakeClock
+  let store: MemoryEventStore
+  let log: KeptLog
+  let planning: Planning
+  /** What planning the ends does to a commit at this position. */
+  let planEndings: (commits: readonly Commit[]) => Promise<void>
+
+  beforeEach(() => {
+    clock = new FakeClock()
+    store = new MemoryEventStore({ clock })
+    log = new KeptLog()
+    planEndings = async () => {}
+    planning = new Planning({
+      store,
+      clock,
+      logger: log,
+      issuer: OP,
+      clients: nobodyToTell,
+      work: store.work('deliveries'),
+      policy: policyOf({}),
+      planEndings: (commits) => planEndings(commits),
+      onPlanned: () => {},
+    })
+  })
+
+  afterEach(async () => {
+    planning.stop()
+    await store.close()
+  })
+
+  /** The session of this uid ends; its commit. */
+  async function ended(uid: string): Promise<Commit> {
+    const events = [toEvent(uid, registered('rp', `sid of ${uid}`)), toEvent(uid, terminated())]
+    const { position } = await store.append({ events })
+    return (await store.readAll({ after: position - 1, limit: 1 }))[0] as Commit
+  }
+
+  /** A newer version has written to the session. */
+  async function foreign(uid: string): Promise<void> {
+    const event = { stream: `session_logout:${uid}`, type: 'session_logout.back_channel.sung', data: {} }
+    await store.append({ events: [event] })
+  }
+
+  async function parked(): Promise<[position: number, why: string][]> {
+    const found: [number, string][] = []
+    for await (const { position, why } of planning.parked.list()) found.push([position, why])
+    return found
+  }
+
+  const openDeliveries = async (): Promise<string[]> => {
+    const ids: string[] = []
+    for (let position = 1; position <= (await store.end()); position++)
+      if (await store.work('deliveries').get(`${position}/1.0`)) ids.push(`${position}/1.0`)
+    return ids
+  }
+
+  it('is parked with its reason, without a pause where waiting cannot help, and the others go on', async () => {
+    const [before, odd, after] = [await ended('a'), await ended('b'), await ended('c')]
+    await foreign('b')
+    await planning.handle([before, odd, after])
+    assert.deepEqual(await openDeliveries(), [`${before.position}/1.0`, `${after.position}/1.0`])
+    const [[position, why] = [], ...more] = await parked()
+    assert.deepEqual([position, more], [odd.position, []])
+    assert.match(String(why), /back_channel\.sung/)
+    assert.equal(clock.now(), new FakeClock().now())
+    assert.deepEqual(
+      log.of(/is parked/).map(({ level, fields }) => [level, fields['event'], fields['position']]),
+      [['error', 'commit_parked', odd.position]],
+    )
+  })
+
+  it('is tried three times before it is parked, with pauses', async () => {
+    const commit = await ended('a')
+    let tried = 0
+    planEndings = async () => {
+      tried += 1
+      throw new Error('not yet')
+    }
+    const handled = planning.handle([commit])
+    for (const [ms, tries] of [
+      [0, 2],
+      [99, 2],
+      [1, 3],
+      [399, 3],
+    ] as const) {
+      await clock.advance(ms)
+      assert.equal(tried, tries)
+      assert.deepEqual(await parked(), [])
+    }
+    await clock.advance(1)
+    await handled
+    assert.equal(tried, 4, 'once with its batch, three times alone')
+    assert.deepEqual(await parked(), [[commit.position, 'not yet']])
+  })
+
+  it('is planned after all where that helps', async () => {
+    const commit = await ended('a')
+    let tried = 0
+    planEndings = async () => {
+      if (++tried < 3) throw new Error('not yet')
+    }
+    const handled = planning.handle([commit])
+    await clock.advance(100)
+    await handled
+    assert.deepEqual(await openDeliveries(), [`${commit.position}/1.0`])
+    assert.deepEqual(await parked(), [])
+  })
+
+  it('is none while the store is away: the batch comes again', async () => {
+    const commit = await ended('a')
+    planEndings = async () => {
+      throw new StoreUnavailableError('away')
+    }
+    await assert.rejects(planning.handle([commit]), { code: 'STORE_UNAVAILABLE' })
+    let first = true
+    planEndings = async () => {
+      if (first) {
+        first = false
+        throw new Error('odd')
+      }
+      throw new StoreUnavailableError('away')
+    }
+    await assert.rejects(planning.handle([commit]), { code: 'STORE_UNAVAILABLE' })
+    assert.deepEqual(await parked(), [])
+  })
+
+  it('keeps of its reason what a store can keep', async () => {
+    const commit = await ended('a')
+    planEndings = async () => {
+      throw new Error(`${'x'.repeat(999)}\ud83d\ude00`)
+    }
+    const handled = planning.handle([commit])
+    await clock.advance(1_000)
+    await handled
+    assert.equal((await parked())[0]?.[1], `${'x'.repeat(999)}\ufffd`)
+  })
+
+  describe('planned again', () => {
+    let commits: Commit[]
+
+    beforeEach(async () => {
+      commits = [await ended('a'), await ended('b')]
+      planEndings = async ([commit]) => {
+        throw new Error(`not ${commit?.position}`)
+      }
+      const handled = planning.handle(commits)
+      await clock.advance(1_000)
+      await clock.advance(1_000)
+      await handled
+      assert.equal((await parked()).length, 2)
+    })
+
+    it('is parked no more', async () => {
+      planEndings = async () => {}
+      assert.deepEqual(await planning.parked.retry({ actor: 'ann' }), { planned: 2, parked: 0 })
+      assert.deepEqual(await parked(), [])
+      assert.equal((await openDeliveries()).length, 2)
+      assert.deepEqual(await planning.parked.retry({ actor: 'ann' }), { planned: 0, parked: 0 })
+      const [last] = (await store.readAll({ after: 0, limit: 100 })).slice(-1)
+      assert.equal(last?.meta.actor, 'ann')
+    })
+
+    it('may be one of them alone', async () => {
+      planEndings = async () => {}
+      const [first, second] = commits
+      assert.deepEqual(await planning.parked.retry({ actor: 'ann', position: Number(first?.position) }), {
+        planned: 1,
+        parked: 0,
+      })
+      assert.deepEqual(
+        (await parked()).map(([position]) => position),
+        [second?.position],
+      )
+    })
+
+    it('stays parked where it still cannot be planned, and says why now', async () => {
+      const end = await store.end()
+      assert.deepEqual(await planning.parked.retry({ actor: 'ann' }), { planned: 0, parked: 2 })
+      assert.equal(await store.end(), end, 'nothing new, nothing recorded')
+      planEndings = async () => {
+        throw new Error('still not')
+      }
+      assert.deepEqual(await planning.parked.retry({ actor: 'ann' }), { planned: 0, parked: 2 })
+      assert.deepEqual(
+        (await parked()).map(([, why]) => why),
+        ['still not', 'still not'],
+      )
+    })
+
+    it('is a matter of the store where that is away', async () => {
+      planEndings = async () => {
+        throw new StoreUnavailableError('away')
+      }
+      await assert.rejects(planning.parked.retry({ actor: 'ann' }), { code: 'STORE_UNAVAILABLE' })
+      assert.equal((await parked()).length, 2)
+    })
+
+    it('are listed as many as are wanted, those parked last first', async () => {
+      const [, second] = commits
+      const found: number[] = []
+      for await (const { position } of planning.parked.list({ limit: 1 })) found.push(position)
+      assert.deepEqual(found, [second?.position])
+    })
+  })
+})
