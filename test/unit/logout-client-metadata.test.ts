@@ -20,6 +20,8 @@ describe('a back-channel logout URI', () => {
     'https://rp.example.com:8443/a?b=c',
     'https://xn--bcher-kva.example/',
     'https://[2606:4700::1111]/',
+    'HTTPS://rp.example.com/',
+    `https://rp.example.com/${'a'.repeat(2_025)}`,
   ]
   for (const uri of GOOD) {
     it(`may be ${uri}`, () => {
@@ -39,6 +41,14 @@ describe('a back-channel logout URI', () => {
     [42, /absolute/],
     [[URI], /absolute/],
     [{ href: URI }, /absolute/],
+    ...[' https://rp.example.com/', 'https:rp.example.com', 'https:/rp.example.com', 'https:\\\\rp.example.com'].map(
+      (repaired) => [repaired, /absolute/] as const,
+    ),
+    ['https://rp.example.com/\u0000', /absolute/],
+    ['https://rp.example.com/a\tb', /absolute/],
+    ['https://rp.example.com/\ud800', /half a surrogate pair/],
+    [`https://rp.example.com/${'a'.repeat(2_026)}`, /at most 2048/],
+    [`https://rp.example.com/${'ü'.repeat(400)}`, /at most 2048/],
     [`${URI}#fragment`, /fragment/],
     [`${URI}#`, /fragment/],
     ['https://user@rp.example.com/', /credentials/],

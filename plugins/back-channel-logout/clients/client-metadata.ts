@@ -14,12 +14,15 @@ export const SKIP_SUPERSEDED = 'backchannel_logout_skip_superseded'
 /** The longest URI, as it is sent: what every server takes (RFC 9110 section 4.1 asks for 8,000 octets). */
 const URI_CHARS = 2_048
 
+/** What URL parsers repair in silence is no URI: RPs and operators would read another one than is sent to. */
+const REPAIRED = /[\s\\\p{Cc}]|^https?:(?!\/\/)/iu
+
 /**
  * What is wrong with a back-channel logout URI (Back-Channel Logout 1.0 section 2.2: absolute, no fragment; https, here
  * always but for loopback in development). Undefined: nothing.
  */
 export function uriProblem(uri: unknown, development: boolean): string | undefined {
-  if (typeof uri !== 'string' || !URL.canParse(uri)) return 'must be an absolute URI'
+  if (typeof uri !== 'string' || REPAIRED.test(uri) || !URL.canParse(uri)) return 'must be an absolute URI'
   if (/\p{Surrogate}/u.test(uri)) return 'must not hold half a surrogate pair'
   if (new URL(uri).href.length > URI_CHARS) return `must have at most ${URI_CHARS} characters`
   const { protocol, hash, hostname, username, password } = new URL(uri)
