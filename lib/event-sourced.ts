@@ -7,16 +7,18 @@ import { Heartbeat } from './log/heartbeat.ts'
 import { type Logger, silent } from './logger.ts'
 import { OperatorsLog } from './operators/operators-log.ts'
 import type { Plugin } from './plugin.ts'
-import { ModelAdapter, type UnitSource } from './provider/adapter.ts'
+import { type AutocommitWrite, ModelAdapter, type UnitSource } from './provider/adapter.ts'
+import type { ErrorPage } from './provider/answers.ts'
 import { type Endings, UnitEndings } from './provider/endings.ts'
 import { ModelLog } from './provider/model-log.ts'
-import type { Payload } from './provider/models.ts'
 import { isUnavailable, OneCommit } from './provider/one-commit.ts'
 import type { ProviderAdapter, ProviderLike } from './provider/provider-like.ts'
 import { RecentSessions } from './provider/recent-sessions.ts'
 import { asProviderError, usedUp } from './provider/refusals.ts'
+import type { Cause } from './provider/session-change.ts'
+import { SessionTurns } from './provider/session-turns.ts'
+import type { UnitContext } from './provider/unit-context.ts'
 import { UnitOfWork } from './provider/unit-of-work.ts'
-import type { UnitSurroundings } from './provider/unit-surroundings.ts'
 
 /** How the provider is put on the log. All optional. */
 export interface EventSourcedOptions {
@@ -32,10 +34,6 @@ export interface EventSourcedOptions {
 
 /** Makes the adapter of a model: what oidc-provider's `adapter` option takes. */
 export type AdapterFactory = (model: string) => ProviderAdapter
-
-/** How long a session that was found ended may turn out to be between two writes of a rotation, in milliseconds. */
-const ROTATION_MS = 1_000
-const ROTATION_LOOKS_MS: readonly number[] = [10, 40, 160]
 
 /**
  * Puts an oidc-provider on the log.
@@ -66,6 +64,10 @@ export class EventSourced {
   readonly #clock: Clock
   readonly #oneCommit: OneCommit
   readonly #recentSessions = new RecentSessions()
+  readonly #sessionTurns = new SessionTurns()
+  #errorPage: ErrorPage | undefined
+  /** Models of which a write outside the request that has read them was logged: once is enough. */
+  readonly #outsideLogged = new Set<string>()
   #provider: ProviderLike | undefined
   /** Whose commits are its own: known from the first start on. */
   #issuers: readonly string[] = []
@@ -86,16 +88,16 @@ export class EventSourced {
     this.#heartbeat = new Heartbeat(around)
     this.#operators = new OperatorsLog({ ...around, heartbeat: this.#heartbeat, issuers })
     this.features = new Features(this.#operators, configuredFeatures(this.#plugins))
-    this.#oneCommit = new OneCommit(
-      (request) => new UnitOfWork(this.#surroundings(), { kind: 'request', request }),
-      store.keys,
-      this.#logger,
-    )
+    this.#oneCommit = new OneCommit({
+      open: (request) => new UnitOfWork(this.#context(), { kind: 'request', request }),
+      keys: store.keys,
+      logger: this.#logger,
+      errorPage: () => this.#errorPage,
+    })
     const units: UnitSource = {
       staging: () => this.#oneCommit.staging(),
       reading: () => this.#oneCommit.reading(),
-      alone: (work) => this.#alone(work),
-      findSessionAgain: (find, uid) => this.#findSessionAgain(find, uid),
+      autocommit: (work, write) => this.#autocommit(work, write),
       failed: (error) => {
         if (isUnavailable(error)) this.#oneCommit.unavailable(error)
       },
@@ -116,6 +118,8 @@ export class EventSourced {
     if ('adapter' in configuration && configuration.adapter !== undefined) {
       throw new OptionInvalidError('adapter', 'is set by configure(): leave it out')
     }
+    const { renderError } = configuration as { readonly renderError?: ErrorPage }
+    if (typeof renderError === 'function') this.#errorPage = renderError
     let complete = configuration
     for (const plugin of this.#plugins) complete = plugin.configure?.(complete) ?? complete
     return { ...complete, adapter: this.adapter }
@@ -174,8 +178,12 @@ export class EventSourced {
   }
 
   #endingsOf({ issuer }: ProviderLike): Endings {
-    const around = { ...this.#surroundings(), attached: true, meta: { instance: issuer } }
-    return new UnitEndings(this.#log, (cause) => new UnitOfWork(around, { kind: 'ending', cause }))
+    const context = { ...this.#context(), meta: { instance: issuer } }
+    return new UnitEndings(this.#log, (cause) => new UnitOfWork(context, { kind: 'ending', cause }))
+  }
+
+  async #endSession(uid: string, cause: Cause): Promise<void> {
+    if (this.#provider) await this.#endingsOf(this.#provider).end(uid, { cause, grants: 'loose' })
   }
 
   /** Whether the provider's adapter is ours: a forgotten `configure()` would keep its state in memory, and nobody notice. */
@@ -206,20 +214,23 @@ export class EventSourced {
     await operators
   }
 
-  #surroundings(): UnitSurroundings {
+  #context(): UnitContext {
     return {
       log: this.#log,
       clock: this.#clock,
       meta: this.#provider ? { instance: this.#provider.issuer } : {},
       recentSessions: this.#recentSessions,
       observers: this.#plugins.flatMap(({ observer }) => (observer ? [observer] : [])),
-      attached: this.#provider !== undefined,
+      sessionTurns: this.#sessionTurns,
+      endSession: (uid, cause) => this.#endSession(uid, cause),
     }
   }
 
-  async #alone<T>(work: (unit: UnitOfWork) => Promise<T>): Promise<T> {
+  /** One call of the adapter that no open unit of work takes: a commit of its own. */
+  async #autocommit<T>(work: (unit: UnitOfWork) => Promise<T>, write?: AutocommitWrite): Promise<T> {
     this.#assertInFront()
-    const unit = new UnitOfWork(this.#surroundings(), { kind: 'application' })
+    if (write) this.#assertWritable(write)
+    const unit = new UnitOfWork(this.#context(), { kind: 'application' })
     const result = await work(unit)
     try {
       await unit.commit()
@@ -228,6 +239,21 @@ export class EventSourced {
       throw model === undefined ? error : asProviderError(usedUp(model), error)
     }
     return result
+  }
+
+  #assertWritable({ model, id }: AutocommitWrite): void {
+    if (model === 'Session' && !this.#provider) {
+      throw new ProviderUnfitError(
+        'a session can be written only after start(): without the unit of work its rotation would look like its end',
+      )
+    }
+    if (id === undefined || this.#outsideLogged.has(model) || this.#oneCommit.isAround()) return
+    if (!this.#oneCommit.isReadByRequest(model, id)) return
+    this.#outsideLogged.add(model)
+    this.#logger.warn(
+      { event: 'write_outside_request', model },
+      `a ${model} was written outside of a request that has read it: a commit of its own. Where a hook of the provider does this, its async context is lost on the way (a callback or an event that another context calls)`,
+    )
   }
 
   /**
@@ -241,20 +267,6 @@ export class EventSourced {
     throw new ProviderUnfitError(
       'a request did not come through the unit of work: call start() before callback(), listen() or mounting the provider',
     )
-  }
-
-  /** A provider that is not attached rotates a session in two writes: between them it seems gone. */
-  async #findSessionAgain(find: () => Promise<Payload | undefined>, uid: string): Promise<Payload | undefined> {
-    let found = await find()
-    if (found || this.#provider) return found
-    const head = await this.#log.findSession(uid)
-    if (!head || !('ended' in head) || this.#clock.now() - head.ended.at >= ROTATION_MS) return undefined
-    for (const waitMs of ROTATION_LOOKS_MS) {
-      await this.#clock.sleep(waitMs)
-      found = await find()
-      if (found) return found
-    }
-    return undefined
   }
 }
 

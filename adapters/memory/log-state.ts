@@ -81,12 +81,17 @@ export class LogState {
     return chosen.map((position) => this.#at(position))
   }
 
-  readStreams(streams: readonly string[]): Commit[] {
-    const positions = new Set(streams.flatMap((stream) => this.#byStream.get(stream) ?? []))
-    return [...positions]
-      .filter((position) => position <= this.#durable)
-      .sort((a, b) => a - b)
-      .map((position) => this.#at(position))
+  readStreams(streams: readonly string[], limit: number = Number.POSITIVE_INFINITY): Commit[] {
+    const positions = new Set(streams.flatMap((stream) => this.#newest(stream, limit)))
+    const sorted = [...positions].sort((a, b) => a - b)
+    return sorted.slice(Math.max(0, sorted.length - limit)).map((position) => this.#at(position))
+  }
+
+  /** The newest durable positions of a stream. */
+  #newest(stream: string, limit: number): readonly number[] {
+    const positions = this.#byStream.get(stream) ?? []
+    const end = placeOf(this.#durable + 1, positions)
+    return positions.slice(Math.max(0, end - limit), end)
   }
 
   readAll(after: number, limit: number): Commit[] {

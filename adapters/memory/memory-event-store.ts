@@ -92,9 +92,9 @@ export class MemoryEventStore implements EventStore {
     return this.#state.read(stream, options)
   }
 
-  async readStreams(streams: readonly string[]): Promise<Commit[]> {
+  async readStreams(streams: readonly string[], { limit }: { readonly limit?: number } = {}): Promise<Commit[]> {
     this.#writes.assertOpen()
-    return this.#state.readStreams(streams)
+    return this.#state.readStreams(streams, limit)
   }
 
   async readAll({ after, limit }: { readonly after: number; readonly limit: number }): Promise<Commit[]> {

@@ -128,8 +128,10 @@ export class MongoEventStore implements EventStore {
     return this.#pages({ s: stream }, { direction, from, limit: limit ?? Number.POSITIVE_INFINITY })
   }
 
-  async readStreams(streams: readonly string[]): Promise<Commit[]> {
-    return this.#pages({ s: { $in: [...streams] } }, { direction: 'forwards', limit: Number.POSITIVE_INFINITY })
+  async readStreams(streams: readonly string[], { limit }: { readonly limit?: number } = {}): Promise<Commit[]> {
+    const found = { direction: 'backwards', limit: limit ?? Number.POSITIVE_INFINITY } as const
+    const newestFirst = await this.#pages({ s: { $in: [...streams] } }, found)
+    return newestFirst.reverse()
   }
 
   async readAll({ after, limit }: { readonly after: number; readonly limit: number }): Promise<Commit[]> {

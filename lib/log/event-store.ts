@@ -40,10 +40,12 @@ export interface EventStore {
   read(stream: string, options?: ReadOptions): Promise<Commit[]>
 
   /**
-   * All commits that name any of the streams, in order, with one command. For streams that are short by nature: there
-   * is no limit for each.
+   * The commits that name any of the streams, in order, with one command. Sees every append acknowledged before.
+   *
+   * @param options.limit - only the newest so many, of all the streams together. Default: all, for streams that are short
+   *   whatever anybody does
    */
-  readStreams(streams: readonly string[]): Promise<Commit[]>
+  readStreams(streams: readonly string[], options?: { readonly limit?: number }): Promise<Commit[]>
 
   /** The log from a position on, in order: commits above `after`, at most `limit`. Holes are not waited for. */
   readAll(options: { readonly after: number; readonly limit: number }): Promise<Commit[]>

@@ -1,6 +1,6 @@
 import type { Payload } from './models.ts'
 import type { ProviderAdapter } from './provider-like.ts'
-import type { UnitOfWork } from './unit-of-work.ts'
+import { UnitClosed, type UnitOfWork } from './unit-of-work.ts'
 
 /** Where an adapter's calls go: the unit of work of the request, or one of their own. */
 export interface UnitSource {
@@ -8,17 +8,22 @@ export interface UnitSource {
   staging(): UnitOfWork | undefined
   /** The open unit of the request this runs in. */
   reading(): UnitOfWork | undefined
-  /** Runs what happens outside a request: one write, one commit. */
-  alone<T>(work: (unit: UnitOfWork) => Promise<T>): Promise<T>
-  /** Looks again, for a moment, for a session that may be between two writes of a rotation. */
-  findSessionAgain(find: () => Promise<Payload | undefined>, uid: string): Promise<Payload | undefined>
-  /** Hears of every failure: a request that could not read must not be answered as if there was nothing. */
+  /** Runs what happens outside a request: one call, one commit. */
+  autocommit<T>(work: (unit: UnitOfWork) => Promise<T>, write?: AutocommitWrite): Promise<T>
+  /** Called with every failure: a request that could not read must not be answered as if there was nothing. */
   failed(error: unknown): void
 }
 
+/** What a call outside a request writes. */
+export interface AutocommitWrite {
+  readonly model: string
+  /** Absent for a revocation. */
+  readonly id?: string
+}
+
 /**
- * oidc-provider's adapter on the log: one for each model. Inside a request of an attached provider its writes are
- * staged, elsewhere each is a commit of its own.
+ * oidc-provider's adapter on the log: one for each model. Inside a request of a started provider its writes are staged,
+ * elsewhere each is a commit of its own.
  */
 export class ModelAdapter implements ProviderAdapter {
   readonly #model: string
@@ -35,8 +40,7 @@ export class ModelAdapter implements ProviderAdapter {
   }
 
   findByUid(uid: string): Promise<Payload | undefined> {
-    const find = (): Promise<Payload | undefined> => this.#read((unit) => unit.findSession(uid))
-    return this.#units.reading() ? find() : this.#units.findSessionAgain(find, uid)
+    return this.#read((unit) => unit.findSession(uid))
   }
 
   findByUserCode(userCode: string): Promise<Payload | undefined> {
@@ -45,16 +49,16 @@ export class ModelAdapter implements ProviderAdapter {
 
   /** @param _expiresIn - not needed: the payload tells, and retention is a matter of the log */
   upsert(id: string, payload: Payload, _expiresIn?: number): Promise<void> {
-    return this.#write((unit) => unit.upsert(this.#model, id, payload))
+    return this.#write((unit) => unit.upsert(this.#model, id, payload), id)
   }
 
   /** Marks it as used. Only one commit ever can, whatever the concurrency. */
   consume(id: string): Promise<void> {
-    return this.#write((unit) => unit.consume(this.#model, id))
+    return this.#write((unit) => unit.consume(this.#model, id), id)
   }
 
   destroy(id: string): Promise<void> {
-    return this.#write((unit) => unit.destroy(this.#model, id))
+    return this.#write((unit) => unit.destroy(this.#model, id), id)
   }
 
   /** Revokes what this model has under the grant. The Grant itself is destroyed by a call of its own. */
@@ -64,15 +68,15 @@ export class ModelAdapter implements ProviderAdapter {
 
   #read<T>(work: (unit: UnitOfWork) => Promise<T>): Promise<T> {
     const unit = this.#units.reading()
-    return this.#watched(unit ? work(unit) : this.#units.alone(work))
+    return this.#watched(unit ? work(unit) : this.#units.autocommit(work))
   }
 
-  async #write<T>(work: (unit: UnitOfWork) => Promise<T>): Promise<T> {
+  async #write(work: (unit: UnitOfWork) => Promise<void>, id?: string): Promise<void> {
     const unit = this.#units.staging()
-    if (unit) return this.#watched(work(unit))
-    const result = await this.#watched(this.#units.alone(work))
+    if (unit && (await this.#watched(isStaged(work(unit))))) return
+    const write = { model: this.#model, ...(id !== undefined && { id }) }
+    await this.#watched(this.#units.autocommit(work, write))
     this.#units.reading()?.forget(this.#model)
-    return result
   }
 
   async #watched<T>(call: Promise<T>): Promise<T> {
@@ -82,5 +86,16 @@ export class ModelAdapter implements ProviderAdapter {
       this.#units.failed(error)
       throw error
     }
+  }
+}
+
+/** False: the unit had begun to commit, so the write must be a commit of its own. */
+async function isStaged(staging: Promise<void>): Promise<boolean> {
+  try {
+    await staging
+    return true
+  } catch (error) {
+    if (error instanceof UnitClosed) return false
+    throw error
   }
 }

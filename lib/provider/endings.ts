@@ -139,11 +139,12 @@ export class UnitEndings implements Endings {
 
   async revoke(grantId: string, cause: Cause, facts: readonly NewEvent[]): Promise<Appended | undefined> {
     const unit = this.#open(cause)
-    if (!(await unit.find('Grant', grantId))) return undefined
+    const { stored, generation } = await this.#log.record('Grant', grantId)
+    if (!stored) return undefined
     await unit.revoke(grantId)
     unit.record(facts)
     // Of two who revoke it at once one does: its facts are recorded once, and the RP is told once.
-    const marks = this.#log.store.keys.streams('Grant', grantId).map((name) => `${name}#revoked`)
+    const marks = this.#log.store.keys.streams('Grant', grantId).map((name) => `${name}#revoked@${generation}`)
     unit.claimOnce(marks)
     try {
       return await unit.commit()

@@ -1,17 +1,22 @@
 import type { Clock } from '../clock.ts'
 import { KeyUnknownError } from '../errors.ts'
-import type { Commit, Event } from '../log/commit.ts'
-import { isIn, streamsOf } from '../log/commit.ts'
+import { type Commit, isIn, streamsOf } from '../log/commit.ts'
 import type { EventStore } from '../log/event-store.ts'
-import { foldModel, type ModelState, ownNames } from './model-state.ts'
-import { isGrantable, isLong, isShared } from './models.ts'
+import type { KeyRing } from '../secrets/key-ring.ts'
+import { endsStream, foldRecord, type LocatedEvent, type ModelRecord, NO_RECORD, ownNames } from './model-record.ts'
+import { type ModelState, openState } from './model-state.ts'
+import { hasGivenIds, isShared } from './models.ts'
+import { StreamReader } from './stream-reader.ts'
 
-/** The newest state of a session uid: how it stands, or that it ended. */
+/** More commits than a grant's state may lie below, in its stream: its revocations. */
+const LONG_WINDOW = 256
+
+/** The newest commit of a session's uid: the state that it left, or the end. */
 export type SessionHead = { readonly state: ModelState } | { readonly ended: SessionEnd }
 
-/** How a session uid stopped being found. */
+/** The commit that ended a session. */
 export interface SessionEnd {
-  /** When, milliseconds since 1970. */
+  /** When it was appended, milliseconds since 1970. */
   readonly at: number
   readonly commit: string
   readonly position: number
@@ -19,53 +24,74 @@ export interface SessionEnd {
   readonly streams: readonly string[]
 }
 
-/** A token, code or request issued under a grant that has not been revoked or destroyed. */
-export interface Granted {
-  readonly model: string
-  readonly names: readonly string[]
-  readonly consumed: boolean
-}
-
-/** Far beyond any clock tolerance: a day, in seconds. */
-const EXPIRY_TOLERANCE_SECONDS = 86_400
-
-/** What is known of something issued under a grant while its history is read. */
-interface Listed {
-  readonly model: string
-  readonly names: Set<string>
-  consumed: boolean
-  gone: boolean
-  foreign: boolean
-  exp: unknown
-}
-
-interface Waiting {
-  readonly names: readonly string[]
-  resolve(commits: readonly Commit[]): void
-  reject(error: unknown): void
-}
-
 /**
- * Reads the provider's models from the log. Two issuers may share it: what one has stored the other does not find, though
- * it be asked with the right cookie, code or token.
+ * Reads the provider's models from the log. Two issuers may share a log: what one has stored the other does not find,
+ * even when it is asked with the right cookie, code or token.
  */
 export class ModelLog {
   readonly store: EventStore
   readonly #clock: Clock
   readonly #issuers: () => readonly string[]
-  #waiting: Waiting[] = []
+  readonly #reader: StreamReader
+  /** States that were opened, by the event that stored them: an event is opened once with the same keys. */
+  readonly #opened = new WeakMap<object, { readonly keys: KeyRing; readonly state: ModelState }>()
 
   /** @param issuers - whose commits are found; empty: everybody's */
   constructor(store: EventStore, clock: Clock, issuers: () => readonly string[] = () => []) {
     this.store = store
     this.#clock = clock
     this.#issuers = issuers
+    this.#reader = new StreamReader(store)
   }
 
+  /** The state of a model instance. Undefined: it does not exist. */
   async find(model: string, id: string): Promise<ModelState | undefined> {
-    const names = this.store.keys.streams(model, id)
-    const history = isLong(model) ? await this.#newestTwo(names) : await this.#whole(names)
-    return this.#fold(model, eventsIn(history, names))
+    return this.open(model, await this.record(model, id))
+  }
+
+  /**
+   * What the log holds of a model instance, without opening it. Costs one command, however often it was stored; one more
+   * for a grant, client or model of an application's own with more commits than one look-up reads.
+   */
+  async record(model: string, id: string): Promise<ModelRecord> {
+    return this.#recordOf(model, this.store.keys.streams(model, id))
+  }
+
+  async #recordOf(model: string, names: readonly string[]): Promise<ModelRecord> {
+    if (model === 'Session') return foldRecord(this.#own(model, await this.#newest(names, 2), names))
+    const { commits, complete } = await this.#reader.newest(names)
+    const history = this.#own(model, commits, names)
+    const record = foldRecord(history)
+    if (complete || !hasGivenIds(model)) return record
+    const [ends, older] = await Promise.all([
+      this.store.readStreams(names.map((name) => endsStream(name, record.generation))),
+      record.stored ? [] : this.#newest(names, LONG_WINDOW), // below its revocations, which are limited
+    ])
+    const byPosition = new Map([...older, ...ends, ...commits].map((commit) => [commit.position, commit]))
+    const all = [...byPosition.values()].sort((a, b) => a.position - b.position)
+    return foldRecord(this.#own(model, all, names))
+  }
+
+  /**
+   * The state that a record points to. What has expired may be sealed with a key that was retired since: it does not
+   * exist any more.
+   *
+   * @throws KeyUnknownError (`KEY_UNKNOWN`), SealBrokenError (`SEAL_BROKEN`)
+   */
+  open(model: string, record: ModelRecord): ModelState | undefined {
+    if (!record.stored) return undefined
+    const { event } = record.stored
+    const { keys } = this.store
+    const known = record.consumedAt === undefined ? this.#opened.get(event) : undefined
+    if (known?.keys === keys) return known.state
+    try {
+      const state = openState(keys, model, record)
+      if (record.consumedAt === undefined && state) this.#opened.set(event, { keys, state })
+      return state
+    } catch (error) {
+      if (error instanceof KeyUnknownError && this.#isExpired(event.data['exp'])) return undefined
+      throw error
+    }
   }
 
   /** The newest commit that names the uid decides: every write of a session whose uid is known names it, its end too. */
@@ -82,7 +108,7 @@ export class ModelLog {
     if (!commit) return undefined
     const stored = eventsIn([commit], names).filter(({ event }) => event.type === 'stored')
     if (stored.length > 0 && this.#isForeign('Session', commit)) return undefined
-    const state = this.#fold('Session', stored)
+    const state = this.open('Session', foldRecord(stored))
     if (state) {
       const others = this.store.keys
         .streams('uid', String(state.payload['uid']))
@@ -106,63 +132,22 @@ export class ModelLog {
     const uid = destroyed?.also?.find((name) => name.startsWith('uid:'))
     if (uid === undefined || !commit?.events.some((event) => event.type === 'stored' && isIn(event, uid)))
       return undefined
-    const [newest] = await this.#newest([uid], 1)
-    if (!newest) return undefined
-    return this.#fold(
-      'Session',
-      eventsIn([newest], [uid]).filter(({ event }) => event.type === 'stored'),
-    )
-  }
-
-  /** A user code may have stood for another device code before: the newest one that was stored under it counts. */
-  async findDeviceCode(userCode: string): Promise<ModelState | undefined> {
-    const names = this.store.keys.streams('user_code', userCode)
-    const history = eventsIn(await this.#whole(names), names)
-    const newest = history.findLast(
-      ({ commit, event }) => event.type === 'stored' && !this.#isForeign('DeviceCode', commit),
-    )
-    if (!newest) return undefined
-    const own = ownNames('DeviceCode', newest.event)
-    return this.#fold(
-      'DeviceCode',
-      history.filter(({ event }) => own.some((name) => isIn(event, name))),
-    )
+    const head = await this.findSessionUnder([uid])
+    return head && 'state' in head ? head.state : undefined
   }
 
   /**
-   * What lives under a grant, whatever its model. What has expired is left out: a grant that is used for years issues
-   * more than one commit could revoke.
+   * The device code that was stored last under a user code, which may have stood for another one before.
+   *
+   * @returns the device code's id, and what the log holds of it
    */
-  async grantedBy(grantId: string): Promise<Granted[]> {
-    const names = this.store.keys.streams('grant', grantId)
-    const byName = new Map<string, Listed>()
-    for (const { commit, event } of eventsIn(await this.#whole(names), names)) {
-      const model = event.stream.slice(0, event.stream.indexOf(':'))
-      if (!isGrantable(model)) continue
-      const own = ownNames(model, event)
-      const known = own.map((name) => byName.get(name)).find((listed) => listed !== undefined)
-      const listed = known ?? {
-        model,
-        names: new Set<string>(),
-        consumed: false,
-        gone: false,
-        foreign: false,
-        exp: undefined,
-      }
-      for (const name of own) {
-        listed.names.add(name)
-        byName.set(name, listed)
-      }
-      if (event.type === 'consumed' || event.data['consumed'] !== undefined) listed.consumed = true
-      if (event.type === 'destroyed' || event.type === 'revoked') listed.gone = true
-      if (event.type === 'stored') {
-        listed.exp = event.data['exp']
-        listed.foreign = this.#isForeign(model, commit)
-      }
-    }
-    return [...new Set(byName.values())]
-      .filter(({ gone, foreign, exp }) => !gone && !foreign && !this.#isLongExpired(exp))
-      .map(({ model, names: own, consumed }) => ({ model, names: [...own], consumed }))
+  async findDeviceCode(userCode: string): Promise<{ readonly id: string; readonly record: ModelRecord }> {
+    const names = this.store.keys.streams('user_code', userCode)
+    const { commits } = await this.#reader.newest(names)
+    const newest = this.#own('DeviceCode', commits, names).findLast(({ event }) => event.type === 'stored')
+    if (!newest) return { id: '', record: NO_RECORD }
+    const record = await this.#recordOf('DeviceCode', ownNames('DeviceCode', newest.event))
+    return { id: String(this.open('DeviceCode', record)?.payload['jti'] ?? ''), record }
   }
 
   /** The streams of the uid whose session holds, or held last, the login with this `sid`. */
@@ -187,34 +172,27 @@ export class ModelLog {
     return commit.events
       .filter(({ stream, type }) => type === 'stored' && stream.startsWith('Session:'))
       .filter(({ also = [] }) => also.some((name) => name.startsWith('account:')))
-      .flatMap((event) => this.#open('Session', [{ commit, event }]) ?? [])
+      .flatMap((event) => this.open('Session', foldRecord([{ commit, event }])) ?? [])
   }
 
   /** The grants that a commit stores, as it stores them; only those of this client, where one is named. */
   grantsStoredBy(commit: Commit, clientId?: string): ModelState[] {
+    if (this.#isForeign('Grant', commit)) return []
     return commit.events
       .filter(({ stream, type }) => type === 'stored' && stream.startsWith('Grant:'))
       .filter(({ data }) => clientId === undefined || data['client_id'] === clientId)
-      .flatMap((event) => this.#fold('Grant', [{ commit, event }]) ?? [])
+      .flatMap((event) => this.open('Grant', foldRecord([{ commit, event }])) ?? [])
   }
 
-  #fold(model: string, history: readonly { commit: Commit; event: Event }[]): ModelState | undefined {
-    const newest = history.findLast(({ event }) => event.type === 'stored')
-    return newest && this.#isForeign(model, newest.commit) ? undefined : this.#open(model, history)
+  /** What this issuer has stored: for it, what another one stores under the same id is not there. */
+  #own(model: string, commits: readonly Commit[], names: readonly string[]): LocatedEvent[] {
+    return eventsIn(
+      commits.filter((commit) => !this.#isForeign(model, commit)),
+      names,
+    )
   }
 
-  /** What has expired may be sealed with a key that was retired since: it is not there any more. */
-  #open(model: string, history: readonly { commit: Commit; event: Event }[]): ModelState | undefined {
-    try {
-      return foldModel(this.store.keys, model, history)
-    } catch (error) {
-      const newest = history.findLast(({ event }) => event.type === 'stored')
-      if (error instanceof KeyUnknownError && this.#isExpired(newest?.event.data['exp'])) return undefined
-      throw error
-    }
-  }
-
-  /** Whether another issuer has stored it. What an adapter writes whose provider is not attached is everybody's. */
+  /** Whether another issuer has stored it. What was written before a provider was started is everybody's. */
   #isForeign(model: string, { meta: { instance } }: Commit): boolean {
     if (instance === undefined || isShared(model)) return false
     const issuers = this.#issuers()
@@ -225,47 +203,15 @@ export class ModelLog {
     return typeof exp === 'number' && exp < this.#clock.now() / 1000
   }
 
-  /** Whether it expired so long ago that no provider takes it any more, whatever clock tolerance it is configured with. */
-  #isLongExpired(exp: unknown): boolean {
-    return typeof exp === 'number' && exp < this.#clock.now() / 1000 - EXPIRY_TOLERANCE_SECONDS
-  }
-
-  /** Two commits decide: the state, and perhaps the mark above it. */
-  async #newestTwo(names: readonly string[]): Promise<readonly Commit[]> {
-    return (await this.#newest(names, 2)).reverse()
-  }
-
-  /** The newest commits in any of a thing's names: one look-up for each hashing key, and there is nearly always one. */
+  /** The newest commits in any of a thing's names, oldest first: one look-up for each hashing key; nearly always one. */
   async #newest(names: readonly string[], limit: number): Promise<Commit[]> {
     const found = await Promise.all(names.map((name) => this.store.read(name, { direction: 'backwards', limit })))
     const byPosition = new Map(found.flat().map((commit) => [commit.position, commit]))
-    return [...byPosition.values()].sort((a, b) => b.position - a.position).slice(0, limit)
-  }
-
-  /** All commits of streams that are short by nature. Look-ups of one tick go as one command. */
-  #whole(names: readonly string[]): Promise<readonly Commit[]> {
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ names, resolve, reject })
-      if (this.#waiting.length === 1) queueMicrotask(() => void this.#readWaiting())
-    })
-  }
-
-  async #readWaiting(): Promise<void> {
-    await undefined
-    const waiting = this.#waiting
-    this.#waiting = []
-    try {
-      const commits = await this.store.readStreams([...new Set(waiting.flatMap(({ names }) => names))])
-      for (const { names, resolve } of waiting) {
-        resolve(commits.filter(({ events }) => events.some((event) => names.some((name) => isIn(event, name)))))
-      }
-    } catch (error) {
-      for (const { reject } of waiting) reject(error)
-    }
+    return [...byPosition.values()].sort((a, b) => a.position - b.position).slice(-limit)
   }
 }
 
-function eventsIn(commits: readonly Commit[], names: readonly string[]): { commit: Commit; event: Event }[] {
+function eventsIn(commits: readonly Commit[], names: readonly string[]): LocatedEvent[] {
   return commits.flatMap((commit) =>
     commit.events.filter((event) => names.some((name) => isIn(event, name))).map((event) => ({ commit, event })),
   )

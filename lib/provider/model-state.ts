@@ -1,39 +1,47 @@
-import { EventTypeUnknownError } from '../errors.ts'
-import type { Commit, Event, Json, JsonObject } from '../log/commit.ts'
+import type { Event, Json, JsonObject } from '../log/commit.ts'
 import type { KeyRing } from '../secrets/key-ring.ts'
-import { hasMadeIds, type Payload } from './models.ts'
+import { type GrantSeen, generationOf, type LocatedEvent, type ModelRecord, ownNames } from './model-record.ts'
+import type { Payload } from './models.ts'
 
 /** What plugins keep with a session's state: by plugin, anything. */
 export type Notes = Readonly<Record<string, JsonObject>>
 
-/** A model instance as the log has it. */
+/** The state of a model instance. */
 export interface ModelState {
   readonly model: string
-  /** Its own stream, as the event that stored it names it. */
-  readonly stream: string
   /** All names of its own stream. */
   readonly names: readonly string[]
   readonly payload: Payload
   readonly notes: Notes
   /** When it was used up, in seconds since 1970. */
   readonly consumed?: number
+  readonly generation: number
+  /** What its issuer had seen of the Grant that it was issued under. */
+  readonly grantSeen: GrantSeen
   /** The commit that left this state; what follows it names it. */
   readonly commit: string
+  /** Its place in the log. */
+  readonly position: number
 }
 
-/** Only these may name a model's own stream. */
-export type ModelEventType = 'stored' | 'consumed' | 'destroyed' | 'revoked'
-
-/** Data of `stored`, as it is in the log: what operators and planners need in the clear, the rest sealed. */
-export interface StoredData extends JsonObject {
-  readonly sealed: string
+/** What is stored: the part that operators and planners need stays in the clear, the rest is sealed. */
+export interface StatePart {
+  readonly payload: Payload
+  readonly notes: Notes
+  readonly generation: number
+  readonly grantSeen?: GrantSeen
 }
 
-/** Seals what is nobody's business. */
-export function sealState(keys: KeyRing, stream: string, payload: Payload, notes: Notes): StoredData {
+/** The data of a `stored` event. */
+export function storedData(keys: KeyRing, model: string, stream: string, state: StatePart): JsonObject {
+  const { payload, notes, generation, grantSeen } = state
   const { clientId, exp, consumed } = payload
   const hasNotes = Object.keys(notes).length > 0
+  const hasSeen = grantSeen !== undefined && (grantSeen.generation > 0 || grantSeen.revocations > 0)
   return {
+    model,
+    ...(generation > 0 && { generation }),
+    ...(hasSeen && { grant_seen: [grantSeen.generation, grantSeen.revocations] }),
     ...(typeof clientId === 'string' && { client_id: clientId }),
     ...(typeof exp === 'number' && { exp }),
     ...(typeof consumed === 'number' && { consumed }),
@@ -42,58 +50,39 @@ export function sealState(keys: KeyRing, stream: string, payload: Payload, notes
 }
 
 /**
- * The state of one model instance: the fold of its own events, oldest first. Undefined when it was never stored, or is
- * gone for good.
+ * Opens the state that a record points to. Undefined: the instance does not exist.
  *
- * @throws EventTypeUnknownError, KeyUnknownError, SealBrokenError
+ * @throws KeyUnknownError (`KEY_UNKNOWN`), SealBrokenError (`SEAL_BROKEN`)
  */
-export function foldModel(
-  keys: KeyRing,
-  model: string,
-  history: readonly { commit: Commit; event: Event }[],
-): ModelState | undefined {
-  let stored: { commit: Commit; event: Event } | undefined
-  let consumed: number | undefined
-  let gone = false
-  for (const { commit, event } of history) {
-    switch (event.type as ModelEventType) {
-      case 'stored':
-        stored = { commit, event }
-        if (!hasMadeIds(model)) gone = false
-        break
-      case 'consumed':
-        consumed = Number(event.data['at'])
-        break
-      case 'destroyed':
-      case 'revoked':
-        gone = true
-        break
-      default:
-        throw new EventTypeUnknownError(event.stream, event.type)
-    }
-  }
-  if (!stored || gone) return undefined
-  return stateOf(keys, model, stored.commit, stored.event, consumed)
+export function openState(keys: KeyRing, model: string, record: ModelRecord): ModelState | undefined {
+  return record.stored && stateOf(keys, model, record.stored, record.consumedAt)
 }
 
-function stateOf(keys: KeyRing, model: string, commit: Commit, event: Event, consumed: number | undefined): ModelState {
+function stateOf(
+  keys: KeyRing,
+  model: string,
+  { commit, event }: LocatedEvent,
+  consumedAt: number | undefined,
+): ModelState {
   const { payload, notes = {} } = keys.open(String(event.data['sealed']), event.stream) as {
     payload: Record<string, Json>
     notes?: Notes
   }
-  const used = consumed ?? (typeof event.data['consumed'] === 'number' ? event.data['consumed'] : undefined)
+  const consumed = consumedAt ?? (typeof event.data['consumed'] === 'number' ? event.data['consumed'] : undefined)
   return {
     model,
-    stream: event.stream,
     names: ownNames(model, event),
-    payload: used === undefined ? payload : { ...payload, consumed: used },
+    payload: consumed === undefined ? payload : { ...payload, consumed },
     notes,
-    ...(used !== undefined && { consumed: used }),
+    ...(consumed !== undefined && { consumed }),
+    generation: generationOf(event),
+    grantSeen: grantSeenBy(event),
     commit: commit.id,
+    position: commit.position,
   }
 }
 
-/** The names of an event's own stream: more than one while two hashing keys are configured. */
-export function ownNames(model: string, event: Event): string[] {
-  return [event.stream, ...(event.also ?? []).filter((other) => other.startsWith(`${model}:`))]
+function grantSeenBy({ data }: Event): GrantSeen {
+  const [generation, revocations] = (data['grant_seen'] ?? [0, 0]) as [number, number]
+  return { generation, revocations }
 }

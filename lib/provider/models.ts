@@ -19,7 +19,7 @@ export type ModelName =
 /** What the provider hands to an adapter: JSON, as it was and as it must come back. */
 export type Payload = Readonly<Record<string, unknown>>
 
-/** Models that are issued under a grant, and go when it is revoked. Grant itself is destroyed by a call of its own. */
+/** Models that are issued under a grant. Grant itself is destroyed by a call of its own. */
 const GRANTABLE: ReadonlySet<string> = new Set<ModelName>([
   'AccessToken',
   'AuthorizationCode',
@@ -39,19 +39,32 @@ const CONSUMABLE: ReadonlySet<string> = new Set<ModelName>([
   'PushedAuthorizationRequest',
 ])
 
-/** Models whose streams grow with use, so that only their newest commits are read. */
-const LONG: ReadonlySet<string> = new Set<ModelName>(['Session', 'Client'])
+/** Models whose ids only the provider makes: such an id comes back only where an application brings it back. */
+const MADE_IDS: ReadonlySet<string> = new Set<ModelName>([
+  'Session',
+  'AccessToken',
+  'AuthorizationCode',
+  'RefreshToken',
+  'DeviceCode',
+  'ClientCredentials',
+  'InitialAccessToken',
+  'RegistrationAccessToken',
+  'Interaction',
+  'ReplayDetection',
+  'PushedAuthorizationRequest',
+  'BackchannelAuthenticationRequest',
+  'PreAuthorizedCode',
+])
 
 export const grantableModels: readonly string[] = [...GRANTABLE]
 export const isGrantable = (model: string): boolean => GRANTABLE.has(model)
 export const isConsumable = (model: string): boolean => CONSUMABLE.has(model)
-export const isLong = (model: string): boolean => LONG.has(model)
 
 /**
- * Whether the provider makes the model's ids. Such an id never comes back once it is gone, so that a late save undoes
- * nothing. Client ids are given by people, who may register one again.
+ * Whether applications and people choose the model's ids: grants, clients, and models of an application's own. Such an id
+ * may be stored again after its end, and its stream may grow for years.
  */
-export const hasMadeIds = (model: string): boolean => model !== 'Client'
+export const hasGivenIds = (model: string): boolean => !MADE_IDS.has(model)
 
 /**
  * Whether the model belongs to all issuers of a log. Client ids are given by people, and a client that registered is

@@ -9,7 +9,9 @@ import {
 } from '../errors.ts'
 import type { Logger } from '../logger.ts'
 import type { KeyRing } from '../secrets/key-ring.ts'
-import { type Refusal, replayed, usedUp } from './refusals.ts'
+import { answered, type ErrorPage, type Headers, headersOf, refuse, repeat, reset, restoreCookies } from './answers.ts'
+import type { Refusal } from './refusals.ts'
+import { replayed, usedUp } from './refusals.ts'
 import type { RequestContext } from './request-context.ts'
 import { RequestStorage } from './request-storage.ts'
 import type { UnitOfWork } from './unit-of-work.ts'
@@ -28,10 +30,31 @@ interface Slot {
  */
 const WRITES_AT_ONCE: ReadonlySet<string> = new Set(['submit', 'abort', 'backchannel_authentication'])
 
-/** How long a client should wait while the store is away, in seconds. */
-const RETRY_AFTER_SECONDS = '2'
+/** While the store is away. Nothing of the request has happened; a client waits for 2 seconds. */
+const UNAVAILABLE: Refusal = {
+  status: 503,
+  error: 'temporarily_unavailable',
+  description: 'the service is not available for the moment, please try again',
+  headers: { 'Retry-After': '2' },
+}
+
+/** Without Retry-After: whoever tries again may do a second time what has happened already. */
+const UNKNOWN: Refusal = {
+  status: 500,
+  error: 'server_error',
+  description: 'the service did not learn in time whether the request took effect: it may have',
+}
 
 type Middleware = (ctx: RequestContext, next: () => Promise<unknown>) => Promise<void>
+
+/** What requests are committed with. */
+export interface OneCommitParts {
+  readonly open: (ctx: RequestContext) => UnitOfWork
+  readonly keys: KeyRing
+  readonly logger: Logger
+  /** The deployment's own error page. Absent: a plain one. */
+  readonly errorPage: () => ErrorPage | undefined
+}
 
 /**
  * One request, one commit. The middleware opens a unit of work around the provider's own and commits it before anything
@@ -40,14 +63,11 @@ type Middleware = (ctx: RequestContext, next: () => Promise<unknown>) => Promise
  */
 export class OneCommit {
   readonly #slots = new RequestStorage<Slot>()
-  readonly #open: (ctx: RequestContext) => UnitOfWork
-  readonly #keys: KeyRing
-  readonly #logger: Logger
+  readonly #parts: OneCommitParts
+  readonly #openUnits = new Set<UnitOfWork>()
 
-  constructor(open: (ctx: RequestContext) => UnitOfWork, keys: KeyRing, logger: Logger) {
-    this.#open = open
-    this.#keys = keys
-    this.#logger = logger
+  constructor(parts: OneCommitParts) {
+    this.#parts = parts
   }
 
   /** The unit that writes may be staged in: the request is the provider's own, and its unit is open. */
@@ -66,6 +86,12 @@ export class OneCommit {
     return this.#slots.getStore() !== undefined
   }
 
+  /** Whether a request that is still running has read this instance. */
+  isReadByRequest(model: string, id: string): boolean {
+    for (const unit of this.#openUnits) if (unit.hasRead(model, id)) return true
+    return false
+  }
+
   #route(): string | undefined {
     return this.#slots.getStore()?.ctx?.oidc?.route
   }
@@ -77,29 +103,31 @@ export class OneCommit {
   }
 
   readonly middleware: Middleware = async (ctx, next) => {
-    const slot: Slot = { unit: this.#open(ctx), ctx, unavailable: undefined }
+    const unit = this.#parts.open(ctx)
+    const slot: Slot = { unit, ctx, unavailable: undefined }
     const before = headersOf(ctx)
+    this.#openUnits.add(unit)
     let thrown: { readonly error: unknown } | undefined
     try {
       await this.#slots.run(slot, next)
     } catch (error) {
       thrown = { error }
     }
+    this.#openUnits.delete(unit)
     // A plugin's own answer needs the store, too.
     if (thrown && isUnavailable(thrown.error)) slot.unavailable ??= thrown.error
-    const replaced = await this.#close(slot, ctx, before, thrown !== undefined)
+    const replaced = await this.#close(slot, unit, ctx, before, thrown !== undefined)
     if (replaced) return
-    if (slot.unavailable !== undefined && !answered(ctx)) this.#answerUnavailable(ctx, before, slot.unavailable)
+    if (slot.unavailable !== undefined && !answered(ctx)) await this.#answerUnavailable(ctx, before, slot.unavailable)
     else if (thrown) throw thrown.error
   }
 
   /** Commits, or drops what would only half help. True: the commit failed, and the answer says so now. */
-  async #close(slot: Slot, ctx: RequestContext, before: Headers, threw: boolean): Promise<boolean> {
-    const unit = slot.unit as UnitOfWork
+  async #close(slot: Slot, unit: UnitOfWork, ctx: RequestContext, before: Headers, threw: boolean): Promise<boolean> {
     const broke = threw || ctx.status >= 500 || slot.unavailable !== undefined
     slot.unit = undefined
     slot.ctx = undefined
-    if (broke && !answered(ctx) && !unit.takesAway) {
+    if (broke && !answered(ctx) && !unit.isDestructive) {
       restoreCookies(ctx, before)
       return false
     }
@@ -114,39 +142,55 @@ export class OneCommit {
 
   async #fail(unit: UnitOfWork, ctx: RequestContext, before: Headers, error: unknown): Promise<void> {
     if (answered(ctx)) {
-      this.#logger.error(
-        { err: error, ...whichOf(ctx) },
+      this.#parts.logger.error(
+        { event: 'commit_failed_after_answer', err: error, ...whichOf(ctx) },
         'the commit of a request failed after the application had answered it: nothing of the request was stored',
       )
       return
     }
     if (isUnavailable(error)) return this.#answerUnavailable(ctx, before, error)
-    await unit.commitProofs().catch((err) => this.#logger.warn({ err }, 'a shown proof could not be stored'))
+    await unit
+      .commitProofs()
+      .catch((err) => this.#parts.logger.warn({ event: 'proof_not_stored', err }, 'a shown proof could not be stored'))
     if (error instanceof AlreadyClaimedError) return this.#lost(unit, ctx, before, error)
     if (error instanceof SessionChangedError) {
-      this.#logger.info({ ...whichOf(ctx), why: error.message }, 'a request meets a newer session and is repeated')
+      this.#parts.logger.info(
+        { event: 'request_repeated', ...whichOf(ctx), why: error.message },
+        'a request meets a newer session and is repeated',
+      )
       return repeat(ctx, before)
     }
     reset(ctx, before)
     throw error
   }
 
-  #lost(unit: UnitOfWork, ctx: RequestContext, before: Headers, error: AlreadyClaimedError): void {
+  async #lost(unit: UnitOfWork, ctx: RequestContext, before: Headers, error: AlreadyClaimedError): Promise<void> {
     const model = unit.modelOf(error.mark) ?? ''
-    this.#logger.info({ ...whichOf(ctx), model }, 'a request lost the race for something that can be used only once')
+    this.#parts.logger.info(
+      { event: 'race_lost', ...whichOf(ctx), model },
+      'a request lost the race for something that can be used only once',
+    )
     // Its own form of the refusal depends on the client and the response mode: the provider gives it at the next try.
     if (model === 'PushedAuthorizationRequest') repeat(ctx, before)
-    else refuse(ctx, before, model === 'ReplayDetection' ? replayed(this.#keys, ctx, error.mark) : usedUp(model))
+    else
+      await this.#refuse(
+        ctx,
+        before,
+        model === 'ReplayDetection' ? replayed(this.#parts.keys, ctx, error.mark) : usedUp(model),
+      )
   }
 
-  #answerUnavailable(ctx: RequestContext, before: Headers, error: unknown): void {
-    this.#logger.error({ err: error, ...whichOf(ctx) }, 'the event store is not available')
-    refuse(ctx, before, {
-      status: 503,
-      error: 'temporarily_unavailable',
-      description: 'the service is not available for the moment, please try again',
-      headers: { 'Retry-After': RETRY_AFTER_SECONDS },
-    })
+  async #answerUnavailable(ctx: RequestContext, before: Headers, error: unknown): Promise<void> {
+    const unknown = error instanceof OutcomeUnknownError
+    this.#parts.logger.error(
+      { event: unknown ? 'outcome_unknown' : 'store_unavailable', err: error, ...whichOf(ctx) },
+      unknown ? 'it is not known whether a request was stored' : 'the event store is not available',
+    )
+    await this.#refuse(ctx, before, unknown ? UNKNOWN : UNAVAILABLE)
+  }
+
+  #refuse(ctx: RequestContext, before: Headers, refusal: Refusal): Promise<void> {
+    return refuse(ctx, before, refusal, this.#parts.errorPage())
   }
 }
 
@@ -160,57 +204,7 @@ export function isUnavailable(error: unknown): error is EventStoreError {
   )
 }
 
-type Headers = RequestContext['response']['headers']
-
-/** As they are now: the cookies that a request sets are pushed into the list that was there. */
-function headersOf({ response }: RequestContext): Headers {
-  return Object.fromEntries(
-    Object.entries(response.headers).map(([field, value]) => [field, Array.isArray(value) ? [...value] : value]),
-  )
-}
-
 /** Which request it was, for the log: never its URL, which may hold credentials. */
 function whichOf({ method, oidc }: RequestContext): { readonly method: string; readonly route: string | undefined } {
   return { method, route: oidc?.route }
-}
-
-/** Whether the application has sent the answer itself. A client that hung up has got none. */
-function answered(ctx: RequestContext): boolean {
-  return ctx.headerSent || ctx.respond === false
-}
-
-/** What says who may read the answer is true of any answer. */
-const KEPT = /^(access-control-|vary$|dpop-nonce$|oauth-client-attestation-challenge$)/
-
-/** Takes back what the request wanted to answer; what outer middleware had set stays. */
-function reset(ctx: RequestContext, before: Headers): void {
-  for (const field of Object.keys(ctx.response.headers)) {
-    if (!(field in before) && !KEPT.test(field.toLowerCase())) ctx.remove(field)
-  }
-  for (const [field, value] of Object.entries(before)) {
-    if (value !== undefined && !KEPT.test(field.toLowerCase()))
-      ctx.set(field, Array.isArray(value) ? [...value] : String(value))
-  }
-}
-
-function restoreCookies(ctx: RequestContext, before: Headers): void {
-  const cookies = before['set-cookie']
-  if (cookies === undefined) ctx.remove('set-cookie')
-  else ctx.set('set-cookie', Array.isArray(cookies) ? [...cookies] : String(cookies))
-}
-
-function refuse(ctx: RequestContext, before: Headers, { status, error, description, headers = {} }: Refusal): void {
-  reset(ctx, before)
-  ctx.status = status
-  ctx.body = { error, error_description: description }
-  ctx.set('Cache-Control', 'no-store')
-  for (const [field, value] of Object.entries(headers)) ctx.set(field, value)
-}
-
-/** The browser repeats the request and meets the new state (RFC 9110 sections 15.4.4 and 15.4.8). */
-function repeat(ctx: RequestContext, before: Headers): void {
-  reset(ctx, before)
-  ctx.redirect(ctx.originalUrl.replace(/^\/+/, '/')) // never a scheme-relative URL
-  ctx.status = ctx.method === 'POST' ? 307 : 303
-  ctx.set('Cache-Control', 'no-store')
 }

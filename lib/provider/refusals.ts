@@ -12,6 +12,17 @@ export interface Refusal {
 
 const INVALID_GRANT: Refusal = { status: 400, error: 'invalid_grant', description: 'grant request is invalid' }
 const INVALID_CLIENT: Refusal = { status: 401, error: 'invalid_client', description: 'client authentication failed' }
+const INVALID_ATTESTATION: Refusal = {
+  status: 400,
+  error: 'invalid_client_attestation',
+  description: 'client attestation is invalid',
+}
+const INVALID_DPOP_PROOF: Refusal = {
+  status: 400,
+  error: 'invalid_dpop_proof',
+  description: 'DPoP proof JWT Replay detected',
+}
+const POP_HEADER = 'oauth-client-attestation-pop'
 
 /**
  * What the provider answers when it finds a token, code or request already used (RFC 6749 section 5.2, RFC 9126
@@ -41,7 +52,10 @@ export function replayed(keys: KeyRing, ctx: RequestContext, mark: string): Refu
     const id = createHash('sha256').update(`${client}${jti}`).digest('base64url')
     return keys.streams('ReplayDetection', id).some((name) => mark.startsWith(`${name}@`))
   }
-  if (!isThis(ctx.headers['dpop'])) return INVALID_CLIENT
+  const { method, signal } = ctx.oidc?.clientAttestation ?? {}
+  if (!isThis(ctx.headers['dpop']))
+    return signal && isThis(ctx.headers[POP_HEADER]) ? INVALID_ATTESTATION : INVALID_CLIENT
+  if (method === 'dpop_combined') return INVALID_DPOP_PROOF
   if (ctx.oidc?.route === 'token') return INVALID_GRANT
   if (ctx.oidc?.route === 'userinfo' || ctx.oidc?.route === 'credential') {
     return {

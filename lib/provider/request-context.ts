@@ -2,10 +2,14 @@
 export interface RequestContext {
   method: string
   originalUrl: string
+  /** Node's request. Frameworks that mount the provider under a path keep the whole URL as its `originalUrl`. */
+  readonly req?: { readonly url?: string | undefined; readonly originalUrl?: string | undefined }
   status: number
   body: unknown
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
   readonly headerSent: boolean
+  /** Koa's content negotiation: the best of these types for the client. */
+  accepts?(...types: string[]): string | false | string[]
   respond?: boolean
   readonly response: { readonly headers: Readonly<Record<string, string | string[] | number | undefined>> }
   set(field: string, value: string | string[]): void
@@ -21,6 +25,8 @@ export interface OidcContext {
   readonly route?: string | undefined
   readonly params?: Readonly<Record<string, unknown>> | undefined
   readonly client?: ClientLike | undefined
+  /** How the client has shown its attestation (OAuth 2.0 Attestation-Based Client Authentication). */
+  readonly clientAttestation?: { readonly method?: string; readonly signal?: boolean } | undefined
   readonly entities?: { readonly Client?: ClientLike | undefined }
   readonly session?:
     | { readonly state?: { readonly postLogoutRedirectUri?: string; readonly clientId?: string } | undefined }

@@ -1,24 +1,32 @@
 import { SessionChangedError } from '../errors.ts'
-import type { Claim, JsonObject, NewEvent } from '../log/commit.ts'
-import type { SessionEnd } from './model-log.ts'
-import type { ModelState, Notes } from './model-state.ts'
+import type { Appended, Claim, JsonObject, NewEvent } from '../log/commit.ts'
+import { indexStreams } from './index-streams.ts'
+import { type ModelState, type Notes, storedData } from './model-state.ts'
 import type { Payload } from './models.ts'
 import { rebase } from './session-rebase.ts'
-import { eventOf, indexOf, namesOf } from './staged.ts'
+import type { SessionTurn } from './session-turns.ts'
+import { endEvent, eventOf } from './staged-write.ts'
+import type { UnitContext } from './unit-context.ts'
 import { isDecidedOnRead, type UnitOrigin } from './unit-origin.ts'
-import type { UnitSurroundings } from './unit-surroundings.ts'
 
 /** One session in one unit of work: how it was read, what is to become of it. */
 interface SessionWrite {
   readonly uid: string
   /** The state that the change follows. */
   base: ModelState | undefined
-  /** The commit that it follows, where that left no state. */
-  after?: string
   /** The cookie values under which it stops being found. */
   readonly gone: Set<string>
   /** The state to write; absent when it ends. */
   written: { readonly id: string; payload: Payload } | undefined
+  /** What was built last: the state that the commit leaves. */
+  built?: Omit<ModelState, 'commit' | 'position'> | undefined
+}
+
+/** What the writes add to a commit. */
+interface BuiltWrites {
+  readonly events: NewEvent[]
+  readonly claims: Claim[]
+  readonly expiry: (number | undefined)[]
 }
 
 /**
@@ -26,13 +34,13 @@ interface SessionWrite {
  * may follow each, so no request overwrites what another wrote, and what was in flight when a session ended loses.
  */
 export class SessionWrites {
-  readonly #around: UnitSurroundings
+  readonly #context: UnitContext
   readonly #origin: UnitOrigin
   readonly #bases = new Map<string, ModelState>()
   readonly #writes = new Map<string, SessionWrite>()
 
-  constructor(around: UnitSurroundings, origin: UnitOrigin) {
-    this.#around = around
+  constructor(context: UnitContext, origin: UnitOrigin) {
+    this.#context = context
     this.#origin = origin
   }
 
@@ -40,7 +48,7 @@ export class SessionWrites {
   read(state: ModelState): void {
     const uid = String(state.payload['uid'])
     if (!this.#bases.has(uid)) this.#bases.set(uid, state)
-    if (this.#origin.kind === 'application') this.#around.recentSessions.remember(uid, state)
+    if (this.#origin.kind === 'application') this.#context.recentSessions.remember(uid, state)
   }
 
   /** What the unit has made of the session with this cookie value, if it did: gone, or written. */
@@ -90,8 +98,36 @@ export class SessionWrites {
     return [...this.#writes.values()].some(({ gone, written }) => gone.size > 0 && !written)
   }
 
-  async build(): Promise<{ events: NewEvent[]; claims: Claim[]; expiry: (number | undefined)[] }> {
-    const built = { events: [] as NewEvent[], claims: [] as Claim[], expiry: [] as (number | undefined)[] }
+  /** The uids of the sessions that the unit writes. */
+  uids(): string[] {
+    return [...this.#writes.keys()]
+  }
+
+  /** Whether this is the stream of the uid of one of them. */
+  writes(stream: string): boolean {
+    return [...this.#writes.values()].some((write) => this.#uidStreams(write).includes(stream))
+  }
+
+  /** The session that this unit logs somebody in to. */
+  newLogin(): { readonly uid: string; readonly accountId: string } | undefined {
+    for (const { uid, base, written } of this.#writes.values()) {
+      const accountId = written?.payload['accountId']
+      if (typeof accountId === 'string' && accountId !== base?.payload['accountId']) return { uid, accountId }
+    }
+    return undefined
+  }
+
+  /** Puts the changes on top of what the commits of this process before this one have left. */
+  buildOn(turn: SessionTurn): void {
+    if (!isDecidedOnRead(this.#origin)) return // it reads the newest state anyway
+    for (const write of this.#writes.values()) {
+      const newest = turn.newest(write.uid)
+      if (newest && write.base && newest.position > write.base.position) this.#rebaseOn(write, write.base, newest)
+    }
+  }
+
+  async build(): Promise<BuiltWrites> {
+    const built: BuiltWrites = { events: [], claims: [], expiry: [] }
     for (const write of this.#writes.values()) {
       if (!isDecidedOnRead(this.#origin) && !(await this.#readNewest(write))) continue
       if (!write.base && !write.written) continue
@@ -102,31 +138,23 @@ export class SessionWrites {
 
   /**
    * After another commit followed the state that a write is based on: takes the newer state as the base and puts the
-   * change on top of it. False: the stream is none of the unit's sessions.
+   * change on top of it.
    *
-   * @throws SessionChangedError when there is nothing to rebase on
+   * @throws SessionChangedError (`SESSION_CHANGED`) when there is nothing to rebase on
    */
-  async catchUp(stream: string): Promise<boolean> {
-    for (const write of this.#writes.values()) {
-      if (!this.#uidStreams(write).includes(stream)) continue
-      if (isDecidedOnRead(this.#origin)) await this.#rebase(write)
-      return true
-    }
-    return false
-  }
-
-  async #rebase(write: SessionWrite): Promise<void> {
-    const head = await this.#around.log.findSession(write.uid)
+  async catchUp(stream: string): Promise<void> {
+    const write = [...this.#writes.values()].find((one) => this.#uidStreams(one).includes(stream))
+    if (!write || !isDecidedOnRead(this.#origin)) return
+    const head = await this.#context.log.findSession(write.uid)
     if (!head || !('state' in head)) throw new SessionChangedError('it has ended')
     if (!write.base) throw new SessionChangedError('its uid is taken')
-    const newest = head.state
+    this.#rebaseOn(write, write.base, head.state)
+  }
+
+  #rebaseOn(write: SessionWrite, base: ModelState, newest: ModelState): void {
     if (!write.written) throw new SessionChangedError('it was written while it was being ended')
-    this.#assertServes(write.written.payload, write.base.payload, newest.payload)
-    const rebased = rebase(
-      write.base.payload,
-      { ...write.written.payload, jti: write.base.payload['jti'] },
-      newest.payload,
-    )
+    this.#assertServes(write.written.payload, base.payload, newest.payload)
+    const rebased = rebase(base.payload, { ...write.written.payload, jti: base.payload['jti'] }, newest.payload)
     if ('conflict' in rebased) throw new SessionChangedError(rebased.conflict)
     write.base = newest
     write.written = { id: write.written.id, payload: { ...rebased.payload, jti: write.written.id } }
@@ -151,20 +179,11 @@ export class SessionWrites {
    * @throws SessionChangedError when the two cannot be reconciled
    */
   async #readNewest(write: SessionWrite): Promise<boolean> {
-    const head = await this.#around.log.findSession(write.uid)
-    if (head && 'ended' in head) return !this.#around.attached && this.#followEnd(write, head.ended)
+    const head = await this.#context.log.findSession(write.uid)
+    if (head && 'ended' in head) return false
     write.base = head?.state
-    if (this.#around.attached && write.written && head) this.#putOnTop(write, write.written, head.state)
+    if (write.written && head) this.#putOnTop(write, write.written, head.state)
     return true
-  }
-
-  /** Where the provider is not attached, a rotation arrives as an end and a write under another id. */
-  #followEnd(write: SessionWrite, { commit, streams }: SessionEnd): boolean {
-    if (!write.written) return false
-    const [name] = this.#around.log.store.keys.streams('Session', write.written.id)
-    write.base = undefined
-    write.after = commit
-    return !streams.includes(name)
   }
 
   #putOnTop(
@@ -172,7 +191,7 @@ export class SessionWrites {
     { id, payload }: { readonly id: string; readonly payload: Payload },
     newest: ModelState,
   ): void {
-    const seen = this.#around.recentSessions.get(write.uid)
+    const seen = this.#context.recentSessions.get(write.uid)
     if (seen?.commit === newest.commit) return
     if (!seen) {
       const authorizations = {
@@ -187,52 +206,66 @@ export class SessionWrites {
     write.written = { id, payload: { ...rebased.payload, jti: id } }
   }
 
-  /** What application code has written is what it goes on from. */
-  committed(commit: string): void {
-    if (this.#origin.kind !== 'application') return
-    for (const { uid, written } of this.#writes.values()) {
-      if (written) this.#around.recentSessions.remember(uid, { payload: written.payload, commit })
-      else this.#around.recentSessions.forget(uid)
+  /** Tells the next commit of this process what this one has left, and application code what it goes on from. */
+  committed({ id: commit, position }: Appended, turn: SessionTurn): void {
+    for (const { uid, written, built } of this.#writes.values()) {
+      turn.left(uid, built && { ...built, commit, position })
+      if (this.#origin.kind !== 'application') continue
+      if (written) this.#context.recentSessions.remember(uid, { payload: written.payload, commit })
+      else this.#context.recentSessions.forget(uid)
     }
   }
 
-  async #buildOne(
-    write: SessionWrite,
-    built: { events: NewEvent[]; claims: Claim[]; expiry: (number | undefined)[] },
-  ): Promise<void> {
+  async #buildOne(write: SessionWrite, built: BuiltWrites): Promise<void> {
     const { base, written } = write
     const { events, notes } = await this.#observe(write)
-    const keys = this.#around.log.store.keys
+    const keys = this.#context.log.store.keys
     const gone = new Set(write.gone)
     if (base && base.payload['jti'] !== written?.id) gone.add(String(base.payload['jti']))
-    for (const id of gone) {
-      if (id !== base?.payload['jti']) continue // staged and withdrawn within this unit: it was never in the log
-      const index = indexOf(keys, 'Session', base.payload)
-      built.events.push(
-        eventOf(keys, { model: 'Session', names: namesOf(keys, 'Session', id, base), action: 'destroyed', index }),
-      )
+    // What was staged and withdrawn within this unit was never in the log.
+    if (base && gone.has(String(base.payload['jti']))) {
+      const { uid, accountId, jti } = base.payload
+      const index = indexStreams(keys, 'Session', { uid, accountId })
+      built.events.push(endEvent('Session', this.#names(String(jti), base), base.generation, index))
     }
-    if (written) {
-      const { id, payload } = written
-      const names = namesOf(keys, 'Session', id, base?.payload['jti'] === id ? base : undefined)
-      built.events.push(
-        eventOf(
-          keys,
-          { model: 'Session', names, action: 'stored', payload, index: indexOf(keys, 'Session', payload) },
-          notes,
-        ),
-      )
+    write.built = written && this.#stateOf(written, base, notes)
+    if (write.built) {
+      const { names, payload } = write.built
+      const [stream = ''] = names
+      const data = storedData(keys, 'Session', stream, write.built)
+      built.events.push(eventOf(names, 'stored', data, indexStreams(keys, 'Session', payload, base?.payload)))
       built.expiry.push(typeof payload['exp'] === 'number' ? payload['exp'] : undefined)
     }
     built.events.push(...events)
     for (const stream of this.#uidStreams(write))
-      built.claims.push({ kind: 'follows', stream, after: base?.commit ?? write.after ?? 'none' })
+      built.claims.push({ kind: 'follows', stream, after: base?.commit ?? 'none' })
+  }
+
+  #stateOf(
+    { id, payload }: { readonly id: string; readonly payload: Payload },
+    base: ModelState | undefined,
+    notes: Notes,
+  ): NonNullable<SessionWrite['built']> {
+    const goesOn = base?.payload['jti'] === id
+    return {
+      model: 'Session',
+      names: this.#names(id, goesOn ? base : undefined),
+      payload,
+      notes,
+      generation: goesOn ? base.generation : 0,
+      grantSeen: { generation: 0, revocations: 0 },
+    }
+  }
+
+  /** The names of the stream of a cookie value: those it hashes to now, and those that its state was stored by. */
+  #names(id: string, state: ModelState | undefined): readonly string[] {
+    return [...new Set([...this.#context.log.store.keys.streams('Session', id), ...(state?.names ?? [])])]
   }
 
   async #observe({ uid, base, written }: SessionWrite): Promise<{ events: NewEvent[]; notes: Notes }> {
     const events: NewEvent[] = []
     const notes: Record<string, JsonObject> = { ...base?.notes }
-    for (const observer of this.#around.observers) {
+    for (const observer of this.#context.observers) {
       const note = base?.notes[observer.name]
       const observation = await observer.sessionChanges({
         uid,
@@ -258,7 +291,7 @@ export class SessionWrites {
   }
 
   #uidStreams({ uid }: SessionWrite): readonly string[] {
-    return this.#around.log.store.keys.streams('uid', uid)
+    return this.#context.log.store.keys.streams('uid', uid)
   }
 }
 

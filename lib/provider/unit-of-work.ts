@@ -1,54 +1,113 @@
-import { AlreadyClaimedError, ConcurrencyError, KeyUnknownError, SealBrokenError } from '../errors.ts'
+import {
+  AlreadyClaimedError,
+  ConcurrencyError,
+  KeyUnknownError,
+  SealBrokenError,
+  SessionChangedError,
+} from '../errors.ts'
 import type { Appended, Claim, Meta, NewCommit, NewEvent } from '../log/commit.ts'
-import type { Granted, SessionHead } from './model-log.ts'
+import { type GrantSeen, isRevoked, type ModelRecord } from './model-record.ts'
 import type { ModelState } from './model-state.ts'
-import { grantableModels, isConsumable, isGrantable, type Payload } from './models.ts'
+import { hasGivenIds, type Payload } from './models.ts'
 import { SessionWrites } from './session-writes.ts'
-import { claimsOf, eventOf, indexOf, namesOf, revocationClaims, type Staged, viewOf } from './staged.ts'
-import type { UnitOrigin } from './unit-origin.ts'
-import type { UnitSurroundings } from './unit-surroundings.ts'
+import { newestSignOut, type SignOut } from './sign-outs.ts'
+import {
+  claimsOf,
+  endEvent,
+  eventsOf,
+  grantIdOf,
+  indexedByOf,
+  namesOf,
+  revokedEvent,
+  type StagedWrite,
+  viewOf,
+} from './staged-write.ts'
+import type { UnitContext } from './unit-context.ts'
+import { isDecidedOnRead, type UnitOrigin } from './unit-origin.ts'
 
-/** A unit that loses this many races in a row gives up. */
-const MOST_TRIES = 32
+/** A unit that loses this many races in a row gives up: the request is repeated. */
+const MAX_TRIES = 32
+
+/** The longest pause after a lost race, in milliseconds. */
+const MAX_PAUSE_MS = 100
 
 /**
- * What one request of the provider reads and wants to write: staged here, laid over what the request reads, and
- * appended as one commit.
+ * After so many revocations under one grant the next one ends the grant, and the user consents again: whoever looks up a
+ * token reads all revocations of its grant.
+ */
+const MAX_REVOCATIONS = 100
+
+/** The models that the unit revokes under one grant. */
+interface Revocation {
+  readonly models: Set<string>
+  /** How often it was asked for each model: what was staged before is dead, what is staged after lives. */
+  readonly times: Map<string, number>
+}
+
+/** Thrown when a write arrives after the unit has begun to commit: it must be a commit of its own. */
+export class UnitClosed extends Error {}
+
+/**
+ * What one request of the provider reads and writes. Writes are staged, laid over what the request reads, and appended as
+ * one commit.
  *
- * A commit that loses a race is built again on top of the newer state where that is possible: a session is rebased, the
- * list of what a grant holds is read again. Whatever cannot be reconciled is thrown, and then nothing has happened.
+ * Only writes of sessions can lose a race that is worth another try: the session is rebased on the newer state, and the
+ * commit is built again. Whatever cannot be reconciled is thrown, and then nothing has happened.
  */
 export class UnitOfWork {
-  readonly #around: UnitSurroundings
+  readonly #context: UnitContext
   readonly #origin: UnitOrigin
-  readonly #known = new Map<string, Promise<ModelState | undefined>>()
-  readonly #heads = new Map<string, Promise<SessionHead | undefined>>()
-  readonly #staged = new Map<string, Staged>()
+  readonly #records = new Map<string, Promise<ModelRecord>>()
+  readonly #heads = new Map<string, Promise<ModelState | undefined>>()
+  readonly #writes = new Map<string, StagedWrite>()
   readonly #sessions: SessionWrites
-  readonly #granted = new Map<string, Promise<Granted[]>>()
-  readonly #revoked = new Map<string, Set<string>>()
-  readonly #taken = new Set<string>()
-  readonly #facts: NewEvent[] = []
+  readonly #revocations = new Map<string, Revocation>()
+  readonly #events: NewEvent[] = []
   readonly #once: string[] = []
+  /** Where the interaction began whose login this request resumes. */
+  #loginBegan: number | undefined
+  #closed = false
 
-  constructor(around: UnitSurroundings, origin: UnitOrigin) {
-    this.#around = around
+  constructor(context: UnitContext, origin: UnitOrigin) {
+    this.#context = context
     this.#origin = origin
-    this.#sessions = new SessionWrites(around, origin)
+    this.#sessions = new SessionWrites(context, origin)
   }
 
   async find(model: string, id: string): Promise<Payload | undefined> {
-    return copyOf(await this.#find(model, id))
-  }
-
-  async #find(model: string, id: string): Promise<Payload | undefined> {
     if (model === 'Session') {
       const written = this.#sessions.writtenAs(id)
-      if (written) return written.payload
+      if (written) return copyOf(written.payload)
     }
-    const staged = this.#staged.get(this.#key(model, id))
-    if (staged) return viewOf(staged)
-    return (await this.#load(model, id))?.payload
+    const payload = copyOf(await this.#payloadOf(model, id))
+    return model === 'Interaction' && payload ? this.#withoutEndedLogin(id, payload) : payload
+  }
+
+  async #payloadOf(model: string, id: string): Promise<Payload | undefined> {
+    const write = this.#writes.get(this.#key(model, id))
+    if (write) return (await this.#isDead(write)) ? undefined : viewOf(write)
+    const state = this.#context.log.open(model, await this.#record(model, id))
+    if (state && model === 'Session') this.#sessions.read(state)
+    return state && ((await this.#isRevoked(state)) ? undefined : state.payload)
+  }
+
+  /** Whether an end or a revocation of its grant came that its issuer had not seen. */
+  async #isRevoked({ model, payload, grantSeen }: ModelState): Promise<boolean> {
+    const grantId = grantIdOf(model, payload)
+    if (grantId === undefined) return false
+    if (this.#revocations.get(grantId)?.models.has(model) || this.#endsGrant(grantId)) return true
+    return isRevoked(model, grantSeen, await this.#record('Grant', grantId))
+  }
+
+  /** Whether the unit itself has ended or revoked under the grant what it had staged before. */
+  async #isDead(write: StagedWrite): Promise<boolean> {
+    const grantId = grantIdOf(write.model, write.payload)
+    if (grantId === undefined) return false
+    if (this.#endsGrant(grantId) && !write.afterGrantEnd) return true
+    if (this.#timesRevoked(grantId, write.model) > write.ownRevocations) return true
+    return (
+      write.grantSeen !== undefined && isRevoked(write.model, write.grantSeen, await this.#record('Grant', grantId))
+    )
   }
 
   async findSession(uid: string): Promise<Payload | undefined> {
@@ -64,15 +123,16 @@ export class UnitOfWork {
    */
   async readSession(names: readonly string[]): Promise<ModelState | undefined> {
     const key = names.join(' ')
-    let finding = this.#heads.get(key)
-    if (!finding) {
-      finding = this.#around.log.findSessionUnder(names)
-      this.#heads.set(key, finding)
+    let reading = this.#heads.get(key)
+    if (!reading) {
+      reading = this.#context.log
+        .findSessionUnder(names)
+        .then((head) => (head && 'state' in head ? head.state : undefined))
+      this.#heads.set(key, reading)
     }
-    const head = await finding
-    if (!head || !('state' in head)) return undefined
-    this.#sessions.read(head.state)
-    return head.state
+    const state = await reading
+    if (state) this.#sessions.read(state)
+    return state
   }
 
   /** Ends a session that this unit has read. */
@@ -86,92 +146,117 @@ export class UnitOfWork {
     this.#sessions.write(String(payload['jti']), { ...payload, authorizations: Object.fromEntries(left) })
   }
 
-  /** Revokes a grant and what lives under it, which may be there without it. */
+  /** Ends a grant and what was issued under it, which may be there without it. Nothing of it need be readable. */
   async revoke(grantId: string): Promise<void> {
-    await Promise.all(grantableModels.map((model) => this.revokeGranted(model, grantId)))
-    try {
-      if (await this.#load('Grant', grantId)) await this.destroy('Grant', grantId)
-    } catch (error) {
-      if (!(error instanceof KeyUnknownError || error instanceof SealBrokenError)) throw error
-      // What cannot be read can be revoked: nobody keeps a session because a key is gone.
-      this.#stage(grantId, this.#change('Grant', grantId, 'destroyed', undefined))
-    }
+    await this.destroy('Grant', grantId)
   }
 
-  /** What was read of a model is read anew: it was written by the same request, at once. */
+  /** Reads a model anew: the same request has written it in a commit of its own. */
   forget(model: string): void {
-    for (const name of this.#known.keys()) if (name.startsWith(`${model}:`)) this.#known.delete(name)
+    for (const name of this.#records.keys()) if (name.startsWith(`${model}:`)) this.#records.delete(name)
     if (model === 'Session') this.#heads.clear()
   }
 
-  async findDeviceCode(userCode: string): Promise<Payload | undefined> {
-    for (const staged of this.#staged.values()) {
-      if (staged.model === 'DeviceCode' && staged.payload?.['userCode'] === userCode) return copyOf(viewOf(staged))
-    }
-    const state = await this.#around.log.findDeviceCode(userCode)
-    if (state) this.#known.set(this.#key('DeviceCode', String(state.payload['jti'])), Promise.resolve(state))
-    return copyOf(state?.payload)
+  /** Whether the unit has read this instance. */
+  hasRead(model: string, id: string): boolean {
+    return this.#records.has(this.#key(model, id))
   }
 
+  async findDeviceCode(userCode: string): Promise<Payload | undefined> {
+    for (const write of this.#writes.values()) {
+      if (write.model === 'DeviceCode' && write.payload?.['userCode'] === userCode)
+        return (await this.#isDead(write)) ? undefined : copyOf(viewOf(write))
+    }
+    const { id, record } = await this.#context.log.findDeviceCode(userCode)
+    if (!record.stored) return undefined
+    const key = this.#key('DeviceCode', id)
+    if (!this.#records.has(key)) this.#records.set(key, Promise.resolve(record))
+    return this.find('DeviceCode', id)
+  }
+
+  /** @throws UnitClosed: nothing was staged */
   async upsert(model: string, id: string, given: Payload): Promise<void> {
     const payload = asStored(given)
-    if (model === 'Session') return this.#sessions.write(id, payload)
-    const known = await this.#known.get(this.#key(model, id))
-    const before = this.#staged.get(this.#key(model, id))
-    const follows = model === 'ReplayDetection' ? ((await this.#load(model, id))?.commit ?? 'none') : undefined
-    this.#stage(id, {
+    if (model === 'Session') {
+      this.#assertOpen()
+      return this.#sessions.write(id, payload)
+    }
+    const key = this.#key(model, id)
+    const looksFirst = !isDecidedOnRead(this.#origin) || hasGivenIds(model) || model === 'ReplayDetection'
+    const record = looksFirst ? await this.#record(model, id) : await this.#records.get(key)
+    const before = this.#writes.get(key)
+    const grantId = grantIdOf(model, payload)
+    const isNew = before === undefined || (before.payload === undefined && before.ended !== undefined)
+    this.#stage(key, {
       model,
-      names: namesOf(this.#keys, model, id, known),
-      action: 'stored',
+      names: before?.names ?? namesOf(this.#keys, model, id, record),
+      generation: before ? before.generation : (record?.generation ?? 0),
+      indexedBy: before?.indexedBy ?? [],
+      ...(before?.ended !== undefined && { ended: before.ended }),
       payload,
-      index: indexOf(this.#keys, model, payload),
-      ...(before?.consumedAt !== undefined && { consumedAt: before.consumedAt }),
-      ...(follows !== undefined && { follows }),
+      stores: true,
+      ...(before && !isNew && before.consumedAt !== undefined && { consumedAt: before.consumedAt }),
+      ...(model === 'ReplayDetection' && { follows: record?.stored?.commit.id ?? 'none' }),
+      ownRevocations: grantId === undefined ? 0 : this.#timesRevoked(grantId, model),
+      afterGrantEnd: grantId !== undefined && this.#endsGrant(grantId),
     })
   }
 
+  /** @throws UnitClosed: nothing was staged */
   async consume(model: string, id: string): Promise<void> {
-    const at = Math.floor(this.#around.clock.now() / 1000)
-    const before = this.#staged.get(this.#key(model, id))
-    if (before) {
-      this.#stage(id, { ...before, consumedAt: before.consumedAt ?? at })
-      return
-    }
-    const state = await this.#load(model, id)
-    this.#stage(id, this.#change(model, id, 'consumed', state, at))
+    const key = this.#key(model, id)
+    const at = Math.floor(this.#context.clock.now() / 1000)
+    const record = this.#writes.has(key) ? undefined : await this.#record(model, id)
+    const before = this.#writes.get(key)
+    if (before) this.#stage(key, { ...before, consumedAt: before.consumedAt ?? at })
+    else if (record) this.#stage(key, { ...this.#unchanged(model, id, record), consumedAt: at })
   }
 
+  /** @throws UnitClosed: nothing was staged */
   async destroy(model: string, id: string): Promise<void> {
-    if (model === 'Session') {
-      if (await this.#load(model, id)) return this.#sessions.end(id)
-      return this.#origin.kind === 'application' ? this.#endRotated(id) : this.#sessions.end(id)
-    }
-    const { consumedAt } = this.#staged.get(this.#key(model, id)) ?? {}
-    const state = await this.#load(model, id)
-    this.#stage(id, this.#change(model, id, 'destroyed', state, consumedAt))
+    if (model === 'Session') return this.#destroySession(id)
+    const key = this.#key(model, id)
+    const record = await this.#record(model, id)
+    const before = this.#writes.get(key)
+    // A grant ends for all that was issued under it, whether it was ever stored or not.
+    const exists = record.stored !== undefined || model === 'Grant'
+    if (!exists && !before) return
+    const { payload: _, ...rest } = before ?? this.#unchanged(model, id, record)
+    this.#stage(key, {
+      ...rest,
+      generation: record.generation + (exists ? 1 : 0),
+      stores: false,
+      ...(exists && { ended: record.generation }),
+    })
   }
 
-  /** Termination is by uid: a cookie value that rotated away still names its session to application code. */
-  async #endRotated(id: string): Promise<void> {
-    const state = this.#around.attached ? await this.#around.log.findRotated(id) : undefined
-    if (state) this.#sessions.endRotated(state)
+  async #destroySession(id: string): Promise<void> {
+    const state = this.#context.log.open('Session', await this.#record('Session', id))
+    if (state) this.#sessions.read(state)
+    // Termination is by uid: a cookie value that has rotated still names its session to application code.
+    const rotated = !state && this.#origin.kind === 'application' ? await this.#context.log.findRotated(id) : undefined
+    this.#assertOpen()
+    if (rotated) this.#sessions.endRotated(rotated)
+    else this.#sessions.end(id)
   }
 
-  /** Revokes what lives under the grant, of one model: the provider calls this once for each. */
+  /**
+   * Revokes what was issued under the grant, of one model: the provider calls this once for each.
+   *
+   * @throws UnitClosed: nothing was staged
+   */
   async revokeGranted(model: string, grantId: string): Promise<void> {
-    const models = this.#revoked.get(grantId) ?? new Set<string>()
-    this.#revoked.set(grantId, models.add(model))
-    await this.#grantedBy(grantId)
-    for (const [key, staged] of this.#staged) {
-      if (staged.model === model && staged.payload?.['grantId'] === grantId && isGrantable(model)) {
-        this.#staged.set(key, { ...staged, action: 'revoked' })
-      }
-    }
+    this.#assertOpen()
+    const revocation = this.#revocations.get(grantId) ?? { models: new Set(), times: new Map() }
+    revocation.models.add(model)
+    revocation.times.set(model, (revocation.times.get(model) ?? 0) + 1)
+    this.#revocations.set(grantId, revocation)
+    await this.#record('Grant', grantId)
   }
 
-  /** Adds facts to the commit. */
+  /** Adds events to the commit. */
   record(events: readonly NewEvent[]): void {
-    this.#facts.push(...events)
+    this.#events.push(...events)
   }
 
   /** Has only one commit ever hold these marks: the others are refused with AlreadyClaimedError. */
@@ -179,33 +264,47 @@ export class UnitOfWork {
     this.#once.push(...marks)
   }
 
-  /** Whether it takes something away: then it counts even when the request ends in an error. */
-  get takesAway(): boolean {
-    if (this.#revoked.size > 0 || this.#sessions.endsOne) return true
-    return [...this.#staged.values()].some(({ action }) => action === 'destroyed' || action === 'revoked')
+  /** Whether it takes something away from somebody: then it counts even when the request ends in an error. */
+  get isDestructive(): boolean {
+    if (this.#revocations.size > 0 || this.#sessions.endsOne) return true
+    return [...this.#writes.values()].some(({ model, ended }) => ended !== undefined && model !== 'Interaction')
   }
 
   /**
-   * Appends what was staged. Undefined: there was nothing.
+   * Appends what was staged. Undefined: there was nothing. From the call on nothing can be staged.
    *
    * @throws AlreadyClaimedError for what another request has used up, SessionChangedError when the request must be
    *   repeated, and whatever the store throws
    */
   async commit(): Promise<Appended | undefined> {
-    for (let tries = 1; ; tries++) {
-      const commit = await this.#build()
-      if (!commit) return undefined
-      try {
-        const appended = await this.#around.log.store.append(commit)
-        this.#sessions.committed(appended.id)
-        for (const observer of this.#around.observers) observer.committed?.(appended, commit.events)
-        return appended
-      } catch (error) {
-        if (tries >= MOST_TRIES) throw error
-        if (error instanceof ConcurrencyError && (await this.#sessions.catchUp(error.stream))) continue
-        if (error instanceof AlreadyClaimedError && this.#reconsider(error.mark)) continue
-        throw error
+    this.#closed = true
+    const appended = await this.#append()
+    if (appended) await this.#endLateLogin()
+    return appended
+  }
+
+  async #append(): Promise<Appended | undefined> {
+    const { sessionTurns, clock, log } = this.#context
+    const turn = await sessionTurns.enter(this.#sessions.uids(), clock)
+    try {
+      for (let tries = 1; ; tries++) {
+        this.#sessions.buildOn(turn)
+        const commit = await this.#build()
+        if (!commit) return undefined
+        try {
+          const appended = await log.store.append(commit)
+          this.#sessions.committed(appended, turn)
+          for (const observer of this.#context.observers) observer.committed?.(appended, commit.events)
+          return appended
+        } catch (error) {
+          if (!(error instanceof ConcurrencyError) || !this.#sessions.writes(error.stream)) throw error
+          if (tries >= MAX_TRIES) throw new SessionChangedError('it is written all the time')
+          await clock.sleep(Math.random() * Math.min(MAX_PAUSE_MS, 2 ** tries))
+          await this.#sessions.catchUp(error.stream)
+        }
       }
+    } finally {
+      turn.leave()
     }
   }
 
@@ -213,11 +312,11 @@ export class UnitOfWork {
    * Appends the shown proofs alone, after the commit failed: a proof that was shown is spent, even by the loser.
    */
   async commitProofs(): Promise<void> {
-    for (const staged of this.#staged.values()) {
-      if (staged.model !== 'ReplayDetection') continue
-      const commit = { events: [eventOf(this.#keys, staged)], claims: claimsOf(staged), meta: this.#around.meta }
+    for (const write of this.#writes.values()) {
+      if (write.model !== 'ReplayDetection') continue
+      const commit = { events: eventsOf(this.#keys, write), claims: claimsOf(write), meta: this.#context.meta }
       try {
-        await this.#around.log.store.append(commit)
+        await this.#context.log.store.append(commit)
       } catch (error) {
         if (!(error instanceof AlreadyClaimedError)) throw error
       }
@@ -226,27 +325,26 @@ export class UnitOfWork {
 
   /** The model whose once-only mark or proof this is, when this unit wanted it. */
   modelOf(mark: string): string | undefined {
-    for (const staged of this.#staged.values()) {
-      if (claimsOf(staged).some((claim) => claim.kind === 'once' && claim.mark === mark)) return staged.model
+    for (const write of this.#writes.values()) {
+      if (claimsOf(write).some((claim) => claim.kind === 'once' && claim.mark === mark)) return write.model
     }
     return undefined
   }
 
   async #build(): Promise<NewCommit | undefined> {
-    const revocations = await this.#revocations()
+    const writes = [...this.#writes.values()]
     const sessions = await this.#sessions.build()
-    const revoked = new Set([...revocations.values()].flatMap(({ event }) => [event.stream, ...(event.also ?? [])]))
-    const wishes = [...this.#staged.values()].filter(({ names }) => !names.some((name) => revoked.has(name)))
     const events = [
-      ...wishes.map((staged) => eventOf(this.#keys, staged)),
-      ...[...revocations.values()].map(({ event }) => event),
+      ...(
+        await Promise.all(writes.map(async (write) => eventsOf(this.#keys, write, await this.#grantSeenBy(write))))
+      ).flat(),
+      ...(await this.#revocationEvents()),
       ...sessions.events,
-      ...this.#facts,
+      ...this.#events,
     ]
     if (events.length === 0) return undefined
     const claims: Claim[] = [
-      ...[...this.#staged.values()].flatMap(claimsOf),
-      ...[...revocations.values()].flatMap((revocation) => revocation.claims),
+      ...writes.flatMap(claimsOf),
       ...sessions.claims,
       ...this.#once.map((mark): Claim => ({ kind: 'once', mark })),
     ]
@@ -254,77 +352,116 @@ export class UnitOfWork {
     return { events, claims, meta: this.#meta, ...(expiresAt !== undefined && { expiresAt }) }
   }
 
-  /** What the grants held when they were last listed, and what this unit itself puts under them. */
-  async #revocations(): Promise<Map<string, { event: NewEvent; claims: Claim[] }>> {
-    const revocations = new Map<string, { event: NewEvent; claims: Claim[] }>()
-    for (const [grantId, models] of this.#revoked) {
-      for (const { model, names, consumed } of await this.#grantedBy(grantId)) {
-        if (!models.has(model)) continue
-        const staged: Staged = { model, names, action: 'revoked', index: this.#keys.streams('grant', grantId) }
-        const [name = ''] = names
-        const used = consumed || names.some((one) => this.#taken.has(one))
-        revocations.set(name, { event: eventOf(this.#keys, staged), claims: revocationClaims(model, names, used) })
-      }
-    }
-    return revocations
+  /** What this request had seen of the grant when it issued something under it. */
+  async #grantSeenBy(write: StagedWrite): Promise<GrantSeen | undefined> {
+    const grantId = write.stores ? grantIdOf(write.model, write.payload) : undefined
+    if (grantId === undefined) return undefined
+    const { generation, revocations } = await this.#record('Grant', grantId)
+    if (write.afterGrantEnd) return { generation: generation + 1, revocations: 0 }
+    return { generation, revocations: (revocations.get(write.model) ?? 0) + write.ownRevocations }
   }
 
-  /** A mark that only a revocation wanted is held: an exchange was faster, so its tokens are in the list by now. */
-  #reconsider(mark: string): boolean {
-    if (this.modelOf(mark) !== undefined || this.#once.includes(mark)) return false
-    this.#taken.add(mark.slice(0, mark.lastIndexOf('#')))
-    this.#granted.clear()
-    return this.#revoked.size > 0
+  async #revocationEvents(): Promise<NewEvent[]> {
+    const events = [...this.#revocations].map(async ([grantId, { models }]): Promise<NewEvent[]> => {
+      if (this.#endsGrant(grantId)) return [] // its end counts for all models
+      const record = await this.#record('Grant', grantId)
+      const names = namesOf(this.#keys, 'Grant', grantId, record)
+      const full = [...models].some((model) => (record.revocations.get(model) ?? 0) >= MAX_REVOCATIONS)
+      if (full) return [endEvent('Grant', names, record.generation, indexedByOf('Grant', record))]
+      return [revokedEvent(names, record.generation, [...models])]
+    })
+    return (await Promise.all(events)).flat()
+  }
+
+  #timesRevoked(grantId: string, model: string): number {
+    return this.#revocations.get(grantId)?.times.get(model) ?? 0
+  }
+
+  #endsGrant(grantId: string): boolean {
+    return this.#writes.get(this.#key('Grant', grantId))?.ended !== undefined
+  }
+
+  /** A login that was typed in before its account was signed out is asked for again. */
+  async #withoutEndedLogin(id: string, payload: Payload): Promise<Payload> {
+    const route = this.#origin.kind === 'request' ? this.#origin.request.oidc?.route : undefined
+    const accountId = route === 'resume' || route === 'device_resume' ? loginOf(payload) : undefined
+    if (accountId === undefined) return payload
+    const { began } = await this.#record('Interaction', id)
+    if (began === undefined) return payload
+    if (await this.#signOutAbove(began, accountId)) return { ...payload, result: undefined }
+    this.#loginBegan = began
+    return payload
+  }
+
+  /**
+   * A sign-out looks for the sessions that it ends after it was stored, and a login looks for sign-outs after its session
+   * was stored: whichever came second sees the other. A login that sees one ends its session before anything is answered.
+   */
+  async #endLateLogin(): Promise<void> {
+    const login = this.#sessions.newLogin()
+    if (!login || this.#loginBegan === undefined) return
+    const signOut = await this.#signOutAbove(this.#loginBegan, login.accountId)
+    if (!signOut) return
+    await this.#context.endSession(login.uid, signOut.cause)
+    throw new SessionChangedError('its account was signed out meanwhile')
+  }
+
+  async #signOutAbove(position: number, accountId: string): Promise<SignOut | undefined> {
+    const signOut = await newestSignOut(this.#context.log.store, accountId, this.#context.meta.instance ?? '')
+    return signOut && signOut.position > position ? signOut : undefined
   }
 
   #latestExpiry(sessions: readonly (number | undefined)[]): number | undefined {
-    const stored = [...this.#staged.values()].filter(({ action }) => action === 'stored')
+    const stored = [...this.#writes.values()].filter(({ stores }) => stores)
     const expiries = [...stored.map(({ payload }) => payload?.['exp']), ...sessions]
     if (expiries.length === 0 || expiries.some((exp) => typeof exp !== 'number')) return undefined
     return Math.max(...expiries.map(Number)) * 1000
   }
 
-  #change(
-    model: string,
-    id: string,
-    action: 'consumed' | 'destroyed',
-    state: ModelState | undefined,
-    consumedAt?: number,
-  ): Staged {
+  /** The instance as it was read. */
+  #unchanged(model: string, id: string, record: ModelRecord): StagedWrite {
+    const state = this.#openIfReadable(model, record)
     return {
       model,
-      names: namesOf(this.#keys, model, id, state),
-      action,
-      index: state ? indexOf(this.#keys, model, state.payload) : [],
-      ...(state && { payload: state.payload }),
-      ...(consumedAt !== undefined && isConsumable(model) && { consumedAt }),
+      names: namesOf(this.#keys, model, id, record),
+      generation: record.generation,
+      indexedBy: indexedByOf(model, record),
+      ...(state && { payload: state.payload, grantSeen: state.grantSeen }),
+      stores: false,
+      ownRevocations: 0,
+      afterGrantEnd: false,
     }
   }
 
-  #stage(id: string, staged: Staged): void {
-    this.#staged.set(this.#key(staged.model, id), staged)
+  /** What cannot be opened can be ended: nobody stays logged in because a key is gone. */
+  #openIfReadable(model: string, record: ModelRecord): ModelState | undefined {
+    try {
+      return this.#context.log.open(model, record)
+    } catch (error) {
+      if (error instanceof KeyUnknownError || error instanceof SealBrokenError) return undefined
+      throw error
+    }
   }
 
-  #load(model: string, id: string): Promise<ModelState | undefined> {
+  /** @throws UnitClosed */
+  #stage(key: string, write: StagedWrite): void {
+    this.#assertOpen()
+    this.#writes.set(key, write)
+  }
+
+  #assertOpen(): void {
+    if (this.#closed) throw new UnitClosed('the unit of work has begun to commit')
+  }
+
+  /** What the log held when the unit looked first: what it decides is decided on that. */
+  #record(model: string, id: string): Promise<ModelRecord> {
     const key = this.#key(model, id)
-    let loading = this.#known.get(key)
-    if (!loading) {
-      loading = this.#around.log.find(model, id).then((state) => {
-        if (state && model === 'Session') this.#sessions.read(state)
-        return state
-      })
-      this.#known.set(key, loading)
+    let reading = this.#records.get(key)
+    if (!reading) {
+      reading = this.#context.log.record(model, id)
+      this.#records.set(key, reading)
     }
-    return loading
-  }
-
-  #grantedBy(grantId: string): Promise<Granted[]> {
-    let listing = this.#granted.get(grantId)
-    if (!listing) {
-      listing = this.#around.log.grantedBy(grantId)
-      this.#granted.set(grantId, listing)
-    }
-    return listing
+    return reading
   }
 
   #key(model: string, id: string): string {
@@ -332,14 +469,20 @@ export class UnitOfWork {
   }
 
   get #meta(): Meta {
-    const { meta } = this.#around
+    const { meta } = this.#context
     const actor = this.#origin.kind === 'ending' ? this.#origin.cause.actor : undefined
     return actor === undefined ? meta : { ...meta, actor }
   }
 
   get #keys() {
-    return this.#around.log.store.keys
+    return this.#context.log.store.keys
   }
+}
+
+/** The account of a login whose result an interaction holds. */
+function loginOf({ result }: Payload): string | undefined {
+  const { login } = (result ?? {}) as { login?: { accountId?: unknown } }
+  return typeof login?.accountId === 'string' ? login.accountId : undefined
 }
 
 /** What a model instance is made of belongs to it: the provider changes it in place. What was read must stay as it was. */

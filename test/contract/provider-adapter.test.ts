@@ -8,7 +8,7 @@ import { providerAdapterContract } from './provider-adapter.ts'
 providerAdapterContract(
   'memory',
   async () => ({ open: async (keys) => new MemoryEventStore({ keys }), remove: async () => {} }),
-  { kept: false, propertyRuns: 100 },
+  { kept: false, propertyRuns: 100, thiefTries: 1_000 },
 )
 
 providerAdapterContract(
@@ -17,5 +17,5 @@ providerAdapterContract(
     const folder = await mkdtemp(join(tmpdir(), 'oidc-provider-eventstore-'))
     return { open: (keys) => FileEventStore.open(folder, { keys }), remove: () => rm(folder, { recursive: true }) }
   },
-  { kept: true, timeoutMs: 60_000, propertyRuns: 10 },
+  { kept: true, timeoutMs: 60_000, propertyRuns: 10, thiefTries: 1_000 },
 )

@@ -5,9 +5,11 @@ import { hashingKeysContract } from './provider-adapter/hashing-keys.ts'
 import { idsContract } from './provider-adapter/ids.ts'
 import { modelsContract } from './provider-adapter/models.ts'
 import { oneCommitContract } from './provider-adapter/one-commit.ts'
+import { providerReferenceContract } from './provider-adapter/provider-reference.ts'
 import { racesContract } from './provider-adapter/races.ts'
 import { sealingKeysContract } from './provider-adapter/sealing-keys.ts'
 import { sessionsContract } from './provider-adapter/sessions.ts'
+import { thiefContract } from './provider-adapter/thief.ts'
 
 export type { Capabilities, LogUnderTest, MakeLog } from './provider-adapter/adapter-under-test.ts'
 
@@ -22,6 +24,8 @@ export function providerAdapterContract(name: string, makeLog: MakeLog, capabili
     idsContract(makeLog, capabilities)
     oneCommitContract(makeLog)
     racesContract(makeLog)
+    thiefContract(makeLog, capabilities)
+    providerReferenceContract(makeLog, capabilities)
     sealingKeysContract(makeLog)
     hashingKeysContract(makeLog, capabilities)
   })

@@ -58,14 +58,14 @@ describe('a session with a client that cannot be loaded any more', () => {
   it('is not logged out of by half while the store is away', async () => {
     const page = await person.endSession()
     const cookie = person.agent.cookie('_session')
-    const { read } = scene.store
+    const { readStreams } = scene.store
     const clients = scene.store.keys.streams('Client', 'broken')
-    scene.store.read = (stream, options) => {
-      if (clients.includes(stream)) throw new StoreUnavailableError('away')
-      return read.call(scene.store, stream, options)
+    scene.store.readStreams = (streams, options) => {
+      if (clients.some((client) => streams.includes(client))) throw new StoreUnavailableError('away')
+      return readStreams.call(scene.store, streams, options)
     }
     const answer = await person.confirm(page)
-    scene.store.read = read
+    scene.store.readStreams = readStreams
     assert.equal(answer.status, 503)
     assert.equal(person.agent.cookie('_session'), cookie)
     assert.deepEqual(await scene.ended(), [])

@@ -7,13 +7,13 @@ import { Gate } from '../support/gate.ts'
 import { Person, startOp, testClient } from '../support/op.ts'
 import { PlainStore, startPlainOp } from '../support/plain-adapter.ts'
 import { type RelyingParty, startRp } from '../support/rp.ts'
-import { barrier, eventNames, SteeredStore } from '../support/steered-store.ts'
+import { barrier, SteeredStore } from '../support/steered-store.ts'
 
 /** An OP whose session writes a test can hold back. */
 interface OpWithSessions {
   readonly issuer: string
   readonly provider: Provider
-  /** Called before each write of a session. */
+  /** Called in each request once it has read its session, and before it writes it. */
   beforeSessionWrite(hook: (() => Promise<void>) | undefined): void
   stop(): Promise<void>
 }
@@ -43,7 +43,8 @@ async function onTheLog(rps: readonly RelyingParty[]): Promise<OpWithSessions> {
     issuer: op.issuer,
     provider: op.provider,
     beforeSessionWrite(hook) {
-      store.beforeAppend = (commit) => (eventNames(commit).includes('Session stored') ? hook?.() : undefined)
+      // Of one process, commits of one session queue: what meets must have read it, and not committed yet.
+      store.beforeRead = ([stream]) => (stream?.startsWith('Grant:') ? hook?.() : undefined)
     },
     async stop() {
       await op.stop()

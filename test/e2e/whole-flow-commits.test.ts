@@ -16,16 +16,7 @@ const COMMITS: Readonly<Partial<Record<(typeof FLOW_STEPS)[number], readonly str
   ],
   exchange: [['AccessToken stored', 'AuthorizationCode consumed', 'RefreshToken stored']],
   refresh: [['AccessToken stored', 'RefreshToken consumed', 'RefreshToken stored']],
-  revoke: [
-    [
-      'AccessToken revoked',
-      'AccessToken revoked',
-      'AuthorizationCode revoked',
-      'Grant destroyed',
-      'RefreshToken revoked',
-      'RefreshToken revoked',
-    ],
-  ],
+  revoke: [['Grant destroyed', 'RefreshToken destroyed']],
   end_session: [['Session stored']],
   confirm: [['Session destroyed']],
 }

@@ -63,7 +63,7 @@ export function remoteStore(keys: KeyRing, ask: (call: StoreCall) => Promise<Sto
     append: (commit) => own.append(commit),
     latest: (stream) => own.latest(stream),
     read: (stream, options = {}) => own.read(stream, options),
-    readStreams: (streams) => own.readStreams(streams),
+    readStreams: (streams, options) => own.readStreams(streams, options),
     readAll: (options) => own.readAll(options),
     end: () => own.end(),
     async *subscribe({ after, signal }) {

@@ -33,8 +33,8 @@ export class PatientStore implements EventStore {
     return patiently(() => this.#store.read(stream, options))
   }
 
-  readStreams(streams: readonly string[]): Promise<Commit[]> {
-    return patiently(() => this.#store.readStreams(streams))
+  readStreams(streams: readonly string[], options?: { readonly limit?: number }): Promise<Commit[]> {
+    return patiently(() => this.#store.readStreams(streams, options))
   }
 
   readAll(options: { readonly after: number; readonly limit: number }): Promise<Commit[]> {

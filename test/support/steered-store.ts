@@ -36,9 +36,9 @@ export class SteeredStore implements EventStore {
     return this.#store.read(stream, options)
   }
 
-  async readStreams(streams: readonly string[]): Promise<Commit[]> {
+  async readStreams(streams: readonly string[], options?: { readonly limit?: number }): Promise<Commit[]> {
     await this.#read('readStreams', streams)
-    return this.#store.readStreams(streams)
+    return this.#store.readStreams(streams, options)
   }
 
   readAll(options: Parameters<EventStore['readAll']>[0]): Promise<Commit[]> {

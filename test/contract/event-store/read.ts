@@ -95,6 +95,22 @@ export function readContract(makeLog: MakeLog): void {
       }
     })
 
+    it('with a limit finds the newest of all the streams together, in order', async () => {
+      const [one, two] = [fresh(), fresh()]
+      const wanted: Appended[] = []
+      for (const _ of range(3)) {
+        wanted.push(await log.store.append(commitTo(one)))
+        wanted.push(await log.store.append({ events: [event(one), event(two)] }))
+      }
+      for (const limit of [1, 2, 5, 6, 7]) {
+        assert.deepEqual(
+          positions(await log.store.readStreams([one, two], { limit })),
+          wanted.slice(-limit).map(({ position }) => position),
+        )
+      }
+      assert.deepEqual(await log.store.readStreams([one, two], { limit: 0 }), [])
+    })
+
     it('finds nothing in no streams', async () => {
       assert.deepEqual(await log.store.readStreams([]), [])
       assert.deepEqual(await log.store.readStreams([fresh(), fresh()]), [])

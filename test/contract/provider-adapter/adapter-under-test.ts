@@ -27,6 +27,8 @@ export interface Capabilities {
   readonly timeoutMs?: number
   /** How often a property is tried with random values. */
   readonly propertyRuns: number
+  /** How often a thief tries to outrun a revocation. */
+  readonly thiefTries: number
 }
 
 /** How calls reach the adapter. */
@@ -51,9 +53,9 @@ export class Refused extends Error {
   }
 }
 
-/** Every call is a commit of its own: a provider that was never handed to `start()`. */
+/** Every call is a commit of its own: application code, outside of the provider's requests. */
 export function alone(store: EventStore, clock: Clock = systemClock): Caller {
-  const op = eventSourced(store, { clock })
+  const { op } = attachment(store, clock, others)
   return {
     name: 'each call alone',
     async run(calls) {
@@ -68,11 +70,14 @@ export function alone(store: EventStore, clock: Clock = systemClock): Caller {
   }
 }
 
+/** The name of a caller whose calls are one request. */
+export const IN_REQUESTS = 'a request, one commit'
+
 /** All calls of a `run` are one request of an attached provider, and so one commit. */
 export function inRequests(store: EventStore, originalUrl = '/token'): Caller {
   const { op, middleware } = attached(store)
   return {
-    name: 'a request, one commit',
+    name: IN_REQUESTS,
     async run(calls) {
       const ctx = Object.assign(new FakeContext(), { originalUrl })
       let result: { readonly value: Awaited<ReturnType<typeof calls>> } | undefined
@@ -90,8 +95,10 @@ export function inRequests(store: EventStore, originalUrl = '/token'): Caller {
   }
 }
 
-/** One for each store: an AsyncLocalStorage that was used costs every promise of the process a little, for ever. */
+/** One for each store: what is remembered of a store is remembered between the calls. */
 const attachments = new WeakMap<EventStore, Attachment>()
+/** Those of application code, which is in none of the requests above. */
+const others = new WeakMap<EventStore, Attachment>()
 
 interface Attachment {
   readonly op: EventSourced
@@ -102,9 +109,13 @@ type Middleware = (ctx: RequestContext, next: () => Promise<unknown>) => Promise
 
 /** An attached provider's middleware, and its adapter. */
 export function attached(store: EventStore): Attachment {
-  const before = attachments.get(store)
+  return attachment(store, systemClock, attachments)
+}
+
+function attachment(store: EventStore, clock: Clock, known: WeakMap<EventStore, Attachment>): Attachment {
+  const before = known.get(store)
   if (before) return before
-  const op = eventSourced(store)
+  const op = eventSourced(store, { clock })
   let middleware: Middleware | undefined
   void op.start({
     issuer: 'https://op.example.com',
@@ -115,9 +126,9 @@ export function attached(store: EventStore): Attachment {
     Session: class {},
   })
   if (!middleware) throw new Error('start() gave the provider no middleware')
-  const attachment = { op, middleware }
-  attachments.set(store, attachment)
-  return attachment
+  const made = { op, middleware }
+  known.set(store, made)
+  return made
 }
 
 /** As much of a Koa context as the middleware looks at. Like Koa's, its status is 404 until somebody answers. */

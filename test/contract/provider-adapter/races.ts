@@ -48,7 +48,7 @@ export function racesContract(makeLog: MakeLog): void {
         const revocation = race.revocation(first === 'revocation')
         const won = await exchange
         await revocation
-        assert.equal(won, first === 'exchange')
+        assert.equal(won, true) // nobody has to lose: what the slower one has issued is born dead
         await race.assertNothingLives()
       })
     }

@@ -1,8 +1,6 @@
 import assert from 'node:assert/strict'
-import { eventSourced } from '../../../lib/index.ts'
-import { FakeClock } from '../../support/fake-clock.ts'
 import { eventNames } from '../../support/steered-store.ts'
-import { alone, attached, inRequests, type MakeLog, openedStore, Refused } from './adapter-under-test.ts'
+import { attached, inRequests, type MakeLog, openedStore, Refused } from './adapter-under-test.ts'
 import { newId, sample } from './samples.ts'
 
 export function sessionsContract(makeLog: MakeLog): void {
@@ -52,20 +50,6 @@ export function sessionsContract(makeLog: MakeLog): void {
       }
       rotating = false
       assert.ok((await watching) > 1)
-    })
-
-    it('is looked for again, for a moment, when its writes are commits of their own', async () => {
-      const clock = new FakeClock(Date.now())
-      const caller = alone(opened.store, clock)
-      const [oldId, id, uid] = [newId(), newId(), newId()]
-      await caller.run((adapter) => adapter('Session').upsert(oldId, sample('Session', oldId, { uid }), 60))
-      await caller.run((adapter) => adapter('Session').destroy(oldId))
-      const looking = caller.run((adapter) => adapter('Session').findByUid(uid))
-      await clock.scheduled()
-      const payload = sample('Session', id, { uid })
-      await caller.run((adapter) => adapter('Session').upsert(id, payload, 60))
-      await clock.advanceToNext()
-      assert.deepEqual(await looking, payload)
     })
   })
 
@@ -158,15 +142,15 @@ export function sessionsContract(makeLog: MakeLog): void {
     })
 
     it('takes what application code saves on top of the newest state', async () => {
-      const op = eventSourced(opened.store)
+      const sessions = attached(opened.store).op.adapter('Session')
       const [id, uid] = [newId(), newId()]
-      for (const n of [1, 2, 3]) await op.adapter('Session').upsert(id, sample('Session', id, { uid, n }), 60)
-      assert.equal((await op.adapter('Session').find(id))?.['n'], 3)
+      for (const n of [1, 2, 3]) await sessions.upsert(id, sample('Session', id, { uid, n }), 60)
+      assert.equal((await sessions.find(id))?.['n'], 3)
       const many = Array.from({ length: 8 }, (_, n) =>
-        op.adapter('Session').upsert(id, sample('Session', id, { uid, n: 10 + n }), 60),
+        sessions.upsert(id, sample('Session', id, { uid, n: 10 + n }), 60),
       )
       await Promise.all(many)
-      assert.ok(Number((await op.adapter('Session').find(id))?.['n']) >= 10)
+      assert.ok(Number((await sessions.find(id))?.['n']) >= 10)
     })
   })
 }

@@ -1,0 +1,96 @@
+import type { Refusal } from './refusals.ts'
+import type { RequestContext } from './request-context.ts'
+
+export type Headers = RequestContext['response']['headers']
+
+/** oidc-provider's configuration `renderError`: the error page that a deployment shows to people. */
+export type ErrorPage = (
+  ctx: RequestContext,
+  out: { readonly error: string; readonly error_description: string },
+  error: Error,
+) => unknown
+
+/** As they are now: the cookies that a request sets are pushed into the list that was there. */
+export function headersOf({ response }: RequestContext): Headers {
+  return Object.fromEntries(
+    Object.entries(response.headers).map(([field, value]) => [field, Array.isArray(value) ? [...value] : value]),
+  )
+}
+
+/** Whether the application has sent the answer itself. A client that hung up has got none. */
+export function answered(ctx: RequestContext): boolean {
+  return ctx.headerSent || ctx.respond === false
+}
+
+/** What says who may read the answer is true of any answer. */
+const KEPT = /^(access-control-|vary$|dpop-nonce$|oauth-client-attestation-challenge$)/
+
+/** Takes back what the request wanted to answer; what outer middleware had set stays. */
+export function reset(ctx: RequestContext, before: Headers): void {
+  for (const field of Object.keys(ctx.response.headers)) {
+    if (!(field in before) && !KEPT.test(field.toLowerCase())) ctx.remove(field)
+  }
+  for (const [field, value] of Object.entries(before)) {
+    if (value !== undefined && !KEPT.test(field.toLowerCase()))
+      ctx.set(field, Array.isArray(value) ? [...value] : String(value))
+  }
+}
+
+export function restoreCookies(ctx: RequestContext, before: Headers): void {
+  const cookies = before['set-cookie']
+  if (cookies === undefined) ctx.remove('set-cookie')
+  else ctx.set('set-cookie', Array.isArray(cookies) ? [...cookies] : String(cookies))
+}
+
+/** Answers with an error: clients get JSON, browsers a page, as the provider's own error handler does. */
+export async function refuse(
+  ctx: RequestContext,
+  before: Headers,
+  { status, error, description, headers = {} }: Refusal,
+  page: ErrorPage = plainPage,
+): Promise<void> {
+  reset(ctx, before)
+  const out = { error, error_description: description }
+  if (ctx.accepts?.('json', 'html') === 'html') {
+    const problem = Object.assign(new Error(error), { ...out, status, statusCode: status, expose: true })
+    try {
+      await page(ctx, out, problem)
+    } catch {
+      await plainPage(ctx, out) // the deployment's own page may need what has just failed
+    }
+  } else ctx.body = out
+  ctx.status = status
+  ctx.set('Cache-Control', 'no-store')
+  for (const [field, value] of Object.entries(headers)) ctx.set(field, value)
+}
+
+/** Its two texts are this package's own and the field's error codes: nothing in it comes from a request. */
+function plainPage(ctx: RequestContext, out: { readonly error: string; readonly error_description: string }): void {
+  ctx.set('Content-Type', 'text/html; charset=utf-8')
+  ctx.body = `<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Please try again</title>
+</head>
+<body>
+<main>
+<h1>That did not work</h1>
+<p>${out.error_description}.</p>
+<p><small>${out.error}</small></p>
+</main>
+</body>
+</html>
+`
+}
+
+/** The browser repeats the request and meets the new state (RFC 9110 sections 15.4.4 and 15.4.8). */
+export function repeat(ctx: RequestContext, before: Headers): void {
+  reset(ctx, before)
+  // Under a mount path the frameworks shorten the URL that Koa sees, and keep the whole one with Node's request.
+  const url = ctx.req?.originalUrl ?? ctx.originalUrl
+  ctx.redirect(url.replace(/^\/+/, '/')) // never a scheme-relative URL
+  ctx.status = ctx.method === 'POST' ? 307 : 303
+  ctx.set('Cache-Control', 'no-store')
+}

@@ -1,0 +1,119 @@
+import { EventTypeUnknownError } from '../errors.ts'
+import type { Commit, Event } from '../log/commit.ts'
+
+/*
+ * One rule serves everything that ends: a state lives only if whoever stored it had seen every end of its stream.
+ *
+ * The life of an instance is cut into generations by its ends. The first is 0; an end closes one generation for good, and
+ * what is stored by somebody who has seen that end opens the next. Each `stored`, `consumed` and `destroyed` names its
+ * generation. A late save by somebody who has not seen the end belongs to a generation that is over, and is dead. Two who
+ * end the same generation at once end it once, so an end needs no claim and cannot lose a race.
+ *
+ * Within a generation of a Grant, `revoked` counts: a token carries how many revocations of its model whoever issued it
+ * had seen, and is dead as soon as there are more. A count is enough, in whatever order the revocations become visible:
+ * whoever has seen fewer than there are has missed one.
+ */
+
+/** The events that may name a model's own stream. `revoked` is only ever in that of a Grant. */
+export type ModelEventType = 'stored' | 'consumed' | 'destroyed' | 'revoked'
+
+/** An event, and the commit that holds it. */
+export interface LocatedEvent {
+  readonly commit: Commit
+  readonly event: Event
+}
+
+/** What the log holds of one model instance. Nothing of it is sealed. */
+export interface ModelRecord {
+  /** The generation that lives, or that would begin with the next `stored`. */
+  readonly generation: number
+  /** The newest state of that generation. Absent: the instance does not exist. */
+  readonly stored?: LocatedEvent
+  /** The position of the first state of that generation, as far back as was read. */
+  readonly began?: number
+  /** When it was used up, in seconds since 1970. */
+  readonly consumedAt?: number
+  /** Of a Grant: how often what is issued under it was revoked in this generation, by model. */
+  readonly revocations: ReadonlyMap<string, number>
+}
+
+/** What was seen of the Grant by whoever issued something under it. */
+export interface GrantSeen {
+  readonly generation: number
+  /** How many revocations of the issued model. */
+  readonly revocations: number
+}
+
+/** A record of which the log holds nothing. */
+export const NO_RECORD: ModelRecord = { generation: 0, revocations: new Map() }
+
+/**
+ * Folds the events of one instance, oldest first; each commit once.
+ *
+ * @throws EventTypeUnknownError (`EVENT_TYPE_UNKNOWN`)
+ */
+export function foldRecord(history: readonly LocatedEvent[]): ModelRecord {
+  let generation = 0
+  for (const { event } of history) generation = Math.max(generation, generationAfter(event))
+  let stored: LocatedEvent | undefined
+  let began: number | undefined
+  let consumedAt: number | undefined
+  const revocations = new Map<string, number>()
+  for (const located of history) {
+    const { event } = located
+    if (generationOf(event) !== generation) continue
+    if (event.type === 'stored') {
+      stored = located
+      began ??= located.commit.position
+    } else if (event.type === 'consumed') consumedAt = Number(event.data['at'])
+    else if (event.type === 'revoked') {
+      for (const model of revokedModels(event)) revocations.set(model, (revocations.get(model) ?? 0) + 1)
+    }
+  }
+  return {
+    generation,
+    ...(stored && { stored }),
+    ...(began !== undefined && { began }),
+    ...(consumedAt !== undefined && { consumedAt }),
+    revocations,
+  }
+}
+
+/** The generation that an event belongs to; for an end, the one that it ends. */
+export function generationOf({ data }: Event): number {
+  return typeof data['generation'] === 'number' ? data['generation'] : 0
+}
+
+/** The lowest generation that may still live after the event: whoever stored in a generation had seen those before end. */
+function generationAfter(event: Event): number {
+  switch (event.type as ModelEventType) {
+    case 'stored':
+    case 'consumed':
+    case 'revoked':
+      return generationOf(event)
+    case 'destroyed':
+      return generationOf(event) + 1
+    default:
+      throw new EventTypeUnknownError(event.stream, event.type)
+  }
+}
+
+function revokedModels({ data }: Event): readonly string[] {
+  return Array.isArray(data['models']) ? (data['models'] as string[]) : []
+}
+
+/** Whether something issued under the grant is dead: an end or a revocation came that its issuer had not seen. */
+export function isRevoked(model: string, seen: GrantSeen, grant: ModelRecord): boolean {
+  if (seen.generation !== grant.generation) return seen.generation < grant.generation
+  return (grant.revocations.get(model) ?? 0) > seen.revocations
+}
+
+/** The stream of the ends and revocations of one generation. A long stream need not be read whole to find them. */
+export function endsStream(stream: string, generation: number): string {
+  return `ends:${stream}@${generation}`
+}
+
+/** The names of an event's own stream: more than one while two hashing keys are configured. */
+export function ownNames(model: string, event: Event): string[] {
+  return [event.stream, ...(event.also ?? []).filter((other) => other.startsWith(`${model}:`))]
+}

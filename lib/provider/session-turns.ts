@@ -1,0 +1,92 @@
+import type { Clock } from '../clock.ts'
+import { StoreUnavailableError } from '../errors.ts'
+import type { ModelState } from './model-state.ts'
+
+/** The longest wait for the commits of one session that came before, in milliseconds. */
+const MAX_WAIT_MS = 10_000
+
+interface Line {
+  /** Resolves when the last one that entered has left. */
+  tail: Promise<void>
+  /** How many have entered and not left. */
+  length: number
+  /** The state that the last commit of the line left. */
+  newest: ModelState | undefined
+}
+
+/** The turn of one unit of work: nobody else of this process commits to its sessions meanwhile. */
+export interface SessionTurn {
+  /** The state that the commit before left, where one of this process came right before. */
+  newest(uid: string): ModelState | undefined
+  /** Tells the next one what this commit has left. Undefined: the session ended. */
+  left(uid: string, state: ModelState | undefined): void
+  leave(): void
+}
+
+/**
+ * Commits of one process that write the same session queue. Each takes what the one before has left as the state to
+ * build on, and need not read it: a hundred tabs that renew at once cost a hundred commits and no lost race. Other
+ * processes are kept apart by the claims of the commits.
+ */
+export class SessionTurns {
+  readonly #lines = new Map<string, Line>()
+
+  /**
+   * Waits for the commits that came before.
+   *
+   * @throws StoreUnavailableError (`STORE_UNAVAILABLE`) after 10 s: nothing was stored
+   */
+  async enter(uids: readonly string[], clock: Clock): Promise<SessionTurn> {
+    const entered: (() => void)[] = []
+    const leave = (): void => {
+      for (const one of entered.splice(0)) one()
+    }
+    try {
+      // All take their lines in the same order, so that no two wait for each other.
+      for (const uid of [...uids].sort()) await this.#enterLine(uid, clock, entered)
+    } catch (error) {
+      leave()
+      throw error
+    }
+    return {
+      newest: (uid) => this.#lines.get(uid)?.newest,
+      left: (uid, state) => {
+        const line = this.#lines.get(uid)
+        if (line) line.newest = state
+      },
+      leave,
+    }
+  }
+
+  async #enterLine(uid: string, clock: Clock, entered: (() => void)[]): Promise<void> {
+    const line = this.#lines.get(uid) ?? { tail: Promise.resolve(), length: 0, newest: undefined }
+    this.#lines.set(uid, line)
+    const before = line.tail
+    let open = (): void => {}
+    const left = new Promise<void>((resolve) => {
+      open = resolve
+    })
+    line.tail = Promise.all([before, left]).then(() => undefined)
+    line.length += 1
+    entered.push(() => {
+      open()
+      line.length -= 1
+      if (line.length === 0) this.#lines.delete(uid)
+    })
+    if (line.length > 1 && !(await inTime(before, clock)))
+      throw new StoreUnavailableError('the commits before this one did not end in time: nothing was stored')
+  }
+}
+
+/** False: it took too long. */
+async function inTime(promise: Promise<void>, clock: Clock): Promise<boolean> {
+  let timer: { cancel(): void } | undefined
+  const late = new Promise<false>((resolve) => {
+    timer = clock.setTimeout(() => resolve(false), MAX_WAIT_MS)
+  })
+  try {
+    return await Promise.race([promise.then(() => true as const), late])
+  } finally {
+    timer?.cancel()
+  }
+}

@@ -1,0 +1,54 @@
+import type { Commit, NewEvent } from '../log/commit.ts'
+import { isIn } from '../log/commit.ts'
+import type { EventStore } from '../log/event-store.ts'
+import type { Cause } from './session-change.ts'
+
+/** Whose logins are ended: those of one account, or those of everybody at an issuer. */
+export type SignOutTarget = { readonly accountId: string } | { readonly issuer: string }
+
+/** That all logins which began before were ended. */
+export interface SignOut {
+  /** Its place in the log: a login that began below it has ended. */
+  readonly position: number
+  readonly cause: Cause
+}
+
+/**
+ * An account's sign-outs. Ending its sessions is not enough: a login that was typed in before, and is resumed after, would
+ * begin a new one. So a sign-out is an event of its own, and a login counts only if its interaction began above the newest
+ * one. An append that was acknowledged before another began has the lower position: no clock is asked.
+ */
+export function signOutEvent(store: EventStore, target: SignOutTarget, { reason, actor }: Cause): NewEvent {
+  const names = 'accountId' in target ? store.keys.streams('signed_out', target.accountId) : [everybody(target.issuer)]
+  const [stream = '', ...also] = names
+  return {
+    stream,
+    ...(also.length > 0 && { also }),
+    type: 'account.signed_out',
+    data: { reason, ...(actor !== undefined && { actor }) },
+  }
+}
+
+/** The newest sign-out of an account, whether of it alone or of everybody. One command. */
+export async function newestSignOut(
+  store: EventStore,
+  accountId: string,
+  issuer: string,
+): Promise<SignOut | undefined> {
+  const names = [...store.keys.streams('signed_out', accountId), everybody(issuer)]
+  const [commit] = await store.readStreams(names, { limit: 1 })
+  return commit && signOutIn(commit, names)
+}
+
+function signOutIn(commit: Commit, names: readonly string[]): SignOut {
+  const event = commit.events.find((one) => names.some((name) => isIn(one, name)))
+  const { reason, actor } = event?.data ?? {}
+  return {
+    position: commit.position,
+    cause: { reason: String(reason), ...(typeof actor === 'string' && { actor }) },
+  }
+}
+
+function everybody(issuer: string): string {
+  return `signed_out:all ${issuer}`
+}

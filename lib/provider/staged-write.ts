@@ -1,0 +1,127 @@
+import type { Claim, NewEvent } from '../log/commit.ts'
+import type { KeyRing } from '../secrets/key-ring.ts'
+import { indexStreams } from './index-streams.ts'
+import { endsStream, type GrantSeen, type ModelRecord, ownNames } from './model-record.ts'
+import { storedData } from './model-state.ts'
+import { hasGivenIds, isGrantable, type Payload } from './models.ts'
+
+/** What a unit of work does to one model instance. Later writes of the same unit replace earlier ones. */
+export interface StagedWrite {
+  readonly model: string
+  /** The names of its stream, the writing key's first. */
+  readonly names: readonly string[]
+  /** The generation that it writes in: the one that was read, or the next one after an end within the unit. */
+  readonly generation: number
+  /** The record's index streams, which its end names as well. */
+  readonly indexedBy: readonly string[]
+  /** Set when the unit ends the generation that it has read. */
+  readonly ended?: number
+  /** The state as the unit sees it. Absent: it does not exist. */
+  readonly payload?: Payload
+  /** Whether `payload` is to be stored. */
+  readonly stores: boolean
+  /** When the unit used it up, in seconds since 1970: the commit claims it. */
+  readonly consumedAt?: number
+  /** For a proof that must not be shown twice: the commit that left the state which this follows, `none` for the first. */
+  readonly follows?: string
+  /** What the issuer of the state that was read had seen of its grant. Absent for a state that the unit stores. */
+  readonly grantSeen?: GrantSeen
+  /** How many revocations of its model under its grant the unit itself had made before it was staged. */
+  readonly ownRevocations: number
+  /** Whether the unit had ended its grant before it was staged. */
+  readonly afterGrantEnd: boolean
+}
+
+/** The id of the grant that something is issued under. */
+export function grantIdOf(model: string, payload: Payload | undefined): string | undefined {
+  const grantId = isGrantable(model) ? payload?.['grantId'] : undefined
+  return typeof grantId === 'string' && grantId !== '' ? grantId : undefined
+}
+
+/** The state as later reads of the same unit see it. */
+export function viewOf({ payload, consumedAt }: StagedWrite): Payload | undefined {
+  return payload && consumedAt !== undefined ? { ...payload, consumed: consumedAt } : payload
+}
+
+/** The events that the write becomes. */
+export function eventsOf(keys: KeyRing, write: StagedWrite, grantSeen?: GrantSeen): NewEvent[] {
+  const { model, names, generation, ended, payload, stores, consumedAt } = write
+  const events: NewEvent[] = []
+  if (ended !== undefined) events.push(endEvent(model, names, ended, write.indexedBy))
+  if (stores && payload) {
+    const [stream = ''] = names
+    const state = {
+      payload: consumedAt === undefined ? payload : { ...payload, consumed: consumedAt },
+      notes: {},
+      generation,
+      ...(grantSeen && { grantSeen }),
+    }
+    events.push(eventOf(names, 'stored', storedData(keys, model, stream, state), indexStreams(keys, model, payload)))
+  } else if (payload && consumedAt !== undefined && ended === undefined) {
+    events.push(eventOf(names, 'consumed', { model, ...inGeneration(generation), at: consumedAt }, []))
+  }
+  return events
+}
+
+/** The end of one generation of an instance. */
+export function endEvent(
+  model: string,
+  names: readonly string[],
+  generation: number,
+  indexedBy: readonly string[] = [],
+): NewEvent {
+  const also = [...indexedBy, ...endNames(model, names, generation)]
+  return eventOf(names, 'destroyed', { model, ...inGeneration(generation) }, also)
+}
+
+/** The revocation of what was issued under a grant, by model. Its size does not depend on how much that is. */
+export function revokedEvent(names: readonly string[], generation: number, models: readonly string[]): NewEvent {
+  const data = { model: 'Grant', ...inGeneration(generation), models: [...models] }
+  return eventOf(names, 'revoked', data, endNames('Grant', names, generation))
+}
+
+/** An event in the stream of these names. */
+export function eventOf(
+  names: readonly string[],
+  type: string,
+  data: NewEvent['data'],
+  index: readonly string[],
+): NewEvent {
+  const [stream = '', ...aliases] = names
+  const also = [...aliases, ...index]
+  return { stream, ...(also.length > 0 && { also }), type, data }
+}
+
+function inGeneration(generation: number): { readonly generation?: number } {
+  return generation > 0 ? { generation } : {}
+}
+
+/** Only streams that may grow long need another one for their ends. */
+function endNames(model: string, names: readonly string[], generation: number): string[] {
+  return hasGivenIds(model) ? names.map((name) => endsStream(name, generation)) : []
+}
+
+/** The claims that make a write happen once. */
+export function claimsOf({ names, generation, consumedAt, follows }: StagedWrite): Claim[] {
+  return names.flatMap((name): Claim[] => [
+    ...(consumedAt !== undefined ? [{ kind: 'once' as const, mark: consumedMark(name, generation) }] : []),
+    ...(follows !== undefined ? [{ kind: 'once' as const, mark: `${name}@${follows}` }] : []),
+  ])
+}
+
+/** The once-only mark of a consumable. */
+export function consumedMark(name: string, generation: number): string {
+  return `${name}#consumed@${generation}`
+}
+
+/** The names that an instance's stream has now, and those by which it was stored. */
+export function namesOf(keys: KeyRing, model: string, id: string, record: ModelRecord | undefined): readonly string[] {
+  const current = keys.streams(model, id)
+  return record?.stored ? [...new Set([...current, ...ownNames(model, record.stored.event)])] : current
+}
+
+/** The streams, beside its own, that the stored state is found by. */
+export function indexedByOf(model: string, record: ModelRecord): readonly string[] {
+  const { event } = record.stored ?? {}
+  return (event?.also ?? []).filter((name) => !name.startsWith(`${model}:`) && !name.startsWith('user_code:'))
+}
