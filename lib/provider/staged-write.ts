@@ -26,10 +26,6 @@ export interface StagedWrite {
   readonly follows?: string
   /** What the issuer of the state that was read had seen of its grant. Absent for a state that the unit stores. */
   readonly grantSeen?: GrantSeen
-  /** How many revocations of its model under its grant the unit itself had made before it was staged. */
-  readonly ownRevocations: number
-  /** Whether the unit had ended its grant before it was staged. */
-  readonly afterGrantEnd: boolean
 }
 
 /** The id of the grant that something is issued under. */

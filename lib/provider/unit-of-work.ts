@@ -37,13 +37,6 @@ const MAX_PAUSE_MS = 100
  */
 const MAX_REVOCATIONS = 100
 
-/** The models that the unit revokes under one grant. */
-interface Revocation {
-  readonly models: Set<string>
-  /** How often it was asked for each model: what was staged before is dead, what is staged after lives. */
-  readonly times: Map<string, number>
-}
-
 /** Thrown when a write arrives after the unit has begun to commit: it must be a commit of its own. */
 export class UnitClosed extends Error {}
 
@@ -61,7 +54,8 @@ export class UnitOfWork {
   readonly #heads = new Map<string, Promise<ModelState | undefined>>()
   readonly #writes = new Map<string, StagedWrite>()
   readonly #sessions: SessionWrites
-  readonly #revocations = new Map<string, Revocation>()
+  /** The models that the unit revokes, by grant. */
+  readonly #revocations = new Map<string, Set<string>>()
   readonly #events: NewEvent[] = []
   readonly #once: string[] = []
   /** Where the interaction began whose login this request resumes. */
@@ -85,29 +79,25 @@ export class UnitOfWork {
 
   async #payloadOf(model: string, id: string): Promise<Payload | undefined> {
     const write = this.#writes.get(this.#key(model, id))
-    if (write) return (await this.#isDead(write)) ? undefined : viewOf(write)
+    if (write) return (await this.#isRevoked(write)) ? undefined : viewOf(write)
     const state = this.#context.log.open(model, await this.#record(model, id))
     if (state && model === 'Session') this.#sessions.read(state)
     return state && ((await this.#isRevoked(state)) ? undefined : state.payload)
   }
 
-  /** Whether an end or a revocation of its grant came that its issuer had not seen. */
-  async #isRevoked({ model, payload, grantSeen }: ModelState): Promise<boolean> {
+  /**
+   * Whether an end or a revocation of its grant came that its issuer had not seen. Nothing that a request issues outlives
+   * what the same request ends.
+   */
+  async #isRevoked({
+    model,
+    payload,
+    grantSeen,
+  }: Pick<StagedWrite, 'model' | 'payload' | 'grantSeen'>): Promise<boolean> {
     const grantId = grantIdOf(model, payload)
     if (grantId === undefined) return false
-    if (this.#revocations.get(grantId)?.models.has(model) || this.#endsGrant(grantId)) return true
-    return isRevoked(model, grantSeen, await this.#record('Grant', grantId))
-  }
-
-  /** Whether the unit itself has ended or revoked under the grant what it had staged before. */
-  async #isDead(write: StagedWrite): Promise<boolean> {
-    const grantId = grantIdOf(write.model, write.payload)
-    if (grantId === undefined) return false
-    if (this.#endsGrant(grantId) && !write.afterGrantEnd) return true
-    if (this.#timesRevoked(grantId, write.model) > write.ownRevocations) return true
-    return (
-      write.grantSeen !== undefined && isRevoked(write.model, write.grantSeen, await this.#record('Grant', grantId))
-    )
+    if (this.#revocations.get(grantId)?.has(model) || this.#endsGrant(grantId)) return true
+    return grantSeen !== undefined && isRevoked(model, grantSeen, await this.#record('Grant', grantId))
   }
 
   async findSession(uid: string): Promise<Payload | undefined> {
@@ -165,7 +155,7 @@ export class UnitOfWork {
   async findDeviceCode(userCode: string): Promise<Payload | undefined> {
     for (const write of this.#writes.values()) {
       if (write.model === 'DeviceCode' && write.payload?.['userCode'] === userCode)
-        return (await this.#isDead(write)) ? undefined : copyOf(viewOf(write))
+        return (await this.#isRevoked(write)) ? undefined : copyOf(viewOf(write))
     }
     const { id, record } = await this.#context.log.findDeviceCode(userCode)
     if (!record.stored) return undefined
@@ -185,7 +175,6 @@ export class UnitOfWork {
     const looksFirst = !isDecidedOnRead(this.#origin) || hasGivenIds(model) || model === 'ReplayDetection'
     const record = looksFirst ? await this.#record(model, id) : await this.#records.get(key)
     const before = this.#writes.get(key)
-    const grantId = grantIdOf(model, payload)
     const isNew = before === undefined || (before.payload === undefined && before.ended !== undefined)
     this.#stage(key, {
       model,
@@ -197,8 +186,6 @@ export class UnitOfWork {
       stores: true,
       ...(before && !isNew && before.consumedAt !== undefined && { consumedAt: before.consumedAt }),
       ...(model === 'ReplayDetection' && { follows: record?.stored?.commit.id ?? 'none' }),
-      ownRevocations: grantId === undefined ? 0 : this.#timesRevoked(grantId, model),
-      afterGrantEnd: grantId !== undefined && this.#endsGrant(grantId),
     })
   }
 
@@ -247,10 +234,8 @@ export class UnitOfWork {
    */
   async revokeGranted(model: string, grantId: string): Promise<void> {
     this.#assertOpen()
-    const revocation = this.#revocations.get(grantId) ?? { models: new Set(), times: new Map() }
-    revocation.models.add(model)
-    revocation.times.set(model, (revocation.times.get(model) ?? 0) + 1)
-    this.#revocations.set(grantId, revocation)
+    const models = this.#revocations.get(grantId) ?? new Set<string>()
+    this.#revocations.set(grantId, models.add(model))
     await this.#record('Grant', grantId)
   }
 
@@ -357,12 +342,11 @@ export class UnitOfWork {
     const grantId = write.stores ? grantIdOf(write.model, write.payload) : undefined
     if (grantId === undefined) return undefined
     const { generation, revocations } = await this.#record('Grant', grantId)
-    if (write.afterGrantEnd) return { generation: generation + 1, revocations: 0 }
-    return { generation, revocations: (revocations.get(write.model) ?? 0) + write.ownRevocations }
+    return { generation, revocations: revocations.get(write.model) ?? 0 }
   }
 
   async #revocationEvents(): Promise<NewEvent[]> {
-    const events = [...this.#revocations].map(async ([grantId, { models }]): Promise<NewEvent[]> => {
+    const events = [...this.#revocations].map(async ([grantId, models]): Promise<NewEvent[]> => {
       if (this.#endsGrant(grantId)) return [] // its end counts for all models
       const record = await this.#record('Grant', grantId)
       const names = namesOf(this.#keys, 'Grant', grantId, record)
@@ -371,10 +355,6 @@ export class UnitOfWork {
       return [revokedEvent(names, record.generation, [...models])]
     })
     return (await Promise.all(events)).flat()
-  }
-
-  #timesRevoked(grantId: string, model: string): number {
-    return this.#revocations.get(grantId)?.times.get(model) ?? 0
   }
 
   #endsGrant(grantId: string): boolean {
@@ -428,8 +408,6 @@ export class UnitOfWork {
       indexedBy: indexedByOf(model, record),
       ...(state && { payload: state.payload, grantSeen: state.grantSeen }),
       stores: false,
-      ownRevocations: 0,
-      afterGrantEnd: false,
     }
   }
 
