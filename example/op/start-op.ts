@@ -16,6 +16,7 @@ import { serve } from '../web-server.ts'
 import { configuration } from './configuration.ts'
 import { dashboard, LOG } from './dashboard.ts'
 import { followLog } from './follow-log.ts'
+import { healthCheck } from './health-check.ts'
 import { interactions } from './interactions.ts'
 import { openStore } from './open-store.ts'
 import { RecentLogouts } from './recent-logouts.ts'
@@ -87,6 +88,7 @@ async function startOn(store: EventStore, settings: Settings, logger: Logger): P
   app.use(securityHeaders(rps.map(({ origin }) => origin)))
   app.use(failurePages({ app: 'op', places }, unforeseen))
   app.use(assets)
+  app.use(healthCheck(logout))
   app.use(dashboard({ provider, store, recentLogouts, liveUpdates }, places))
   app.use(
     operators({

@@ -30,6 +30,7 @@ import {
 } from './ending/live-sessions.ts'
 import type { TerminateManyOptions, TerminateOptions, TerminateWithReasonOptions } from './ending/terminate-options.ts'
 import { type TerminationReport, type TerminationStatus, Terminations } from './ending/terminations.ts'
+import { type Health, healthOf } from './health.ts'
 import { InternalClients } from './network/internal-clients.ts'
 import { assertOptions, type BackChannelLogoutOptions } from './options.ts'
 import { internalsOf } from './provider-internals.ts'
@@ -311,6 +312,25 @@ export class BackChannelLogout implements Plugin {
   async paused(): Promise<PausedClient[]> {
     this.#started()
     return this.#paused.list()
+  }
+
+  /**
+   * What an operator's probe needs to know, in one call and at a cost that does not depend on how much is owed: the
+   * planner's lag, the oldest due delivery, dead letters, parked commits, open circuits, whether the store answers. Never
+   * rejects for want of the store, and answers within some seconds.
+   */
+  health(): Promise<Health> {
+    const { host, background, pending } = this.#started()
+    return healthOf({
+      store: host.store,
+      clock: host.clock,
+      issuer: pending.issuer,
+      work: pending.work,
+      parked: background.parked,
+      isOn: () => this.#isOn(),
+      openCircuits: () => background.dispatcher.openCircuits(),
+      plannerFailure: () => background.plannerFailure,
+    })
   }
 
   /**

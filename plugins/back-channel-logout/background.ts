@@ -90,6 +90,11 @@ export class Background {
     )
   }
 
+  /** Why the planner has stopped by itself, if it has. */
+  get plannerFailure(): Error | undefined {
+    return this.#planner.failure
+  }
+
   /** Commits that could not be planned. */
   get parked(): ParkedCommits {
     return this.#planning.parked

@@ -21,6 +21,7 @@ export type {
   TerminationProgress,
 } from './ending/terminate-options.ts'
 export type { TerminationReport, TerminationStatus } from './ending/terminations.ts'
+export type { BoundedCount, Health } from './health.ts'
 export type { Answer } from './network/answer.ts'
 export type {
   ConfigurableClient,

@@ -18,6 +18,7 @@ const ROUTES = [
   ['GET', '/dead-letters'],
   ['GET', '/terminations'],
   ['GET', '/features'],
+  ['GET', '/health'],
   ['GET', '/changes'],
   ['POST', '/terminations', { all: true }],
   ['POST', '/replays', { since: 0 }],
@@ -110,6 +111,13 @@ describe('the operators’ API', () => {
     const { sessions } = (await asked('GET', `/sessions?account=${account}`)) as { sessions: { uid: string }[] }
     return sessions.map(({ uid }) => uid)
   }
+
+  it('tells how it is', async () => {
+    const { health } = (await asked('GET', '/health')) as { health: Record<string, unknown> }
+    assert.equal(health['isWell'], true)
+    assert.deepEqual(health['store'], { isReachable: true })
+    assert.deepEqual(refusal(await ask('GET', '/health?deep=1')), [400, 'FIELD_INVALID'])
+  })
 
   describe('is closed', () => {
     it('without `authorize`', () => {

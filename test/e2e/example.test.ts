@@ -140,6 +140,12 @@ describe('the example', function () {
     }
   })
 
+  it('says to a probe whether it is well, and no more', async () => {
+    await start()
+    const answer = await fetch(new URL('/health', places.op))
+    assert.deepEqual([answer.status, await answer.json()], [200, { isWell: true }])
+  })
+
   it('takes a cancelled login for what it is', async () => {
     await start()
     const person = new Person()

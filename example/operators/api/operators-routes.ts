@@ -4,6 +4,7 @@ import type { Asked, Handler } from './api-request.ts'
 import { listDeadLetters, replay } from './dead-letters.ts'
 import { listFeatures, resetFeature, setFeature } from './features.ts'
 import { queryFields } from './fields.ts'
+import { showHealth } from './health.ts'
 import { jsonBody } from './json-body.ts'
 import { listLogouts } from './logouts.ts'
 import { isSameOrigin } from './same-origin.ts'
@@ -36,6 +37,7 @@ const ROUTES: Readonly<Record<string, Readonly<Partial<Record<Method, Handler>>>
   '/dead-letters': { GET: listDeadLetters },
   '/replays': { POST: replay },
   '/terminations': { GET: listTerminations, POST: terminate },
+  '/health': { GET: showHealth },
   '/features': { GET: listFeatures, PUT: setFeature, DELETE: resetFeature },
 }
 

@@ -68,15 +68,38 @@ export async function* deadLetterPages(
   const from = since === undefined ? 1 : await positionAt(store, since, to)
   for await (const page of pagesOf(store, [stream], { from, to, order, size })) {
     if (signal?.aborted) return
-    const deaths = page.flatMap((commit) => deathsIn(commit, stream))
-    const logouts = await readLogouts(store, new Set(deaths.map(({ uid }) => uid)))
-    const letters = deaths.flatMap(({ uid, delivery, round }) => {
-      const logout = logouts.get(uid)
-      const letter = logout && deadLetterOf(logout, delivery, issuer)
-      return letter && letter.replays === round && letter.at >= (since ?? 0) ? [letter] : []
-    })
-    if (letters.length > 0) yield letters
+    const letters = await lettersIn({ store, issuer }, page, stream)
+    const meant = letters.filter(({ at }) => at >= (since ?? 0))
+    if (meant.length > 0) yield meant
   }
+}
+
+/**
+ * How many of the newest deliveries that became a dead letter still are one. The cost is that of so many sessions,
+ * however many dead letters there are.
+ */
+export async function countDeadLetters(
+  parts: DeadLetterParts,
+  most: number,
+): Promise<{ readonly count: number; readonly isExact: boolean }> {
+  const stream = deadLettersStream(parts.issuer)
+  const page = await parts.store.read(stream, { direction: 'backwards', limit: most })
+  return { count: (await lettersIn(parts, page, stream)).length, isExact: page.length < most }
+}
+
+/** The dead letters whose last death is among these commits. */
+async function lettersIn(
+  { store, issuer }: DeadLetterParts,
+  page: readonly Commit[],
+  stream: string,
+): Promise<DeadLetter[]> {
+  const deaths = page.flatMap((commit) => deathsIn(commit, stream))
+  const logouts = await readLogouts(store, new Set(deaths.map(({ uid }) => uid)))
+  return deaths.flatMap(({ uid, delivery, round }) => {
+    const logout = logouts.get(uid)
+    const letter = logout && deadLetterOf(logout, delivery, issuer)
+    return letter && letter.replays === round ? [letter] : []
+  })
 }
 
 /** A delivery that became a dead letter, in which round. */

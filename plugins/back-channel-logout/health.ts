@@ -1,0 +1,127 @@
+import type { Clock, EventStore, WorkTable } from '../../lib/index.ts'
+import { countDeadLetters } from './dead-letters/listing.ts'
+import { AT_ONCE } from './delivery/courier.ts'
+import type { ParkedCommits } from './delivery/parked-commits.ts'
+import { PLANNER } from './delivery/planner.ts'
+import { inTime } from './work/in-time.ts'
+import { lanePrefix } from './work/lanes.ts'
+
+/** A count that costs the same however much there is. */
+export interface BoundedCount {
+  readonly count: number
+  /** There are that many; otherwise at least that many, and nobody looked further. */
+  readonly isExact: boolean
+}
+
+/** What an operator's probe needs to know, from one process. */
+export interface Health {
+  /**
+   * The store answered, the planner runs and is less than a minute behind, no commit is parked. What RPs do is no fault of
+   * this OP.
+   */
+  readonly isWell: boolean
+  readonly store: {
+    readonly isReachable: boolean
+    /** Why not. */
+    readonly error?: string
+  }
+  /** Whether back-channel logout is on for this issuer. Off: what is owed waits. */
+  readonly isOn: boolean
+  /** Absent while the store does not answer, as all below. */
+  readonly planner?: {
+    /** How many positions of the log no process has planned yet. */
+    readonly behind: number
+    /** Since when the oldest of them is in the log, in milliseconds; 0: none is. */
+    readonly behindMs: number
+    /** Why the planner of this process has stopped by itself; it starts again with the process. */
+    readonly stopped?: string
+  }
+  readonly deliveries?: {
+    /** How many logout tokens are owed by this issuer. */
+    readonly open: number
+    /**
+     * For how long the oldest of them that is due has been, in milliseconds; 0: none is due. Absent: an operator has made
+     * one due at once, and it waits.
+     */
+    readonly overdueMs?: number
+  }
+  /** Among the newest 100 deliveries that became one. */
+  readonly deadLetters?: BoundedCount
+  /** Commits that could not be planned, of all issuers. */
+  readonly parked?: BoundedCount
+  /** Clients whose RPs this process leaves alone, since they fail again and again. */
+  readonly openCircuits?: readonly string[]
+}
+
+/** What health is judged by. */
+export interface HealthParts {
+  readonly store: EventStore
+  readonly clock: Clock
+  readonly issuer: string
+  readonly work: WorkTable
+  readonly parked: ParkedCommits
+  readonly isOn: () => boolean
+  readonly openCircuits: () => readonly string[]
+  readonly plannerFailure: () => Error | undefined
+}
+
+/** How long the store may take, in milliseconds. */
+const STORE_MS = 5_000
+
+/** A planner that is so far behind, in milliseconds, is a fault: clocks of writers may differ by seconds. */
+const BEHIND_MS = 60_000
+
+/** So many are counted. */
+const MOST = 100
+
+/** Never rejects: a store that is away is what the probe asks for. */
+export async function healthOf(parts: HealthParts): Promise<Health> {
+  const isOn = parts.isOn()
+  try {
+    const reading = readHealth(parts)
+    if (!(await inTime(reading, parts.clock, STORE_MS))) throw new Error(`no answer within ${STORE_MS} ms`)
+    const found = await reading
+    const { planner, parked } = found
+    const isWell = planner.stopped === undefined && planner.behindMs < BEHIND_MS && parked.count === 0
+    return { isWell, store: { isReachable: true }, isOn, ...found }
+  } catch (err) {
+    const error = err instanceof Error ? err.message : String(err)
+    return { isWell: false, store: { isReachable: false, error }, isOn }
+  }
+}
+
+async function readHealth(parts: HealthParts) {
+  const { store, work, issuer } = parts
+  const [planner, open, overdueMs, deadLetters, parked] = await Promise.all([
+    plannerOf(parts),
+    work.countOpen({ prefix: lanePrefix(issuer) }),
+    overdueMsOf(parts),
+    countDeadLetters({ store, issuer }, MOST),
+    countParked(parts),
+  ])
+  const deliveries = { open, ...(overdueMs !== undefined && { overdueMs }) }
+  return { planner, deliveries, deadLetters, parked, openCircuits: parts.openCircuits() }
+}
+
+async function plannerOf({ store, clock, plannerFailure }: HealthParts): Promise<NonNullable<Health['planner']>> {
+  const position = (await store.consumers.get(PLANNER))?.position ?? 0 // before the end is read, which only grows
+  const [end, [oldest]] = await Promise.all([store.end(), store.readAll({ after: position, limit: 1 })])
+  const failure = plannerFailure()
+  return {
+    behind: end - position,
+    behindMs: oldest && end > position ? Math.max(0, clock.now() - oldest.at) : 0,
+    ...(failure && { stopped: failure.message }),
+  }
+}
+
+async function overdueMsOf({ work, issuer }: HealthParts): Promise<number | undefined> {
+  const dueAt = await work.nextDueAt(lanePrefix(issuer))
+  if (dueAt === AT_ONCE) return undefined
+  return dueAt === undefined ? 0 : Math.max(0, (await work.time()) - dueAt)
+}
+
+async function countParked({ parked }: HealthParts): Promise<BoundedCount> {
+  let count = 0
+  for await (const _ of parked.list({ limit: MOST })) count += 1
+  return { count, isExact: count < MOST }
+}

@@ -1,0 +1,149 @@
+import assert from 'node:assert/strict'
+import { MemoryEventStore } from '../../adapters/memory/index.ts'
+import { StoreUnavailableError } from '../../lib/index.ts'
+import { ParkedCommits } from '../../plugins/back-channel-logout/delivery/parked-commits.ts'
+import { PLANNER } from '../../plugins/back-channel-logout/delivery/planner.ts'
+import { type Health, type HealthParts, healthOf } from '../../plugins/back-channel-logout/health.ts'
+import { deadLettersStream } from '../../plugins/back-channel-logout/recording/found-by.ts'
+import { toEvent } from '../../plugins/back-channel-logout/recording/session-logout-events.ts'
+import { laneOf } from '../../plugins/back-channel-logout/work/lanes.ts'
+import { FakeClock } from '../support/fake-clock.ts'
+import { OP } from '../support/planning.ts'
+import { registered, rejected, terminated } from '../support/session-log.ts'
+
+describe('the health of back-channel logout', () => {
+  let clock: FakeClock
+  let store: MemoryEventStore
+  let parked: ParkedCommits
+  let failure: Error | undefined
+
+  beforeEach(async () => {
+    clock = new FakeClock()
+    store = new MemoryEventStore({ clock })
+    parked = new ParkedCommits({ store, issuer: OP, plan: async () => {} })
+    failure = undefined
+    await store.consumers.ensure(PLANNER, 0)
+  })
+
+  afterEach(() => store.close())
+
+  const parts = (): HealthParts => ({
+    store,
+    clock,
+    issuer: OP,
+    work: store.work('deliveries'),
+    parked,
+    isOn: () => true,
+    openCircuits: () => ['rp'],
+    plannerFailure: () => failure,
+  })
+  const health = (): Promise<Health> => healthOf(parts())
+
+  /** The planner has handled all that there is. */
+  async function planned(): Promise<void> {
+    const seen = await store.consumers.get(PLANNER)
+    assert.ok(seen)
+    const taken = await store.consumers.take(seen, 'planner')
+    await store.consumers.checkpoint(PLANNER, Number(taken?.token), await store.end())
+    await store.consumers.release(PLANNER, Number(taken?.token))
+  }
+
+  async function owe(id: string, dueAt: number, issuer = OP): Promise<void> {
+    await store.work('deliveries').add([{ id, lane: laneOf(issuer, 'rp'), dueAt, body: {} }])
+  }
+
+  it('is good where nothing is owed', async () => {
+    assert.deepEqual(await health(), {
+      isWell: true,
+      store: { isReachable: true },
+      isOn: true,
+      planner: { behind: 0, behindMs: 0 },
+      deliveries: { open: 0, overdueMs: 0 },
+      deadLetters: { count: 0, isExact: true },
+      parked: { count: 0, isExact: true },
+      openCircuits: ['rp'],
+    })
+  })
+
+  it('tells how far the planner is behind, and since when', async () => {
+    for (const uid of ['a', 'b', 'c']) {
+      await store.append({ events: [toEvent(uid, terminated())] })
+      clock.jumpWall(20_000)
+    }
+    const { planner, isWell } = await health()
+    assert.deepEqual([planner, isWell], [{ behind: 3, behindMs: 60_000 }, false])
+    await planned()
+    assert.deepEqual((await health()).planner, { behind: 0, behindMs: 0 })
+  })
+
+  it('is still good while the planner is less than a minute behind', async () => {
+    await store.append({ events: [toEvent('a', terminated())] })
+    clock.jumpWall(59_999)
+    assert.equal((await health()).isWell, true)
+  })
+
+  it('tells why the planner has stopped', async () => {
+    failure = new Error('it failed again and again')
+    const { planner, isWell } = await health()
+    assert.deepEqual([planner?.stopped, isWell], ['it failed again and again', false])
+  })
+
+  it('tells how much this issuer owes, and for how long the oldest of it is due', async () => {
+    await owe('1/0.0', clock.now() + 5_000)
+    await owe('2/0.0', clock.now() - 7_000)
+    await owe('3/0.0', clock.now() - 9_000, 'https://other.example.com')
+    assert.deepEqual((await health()).deliveries, { open: 2, overdueMs: 7_000 })
+  })
+
+  it('does not say since when what an operator has made due at once is', async () => {
+    await owe('1/0.0', 0)
+    assert.deepEqual((await health()).deliveries, { open: 1 })
+  })
+
+  it('counts dead letters at the cost of a hundred, however many there are', async () => {
+    for (let n = 0; n < 120; n++) {
+      const events = [toEvent(`s${n}`, registered('rp', 'sid')), toEvent(`s${n}`, terminated())]
+      const { position } = await store.append({ events })
+      const death = toEvent(`s${n}`, rejected(`${position}/1.0`), [deadLettersStream(OP)])
+      await store.append({ events: [death] })
+      if (n === 98) assert.deepEqual((await health()).deadLetters, { count: 99, isExact: true })
+    }
+    let reads = 0
+    const { read, readStreams } = store
+    store.read = (stream, options) => {
+      reads += 1
+      return read.call(store, stream, options)
+    }
+    store.readStreams = (streams) => {
+      reads += 1
+      return readStreams.call(store, streams)
+    }
+    assert.deepEqual((await health()).deadLetters, { count: 100, isExact: false })
+    assert.equal(reads, 3, 'the dead letters, their sessions, what is parked')
+  })
+
+  it('is not good while a commit is parked', async () => {
+    await parked.park({ position: 1 }, new Error('no'))
+    await planned()
+    const { isWell, ...found } = await health()
+    assert.deepEqual([isWell, found.parked], [false, { count: 1, isExact: true }])
+  })
+
+  it('says that the store does not answer, and why', async () => {
+    store.end = async () => {
+      throw new StoreUnavailableError('the database is away')
+    }
+    assert.deepEqual(await health(), {
+      isWell: false,
+      store: { isReachable: false, error: 'the database is away' },
+      isOn: true,
+    })
+  })
+
+  it('does not wait for a store that hangs', async () => {
+    store.end = () => new Promise(() => {})
+    const asked = health()
+    await clock.advance(5_000)
+    assert.equal((await asked).store.error, 'no answer within 5000 ms')
+  })
+})
