@@ -26,7 +26,7 @@ export class Receipts {
     assertText('sessionUid', sessionUid)
     assertKnown(options, ['signal'])
     assertReading(options)
-    return watchReceipt(this.#store, sessionUid, () => this.of(sessionUid), options.signal)
+    return watchReceipt(this.#store, sessionUid, (logout) => receiptOf(logout, this.#parts.waiting), options.signal)
   }
 
   get #store(): EventStore {
