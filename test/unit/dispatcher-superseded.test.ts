@@ -167,10 +167,55 @@ describe('the dispatcher, with a logout token without a sid and a newer login of
     for (let n = 0; n < 250; n++) await login(`n${n}`)
     await login('old')
     await end('old')
+    await login('elsewhere', { client_id: 'other' })
     const pages = pagesRead()
     await send()
     assert.equal((await scene.entry('old')).state, 'confirmed')
     assert.deepEqual(pages, [100])
+  })
+
+  it('looks at the last thousand facts of the account, and sends it where it has not found a newer login among them', async () => {
+    await login('old')
+    await end('old')
+    await login('alive')
+    for (let n = 0; n < 1_200; n++) await login(`n${n}`, { client_id: 'other' })
+    const pages = pagesRead()
+    await send()
+    assert.equal((await scene.entry('old')).state, 'confirmed')
+    assert.deepEqual(pages, Array(10).fill(100))
+  })
+
+  it('looks before a token with a sid too, where the client says that it goes by the sub', async () => {
+    goBySub('rp', true)
+    await login('old', { session_required: true })
+    await end('old')
+    await login('new', { session_required: true })
+    await send()
+    assert.equal((await scene.entry('old')).state, 'superseded')
+  })
+
+  for (const [when, wish, sidOnly] of [
+    ['it says that it does not go by the sub', false, false],
+    ['what it says is neither true nor false', 'yes', false],
+    ['its tokens have no sub', true, true],
+  ] as const) {
+    it(`sends a token with a sid when ${when}`, async () => {
+      goBySub('rp', wish)
+      await login('old', { session_required: true })
+      await end('old')
+      await login('new', { session_required: true })
+      await send({ clients: { rp: { sidOnly } } })
+      assert.equal((await scene.entry('old')).state, 'confirmed')
+    })
+  }
+
+  it('sends one that goes by the sub what is about the account all the same', async () => {
+    goBySub('rp', true)
+    await login('old', { session_required: true })
+    await end('old', { reason: 'password_changed' })
+    await login('new', { session_required: true })
+    await send()
+    assert.equal((await scene.entry('old')).state, 'confirmed')
   })
 
   it('reads nothing of the account where the client did not ask to be spared, or the token carries the sid', async () => {
@@ -194,6 +239,7 @@ describe('the dispatcher, with a logout token without a sid and a newer login of
   it('tries again later when the log cannot be read', async () => {
     await login('old')
     await end('old')
+    await login('elsewhere', { client_id: 'other' })
     const { read } = scene.store
     scene.store.read = () => Promise.reject(new Error('away'))
     await send()
@@ -214,6 +260,11 @@ describe('the dispatcher, with a logout token without a sid and a newer login of
       return commits
     }
     return pages
+  }
+
+  function goBySub(clientId: string, wish: unknown): void {
+    const client = scene.clients.get(clientId)
+    if (client) scene.clients.set(clientId, { ...client, backchannel_logout_goes_by_sub: wish })
   }
 
   function optIn(clientId: string, wish: unknown): void {

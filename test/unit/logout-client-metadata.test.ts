@@ -2,10 +2,11 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { OptionInvalidError } from '../../lib/index.ts'
 import {
+  flagProblem,
+  GOES_BY_SUB,
   INITIATORS,
   initiatorsProblem,
   SKIP_SUPERSEDED,
-  skipSupersededProblem,
   uriProblem,
   withBackChannelLogout,
 } from '../../plugins/back-channel-logout/clients/client-metadata.ts'
@@ -115,11 +116,10 @@ describe('the initiators of a client', () => {
   })
 })
 
-describe('the wish of a client to be spared superseded logouts', () => {
+describe('what a client says by yes or no', () => {
   it('is true or false, and nothing else', () => {
-    for (const wish of [true, false]) assert.equal(skipSupersededProblem(wish), undefined)
-    for (const wrong of [undefined, null, 'true', 1, [], {}])
-      assert.equal(skipSupersededProblem(wrong), 'must be true or false')
+    for (const wish of [true, false]) assert.equal(flagProblem(wish), undefined)
+    for (const wrong of [undefined, null, 'true', 1, [], {}]) assert.equal(flagProblem(wrong), 'must be true or false')
   })
 })
 
@@ -196,19 +196,21 @@ describe('the validator of client metadata', () => {
     validator(REQUEST, INITIATORS, undefined, {})
     validator(REQUEST, SKIP_SUPERSEDED, true, {})
     validator(REQUEST, SKIP_SUPERSEDED, undefined, {})
+    validator(REQUEST, GOES_BY_SUB, true, {})
   })
 
   it('never throws for stored clients: that would disable them', () => {
     extraOf().validator(undefined, 'backchannel_logout_uri', '/relative', {})
     extraOf().validator(undefined, INITIATORS, 'all', {})
     extraOf().validator(undefined, SKIP_SUPERSEDED, 'yes', {})
+    extraOf().validator(undefined, GOES_BY_SUB, 'yes', {})
   })
 
   it("leaves the application's own metadata to its own validator, and does not show it ours", () => {
     const seen: string[] = []
     const validator = (_ctx: unknown, property: string): void => void seen.push(property)
     const extra = extraOf({ extraClientMetadata: { properties: ['tenant'], validator } })
-    assert.deepEqual(extra.properties, ['tenant', 'backchannel_logout_uri', INITIATORS, SKIP_SUPERSEDED])
+    assert.deepEqual(extra.properties, ['tenant', 'backchannel_logout_uri', INITIATORS, SKIP_SUPERSEDED, GOES_BY_SUB])
     extra.validator(REQUEST, 'tenant', 'x', {})
     extra.validator(REQUEST, 'backchannel_logout_uri', URI, {})
     assert.deepEqual(seen, ['tenant'])

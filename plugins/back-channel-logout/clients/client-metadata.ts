@@ -11,6 +11,13 @@ export const INITIATORS = 'backchannel_logout_initiators'
  */
 export const SKIP_SUPERSEDED = 'backchannel_logout_skip_superseded'
 
+/**
+ * The client metadata member with which a client says that it goes by the `sub` of a logout token, though there is a
+ * `sid`: every logout ends all of the user's sessions there, newer ones too. With `backchannel_logout_skip_superseded` it
+ * is spared tokens with a `sid` as well. Default: false.
+ */
+export const GOES_BY_SUB = 'backchannel_logout_goes_by_sub'
+
 /** The longest URI, as it is sent: what every server takes (RFC 9110 section 4.1 asks for 8,000 octets). */
 const URI_CHARS = 2_048
 
@@ -50,21 +57,21 @@ export function initiatorsProblem(initiators: unknown): string | undefined {
   return known ? undefined : `must be an array of ${REASONS.join(', ')}`
 }
 
-/** What is wrong with the wish to be spared superseded logouts. Undefined: nothing. */
-export function skipSupersededProblem(skip: unknown): string | undefined {
-  return typeof skip === 'boolean' ? undefined : 'must be true or false'
+/** What is wrong with a member that says yes or no. Undefined: nothing. */
+export function flagProblem(flag: unknown): string | undefined {
+  return typeof flag === 'boolean' ? undefined : 'must be true or false'
 }
 
 /** What is wrong with a member that a client has; undefined: nothing, or the member is not ours. */
 function memberProblem(member: string, value: unknown, development: boolean): string | undefined {
   if (member === 'backchannel_logout_uri') return uriProblem(value, development)
   if (member === INITIATORS) return initiatorsProblem(value)
-  if (member === SKIP_SUPERSEDED) return skipSupersededProblem(value)
+  if (member === SKIP_SUPERSEDED || member === GOES_BY_SUB) return flagProblem(value)
   return undefined
 }
 
 /** The members that are checked. */
-const MEMBERS = ['backchannel_logout_uri', INITIATORS, SKIP_SUPERSEDED] as const
+const MEMBERS = ['backchannel_logout_uri', INITIATORS, SKIP_SUPERSEDED, GOES_BY_SUB] as const
 
 /** An error in the form that oidc-provider answers a registration with (RFC 7591 section 3.2.2). */
 function invalidClientMetadata(description: string): Error {

@@ -1,5 +1,5 @@
 import type { Clock, EventStore, KeyRing } from '../../../lib/index.ts'
-import { SKIP_SUPERSEDED, uriProblem } from '../clients/client-metadata.ts'
+import { GOES_BY_SUB, SKIP_SUPERSEDED, uriProblem } from '../clients/client-metadata.ts'
 import { type StoredClient, storedClient } from '../clients/stored-client.ts'
 import type { Answer } from '../network/answer.ts'
 import type { Network } from '../network/network.ts'
@@ -120,11 +120,12 @@ export async function attempt(
     if (problem !== undefined && delivery.onlyWithUri) return { kind: 'notOwed' }
     if (problem !== undefined) return failed(`the client's backchannel_logout_uri ${problem}`)
     const subject = String(parts.keys.open(delivery.sealedSubject, sessionLogoutStream(delivery.sessionUid)))
-    if (client[SKIP_SUPERSEDED] === true && maySupersede(delivery)) {
+    const { sidOnly, tokenLifetimeSeconds: lifetimeSeconds } = policyFor(policy, delivery.clientId)
+    const goesBySub = client[GOES_BY_SUB] === true && !sidOnly
+    if (client[SKIP_SUPERSEDED] === true && maySupersede(delivery, goesBySub)) {
       const newer = { issuer: provider.issuer, clientId: client.clientId, accountId: subject, end: positionOfEnd(id) }
       if (await within(hasNewerLogin(store, newer), over.signal)) return { kind: 'superseded', why: 'newer_login' }
     }
-    const { sidOnly, tokenLifetimeSeconds: lifetimeSeconds } = policyFor(policy, delivery.clientId)
     const sid = delivery.withSid ? delivery.sid : undefined
     const ended = { subject, sid, sidOnly, endedAt: delivery.endedAt, lifetimeSeconds }
     const token = await within(makeLogoutToken(provider, client, ended), over.signal)
