@@ -179,7 +179,7 @@ export class EventSourced {
 
   #endingsOf({ issuer }: ProviderLike): Endings {
     const context = { ...this.#context(), meta: { instance: issuer } }
-    return new UnitEndings(this.#log, (cause) => new UnitOfWork(context, { kind: 'ending', cause }))
+    return new UnitEndings(this.#log, issuer, (cause) => new UnitOfWork(context, { kind: 'ending', cause }))
   }
 
   async #endSession(uid: string, cause: Cause): Promise<void> {

@@ -4,6 +4,7 @@ import type { ModelLog } from './model-log.ts'
 import type { ModelState } from './model-state.ts'
 import type { Payload } from './models.ts'
 import type { Cause } from './session-change.ts'
+import { signOutEvent } from './sign-outs.ts'
 import type { UnitOfWork } from './unit-of-work.ts'
 
 /** A session as the log has it. */
@@ -80,6 +81,13 @@ export interface Endings {
    * @param facts - what to record in the same commit
    */
   revoke(grantId: string, cause: Cause, facts: readonly NewEvent[]): Promise<Appended | undefined>
+  /**
+   * The event that ends every login which began before it, though it be resumed later. To be appended with what orders
+   * the end, before sessions are looked for.
+   *
+   * @param accountId - undefined: everybody's
+   */
+  signOut(accountId: string | undefined, cause: Cause): NewEvent
   /** Undefined: there never was one. */
   look(session: SessionName): Promise<SessionStanding | undefined>
   /** The session that holds, or held last, the login with this `sid`. Undefined: none does. */
@@ -100,10 +108,12 @@ const MOST_TRIES = 64
 /** How endings work: a unit of their own for each, decided on what it has read. */
 export class UnitEndings implements Endings {
   readonly #log: ModelLog
+  readonly #issuer: string
   readonly #open: (cause: Cause) => UnitOfWork
 
-  constructor(log: ModelLog, open: (cause: Cause) => UnitOfWork) {
+  constructor(log: ModelLog, issuer: string, open: (cause: Cause) => UnitOfWork) {
     this.#log = log
+    this.#issuer = issuer
     this.#open = open
   }
 
@@ -152,6 +162,11 @@ export class UnitEndings implements Endings {
       if (error instanceof AlreadyClaimedError && marks.includes(error.mark)) return undefined
       throw error
     }
+  }
+
+  signOut(accountId: string | undefined, cause: Cause): NewEvent {
+    const target = accountId === undefined ? { issuer: this.#issuer } : { accountId }
+    return signOutEvent(this.#log.store, target, cause)
   }
 
   async look(name: SessionName): Promise<SessionStanding | undefined> {

@@ -31,6 +31,8 @@ export interface ModelRecord {
   readonly stored?: LocatedEvent
   /** The position of the first state of that generation, as far back as was read. */
   readonly began?: number
+  /** The last state of the generation before, and the event that ended it. */
+  readonly ended?: { readonly stored: LocatedEvent; readonly end: LocatedEvent }
   /** When it was used up, in seconds since 1970. */
   readonly consumedAt?: number
   /** Of a Grant: how often what is issued under it was revoked in this generation, by model. */
@@ -58,9 +60,15 @@ export function foldRecord(history: readonly LocatedEvent[]): ModelRecord {
   let stored: LocatedEvent | undefined
   let began: number | undefined
   let consumedAt: number | undefined
+  let last: LocatedEvent | undefined
+  let end: LocatedEvent | undefined
   const revocations = new Map<string, number>()
   for (const located of history) {
     const { event } = located
+    if (generationOf(event) === generation - 1) {
+      if (event.type === 'stored') last = located
+      else if (event.type === 'destroyed') end ??= located
+    }
     if (generationOf(event) !== generation) continue
     if (event.type === 'stored') {
       stored = located
@@ -74,6 +82,7 @@ export function foldRecord(history: readonly LocatedEvent[]): ModelRecord {
     generation,
     ...(stored && { stored }),
     ...(began !== undefined && { began }),
+    ...(last && end && { ended: { stored: last, end } }),
     ...(consumedAt !== undefined && { consumedAt }),
     revocations,
   }

@@ -133,6 +133,8 @@ export class OneCommit {
     }
     try {
       await unit.commit()
+      // The first submit has given its cookies out.
+      if (unit.repeatsSubmit && !answered(ctx)) restoreCookies(ctx, before)
       return false
     } catch (error) {
       await this.#fail(unit, ctx, before, error)

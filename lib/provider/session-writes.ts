@@ -117,13 +117,20 @@ export class SessionWrites {
     return undefined
   }
 
-  /** Puts the changes on top of what the commits of this process before this one have left. */
-  buildOn(turn: SessionTurn): void {
-    if (!isDecidedOnRead(this.#origin)) return // it reads the newest state anyway
+  /**
+   * Puts the changes on top of what the commits of this process before this one have left.
+   *
+   * @returns whether one of them has done already what this request asks for: see `catchUp()`
+   */
+  buildOn(turn: SessionTurn): boolean {
+    if (!isDecidedOnRead(this.#origin)) return false // it reads the newest state anyway
     for (const write of this.#writes.values()) {
       const newest = turn.newest(write.uid)
-      if (newest && write.base && newest.position > write.base.position) this.#rebaseOn(write, write.base, newest)
+      if (!newest || !write.base || newest.position <= write.base.position) continue
+      if (this.#isDone(write, write.base, newest)) return true
+      this.#rebaseOn(write, write.base, newest)
     }
+    return false
   }
 
   async build(): Promise<BuiltWrites> {
@@ -140,15 +147,29 @@ export class SessionWrites {
    * After another commit followed the state that a write is based on: takes the newer state as the base and puts the
    * change on top of it.
    *
+   * @returns whether the other commit has done already what this request asks for: the logout form was submitted twice
    * @throws SessionChangedError (`SESSION_CHANGED`) when there is nothing to rebase on
    */
-  async catchUp(stream: string): Promise<void> {
+  async catchUp(stream: string): Promise<boolean> {
     const write = [...this.#writes.values()].find((one) => this.#uidStreams(one).includes(stream))
-    if (!write || !isDecidedOnRead(this.#origin)) return
+    if (!write || !isDecidedOnRead(this.#origin)) return false
     const head = await this.#context.log.findSession(write.uid)
-    if (!head || !('state' in head)) throw new SessionChangedError('it has ended')
+    const newest = head && 'state' in head ? head.state : undefined
+    if (write.base && this.#isDone(write, write.base, newest)) return true
+    if (!newest) throw new SessionChangedError('it has ended')
     if (!write.base) throw new SessionChangedError('its uid is taken')
-    this.#rebaseOn(write, write.base, head.state)
+    this.#rebaseOn(write, write.base, newest)
+    return false
+  }
+
+  /** Whether the newest state is what a submitted logout form asks for: no session, or one without the client's login. */
+  #isDone({ written }: SessionWrite, base: ModelState, newest: ModelState | undefined): boolean {
+    if (this.#origin.kind !== 'request' || this.#origin.request.oidc?.route !== 'end_session_confirm') return false
+    if (!written || !newest) return !written && !newest
+    const left = clientsOf(written.payload)
+    const removed = [...clientsOf(base.payload)].filter((client) => !left.has(client))
+    const now = clientsOf(newest.payload)
+    return removed.length > 0 && removed.every((client) => !now.has(client))
   }
 
   #rebaseOn(write: SessionWrite, base: ModelState, newest: ModelState): void {
@@ -299,4 +320,8 @@ function sidAt({ authorizations }: Payload, clientId: string): unknown {
   if (typeof authorizations !== 'object' || authorizations === null || !Object.hasOwn(authorizations, clientId))
     return undefined
   return (authorizations as Readonly<Record<string, { readonly sid?: unknown } | undefined>>)[clientId]?.sid
+}
+
+function clientsOf({ authorizations }: Payload): ReadonlySet<string> {
+  return new Set(typeof authorizations === 'object' && authorizations !== null ? Object.keys(authorizations) : [])
 }

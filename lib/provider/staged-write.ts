@@ -16,6 +16,8 @@ export interface StagedWrite {
   readonly indexedBy: readonly string[]
   /** Set when the unit ends the generation that it has read. */
   readonly ended?: number
+  /** Whether an interaction ends because the provider goes on with its result. */
+  readonly resumed?: boolean
   /** The state as the unit sees it. Absent: it does not exist. */
   readonly payload?: Payload
   /** Whether `payload` is to be stored. */
@@ -43,7 +45,7 @@ export function viewOf({ payload, consumedAt }: StagedWrite): Payload | undefine
 export function eventsOf(keys: KeyRing, write: StagedWrite, grantSeen?: GrantSeen): NewEvent[] {
   const { model, names, generation, ended, payload, stores, consumedAt } = write
   const events: NewEvent[] = []
-  if (ended !== undefined) events.push(endEvent(model, names, ended, write.indexedBy))
+  if (ended !== undefined) events.push(endEvent(model, names, ended, write.indexedBy, write.resumed))
   if (stores && payload) {
     const [stream = ''] = names
     const state = {
@@ -65,9 +67,10 @@ export function endEvent(
   names: readonly string[],
   generation: number,
   indexedBy: readonly string[] = [],
+  resumed = false,
 ): NewEvent {
   const also = [...indexedBy, ...endNames(model, names, generation)]
-  return eventOf(names, 'destroyed', { model, ...inGeneration(generation) }, also)
+  return eventOf(names, 'destroyed', { model, ...inGeneration(generation), ...(resumed && { resumed }) }, also)
 }
 
 /** The revocation of what was issued under a grant, by model. Its size does not depend on how much that is. */

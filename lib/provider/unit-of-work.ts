@@ -37,6 +37,9 @@ const MAX_PAUSE_MS = 100
  */
 const MAX_REVOCATIONS = 100
 
+/** How long after the first one a form may be submitted again, in milliseconds. */
+const SUBMITTED_AGAIN_MS = 60_000
+
 /** Thrown when a write arrives after the unit has begun to commit: it must be a commit of its own. */
 export class UnitClosed extends Error {}
 
@@ -61,6 +64,7 @@ export class UnitOfWork {
   /** Where the interaction began whose login this request resumes. */
   #loginBegan: number | undefined
   #closed = false
+  #repeatsSubmit = false
 
   constructor(context: UnitContext, origin: UnitOrigin) {
     this.#context = context
@@ -80,9 +84,32 @@ export class UnitOfWork {
   async #payloadOf(model: string, id: string): Promise<Payload | undefined> {
     const write = this.#writes.get(this.#key(model, id))
     if (write) return (await this.#isRevoked(write)) ? undefined : viewOf(write)
-    const state = this.#context.log.open(model, await this.#record(model, id))
+    const state = this.#context.log.open(model, this.#asSubmitted(model, await this.#record(model, id)))
     if (state && model === 'Session') this.#sessions.read(state)
     return state && ((await this.#isRevoked(state)) ? undefined : state.payload)
+  }
+
+  /**
+   * A form that is submitted twice meets, the second time, what the first one has ended: a session that was logged out of,
+   * an interaction that the provider has gone on with. For a moment it is found as the form was made for it, so that the
+   * second answer, which is the one that the browser shows, is the same.
+   */
+  #asSubmitted(model: string, record: ModelRecord): ModelRecord {
+    const { ended, stored } = record
+    if (stored || !ended || this.#context.clock.now() - ended.end.commit.at > SUBMITTED_AGAIN_MS) return record
+    const route = this.#origin.kind === 'request' ? this.#origin.request.oidc?.route : undefined
+    if (model === 'Session' && route === 'end_session_confirm') {
+      this.#repeatsSubmit = true
+      return { ...record, stored: ended.stored }
+    }
+    const isForm = this.#origin.kind === 'application' || route === 'submit'
+    const isDone = model === 'Interaction' && ended.end.event.data['resumed'] === true
+    return isForm && isDone ? { ...record, stored: ended.stored } : record
+  }
+
+  /** Whether the request asked for what an earlier one had done: nothing is appended, and its answer is the same. */
+  get repeatsSubmit(): boolean {
+    return this.#repeatsSubmit
   }
 
   /**
@@ -214,6 +241,7 @@ export class UnitOfWork {
       generation: record.generation + (exists ? 1 : 0),
       stores: false,
       ...(exists && { ended: record.generation }),
+      ...(model === 'Interaction' && this.#isResume && { resumed: true }),
     })
   }
 
@@ -269,11 +297,13 @@ export class UnitOfWork {
   }
 
   async #append(): Promise<Appended | undefined> {
+    if (this.#repeatsSubmit) return undefined
     const { sessionTurns, clock, log } = this.#context
     const turn = await sessionTurns.enter(this.#sessions.uids(), clock)
     try {
       for (let tries = 1; ; tries++) {
-        this.#sessions.buildOn(turn)
+        this.#repeatsSubmit = this.#sessions.buildOn(turn)
+        if (this.#repeatsSubmit) return undefined
         const commit = await this.#build()
         if (!commit) return undefined
         try {
@@ -285,7 +315,8 @@ export class UnitOfWork {
           if (!(error instanceof ConcurrencyError) || !this.#sessions.writes(error.stream)) throw error
           if (tries >= MAX_TRIES) throw new SessionChangedError('it is written all the time')
           await clock.sleep(Math.random() * Math.min(MAX_PAUSE_MS, 2 ** tries))
-          await this.#sessions.catchUp(error.stream)
+          this.#repeatsSubmit = await this.#sessions.catchUp(error.stream)
+          if (this.#repeatsSubmit) return undefined
         }
       }
     } finally {
@@ -361,10 +392,14 @@ export class UnitOfWork {
     return this.#writes.get(this.#key('Grant', grantId))?.ended !== undefined
   }
 
+  get #isResume(): boolean {
+    const route = this.#origin.kind === 'request' ? this.#origin.request.oidc?.route : undefined
+    return route === 'resume' || route === 'device_resume'
+  }
+
   /** A login that was typed in before its account was signed out is asked for again. */
   async #withoutEndedLogin(id: string, payload: Payload): Promise<Payload> {
-    const route = this.#origin.kind === 'request' ? this.#origin.request.oidc?.route : undefined
-    const accountId = route === 'resume' || route === 'device_resume' ? loginOf(payload) : undefined
+    const accountId = this.#isResume ? loginOf(payload) : undefined
     if (accountId === undefined) return payload
     const { began } = await this.#record('Interaction', id)
     if (began === undefined) return payload

@@ -14,7 +14,7 @@ import { ModelLog } from '../../lib/provider/model-log.ts'
 
 /** What a plugin is started with, for tests that start one without `eventSourced()`. Nothing is ended through it. */
 export function hostOf(store: EventStore, provider: ProviderLike, clock: Clock = systemClock): Host {
-  const endings = new UnitEndings(new ModelLog(store, clock), () => {
+  const endings = new UnitEndings(new ModelLog(store, clock), provider.issuer, () => {
     throw new Error('this host ends nothing')
   })
   const heartbeat = new Heartbeat({ store, clock, logger: silent })

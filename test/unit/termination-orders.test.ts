@@ -217,6 +217,7 @@ function boundTo(endings: Host['endings']): Host['endings'] {
     end: endings.end.bind(endings),
     preview: endings.preview.bind(endings),
     revoke: endings.revoke.bind(endings),
+    signOut: endings.signOut.bind(endings),
     look: endings.look.bind(endings),
     withSid: endings.withSid.bind(endings),
     sessionsStoredBy: endings.sessionsStoredBy.bind(endings),

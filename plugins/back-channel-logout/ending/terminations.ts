@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { type EventStore, KeyUnknownError, TerminationUnfinishedError } from '../../../lib/index.ts'
+import { type Cause, type EventStore, KeyUnknownError, type NewEvent, TerminationUnfinishedError } from '../../../lib/index.ts'
 import { assertText } from '../recording/criteria.ts'
 import { orderOfStream, orderStream } from '../recording/found-by.ts'
 import { recordedLogins } from '../recording/logins.ts'
@@ -99,7 +99,8 @@ export class Terminations {
     assertText('accountId', accountId)
     assertTerminateOptions(options, ['actor', 'dryRun', 'reason', 'onProgress', 'signal'])
     const { keys } = this.#store
-    return this.#order(options, (stream) => ({ kind: 'account', account: keys.seal(accountId, stream) }))
+    const target = (stream: string): OrderTarget => ({ kind: 'account', account: keys.seal(accountId, stream) })
+    return this.#order(options, target, (cause) => [this.#parts.host.endings.signOut(accountId, cause)])
   }
 
   client(clientId: string, options: TerminateManyOptions): Promise<TerminationReport> {
@@ -110,7 +111,8 @@ export class Terminations {
 
   all(options: TerminateWithReasonOptions): Promise<TerminationReport> {
     assertTerminateOptions(options, ['actor', 'dryRun', 'reason', 'onProgress', 'signal'])
-    return this.#order(options, () => ({ kind: 'all' }))
+    const everybody = (cause: Cause): NewEvent[] => [this.#parts.host.endings.signOut(undefined, cause)]
+    return this.#order(options, () => ({ kind: 'all' }), everybody)
   }
 
   /** The newest first. */
@@ -142,6 +144,7 @@ export class Terminations {
   async #order(
     { actor, dryRun = false, reason = 'admin', onProgress, signal }: TerminateWithReasonOptions,
     targetOf: (stream: string) => OrderTarget,
+    signOut: (cause: Cause) => readonly NewEvent[] = () => [],
   ): Promise<TerminationReport> {
     const id = randomBytes(12).toString('base64url')
     const target = targetOf(orderStream(id))
@@ -152,7 +155,10 @@ export class Terminations {
     }
     const { issuer } = this.#parts.provider
     const { position } = await this.#store.append({
-      events: [toOrderEvent(id, { type: 'termination.ordered', target, reason, actor }, [ordersStream(issuer)])],
+      events: [
+        toOrderEvent(id, { type: 'termination.ordered', target, reason, actor }, [ordersStream(issuer)]),
+        ...signOut({ reason, actor }),
+      ],
       meta: { instance: issuer, actor },
     })
     await this.#work.begin(newOrder(id, position, { target, reason, actor }))

@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict'
+import type { Reason } from '../../plugins/back-channel-logout/index.ts'
+import { LogoutScene } from '../support/logout-scene.ts'
+import { Client, Person } from '../support/op.ts'
+import type { Answer } from '../support/user-agent.ts'
+
+const ACTOR = { actor: 'user service' }
+
+describe('a login that was typed in before its account was signed out, and is resumed after', () => {
+  let scene: LogoutScene<'rp'>
+
+  beforeEach(async () => {
+    scene = await LogoutScene.start({ rp: {} })
+  })
+  afterEach(() => scene.stop())
+
+  /** The password was right, the result is stored; the browser has not gone on. */
+  async function typedIn(person: Person): Promise<Answer> {
+    const page = await person.agent.follow(await person.agent.get(person.authorizationUrl('rp')))
+    return person.submit(page, 'alice')
+  }
+
+  async function isAskedAgain(person: Person, submitted: Answer): Promise<boolean> {
+    const page = await person.agent.follow(submitted, (url) => url.startsWith(scene.op.issuer))
+    return page.text.includes('name="prompt" value="login"')
+  }
+
+  async function liveSessions(): Promise<number> {
+    let live = 0
+    for await (const _ of scene.logout.sessions({ account: 'alice' })) live += 1
+    return live
+  }
+
+  for (const reason of [
+    'admin',
+    'account_disabled',
+    'account_deleted',
+    'password_changed',
+    'signed_out_everywhere',
+  ] as const satisfies Reason[]) {
+    it(`is asked for again (${reason})`, async () => {
+      const person = new Person(scene.op)
+      const submitted = await typedIn(person)
+      await scene.logout.terminateAccount('alice', { ...ACTOR, reason })
+      assert.equal(await isAskedAgain(person, submitted), true)
+      assert.equal(await liveSessions(), 0)
+    })
+  }
+
+  it('is asked for again when everybody was signed out', async () => {
+    const person = new Person(scene.op)
+    const submitted = await typedIn(person)
+    await scene.logout.terminateAll({ ...ACTOR, reason: 'signed_out_everywhere' })
+    assert.equal(await isAskedAgain(person, submitted), true)
+  })
+
+  it('goes on when somebody else was signed out, or the login began after', async () => {
+    await scene.logout.terminateAccount('alice', { ...ACTOR, reason: 'password_changed' })
+    const person = new Person(scene.op)
+    const submitted = await typedIn(person)
+    await scene.logout.terminateAccount('bob', { ...ACTOR, reason: 'password_changed' })
+    const code = (await person.finish(submitted)).get('code') ?? ''
+    const tokens = await new Client(scene.op, scene.rps.rp.metadata).exchange(code)
+    assert.equal(tokens.status, 200)
+    assert.equal(await liveSessions(), 1)
+  })
+
+  it('is asked for again where the sign-out came between the look and the commit: its session ends before the answer', async () => {
+    const person = new Person(scene.op)
+    const submitted = await typedIn(person)
+    const { append } = scene.store
+    let signedOut: Promise<unknown> | undefined
+    scene.store.append = async (commit) => {
+      const isLogin = commit.events.some(({ stream, type }) => stream.startsWith('Session:') && type === 'stored')
+      if (isLogin && !signedOut) {
+        // Recorded, and carried out, before the session is there to be found.
+        signedOut = scene.logout.terminateAccount('alice', { ...ACTOR, reason: 'password_changed' })
+        await signedOut
+      }
+      return append.call(scene.store, commit)
+    }
+    const answer = await person.agent.get(new URL(submitted.headers.get('location') ?? '', scene.op.issuer).href)
+    assert.ok(signedOut)
+    assert.equal(answer.status, 303)
+    assert.deepEqual(answer.headers.getSetCookie(), [])
+    assert.equal(await liveSessions(), 0)
+    const again = await person.authorize('rp')
+    assert.ok(again.get('code'))
+    assert.equal(await liveSessions(), 1)
+  })
+})
