@@ -1,5 +1,11 @@
 import { randomBytes } from 'node:crypto'
-import { type Cause, type EventStore, KeyUnknownError, type NewEvent, TerminationUnfinishedError } from '../../../lib/index.ts'
+import {
+  type Cause,
+  type EventStore,
+  KeyUnknownError,
+  type NewEvent,
+  TerminationUnfinishedError,
+} from '../../../lib/index.ts'
 import { assertText } from '../recording/criteria.ts'
 import { orderOfStream, orderStream } from '../recording/found-by.ts'
 import { recordedLogins } from '../recording/logins.ts'
