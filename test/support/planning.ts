@@ -1,5 +1,6 @@
 import type { Commit, EventStore, NewWork } from '../../lib/index.ts'
 import { type PlanParts, plan } from '../../plugins/back-channel-logout/delivery/planner.ts'
+import { LongLogouts } from '../../plugins/back-channel-logout/recording/long-logouts.ts'
 
 /** The OP in whose name the tests' sessions end. */
 export const OP = 'https://op.example.com'
@@ -14,5 +15,5 @@ export async function workOf(
   now: number,
   clients: PlanParts['clients'] = nobodyToTell,
 ): Promise<readonly NewWork[]> {
-  return (await plan({ store, issuer: OP, clients }, commits, now)).work
+  return (await plan({ logouts: new LongLogouts(store), issuer: OP, clients }, commits, now)).work
 }

@@ -1,6 +1,7 @@
-import type { Commit, EventStore, NewEvent, NewWork } from '../../../lib/index.ts'
+import type { Commit, NewEvent, NewWork } from '../../../lib/index.ts'
 import type { ToldClients } from '../clients/told-clients.ts'
-import { readLogouts } from '../recording/histories.ts'
+import { positionOfEnd } from '../recording/delivery-id.ts'
+import type { LongLogouts } from '../recording/long-logouts.ts'
 import type { Owed, SessionLogout, Termination } from '../recording/session-logout.ts'
 import { roundOf, toEvent, uidOfStream } from '../recording/session-logout-events.ts'
 import { inParallel } from '../work/in-parallel.ts'
@@ -16,7 +17,7 @@ const CLIENTS_AT_ONCE = 32
 
 /** What planning works with. */
 export interface PlanParts {
-  readonly store: EventStore
+  readonly logouts: Pick<LongLogouts, 'read'>
   /** Of this process: the clients of others it does not know. */
   readonly issuer: string
   readonly clients: Pick<ToldClients, 'find'>
@@ -43,10 +44,12 @@ export type PlannedCommit = Pick<Commit, 'events' | 'position'>
  */
 export async function plan(parts: PlanParts, commits: readonly PlannedCommit[], now: number): Promise<Plan> {
   const causes = causesIn(commits)
-  const logouts = await readLogouts(parts.store, causes.keys())
+  const logouts = await parts.logouts.read(causes.keys(), commits)
   const meant = [...logouts.values()].flatMap((logout) => {
     const { ends, replays } = causes.get(logout.uid) ?? { ends: new Set(), replays: new Set() }
-    return logout.terminations.flatMap((end) => [
+    const positions = new Set([...ends, ...[...replays].map(positionOfEnd)])
+    const concerned = [...positions].sort((a, b) => a - b).flatMap((at) => logout.terminationsAt.get(at) ?? [])
+    return concerned.flatMap((end) => [
       ...end.owed
         .filter(({ delivery }) => ends.has(end.position) || replays.has(delivery))
         .map((owed): Meant => ({ logout, end, owed, isDecided: true })),
@@ -54,10 +57,10 @@ export async function plan(parts: PlanParts, commits: readonly PlannedCommit[], 
     ])
   })
   const wanted = await wantedOf(parts, meant)
-  const decided = wanted.filter(({ isDecided, end }) => !isDecided && end.origin === parts.issuer)
+  const isNew = ({ isDecided, end }: Meant): boolean => !isDecided && end.origin === parts.issuer
   return {
-    facts: decided.map(({ logout, owed }) => owedEvent(logout, owed)),
-    work: wanted.flatMap((one) => workFor(one, one.isDecided || decided.includes(one), now)),
+    facts: wanted.filter(isNew).map(({ logout, owed }) => owedEvent(logout, owed)),
+    work: wanted.flatMap((one) => workFor(one, one.isDecided || isNew(one), now)),
   }
 }
 

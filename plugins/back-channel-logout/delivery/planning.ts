@@ -7,6 +7,7 @@ import {
   type WorkTable,
 } from '../../../lib/index.ts'
 import type { ToldClients } from '../clients/told-clients.ts'
+import { LongLogouts } from '../recording/long-logouts.ts'
 import { isAway } from '../work/store-away.ts'
 import { withDeadlines } from './deadlines.ts'
 import type { DeliveryPolicy } from './delivery-policy.ts'
@@ -43,10 +44,12 @@ const FACTS = 500
 export class Planning {
   readonly parked: ParkedCommits
   readonly #parts: PlanningParts
+  readonly #logouts: LongLogouts
   readonly #stopping = new AbortController()
 
   constructor(parts: PlanningParts) {
     this.#parts = parts
+    this.#logouts = new LongLogouts(parts.store)
     this.parked = new ParkedCommits({
       store: parts.store,
       issuer: parts.issuer,
@@ -68,7 +71,7 @@ export class Planning {
   async deliveriesOf(commits: readonly PlannedCommit[]): Promise<void> {
     const { store, issuer, clients, policy, logger, work, onPlanned } = this.#parts
     const now = await work.time()
-    const made = await plan({ store, issuer, clients }, commits, now)
+    const made = await plan({ logouts: this.#logouts, issuer, clients }, commits, now)
     for (let at = 0; at < made.facts.length; at += FACTS) {
       const events = made.facts.slice(at, at + FACTS)
       await store.append({ events, meta: { instance: issuer, actor: 'system' } })

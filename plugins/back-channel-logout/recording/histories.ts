@@ -25,7 +25,7 @@ export async function readLogouts(
 }
 
 /** The sessions whose logout a commit tells something of, each once. */
-export function uidsIn({ events }: Commit): string[] {
+export function uidsIn({ events }: Pick<Commit, 'events'>): string[] {
   const uids = events.map(({ stream }) => uidOfStream(stream)).filter((uid) => uid !== undefined)
   return [...new Set(uids)]
 }

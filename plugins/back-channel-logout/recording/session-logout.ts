@@ -94,6 +94,8 @@ export interface SessionLogout {
   /** Logins that have not ended, by client and sid. */
   readonly registrations: ReadonlyMap<string, Registration>
   readonly terminations: readonly Termination[]
+  /** The same, by the position of their commit. */
+  readonly terminationsAt: ReadonlyMap<number, readonly Termination[]>
   readonly deliveries: ReadonlyMap<string, DeliveryState>
   /** The last attempts of each delivery that failed, the oldest first. */
   readonly failures: ReadonlyMap<string, readonly FailedAttempt[]>
@@ -103,6 +105,7 @@ export interface SessionLogout {
 export interface SessionLogoutFold extends SessionLogout {
   readonly registrations: Map<string, Registration>
   readonly terminations: FoldedTermination[]
+  readonly terminationsAt: Map<number, FoldedTermination[]>
   readonly deliveries: Map<string, DeliveryState>
   readonly failures: Map<string, FailedAttempt[]>
   /** The end of each delivery that nobody has decided yet. */
@@ -120,6 +123,7 @@ export function nothing(uid: string): SessionLogoutFold {
     uid,
     registrations: new Map(),
     terminations: [],
+    terminationsAt: new Map(),
     deliveries: new Map(),
     failures: new Map(),
     undecided: new Map(),
@@ -246,6 +250,9 @@ function terminate(state: SessionLogoutFold, event: Terminated, commit: Commit, 
     }
   })
   state.terminations.push(termination)
+  const there = state.terminationsAt.get(commit.position)
+  if (there) there.push(termination)
+  else state.terminationsAt.set(commit.position, [termination])
 }
 
 /**

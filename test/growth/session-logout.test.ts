@@ -1,0 +1,121 @@
+import assert from 'node:assert/strict'
+import { MemoryEventStore } from '../../adapters/memory/index.ts'
+import {
+  type Commit,
+  ephemeralKeys,
+  type JsonObject,
+  KeyRing,
+  type NewEvent,
+  type Observation,
+  silent,
+} from '../../lib/index.ts'
+import { ToldClients } from '../../plugins/back-channel-logout/clients/told-clients.ts'
+import { plan } from '../../plugins/back-channel-logout/delivery/planner.ts'
+import type { OidcProvider } from '../../plugins/back-channel-logout/provider-internals.ts'
+import { LongLogouts } from '../../plugins/back-channel-logout/recording/long-logouts.ts'
+import { fold } from '../../plugins/back-channel-logout/recording/session-logout.ts'
+import { toEvent } from '../../plugins/back-channel-logout/recording/session-logout-events.ts'
+import { BackChannelObserver } from '../../plugins/back-channel-logout/recording/session-observer.ts'
+import { nobodyToTell, OP } from '../support/planning.ts'
+import { commitOf, registered, sent, terminated } from '../support/session-log.ts'
+
+const SIZES = [1, 100, 10_000] as const
+
+/** One login after the other is made and ended alone, and told. */
+function endsInOneSession(count: number): NewEvent[][] {
+  return Array.from({ length: count }, (_, n) => [
+    toEvent('uid', registered('rp', `sid-${n}`)),
+    toEvent('uid', terminated([`sid-${n}`])),
+    toEvent('uid', sent(`${n}/1.0`)),
+  ])
+}
+
+describe('a session in which one RP’s login ends again and again', () => {
+  for (const ends of SIZES) {
+    it(`is folded by changing one copy: at most 8 entries are written for each of ${ends} ends`, () => {
+      const commits = endsInOneSession(ends).map((events, n) => commitOf(n + 1, events))
+      // A copy of a map, however it is made, sets each of its entries.
+      const { set } = Map.prototype
+      let sets = 0
+      Map.prototype.set = function (this: Map<unknown, unknown>, key, value) {
+        sets += 1
+        return set.call(this, key, value)
+      }
+      let logout: ReturnType<typeof fold>
+      try {
+        logout = fold('uid', commits)
+      } finally {
+        Map.prototype.set = set
+      }
+      assert.equal(logout.terminations.length, ends)
+      assert.ok(sets <= 8 * ends, `${sets / ends} entries for each end`)
+    })
+
+    it(`is planned, end by end, at the cost of what is new: at most 2 commits are read for the one after ${ends}`, async () => {
+      const store = new MemoryEventStore()
+      const logouts = new LongLogouts(store)
+      for (const events of endsInOneSession(Math.max(ends, 64))) await store.append({ events })
+      let read = 0
+      const count = (commits: Commit[]): Commit[] => {
+        read += commits.length
+        return commits
+      }
+      const { read: readStream, readStreams } = store
+      store.read = async (stream, options) => count(await readStream.call(store, stream, options))
+      store.readStreams = async (streams) => count(await readStreams.call(store, streams))
+      for (const n of [1, 2, 3]) {
+        read = 0
+        const events = [toEvent('uid', registered('rp', `last-${n}`)), toEvent('uid', terminated([`last-${n}`]))]
+        const { position } = await store.append({ events })
+        const commit = { position, events }
+        const { work } = await plan({ logouts, issuer: OP, clients: nobodyToTell }, [commit], 0)
+        assert.deepEqual(
+          work.map(({ id }) => id),
+          [`${position}/1.0`],
+        )
+        await store.append({ events: [toEvent('uid', sent(`${position}/1.0`))] })
+        if (n > 1) assert.ok(read <= 2, `${read} commits`)
+      }
+      await store.close()
+    })
+  }
+})
+
+describe('a session with many RPs', () => {
+  for (const rps of SIZES) {
+    it(`records the one login that is new, and of each of the ${rps} before one letter`, () => {
+      const provider = { issuer: OP, Client: { find: async () => undefined } } as unknown as OidcProvider
+      const observer = new BackChannelObserver()
+      observer.attach({
+        provider,
+        keys: new KeyRing(ephemeralKeys()),
+        clients: new ToldClients({ provider, logger: silent, development: false, mayFilterOperators: () => false }),
+        isOn: () => true,
+        committed: () => {},
+      })
+      const sessionOf = (count: number): JsonObject => ({
+        accountId: 'alice',
+        authorizations: Object.fromEntries(
+          Array.from({ length: count }, (_, n) => [`rp-${n}`, { sid: `sid-of-${n}` }]),
+        ),
+      })
+      const write = (before: number, after: number, note?: JsonObject): Observation =>
+        observer.sessionChanges({
+          uid: 'uid',
+          ...(before > 0 && { before: sessionOf(before) }),
+          after: sessionOf(after),
+          ...(note && { note }),
+        }) as Observation
+      const bytesOf = ({ events, note }: Observation): [events: number, note: number] => [
+        Buffer.byteLength(JSON.stringify(events)),
+        Buffer.byteLength(JSON.stringify(note)),
+      ]
+      const [least] = bytesOf(write(0, 1))
+      const all = write(0, rps)
+      const [events, note] = bytesOf(write(rps, rps + 1, all.note))
+      assert.ok(events <= least + 32, `${events} bytes, ${least} for the first`)
+      assert.ok(note <= 40 + rps + 1, `${note} bytes of note`)
+      assert.deepEqual(write(rps, rps, all.note).events, [])
+    })
+  }
+})
