@@ -137,7 +137,7 @@ export class Person {
   }
 
   authorizationUrl(clientId: string, more: Record<string, string> = {}): string {
-    const url = new URL('/auth', this.#op.issuer)
+    const url = new URL(`${this.#op.issuer}/auth`)
     url.search = new URLSearchParams({
       client_id: clientId,
       response_type: 'code',
@@ -183,7 +183,7 @@ export class Person {
 
   /** Asks for logout; returns the OP's page with the question. */
   async endSession(more: Record<string, string> = {}): Promise<Answer> {
-    const url = new URL('/session/end', this.#op.issuer)
+    const url = new URL(`${this.#op.issuer}/session/end`)
     url.search = new URLSearchParams(more).toString()
     return this.agent.get(url.href)
   }
