@@ -37,6 +37,8 @@ const KINDS: ReadonlySet<string> = new Set<Entry['kind']>([
   'consumer',
   'work',
   'work_removed',
+  'indexed',
+  'unindexed',
   'hashing_keys',
 ])
 

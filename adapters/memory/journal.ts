@@ -1,5 +1,6 @@
 import type { Commit } from '../../lib/log/commit.ts'
 import type { ConsumerRecord } from '../../lib/log/consumer-table.ts'
+import type { IndexEntry } from '../../lib/log/index-table.ts'
 import type { Work } from '../../lib/log/work-table.ts'
 
 /** A commit with what only the store needs to know of it. */
@@ -14,6 +15,8 @@ export type Entry =
   | { readonly kind: 'consumer'; readonly record: ConsumerRecord }
   | { readonly kind: 'work'; readonly table: string; readonly work: Work }
   | { readonly kind: 'work_removed'; readonly table: string; readonly id: string }
+  | { readonly kind: 'indexed'; readonly index: string; readonly entry: IndexEntry }
+  | { readonly kind: 'unindexed'; readonly index: string; readonly id: string }
   | { readonly kind: 'hashing_keys'; readonly fingerprints: readonly string[] }
 
 /** Where a memory store's changes are kept, if anywhere. */

@@ -2,11 +2,13 @@ import { type Clock, systemClock } from '../../lib/clock.ts'
 import type { Appended, Commit, NewCommit } from '../../lib/log/commit.ts'
 import type { ConsumerTable } from '../../lib/log/consumer-table.ts'
 import type { EventStore, ReadOptions } from '../../lib/log/event-store.ts'
+import type { IndexTable } from '../../lib/log/index-table.ts'
 import type { LivenessTable } from '../../lib/log/liveness-table.ts'
 import { prepare } from '../../lib/log/prepare.ts'
 import type { WorkTable } from '../../lib/log/work-table.ts'
 import { ephemeralKeys, KeyRing, type Keys } from '../../lib/secrets/key-ring.ts'
 import { MemoryConsumers } from './consumers.ts'
+import { MemoryIndex } from './index-table.ts'
 import { type Entry, forgetful, type Journal } from './journal.ts'
 import { MemoryLiveness } from './liveness.ts'
 import { LogState } from './log-state.ts'
@@ -40,6 +42,7 @@ export class MemoryEventStore implements EventStore {
   readonly #consumers: MemoryConsumers
   readonly #liveness: MemoryLiveness
   readonly #work = new Map<string, MemoryWork>()
+  readonly #indexes = new Map<string, MemoryIndex>()
   readonly #waiting = new Set<() => void>()
   #decided = 0
 
@@ -143,6 +146,11 @@ export class MemoryEventStore implements EventStore {
   }
 
   /** Waits for what was appended, then closes. Idempotent. */
+  index(name: string): IndexTable {
+    this.#writes.assertOpen()
+    return this.#index(name)
+  }
+
   close(): Promise<void> {
     return this.#writes.close()
   }
@@ -154,6 +162,14 @@ export class MemoryEventStore implements EventStore {
     } else if (entry.kind === 'consumer') this.#consumers.apply(entry.record)
     else if (entry.kind === 'work') this.#table(entry.table).apply(entry.work)
     else if (entry.kind === 'work_removed') this.#table(entry.table).remove(entry.id)
+    else if (entry.kind === 'indexed') this.#index(entry.index).apply(entry.entry)
+    else if (entry.kind === 'unindexed') this.#index(entry.index).drop(entry.id)
+  }
+
+  #index(name: string): MemoryIndex {
+    const index = this.#indexes.get(name) ?? new MemoryIndex(name, this.#turns)
+    this.#indexes.set(name, index)
+    return index
   }
 
   #table(name: string): MemoryWork {

@@ -6,6 +6,7 @@ import type {
   ConsumerDocument,
   CountersDocument,
   EventsDocument,
+  IndexDocument,
   LaneDocument,
   LivenessDocument,
   SchemaDocument,
@@ -198,6 +199,10 @@ export class Collections {
 
   work(table: string): Collection<WorkDocument> {
     return this.#collection(table)
+  }
+
+  index(name: string): Collection<IndexDocument> {
+    return this.#collection(name)
   }
 
   lanes(table: string): Collection<LaneDocument> {

@@ -85,6 +85,15 @@ export interface LaneDocument {
   touch: string
 }
 
+/** Something that lives, and what it is found by: see `MongoIndex`. */
+export interface IndexDocument {
+  _id: string
+  keys: string[]
+  position: number | bigint
+  first: number | bigint
+  expiresAt: number
+}
+
 /** Who lives: see `MongoLiveness`. */
 export interface LivenessDocument {
   _id: string

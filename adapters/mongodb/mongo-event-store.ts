@@ -5,6 +5,7 @@ import { OptionInvalidError, StoreClosedError } from '../../lib/errors.ts'
 import type { Appended, Commit, NewCommit } from '../../lib/log/commit.ts'
 import type { ConsumerTable } from '../../lib/log/consumer-table.ts'
 import type { EventStore, ReadOptions } from '../../lib/log/event-store.ts'
+import type { IndexTable } from '../../lib/log/index-table.ts'
 import type { LivenessTable } from '../../lib/log/liveness-table.ts'
 import type { WorkTable } from '../../lib/log/work-table.ts'
 import { type Logger, silent } from '../../lib/logger.ts'
@@ -16,6 +17,7 @@ import { Collections, DOCUMENTS_AT_ONCE } from './collections.ts'
 import { MongoConsumers } from './consumers.ts'
 import { commitOf, type EventsDocument, isTombstone } from './documents.ts'
 import { type FirstBatch, firstBatch } from './first-batch.ts'
+import { MongoIndex } from './index-table.ts'
 import { Latency } from './latency.ts'
 import { MongoLiveness } from './liveness.ts'
 import { openLog } from './open-log.ts'
@@ -198,6 +200,11 @@ export class MongoEventStore implements EventStore {
     const work = this.#work.get(table) ?? new MongoWork(this.#collections, table, this.#serverTime)
     this.#work.set(table, work)
     return work
+  }
+
+  index(name: string): IndexTable {
+    this.#assertOpen()
+    return new MongoIndex(this.#collections, name)
   }
 
   close(): Promise<void> {

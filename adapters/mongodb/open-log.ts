@@ -2,6 +2,7 @@ import type { KeyRing } from '../../lib/secrets/key-ring.ts'
 import { assertNotSharded, checkCollections } from './check-collections.ts'
 import { askServer, checkServer, type ServerCapabilities } from './check-server.ts'
 import type { Collections } from './collections.ts'
+import { MongoIndex } from './index-table.ts'
 import { MongoLiveness } from './liveness.ts'
 import { makeIndexes, prepareDatabase } from './prepare-database.ts'
 import type { AskWith } from './rights.ts'
@@ -14,9 +15,12 @@ const OPEN_TIMEOUT_MS = 9_000
 /** Work tables whose indexes `open()` makes. */
 const WORK_TABLES: readonly string[] = ['deliveries', 'endings']
 
+/** Indexes of what lives, whose database indexes `open()` makes. */
+const LIVE_INDEXES: readonly string[] = ['live']
+
 /** Names that belong to the log. */
 const NAMES: readonly string[] = [
-  ...['events', 'counters', 'consumers', 'liveness'],
+  ...['events', 'counters', 'consumers', 'liveness', ...LIVE_INDEXES],
   ...WORK_TABLES.flatMap((table) => [table, `${table}_lanes`]),
 ]
 
@@ -36,6 +40,9 @@ export async function openLog(collections: Collections, keys: KeyRing): Promise<
     await prepareDatabase(collections, keys, ask)
     for (const table of WORK_TABLES) {
       await makeIndexes(collections, table, () => ask(() => MongoWork.prepare(collections, table)))
+    }
+    for (const name of LIVE_INDEXES) {
+      await makeIndexes(collections, name, () => ask(() => MongoIndex.prepare(collections, name)))
     }
     await ask(() => MongoLiveness.prepare(collections))
     return capabilities

@@ -1,6 +1,7 @@
 import type { KeyRing } from '../secrets/key-ring.ts'
 import type { Appended, Commit, NewCommit } from './commit.ts'
 import type { ConsumerTable } from './consumer-table.ts'
+import type { IndexTable } from './index-table.ts'
 import type { LivenessTable } from './liveness-table.ts'
 import type { WorkTable } from './work-table.ts'
 
@@ -68,6 +69,9 @@ export interface EventStore {
 
   /** A table of work to do, made from the log and rebuildable from it. */
   work(table: string): WorkTable
+
+  /** An index of what lives, made from the log by a consumer and rebuildable from it. */
+  index(name: string): IndexTable
 
   /** Waits for what was appended, then closes. Idempotent. */
   close(): Promise<void>

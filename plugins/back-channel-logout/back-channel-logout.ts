@@ -361,8 +361,8 @@ export class BackChannelLogout implements Plugin {
   }
 
   /**
-   * The live sessions of an account and their logins at RPs, those used last first. Memory holds a page of the log and the
-   * uids of the account's sessions.
+   * The live sessions of an account and their logins at RPs: up to a hundred in the order in which they were used last, the
+   * newest first; beyond that those that began last first. What ended before costs nothing.
    *
    * @throws OptionInvalidError (`OPTION_INVALID`)
    */

@@ -4,6 +4,7 @@ import { claimsContract } from './event-store/claims.ts'
 import { closingContract } from './event-store/closing.ts'
 import { consumersContract } from './event-store/consumers.ts'
 import { contentContract } from './event-store/content.ts'
+import { indexesContract } from './event-store/indexes.ts'
 import { keptContract } from './event-store/kept.ts'
 import { livenessContract } from './event-store/liveness.ts'
 import type { Capabilities, MakeLog } from './event-store/log-under-test.ts'
@@ -38,6 +39,7 @@ export function eventStoreContract(name: string, makeLog: MakeLog, capabilities:
     workDeadlinesContract(makeLog)
     workLanesContract(makeLog)
     workersContract(makeLog)
+    indexesContract(makeLog, capabilities.kept)
     if (capabilities.kept) keptContract(makeLog)
     if (capabilities.shared) sharedContract(makeLog)
   })

@@ -1,5 +1,13 @@
 import { AlreadyClaimedError, ConcurrencyError } from '../../lib/errors.ts'
-import type { Commit, ConsumerTable, EventStore, KeyRing, LivenessTable, WorkTable } from '../../lib/index.ts'
+import type {
+  Commit,
+  ConsumerTable,
+  EventStore,
+  IndexTable,
+  KeyRing,
+  LivenessTable,
+  WorkTable,
+} from '../../lib/index.ts'
 
 /*
  * A store in another process, as a database is: whoever works with it holds none of the log. Asked and answered by IPC,
@@ -8,7 +16,7 @@ import type { Commit, ConsumerTable, EventStore, KeyRing, LivenessTable, WorkTab
 
 /** What a store is asked for: a method of its own, of its consumers, or of a work table. */
 export interface StoreCall {
-  readonly of: 'store' | 'consumers' | 'liveness' | { readonly table: string }
+  readonly of: 'store' | 'consumers' | 'liveness' | { readonly index: string } | { readonly table: string }
   readonly method: string
   readonly parameters: readonly unknown[]
 }
@@ -23,7 +31,14 @@ export async function answerFor(store: EventStore, call: StoreCall, gone: AbortS
   try {
     const { of, method, parameters } = call
     if (method === 'nextBatch') return { result: await nextBatch(store, Number(parameters[0]), gone) }
-    const target = of === 'store' ? store : typeof of === 'string' ? store[of] : store.work(of.table)
+    const target =
+      of === 'store'
+        ? store
+        : typeof of === 'string'
+          ? store[of]
+          : 'index' in of
+            ? store.index(of.index)
+            : store.work(of.table)
     const named = target as unknown as Record<string, (...all: readonly unknown[]) => Promise<unknown>>
     return { result: await named[method]?.(...parameters) }
   } catch (error) {
@@ -80,6 +95,7 @@ export function remoteStore(keys: KeyRing, ask: (call: StoreCall) => Promise<Sto
       tables.set(table, known)
       return known
     },
+    index: (name) => methodsOf({ index: name }) as IndexTable,
     close: async () => {},
   }
 }

@@ -2,6 +2,7 @@ import { StoreUnavailableError } from '../../lib/errors.ts'
 import type { Appended, Commit, NewCommit } from '../../lib/log/commit.ts'
 import type { ConsumerTable } from '../../lib/log/consumer-table.ts'
 import type { EventStore, ReadOptions } from '../../lib/log/event-store.ts'
+import type { IndexTable } from '../../lib/log/index-table.ts'
 import type { LivenessTable } from '../../lib/log/liveness-table.ts'
 import type { WorkTable } from '../../lib/log/work-table.ts'
 import type { KeyRing } from '../../lib/secrets/key-ring.ts'
@@ -59,6 +60,10 @@ export class PatientStore implements EventStore {
 
   work(table: string): WorkTable {
     return patientTable(this.#store.work(table))
+  }
+
+  index(name: string): IndexTable {
+    return patientTable(this.#store.index(name))
   }
 
   close(): Promise<void> {

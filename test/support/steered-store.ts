@@ -65,6 +65,10 @@ export class SteeredStore implements EventStore {
     return this.#store.work(table)
   }
 
+  index(name: string): ReturnType<EventStore['index']> {
+    return this.#store.index(name)
+  }
+
   close(): Promise<void> {
     return this.#store.close()
   }

@@ -39,7 +39,7 @@ describe('a termination while keys rotate', () => {
 
   it('of an account ends nobody else’s sessions, though the hashing key is gone whose stream it was reading', async () => {
     const [alice, bob] = [await login('alice'), await login('bob')]
-    const order = { ...(await ordered('account')), stream: 1, after: 0 }
+    const order: Order = { ...(await ordered('account')), place: { part: 'index', name: 1 } }
     assert.deepEqual(await carriedOut(order), { sessions: 0, logins: 0, grants: 0, failed: 0 })
     assert.deepEqual([await lives(alice), await lives(bob)], [true, true])
   })

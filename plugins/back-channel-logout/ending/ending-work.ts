@@ -15,6 +15,7 @@ import { insist } from '../work/insist.ts'
 import { lanePrefix } from '../work/lanes.ts'
 import { WorkLoop } from '../work/work-loop.ts'
 import { deadlineOf, type Expiry, ExpiryPlanner, expiryLane, lookAt } from './expiry.ts'
+import { LiveIndex } from './live-index.ts'
 import { isAtItsBeginning, newOrder, type Order, toOrderBody } from './order.ts'
 import { type Ordered, ordersStream, toOrderEvent } from './order-events.ts'
 import { OrderRun } from './order-run.ts'
@@ -43,6 +44,9 @@ const EXPIRIES_AT_ONCE = 32
 /** So many orders are carried out at a time. */
 const ORDERS_AT_ONCE = 8
 
+/** So often what has expired is removed from the index of what lives, in milliseconds. */
+const SWEEP_MS = 3_600_000
+
 /** When what failed in an unforeseen way is tried again, in milliseconds. */
 const SET_ASIDE_MS = 60_000
 
@@ -52,6 +56,8 @@ export class EndingWork {
   readonly #work: WorkTable
   readonly #run: OrderRun
   readonly #expiries: ExpiryPlanner
+  readonly #live: LiveIndex
+  #sweptAt: number | undefined
   readonly #loop: WorkLoop
 
   constructor(parts: EndingParts) {
@@ -60,6 +66,7 @@ export class EndingWork {
     this.#parts = parts
     this.#work = host.store.work(ENDINGS)
     this.#run = new OrderRun(parts)
+    this.#live = new LiveIndex(host.store)
     this.#expiries = new ExpiryPlanner(host.endings, parts.toleranceSeconds, logger)
     this.#loop = new WorkLoop({
       work: this.#work,
@@ -74,8 +81,10 @@ export class EndingWork {
     })
   }
 
-  start(): Promise<void> {
-    return this.#loop.start()
+  /** After the planner exists: see `LiveIndex`. */
+  async start(): Promise<void> {
+    await this.#live.begin()
+    await this.#loop.start()
   }
 
   stop(): Promise<void> {
@@ -85,6 +94,8 @@ export class EndingWork {
   /** Makes the work that follows from commits: from the planner, which reads them in order. Twice does no harm. */
   async plan(commits: readonly Commit[]): Promise<void> {
     const { host, provider } = this.#parts
+    await this.#live.follow(commits)
+    await this.#sweep()
     const { looks, remember } = this.#expiries.plan(commits, host.clock.now(), provider.issuer)
     const work = [...commits.flatMap((commit) => ordersIn(commit)), ...looks]
     if (work.length > 0) {
@@ -92,6 +103,13 @@ export class EndingWork {
       this.#loop.wake()
     }
     remember()
+  }
+
+  async #sweep(): Promise<void> {
+    const { clock } = this.#parts.host
+    if (this.#sweptAt !== undefined && clock.monotonic() - this.#sweptAt < SWEEP_MS) return
+    this.#sweptAt = clock.monotonic()
+    await this.#live.sweep(clock.now())
   }
 
   /** Makes the work of an order at once. The planner would make the same. */

@@ -1,10 +1,21 @@
-import { type Commit, type Host, KeyUnknownError, SealBrokenError, type SessionState } from '../../../lib/index.ts'
+import {
+  type Host,
+  KeyUnknownError,
+  SealBrokenError,
+  type SessionName,
+  type SessionStanding,
+  type SessionState,
+} from '../../../lib/index.ts'
 import type { ToldClients } from '../clients/told-clients.ts'
 import { assertKnown, assertReading, assertText, type ReadingOptions } from '../recording/criteria.ts'
 import { accountStreams } from '../recording/found-by.ts'
 import { loginsOf } from '../recording/logins.ts'
-import { PAGE_SIZE, pagesOf } from '../recording/pages.ts'
+import { PAGE_SIZE } from '../recording/pages.ts'
+import { type CandidatePage, type CandidatePlace, candidates, type Wanted } from './candidates.ts'
 import { deadlineOf } from './expiry.ts'
+
+/** So many sessions are looked at at a time. */
+const LOOKS_AT_ONCE = 16
 
 /** Whose live sessions. */
 export interface LiveSessionCriteria {
@@ -53,10 +64,11 @@ export function assertLiveSessions(
 }
 
 /**
- * The live sessions of an account, each once: those that were used last come first. Which there are is what the log says
- * when it begins; each is told as it stands when its turn comes. The uids of the account's sessions, also of ended ones,
- * are remembered meanwhile: a session is in the log once for each write, and is looked at once. One that cannot be read,
- * for want of a key, is left out: the others must be seen.
+ * The live sessions of an account, each once: up to a hundred in the order in which they were used last, the newest
+ * first; beyond that those that began last first. Which there are is what the log says when it begins; each is told as it
+ * stands when its turn comes. What ended before costs nothing. The uids of those that live are remembered meanwhile: one
+ * may be met in the index and in the log. One that cannot be read, for want of a key, is left out: the others must be
+ * seen.
  */
 export async function* liveSessionsOf(
   { host, toleranceSeconds, clients }: LiveSessionParts,
@@ -65,28 +77,48 @@ export async function* liveSessionsOf(
   size: number = PAGE_SIZE,
 ): AsyncGenerator<LiveSession, void> {
   const { store, endings, clock } = host
-  const looked = new Set<string>()
-  const isNew = (uid: string): boolean => !looked.has(uid) && looked.add(uid).has(uid)
+  const told = new Set<string>()
   const isExpired = (session: SessionState): boolean =>
     (deadlineOf(session, toleranceSeconds) ?? Number.POSITIVE_INFINITY) <= clock.now()
-  const uidsIn = async (commit: Commit): Promise<string[]> =>
-    (await ifReadable(() => endings.loggedInBy(commit)))?.map(({ uid }) => uid) ?? []
-  const streams = accountStreams(store.keys, account)
-  const to = await store.end()
+  const before = (await store.end()) + 1
+  const wanted: Wanted = { kind: 'session', accounts: accountStreams(store.keys, account), before }
   let left = limit
-  for await (const page of pagesOf(store, streams, { from: 1, to, order: 'newest', size })) {
+  let place: CandidatePlace | undefined
+  do {
     if (signal?.aborted) return
-    const uids = (await Promise.all(page.map(uidsIn))).flat().filter(isNew)
-    const standings = await Promise.all(uids.map((uid) => ifReadable(() => endings.look(uid))))
-    for (const standing of standings) {
-      if (!standing || !('lives' in standing)) continue
+    const page: CandidatePage = await candidates(store, wanted, place, size)
+    for await (const standing of looks(endings, lastUsedFirst(endings, page))) {
+      if (!standing || !('lives' in standing) || told.has(standing.lives.uid)) continue
       // Another account may have logged in with it meanwhile.
       if (standing.lives.payload['accountId'] !== account || isExpired(standing.lives)) continue
+      told.add(standing.lives.uid)
       yield await liveSessionOf(standing.lives, account, clients)
       left -= 1
       if (left === 0 || signal?.aborted) return
     }
-  }
+    place = page.next
+  } while (place)
+}
+
+/** How they stand, some of them looked at at a time. */
+async function* looks(
+  endings: Pick<Host['endings'], 'look'>,
+  names: readonly SessionName[],
+): AsyncGenerator<SessionStanding | undefined, void> {
+  for (let i = 0; i < names.length; i += LOOKS_AT_ONCE)
+    yield* await Promise.all(names.slice(i, i + LOOKS_AT_ONCE).map((name) => ifReadable(() => endings.look(name))))
+}
+
+/** The sessions of a page, each once. */
+function lastUsedFirst(endings: Pick<Host['endings'], 'sessionsStoredBy'>, page: CandidatePage): SessionName[] {
+  const found = [
+    ...page.commits.flatMap((commit) =>
+      endings.sessionsStoredBy(commit).map((name) => ({ name, position: commit.position })),
+    ),
+    ...page.entries.map(({ id, position }) => ({ name: [id], position })),
+  ]
+  const sorted = found.sort((a, b) => b.position - a.position)
+  return [...new Map(sorted.map(({ name }) => [String(name), name])).values()]
 }
 
 async function ifReadable<T>(read: () => T | Promise<T>): Promise<T | undefined> {

@@ -1,11 +1,11 @@
-import type { Commit, GrantState, SessionName } from '../../../lib/index.ts'
+import type { GrantState, SessionName } from '../../../lib/index.ts'
 import { recordedLogins } from '../recording/logins.ts'
 import { inParallel } from '../work/in-parallel.ts'
 import { isAway } from '../work/store-away.ts'
-import { clientOf, grantsWithSession, isMeant, type Order, revokesLeftGrants } from './order.ts'
+import { type CandidatePage, candidates } from './candidates.ts'
+import { afterPage, clientOf, grantsWithSession, isMeant, type Order, revokesLeftGrants, wantedBy } from './order.ts'
 import { NOTHING_YET, type Tally } from './order-events.ts'
-import { orderPage, wasMet } from './order-pages.ts'
-import { AT_ONCE, type OrderParts, PAGE, REMEMBERED } from './order-run.ts'
+import { AT_ONCE, type OrderParts, PAGE, REMEMBERED, storedGrants } from './order-run.ts'
 import { Recent } from './recent.ts'
 import { plus } from './tally.ts'
 
@@ -25,11 +25,10 @@ export async function previewOrder(
   let at: Order | undefined = order
   while (at) {
     signal?.throwIfAborted()
-    const { commits, next } = await orderPage(parts.host.store, at, PAGE)
-    const order = at
-    const first = commits.filter((commit) => !wasMet(parts.host.store, order, commit))
-    tally = plus(tally, await preview.page(order, first))
-    at = next && { ...at, ...next }
+    const { keys } = parts.host.store
+    const page: CandidatePage = await candidates(parts.host.store, wantedBy(keys, at), at.place, PAGE)
+    tally = plus(tally, await preview.page(at, page))
+    at = afterPage(at, page.next)
   }
   return { ...tally, failed: preview.failed }
 }
@@ -37,6 +36,8 @@ export async function previewOrder(
 class Preview {
   readonly #parts: OrderParts
   readonly #told = new Recent(REMEMBERED)
+  /** What was counted: it may be met in the log and in the index. */
+  readonly #counted = new Recent(REMEMBERED)
   readonly #unreadable = new Recent(REMEMBERED)
   /** How many sessions and grants could not be read: they would not be ended either. */
   failed = 0
@@ -45,16 +46,19 @@ class Preview {
     this.#parts = parts
   }
 
-  async page(order: Order, commits: readonly Commit[]): Promise<Tally> {
-    const { endings } = this.#parts.host
+  async page(order: Order, { commits, entries }: CandidatePage): Promise<Tally> {
+    const { endings, store } = this.#parts.host
     const counts: Tally[] = []
     if (order.pass === 'sessions') {
-      const found = commits.flatMap((commit) => endings.sessionsStoredBy(commit).map((name) => ({ name, commit })))
+      const found: { readonly name: SessionName; readonly commit?: string }[] = [
+        ...commits.flatMap((commit) => endings.sessionsStoredBy(commit).map((name) => ({ name, commit: commit.id }))),
+        ...entries.map(({ id }) => ({ name: [id] })),
+      ]
       await inParallel(found, AT_ONCE, ({ name, commit }) =>
-        this.#tried(String(name), async () => counts.push(await this.#session(order, name, commit.id))),
+        this.#tried(String(name), async () => counts.push(await this.#session(order, name, commit))),
       )
     } else {
-      for (const commit of commits) {
+      for (const commit of [...commits, ...(await storedGrants(store, entries))]) {
         await this.#tried(commit.id, async () => {
           for (const grant of endings.grantsStoredBy(commit, clientOf(order)))
             counts.push(await this.#grant(order, grant))
@@ -73,18 +77,19 @@ class Preview {
     }
   }
 
-  /** Counts where its newest state is met: a session appears in the log once for each write. */
-  async #session(order: Order, name: SessionName, commit: string): Promise<Tally> {
+  /** Counts where its newest state is met, or where the index names it: a session is in the log once for each write. */
+  async #session(order: Order, name: SessionName, commit: string | undefined): Promise<Tally> {
     const { target, reason, actor } = order
     const { endings, store } = this.#parts.host
     const clientId = clientOf({ target })
     const ending = await endings.preview(name, {
       cause: { reason, actor },
       grants: grantsWithSession({ target, reason }),
-      onlyIf: (session) => session.commit === commit && isMeant(store.keys, order, session.payload['accountId']),
+      onlyIf: (session) =>
+        session.commit === (commit ?? session.commit) && isMeant(store.keys, order, session.payload['accountId']),
       ...(clientId !== undefined && { clientId }),
     })
-    if (!ending) return NOTHING_YET
+    if (!ending || !this.#counted.add(`session ${ending.session.uid}`)) return NOTHING_YET
     const { session, grantIds } = ending
     const logins = recordedLogins(session, this.#parts.isOn()).filter(
       (login) => clientId === undefined || login.clientId === clientId,
@@ -100,6 +105,7 @@ class Preview {
     if (clientId === undefined || !isMeant(host.store.keys, order, accountId)) return NOTHING_YET
     if (this.#isExpired(exp)) return NOTHING_YET
     if ((await host.endings.grant(id))?.commit !== commit) return NOTHING_YET
+    if (!this.#counted.add(`grant ${id}`)) return NOTHING_YET
     const isNew = isOn() && this.#told.add(JSON.stringify([accountId, clientId]))
     const client = isNew && (await clients.find(clientId))
     return { sessions: 0, logins: client ? 1 : 0, grants: 1 }

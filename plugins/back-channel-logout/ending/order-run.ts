@@ -1,13 +1,23 @@
-import type { Commit, EventStore, GrantState, Host, SessionName } from '../../../lib/index.ts'
+import {
+  type Commit,
+  type EndWish,
+  type EventStore,
+  type GrantState,
+  type Host,
+  type IndexEntry,
+  SessionChangedError,
+  type SessionName,
+} from '../../../lib/index.ts'
 import type { ToldClients } from '../clients/told-clients.ts'
 import type { OidcProvider } from '../provider-internals.ts'
 import { accountStreams, clientStreams, orderStream } from '../recording/found-by.ts'
+import { pagesOf } from '../recording/pages.ts'
 import { inParallel } from '../work/in-parallel.ts'
 import { isAway } from '../work/store-away.ts'
+import { candidates } from './candidates.ts'
 import { grantLogout } from './grant-logout.ts'
-import { clientOf, grantsWithSession, isMeant, type Order } from './order.ts'
+import { afterPage, clientOf, grantsWithSession, isMeant, type Order, wantedBy } from './order.ts'
 import { type Tally, toOrderEvent } from './order-events.ts'
-import { orderPage } from './order-pages.ts'
 import { Recent } from './recent.ts'
 import { plus, tallyOf } from './tally.ts'
 
@@ -19,13 +29,16 @@ export interface OrderParts {
   readonly isOn: () => boolean
 }
 
-/** So many commits are looked at before it is written down how far an order got. */
+/** So many sessions or grants are looked at before it is written down how far an order got. */
 export const PAGE = 256
 
 /** So many sessions are ended at a time: enough to share the commands of the store. */
 export const AT_ONCE = 32
 
-/** So many sessions are remembered: a session appears in the log once for each write. */
+/** So often a session is tried to be ended that is written all the time, with pauses; each try looks many times. */
+const MOST_TRIES = 8
+
+/** So many sessions are remembered: one may be met in the index and in the log. */
 export const REMEMBERED = 20_000
 
 /**
@@ -45,43 +58,70 @@ export class OrderRun {
     this.#page = page
   }
 
-  /** One page further. */
-  async further(order: Order): Promise<{ readonly order: Order; readonly completed: boolean }> {
-    const { commits, next } = await orderPage(this.#store, order, this.#page)
+  /** About a page further: a small order is done at once. */
+  async further(before: Order): Promise<{ readonly order: Order; readonly completed: boolean }> {
+    let order: Order | undefined = before
+    let last = before
+    let failed = 0
+    for (let left = this.#page; order && left > 0; ) {
+      const { commits, entries, next } = await candidates(
+        this.#store,
+        wantedBy(this.#store.keys, order),
+        order.place,
+        left,
+      )
+      failed += await this.#end(order, commits, entries)
+      left -= commits.length + entries.length
+      last = order
+      order = afterPage(order, next)
+    }
+    const counted = await this.#counted(last)
+    return { order: { ...(order ?? last), ...counted, failed: before.failed + failed }, completed: order === undefined }
+  }
+
+  /** Ends what there is to end among the candidates. Returns how much could not be ended. */
+  async #end(order: Order, commits: readonly Commit[], entries: readonly IndexEntry[]): Promise<number> {
     let failed = 0
     const tried = async (work: () => Promise<unknown>): Promise<void> => {
       try {
         await work()
-      } catch (error) {
-        if (isAway(error)) throw error
+      } catch (err) {
+        if (isAway(err)) throw err
         failed += 1
         this.#parts.host.logger.error(
-          { err: error, termination: order.id },
+          { event: 'termination_incomplete', err, termination: order.id },
           'a session or a grant could not be ended; the termination goes on without it',
         )
       }
     }
     if (order.pass === 'sessions') {
-      const names = this.#sessionsIn(order, commits)
+      const names = this.#sessionsIn(order, commits, entries)
       await inParallel(names, AT_ONCE, (name) => tried(() => this.#endSession(order, name)))
-    } else {
-      const grants: GrantState[] = []
-      for (const commit of commits) await tried(async () => grants.push(...this.#grantsIn(order, commit)))
-      // One after the other: of several grants of one RP the first one tells it.
-      for (const grant of grants) await tried(() => this.#revoke(order, grant))
+      return failed
     }
-    const counted = await this.#counted(order)
-    return {
-      order: { ...order, ...next, ...counted, failed: order.failed + failed },
-      completed: next === undefined,
+    const grants = new Map<string, GrantState[]>()
+    for (const commit of [...commits, ...(await storedGrants(this.#store, entries))]) {
+      await tried(async () => {
+        for (const grant of this.#grantsIn(order, commit)) {
+          const login = JSON.stringify([grant.accountId, grant.clientId])
+          grants.set(login, [...(grants.get(login) ?? []), grant])
+        }
+      })
     }
+    // Of several grants of one RP the first one tells it, so they are revoked one after the other.
+    await inParallel([...grants.values()], AT_ONCE, async (some) => {
+      for (const grant of some) await tried(() => this.#revoke(order, grant))
+    })
+    return failed
   }
 
-  #sessionsIn({ id }: Order, commits: readonly Commit[]): SessionName[] {
-    const names = new Map<string, SessionName>()
-    for (const commit of commits) {
-      for (const name of this.#parts.host.endings.sessionsStoredBy(commit)) names.set(`${id} ${String(name)}`, name)
-    }
+  #sessionsIn({ id }: Order, commits: readonly Commit[], entries: readonly IndexEntry[]): SessionName[] {
+    const { endings } = this.#parts.host
+    const found: SessionName[] = [
+      ...commits.flatMap((commit) => endings.sessionsStoredBy(commit)),
+      ...entries.map((entry) => [entry.id]),
+    ]
+    const names = new Map(found.map((name) => [`${id} ${String(name)}`, name]))
     return [...names].filter(([key]) => !this.#looked.has(key)).map(([, name]) => name)
   }
 
@@ -89,7 +129,7 @@ export class OrderRun {
     const { id, target, reason, actor } = order
     const looked = (): boolean => this.#looked.add(`${id} ${String(name)}`)
     try {
-      await this.#parts.host.endings.end(name, {
+      await this.#endInSpiteOfWrites(name, {
         cause: { reason, actor, order: id },
         grants: grantsWithSession({ target, reason }),
         onlyIf: ({ payload }) => isMeant(this.#store.keys, order, payload['accountId']),
@@ -99,6 +139,20 @@ export class OrderRun {
     } catch (error) {
       if (!isAway(error)) looked() // counted as failed once, however often it was written
       throw error
+    }
+  }
+
+  /** A session that is written all the time lets its end wait: tried again with pauses in which others come through. */
+  async #endInSpiteOfWrites(name: SessionName, wish: EndWish): Promise<void> {
+    const { endings, clock } = this.#parts.host
+    for (let tries = 1; ; tries++) {
+      try {
+        await endings.end(name, wish)
+        return
+      } catch (error) {
+        if (!(error instanceof SessionChangedError) || tries >= MOST_TRIES) throw error
+        await clock.sleep(50 * 2 ** tries * Math.random())
+      }
     }
   }
 
@@ -141,6 +195,11 @@ export class OrderRun {
   }
 }
 
+/** The commits that store the grants of these entries: their streams are short by nature. */
+export function storedGrants(store: EventStore, entries: readonly IndexEntry[]): Promise<readonly Commit[]> {
+  return entries.length === 0 ? Promise.resolve([]) : store.readStreams(entries.map(({ id }) => id))
+}
+
 /** Whether the order has ended a login of the account at the client already: then the RP is told of that. */
 async function wasTold(
   store: EventStore,
@@ -149,9 +208,10 @@ async function wasTold(
   clientId: string,
 ): Promise<boolean> {
   const [order, clients] = [orderStream(id), clientStreams(store.keys, clientId)]
-  for (const account of accountStreams(store.keys, accountId)) {
-    const since = await store.read(account, { from: position + 1 })
-    const told = since.some(({ events }) =>
+  const streams = accountStreams(store.keys, accountId)
+  const pages = pagesOf(store, streams, { from: position + 1, to: await store.end(), order: 'newest', size: PAGE })
+  for await (const page of pages) {
+    const told = page.some(({ events }) =>
       events.some(
         ({ type, also = [] }) =>
           type === 'session_logout.terminated' &&

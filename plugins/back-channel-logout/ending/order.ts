@@ -1,5 +1,6 @@
 import type { JsonObject, KeyRing } from '../../../lib/index.ts'
-import { orderStream } from '../recording/found-by.ts'
+import { accountStreams, orderStream } from '../recording/found-by.ts'
+import type { CandidatePlace, Wanted } from './candidates.ts'
 import { NOTHING_YET, type OrderReason, type OrderTarget, type Tally } from './order-events.ts'
 
 /** An order as it lies in the work table: what is to end, and how far that got. */
@@ -13,10 +14,8 @@ export interface Order {
   readonly position: number
   /** Sessions first: with each of them go its grants. Then the grants that are left, where the reason asks for them. */
   readonly pass: 'sessions' | 'grants'
-  /** Which of the account's streams is read: there is one for each hashing key. */
-  readonly stream: number
-  /** How far it is read. */
-  readonly after: number
+  /** How far the pass has got; absent: it begins. */
+  readonly place?: CandidatePlace
   readonly tally: Tally
   readonly failed: number
   /** Up to where in the log the order's own ends are counted. */
@@ -29,7 +28,7 @@ export function newOrder(
   position: number,
   { target, reason, actor }: Pick<Order, 'target' | 'reason' | 'actor'>,
 ): Order {
-  const start = { pass: 'sessions' as const, stream: 0, after: 0, tally: NOTHING_YET, failed: 0, counted: position }
+  const start = { pass: 'sessions' as const, tally: NOTHING_YET, failed: 0, counted: position }
   return { kind: 'order', id, target, reason, actor, position, ...start }
 }
 
@@ -44,8 +43,25 @@ export function isMeant(keys: KeyRing, order: Pick<Order, 'id' | 'target'>, acco
 }
 
 /** Whether no page of it was done yet. */
-export function isAtItsBeginning({ pass, stream, after }: Order): boolean {
-  return pass === 'sessions' && stream === 0 && after === 0
+export function isAtItsBeginning({ pass, place }: Order): boolean {
+  return pass === 'sessions' && place === undefined
+}
+
+/** What the order's pass looks for. */
+export function wantedBy(keys: KeyRing, order: Order): Wanted {
+  const account = accountOf(keys, order)
+  return {
+    kind: order.pass === 'sessions' ? 'session' : 'grant',
+    before: order.position,
+    ...(account !== undefined && { accounts: accountStreams(keys, account) }),
+  }
+}
+
+/** The order after a page; undefined: there is no other. */
+export function afterPage(order: Order, next: CandidatePlace | undefined): Order | undefined {
+  const { place: _, ...rest } = order
+  if (next) return { ...rest, place: next }
+  return order.pass === 'sessions' && revokesLeftGrants(order) ? { ...rest, pass: 'grants' } : undefined
 }
 
 /** Which grants go with a session. Those of offline access outlive a logout, but not the account, nor its password. */
