@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
 import { createServer } from 'node:https'
-import type { AddressInfo, Socket } from 'node:net'
+import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import type { Answer } from '../../plugins/back-channel-logout/network/answer.ts'
 import { guardedNetwork, type Network } from '../../plugins/back-channel-logout/network/network.ts'
@@ -49,6 +49,56 @@ describe('an RP', () => {
     assert.equal(other.connections, 0)
     await other.stop()
   })
+
+  const NO_CONTENT = 'HTTP/1.1 204 No Content\r\n\r\n'
+  for (const [what, interim] of [
+    ['100, unasked', ['HTTP/1.1 100 Continue\r\n\r\n']],
+    ['100 with fields, twice', ['HTTP/1.1 100 Continue\r\nx: y\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n']],
+    ['100 without a reason', ['HTTP/1.1 100\r\n\r\n']],
+    ['102', ['HTTP/1.1 102 Processing\r\n\r\n']],
+    ['103, then 100', ['HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n', 'HTTP/1.1 100 Continue\r\n\r\n']],
+    ['100, byte by byte', [...'HTTP/1.1 100 Continue\r\nx: y\r\n\r\n']],
+  ] as const) {
+    it(`may say ${what}, before it answers`, async () => {
+      const server = createTcpServer((socket) => {
+        socket.setNoDelay(true)
+        socket.on('error', () => {})
+        socket.on('data', async () => {
+          for (const part of interim) {
+            socket.write(part)
+            await new Promise((resolve) => setImmediate(resolve))
+          }
+          socket.write(NO_CONTENT)
+        })
+      })
+      const origin = await listening(server)
+      try {
+        // The second request goes over the same connection.
+        for (let request = 0; request < 2; request++)
+          assert.deepEqual(await post(origin), { kind: 'answered', status: 204, body: '' })
+      } finally {
+        server.close()
+      }
+    })
+  }
+
+  it('that says 100 and no more has not answered', async () => {
+    const server = createTcpServer((socket) =>
+      socket
+        .on('error', () => {})
+        .resume()
+        .end('HTTP/1.1 100 Continue\r\n\r\n'),
+    )
+    const origin = await listening(server)
+    await failed(post(origin), /closed the connection without an answer/)
+    server.close()
+  })
+
+  async function listening(server: ReturnType<typeof createTcpServer>): Promise<string> {
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  }
 
   it('says how long it wants to be left alone', async () => {
     rp = await answering((response) => response.writeHead(503, { 'retry-after': '120' }).end())

@@ -3,6 +3,7 @@ import type { LookupFunction } from 'node:net'
 import { Agent, buildConnector, fetch } from 'undici'
 import { isSpecialUse, literalAddress } from './address-guard.ts'
 import type { Answer } from './answer.ts'
+import { passOverInterim } from './pass-over-interim.ts'
 
 /** Finds the addresses of a host: what `dns.lookup` does. Replaceable by tests. */
 export type Resolve = (hostname: string) => Promise<readonly LookupAddress[]>
@@ -115,7 +116,13 @@ function connectorWith(
   resolve: Resolve,
   isRefused: (address: string) => boolean,
 ): buildConnector.connector {
-  return buildConnector({ timeout, lookup: lookupWith(resolve, isRefused), rejectUnauthorized: true })
+  const connect = buildConnector({ timeout, lookup: lookupWith(resolve, isRefused), rejectUnauthorized: true })
+  return (options, callback) =>
+    connect(options, (error, socket) => {
+      if (error || !socket) return callback(error ?? new Error('no socket'), null)
+      passOverInterim(socket)
+      callback(null, socket)
+    })
 }
 
 function guardedConnector(
