@@ -74,12 +74,11 @@ export class MongoIndex implements IndexTable {
     readonly after?: IndexPlace
     readonly limit: number
   }): Promise<IndexEntry[]> {
-    const first = after && BigInt(after.first)
     const found = await this.#collections.reach(
       this.#entries
         .find({
           keys: key,
-          ...(first && { $or: [{ first: { $lt: first } }, { first, _id: { $lt: after.id } }] }),
+          ...(after && below(after)),
         })
         .sort({ first: -1, _id: -1 })
         .limit(limit)
@@ -111,6 +110,12 @@ export class MongoIndex implements IndexTable {
   get #entries() {
     return this.#collections.index(this.#name)
   }
+}
+
+/** What comes after a place in a list. */
+function below({ first, id }: IndexPlace) {
+  const at = BigInt(first)
+  return { $or: [{ first: { $lt: at } }, { first: at, _id: { $lt: id } }] }
 }
 
 function entryOf({ _id, keys, position, first, expiresAt }: IndexDocument): IndexEntry {
