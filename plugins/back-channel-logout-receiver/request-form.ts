@@ -38,7 +38,7 @@ export async function logoutTokenOf(body: LogoutRequestBody): Promise<string> {
   if (given.length > 1)
     throw new LogoutTokenError('token_malformed', { detail: 'logout_token is given more than once' })
   const [token] = given
-  if (token === undefined || token === null || token === '') throw new LogoutTokenError('token_missing')
+  if (token === undefined || token === null) throw new LogoutTokenError('token_missing')
   if (typeof token !== 'string')
     throw new LogoutTokenError('token_malformed', { detail: `logout_token is a ${typeof token}` })
   if (Buffer.byteLength(token) > BODY_LIMIT_BYTES) throw new BodyTooLarge()

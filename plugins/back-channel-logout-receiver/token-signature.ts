@@ -63,8 +63,7 @@ async function verifiedByOneOf(
       return await compactVerify(token, key, options)
     } catch (error) {
       const failure = asTokenError(error)
-      if (failure.code === 'key_unavailable') unusableKey = failure
-      else if (failure.code !== 'signature_invalid') throw failure
+      if (failure.code !== 'signature_invalid') unusableKey = failure
     }
   }
   throw unusableKey ?? new LogoutTokenError('signature_invalid')

@@ -3,6 +3,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import {
   CompactEncrypt,
+  CompactSign,
   createLocalJWKSet,
   createRemoteJWKSet,
   errors,
@@ -189,6 +190,13 @@ describe('a logout token', () => {
       })
     })
 
+    it('is refused with token_malformed when its payload is no text', async () => {
+      const [before, after] = JSON.stringify({ ...validClaims(), sub: '|' }).split('|')
+      const payload = Buffer.concat([Buffer.from(String(before)), Buffer.from([0xff]), Buffer.from(String(after))])
+      const token = await new CompactSign(payload).setProtectedHeader({ alg: 'ES256', kid: 'one' }).sign(op.privateKey)
+      await assert.rejects(verifyLogoutToken(token, op.options), refusal('token_malformed'))
+    })
+
     it('is refused with token_malformed when its payload is not encoded', async () => {
       for (const payload of ['null', JSON.stringify(validClaims())]) {
         const jws = await new FlattenedSign(new TextEncoder().encode(payload))
@@ -346,19 +354,35 @@ describe('a logout token', () => {
 
   describe('for an RP that registered for encryption', () => {
     let options: TestIssuer['options']
-    let encrypt: (content: string, header?: Record<string, unknown>) => Promise<string>
+    let encrypt: (content: string | Uint8Array, header?: Record<string, unknown>) => Promise<string>
 
     before(async () => {
       const { publicKey, privateKey } = await generateKeyPair('RSA-OAEP-256')
       options = { ...op.options, decryptionKey: privateKey }
       encrypt = (content, header) =>
-        new CompactEncrypt(new TextEncoder().encode(content))
+        new CompactEncrypt(typeof content === 'string' ? new TextEncoder().encode(content) : content)
           .setProtectedHeader({ alg: 'RSA-OAEP-256', enc: 'A256GCM', cty: 'JWT', ...header })
           .encrypt(publicKey)
     })
 
     it('is taken when it is signed and encrypted', async () => {
       await verifyLogoutToken(await encrypt(await op.token()), options)
+    })
+
+    it('is taken within the lists of the RP', async () => {
+      const lists = { keyManagementAlgorithms: ['RSA-OAEP-256'], contentEncryptionAlgorithms: ['A256GCM'] }
+      await verifyLogoutToken(await encrypt(await op.token()), { ...options, ...lists })
+    })
+
+    it('is refused with decryption_failed when its algorithm has no key that could be made of the client secret', async () => {
+      const secret = { clientSecret: 'a client secret', decryptionKey: 'client_secret' as const }
+      const token = await encrypt(await op.token())
+      await assert.rejects(verifyLogoutToken(token, { ...op.options, ...secret }), refusal('decryption_failed'))
+    })
+
+    it('is refused with decryption_failed when what is encrypted is no text', async () => {
+      const token = await encrypt(new Uint8Array([0xff, 0xfe]))
+      await assert.rejects(verifyLogoutToken(token, options), refusal('decryption_failed'))
     })
 
     it('is refused with encryption_required when it is only signed', async () => {

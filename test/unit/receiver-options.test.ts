@@ -139,6 +139,24 @@ describe('an option of the receiver', () => {
     }
   })
 
+  it('may be each signature algorithm with a key of its kind, and an HS algorithm only with the client secret', () => {
+    const [bits, onLogout] = [[256, 384, 512], () => {}]
+    const names = [
+      ...['RS', 'PS', 'ES'].flatMap((family) => bits.map((size) => `${family}${size}`)),
+      'EdDSA',
+      'Ed25519',
+    ]
+    for (const alg of [...names, 'ML-DSA-44', 'ML-DSA-65', 'ML-DSA-87']) {
+      logoutRequestHandler({ ...op.options, onLogout, algorithms: [alg] })
+    }
+    for (const size of bits) {
+      const algorithms = [`HS${size}`]
+      logoutRequestHandler({ ...op.options, jwks: undefined as never, onLogout, clientSecret: 's', algorithms })
+      const needsSecret = { code: 'OPTION_INVALID', option: 'clientSecret' }
+      assert.throws(() => logoutRequestHandler({ ...op.options, onLogout, algorithms }), needsSecret)
+    }
+  })
+
   it('may be the smallest number that makes sense', async () => {
     const onLogout = (): void => {}
     const zero = { clockToleranceSeconds: 0, maxAgeSeconds: 0, retryAfterSeconds: 0 }
@@ -153,6 +171,7 @@ describe('an option of the receiver', () => {
       privateKey,
       await exportJWK(privateKey),
       createSecretKey(new Uint8Array(32)),
+      { kty: 'oct', k: 'AAAA' },
       new Uint8Array(32),
       () => privateKey,
     ]
