@@ -1,7 +1,7 @@
 import { LOGOUT_EVENT, type LogoutToken } from './logout-token.ts'
 import { LogoutTokenError, quoted } from './logout-token-error.ts'
 
-/** What the claims of a token are held against. Times are in seconds. */
+/** The rules for the claims of a logout token. Times are in seconds. */
 export interface ClaimRules {
   readonly issuer: string
   readonly audience: readonly string[]
@@ -12,33 +12,33 @@ export interface ClaimRules {
 }
 
 /**
- * Steps 4 to 7 of Back-Channel Logout 1.0 section 2.6, and the types of section 2.4, over a verified payload. Pure.
+ * Validates a verified payload: steps 4 to 7 of Back-Channel Logout 1.0 section 2.6, and the types of section 2.4. Pure.
  *
  * jose's `jwtVerify` is not used for it: its `requiredClaims` asks for presence only, an `exp` of any type passes as
- * long as it is a number, and its errors would have to be mapped back to the rule that failed.
+ * long as it is a number, and its errors do not say which rule failed.
  *
  * @param now seconds since the epoch
  * @throws {LogoutTokenError} with the code of the first rule that fails
  */
-export function judgeClaims(
+export function validateClaims(
   header: Readonly<Record<string, unknown>>,
   claims: Readonly<Record<string, unknown>>,
   rules: ClaimRules,
   now: number,
 ): LogoutToken {
-  judgeType(header.typ, rules.requireType)
-  const audience = judgeIssuerAndAudience(claims, rules)
-  const { issuedAt, expiresAt } = judgeTimes(claims, rules, now)
-  const subject = judgeSubject(claims)
-  judgeEvents(claims)
-  // Section 2.4: "nonce: PROHIBITED", whatever its value. It keeps a logout token from passing for an ID token.
+  validateType(header.typ, rules.requireType)
+  const audience = validateIssuerAndAudience(claims, rules)
+  const { issuedAt, expiresAt } = validateTimes(claims, rules, now)
+  const subject = validateSubject(claims)
+  validateEvents(claims)
+  // Section 2.4: "nonce: PROHIBITED", whatever its value. It prevents that a logout token is accepted as an ID token.
   if (Object.hasOwn(claims, 'nonce')) throw new LogoutTokenError('nonce_present')
   const { jti } = claims
   if (!isText(jti)) throw new LogoutTokenError('jti_missing', { detail: `jti ${quoted(jti)}` })
   return { issuer: rules.issuer, audience, ...subject, jti, issuedAt, expiresAt, claims }
 }
 
-/** The last second, exclusive, in which {@link judgeClaims} would still take this token. */
+/** The second from which on {@link validateClaims} refuses this token. */
 export function acceptableUntil(token: LogoutToken, rules: ClaimRules): number {
   return Math.min(token.expiresAt, token.issuedAt + rules.maxAgeSeconds) + rules.clockToleranceSeconds
 }
@@ -48,7 +48,7 @@ export function acceptableUntil(token: LogoutToken, rules: ClaimRules): number {
  * deployments": absent and `JWT` (RFC 7519 section 5.1) are accepted unless the RP requires the type. A type that names
  * another kind of token (`at+jwt`) is refused in any case.
  */
-function judgeType(typ: unknown, required: boolean): void {
+function validateType(typ: unknown, required: boolean): void {
   const type = mediaType(typ)
   if (type === 'application/logout+jwt') return
   if (!required && (typ === undefined || type === 'application/jwt')) return
@@ -62,7 +62,7 @@ function mediaType(typ: unknown): string | undefined {
 }
 
 /** Section 2.6 step 4, as for ID tokens: Core 1.0 section 3.1.3.7 steps 2 and 3. Compared character by character. */
-function judgeIssuerAndAudience(claims: Readonly<Record<string, unknown>>, rules: ClaimRules): readonly string[] {
+function validateIssuerAndAudience(claims: Readonly<Record<string, unknown>>, rules: ClaimRules): readonly string[] {
   if (claims.iss !== rules.issuer) {
     throw new LogoutTokenError('issuer_mismatch', {
       detail: `expected ${quoted(rules.issuer)}, got ${quoted(claims.iss)}`,
@@ -78,10 +78,10 @@ function judgeIssuerAndAudience(claims: Readonly<Record<string, unknown>>, rules
 }
 
 /**
- * Section 2.6 step 4, Core 1.0 section 3.1.3.7 steps 9 and 10. `exp` is required since errata 1 (section 2.4): OPs that
- * were written before do not set it, and then `iat` alone limits how long the token is accepted.
+ * Section 2.6 step 4, Core 1.0 section 3.1.3.7 steps 9 and 10. `exp` is required since errata 1 (section 2.4). Older OPs
+ * do not set it; without it, `iat` alone limits how long the token is accepted.
  */
-function judgeTimes(
+function validateTimes(
   claims: Readonly<Record<string, unknown>>,
   { clockToleranceSeconds, maxAgeSeconds, requireExpiry }: ClaimRules,
   now: number,
@@ -111,7 +111,7 @@ function judgeTimes(
 }
 
 /** Section 2.6 step 5. */
-function judgeSubject({ sub, sid }: Readonly<Record<string, unknown>>): { sub?: string; sid?: string } {
+function validateSubject({ sub, sid }: Readonly<Record<string, unknown>>): { sub?: string; sid?: string } {
   if (sub === undefined && sid === undefined) throw new LogoutTokenError('subject_missing')
   for (const [name, value] of Object.entries({ sub, sid })) {
     if (value !== undefined && !isText(value)) {
@@ -122,7 +122,7 @@ function judgeSubject({ sub, sid }: Readonly<Record<string, unknown>>): { sub?: 
 }
 
 /** Section 2.6 step 6, and section 2.4: the member's value "MUST be a JSON object". */
-function judgeEvents({ events }: Readonly<Record<string, unknown>>): void {
+function validateEvents({ events }: Readonly<Record<string, unknown>>): void {
   if (!isObject(events) || !isObject(events[LOGOUT_EVENT])) {
     throw new LogoutTokenError('events_invalid', { detail: `events ${quoted(events)}` })
   }

@@ -1,6 +1,6 @@
 /**
- * The RP's side of OpenID Connect Back-Channel Logout 1.0. Needs jose and Node, no provider, no store, no framework.
- * The guide is `docs/guides/receiver.md`.
+ * The RP's side of OpenID Connect Back-Channel Logout 1.0. It depends on jose and Node.js only, not on a provider, a store
+ * or a framework. The guide is `docs/guides/receiver.md`.
  */
 export type { IssuerKeys } from './issuer-keys.ts'
 export {
@@ -10,10 +10,10 @@ export {
   type KoaReceiverOptions,
 } from './koa-middleware.ts'
 export {
-  type LogoutAnswer,
   type LogoutNotice,
   type LogoutRequest,
   type LogoutRequestOptions,
+  type LogoutResponse,
   logoutRequestHandler,
 } from './logout-request.ts'
 export type { LogoutToken } from './logout-token.ts'
@@ -22,7 +22,7 @@ export {
   type LogoutTokenErrorCode,
   logoutTokenErrorCodes,
   type RejectedTokenCode,
-  type UndecidedTokenCode,
+  type RetryableTokenCode,
 } from './logout-token-error.ts'
 export { MemoryReplayStore } from './memory-replay-store.ts'
 export { ReceiverOptionError } from './option-error.ts'
@@ -39,10 +39,10 @@ export {
   type ExpressSessionRequest,
   expressSessionCheck,
 } from './sessions/express-session-check.ts'
-export { type ExpressSessionStore, inExpressSessionStore } from './sessions/express-session-store.ts'
+export { type ExpressSessionStore, expressSessionLoggedOutStore } from './sessions/express-session-store.ts'
 export type { KeyValueLoggedOutStoreOptions } from './sessions/key-value-logged-out-store.ts'
 export { type KoaSessionCheck, koaSessionCheck } from './sessions/koa-session-check.ts'
-export { inKoaSessionStore, type KoaSessionStore } from './sessions/koa-session-store.ts'
+export { type KoaSessionStore, koaSessionLoggedOutStore } from './sessions/koa-session-store.ts'
 export {
   type LoggedOutSessions,
   type LoggedOutSessionsOptions,

@@ -1,6 +1,6 @@
 import { type CompactVerifyGetKey, createLocalJWKSet, type JSONWebKeySet } from 'jose'
 import { isObject } from './claim-rules.ts'
-import { joseCode } from './jose-code.ts'
+import { joseErrorCode } from './jose-code.ts'
 import { LogoutTokenError } from './logout-token-error.ts'
 import { ReceiverOptionError } from './option-error.ts'
 import { RemoteKeySet } from './remote-key-set.ts'
@@ -9,34 +9,34 @@ import { RemoteKeySet } from './remote-key-set.ts'
 export type IssuerKeys = JSONWebKeySet | URL | CompactVerifyGetKey
 
 /**
- * One key set for each URL in this process, so that known keys and pauses hold however often options are read. Of more
- * URLs than this the one that was used longest ago is forgotten; a handler that was made with it keeps its own.
+ * One key set for each URL in this process, so that cached keys and pauses are shared by all handlers and calls. Beyond
+ * this number the least recently used one is evicted; a handler that was created with it keeps using it.
  */
 const REMOTE_KEY_SETS_LIMIT = 256
 const remoteKeySets: Map<string, RemoteKeySet> = new Map()
 
 /**
- * The key getter behind the `jwks` option. Its errors are sorted into "no such key" (`key_not_found`) and "cannot tell
- * now" (`key_unavailable`); only jose's `ERR_JWKS_MULTIPLE_MATCHING_KEYS` comes through as it is.
+ * The key getter for the `jwks` option. It fails with `key_not_found` when there is no such key and with `key_unavailable`
+ * when that is not known; only jose's `ERR_JWKS_MULTIPLE_MATCHING_KEYS` is passed on unchanged.
  *
  * @throws {ReceiverOptionError} when `jwks` is none of the three
  */
 export function issuerKeys(jwks: unknown): CompactVerifyGetKey {
-  if (typeof jwks === 'function') return sorted(jwks as CompactVerifyGetKey)
+  if (typeof jwks === 'function') return classifyErrors(jwks as CompactVerifyGetKey)
   if (jwks instanceof URL) return remoteKeySet(jwks).getKey
-  return sorted(createLocalJWKSet(publicKeys(jwks)))
+  return classifyErrors(createLocalJWKSet(publicKeys(jwks)))
 }
 
 function remoteKeySet(url: URL): RemoteKeySet {
   if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLoopback(url.hostname))) {
     throw new ReceiverOptionError(
       'jwks',
-      'must be an https URL (http for loopback only): whoever alters the keys on their way can log everybody out. ' +
-        'Inside a trusted network hand in createRemoteJWKSet(url) of jose yourself',
+      'must be an https URL (http for loopback only): who can alter the keys in transit can log every user out. ' +
+        'Inside a trusted network pass createRemoteJWKSet(url) of jose instead',
     )
   }
   const keySet = remoteKeySets.get(url.href) ?? new RemoteKeySet(new URL(url))
-  // A Map keeps the order of insertion: the first entry is the one that was used longest ago.
+  // A Map keeps the order of insertion: the first entry is the least recently used one.
   remoteKeySets.delete(url.href)
   remoteKeySets.set(url.href, keySet)
   const [oldest] = remoteKeySets.keys()
@@ -58,14 +58,14 @@ function publicKeys(jwks: unknown): JSONWebKeySet {
   return { keys: jwks.keys }
 }
 
-function sorted(getKey: CompactVerifyGetKey): CompactVerifyGetKey {
+function classifyErrors(getKey: CompactVerifyGetKey): CompactVerifyGetKey {
   return async (header, token) => {
-    // During the cool-down jose does not fetch again, so a key that the issuer has just begun to use is not seen yet.
+    // During its cool-down jose does not fetch: a key that the issuer has started to use since is not known yet.
     const mayBeStale = 'coolingDown' in getKey && getKey.coolingDown === true
     try {
       return await getKey(header, token)
     } catch (cause) {
-      const code = joseCode(cause)
+      const code = joseErrorCode(cause)
       if (code === 'ERR_JWKS_MULTIPLE_MATCHING_KEYS') throw cause
       if (code === 'ERR_JWKS_NO_MATCHING_KEY' && !mayBeStale) throw new LogoutTokenError('key_not_found', { cause })
       throw new LogoutTokenError('key_unavailable', { cause })

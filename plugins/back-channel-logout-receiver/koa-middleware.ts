@@ -1,8 +1,8 @@
 import { type LogoutRequestOptions, logoutRequestHandler, logoutRequestOptionNames } from './logout-request.ts'
-import { callable, knownOptions, nonEmptyString, ReceiverOptionError } from './option-error.ts'
+import { nonEmptyString, ReceiverOptionError, requireFunction, requireKnownOptions } from './option-error.ts'
 import type { LogoutRequestBody } from './request-form.ts'
 
-/** As much of a Koa 2 or 3 context as is used here, so that the receiver needs neither Koa nor its types. */
+/** The members of a Koa 2 or 3 context that are used, so that the receiver depends neither on Koa nor on its types. */
 export interface KoaLogoutContext {
   readonly method: string
   readonly path: string
@@ -16,54 +16,54 @@ export interface KoaLogoutContext {
 }
 
 export interface KoaReceiverOptions extends LogoutRequestOptions {
-  /** Only this path is handled, everything else goes on to the next middleware. Default: whatever arrives here. */
+  /** The only path that is handled; other requests are passed to the next middleware. Default: every request is handled. */
   path?: string
   /**
-   * Called with the reason of each 400, 413 and 503, for the log. Default: that of a 503 is emitted as Koa's `error`
-   * event, which Koa prints; a refused token is not reported.
+   * Called with the error behind each 400, 413 and 503, for the log. Default: the error behind a 503 is emitted as Koa's
+   * `error` event, which Koa prints; refused tokens are not reported.
    */
   onFailure?: (error: Error, ctx: KoaLogoutContext) => void
 }
 
-/** Generic, so that `app.use` leaves the type of the application's own context as it was. */
+/** Generic, so that `app.use` keeps the type of the application's context. */
 export type KoaReceiver = <Context extends KoaLogoutContext>(
   ctx: Context,
   next: () => Promise<unknown>,
 ) => Promise<void>
 
 /**
- * Koa middleware around {@link logoutRequestHandler}. Works before or after a body parser, below `koa-mount` or by
- * its `path`.
+ * Koa middleware for {@link logoutRequestHandler}. It works before or after a body parser, with `koa-mount` or with
+ * `path`.
  *
- * @throws {ReceiverOptionError} `OPTION_INVALID`, when it is set up
+ * @throws {ReceiverOptionError} `OPTION_INVALID`, when it is created
  */
 export function backChannelLogoutReceiver(options: KoaReceiverOptions): KoaReceiver {
-  knownOptions(options, ['path', 'onFailure', ...logoutRequestOptionNames])
+  requireKnownOptions(options, ['path', 'onFailure', ...logoutRequestOptionNames])
   const { path, onFailure, ...requestOptions } = options
   if (path !== undefined && !nonEmptyString('path', path).startsWith('/'))
     throw new ReceiverOptionError('path', 'must begin with /')
-  if (onFailure !== undefined) callable('onFailure', onFailure)
+  if (onFailure !== undefined) requireFunction('onFailure', onFailure)
   const handleLogoutRequest = logoutRequestHandler(requestOptions)
   return async function receiveBackChannelLogout(ctx, next) {
     if (path !== undefined && ctx.path !== path) {
       await next()
       return
     }
-    const answer = await handleLogoutRequest({
+    const response = await handleLogoutRequest({
       method: ctx.method,
       contentType: ctx.get('content-type'),
       body: bodyOf(ctx),
     })
-    ctx.status = answer.status
-    ctx.set({ ...answer.headers })
-    ctx.body = answer.body
-    if (answer.error === undefined) return
-    if (onFailure !== undefined) onFailure(answer.error, ctx)
-    else if (answer.status === 503) ctx.app.emit('error', answer.error, ctx)
+    ctx.status = response.status
+    ctx.set({ ...response.headers })
+    ctx.body = response.body
+    if (response.error === undefined) return
+    if (onFailure !== undefined) onFailure(response.error, ctx)
+    else if (response.status === 503) ctx.app.emit('error', response.error, ctx)
   }
 }
 
-/** What a body parser left, or the request itself. A parser that skipped this content type leaves an empty object. */
+/** The result of a body parser, or the unread request. A parser that ignored this content type sets an empty object. */
 function bodyOf({ req, request }: KoaLogoutContext): LogoutRequestBody {
   const { body } = request
   const parsed = typeof body === 'string' || (typeof body === 'object' && body !== null && Object.keys(body).length > 0)

@@ -1,4 +1,4 @@
-/** The token is bad: sending the same bytes again cannot help. Answered with 400. */
+/** The token is invalid: sending it again cannot help. Answered with 400. */
 export type RejectedTokenCode =
   | 'token_missing'
   | 'token_malformed'
@@ -21,8 +21,8 @@ export type RejectedTokenCode =
   | 'jti_missing'
   | 'replayed'
 
-/** The token cannot be judged, or its logout cannot be tried, right now. Answered with 503, so that the OP tries again. */
-export type UndecidedTokenCode =
+/** The token cannot be validated, or its logout cannot be done, now. Answered with 503, so that the OP tries again. */
+export type RetryableTokenCode =
   | 'key_unavailable'
   | 'replay_store_unavailable'
   | 'in_progress'
@@ -30,11 +30,11 @@ export type UndecidedTokenCode =
   | 'timed_out'
 
 /** Every code of a {@link LogoutTokenError}. The list only grows, and only in minor versions. */
-export type LogoutTokenErrorCode = RejectedTokenCode | UndecidedTokenCode
+export type LogoutTokenErrorCode = RejectedTokenCode | RetryableTokenCode
 
 const rejected: Readonly<Record<RejectedTokenCode, string>> = {
   token_missing:
-    'The body has no logout_token parameter: send it form-encoded. If a body parser runs first, hand its result on.',
+    'The body has no logout_token parameter: send it form-encoded. If a body parser runs first, pass its result on.',
   token_malformed:
     'The logout token is not a single compact JWT: send one logout_token parameter holding one JWS or JWE.',
   encryption_required: 'The logout token is not encrypted: encrypt it as this client registered for its ID tokens.',
@@ -50,11 +50,11 @@ const rejected: Readonly<Record<RejectedTokenCode, string>> = {
     'The typ header names another kind of token: leave it out or set it to logout+jwt, which this client may require.',
   issuer_mismatch:
     'The iss claim is not the expected issuer: compare it with the issuer of the ID tokens, trailing slash included.',
-  audience_mismatch: 'The aud claim does not name this client: send the token to the client it was made for.',
+  audience_mismatch: 'The aud claim does not name this client: send the token to the client that it was issued for.',
   issued_at_invalid:
-    'The iat claim is missing, no number, in the future or too old: check both clocks and send a fresh token.',
-  not_yet_valid: 'The nbf claim lies in the future or is no number: check both clocks.',
-  expiry_invalid: 'The exp claim is missing or no number: a logout token must have one.',
+    'The iat claim is missing, not a number, in the future or too old: check both clocks and send a fresh token.',
+  not_yet_valid: 'The nbf claim is in the future or not a number: check both clocks.',
+  expiry_invalid: 'The exp claim is missing or not a number: a logout token must have it.',
   expired: 'The logout token has expired: check both clocks and send a fresh token.',
   subject_missing: 'The logout token has neither sub nor sid: it must name a user, a session, or both.',
   subject_invalid: 'The sub or sid claim is not a non-empty string.',
@@ -65,15 +65,15 @@ const rejected: Readonly<Record<RejectedTokenCode, string>> = {
   replayed: 'A logout token with this jti was accepted before: send a fresh token.',
 }
 
-const undecided: Readonly<Record<UndecidedTokenCode, string>> = {
+const retryableCodes: Readonly<Record<RetryableTokenCode, string>> = {
   key_unavailable: 'The keys of the issuer cannot be read or used now: try again later.',
-  replay_store_unavailable: 'The memory of used logout tokens cannot be reached now: try again later.',
-  in_progress: 'The same logout token is being handled at this moment: try again shortly.',
+  replay_store_unavailable: 'The store of used logout tokens is unavailable: try again later.',
+  in_progress: 'The same logout token is being processed: try again shortly.',
   body_unreadable: 'The request body could not be read to its end: send the request again.',
-  timed_out: 'The logout was not done in time: try again later.',
+  timed_out: 'The logout was not completed in time: try again later.',
 }
 
-const advice: Readonly<Record<LogoutTokenErrorCode, string>> = { ...rejected, ...undecided }
+const advice: Readonly<Record<LogoutTokenErrorCode, string>> = { ...rejected, ...retryableCodes }
 
 /** Every code that a {@link LogoutTokenError} can have, for tables, metrics and exhaustive tests. */
 export const logoutTokenErrorCodes: readonly LogoutTokenErrorCode[] = Object.freeze(
@@ -84,8 +84,8 @@ export const logoutTokenErrorCodes: readonly LogoutTokenErrorCode[] = Object.fre
  * Why a logout token was not accepted.
  *
  * `code` is stable, `message` may hold values of the token (quoted, cut to 120 characters) and is meant for the RP's
- * own log. `description` is the same without them, made of the characters that RFC 6749 section 5.2 allows, so it may
- * go to the sender. `cause` keeps what lay beneath, jose's error for instance.
+ * own log. `description` is the same without them, in the characters that RFC 6749 section 5.2 allows, and may be sent to
+ * the OP. `cause` is the underlying error, for example that of jose.
  */
 export class LogoutTokenError extends Error {
   override readonly name: string = 'LogoutTokenError'
@@ -102,13 +102,13 @@ export class LogoutTokenError extends Error {
     this.description = advice[code]
   }
 
-  /** True when the token was not judged: the sender should try the very same request again (503, never 400). */
+  /** True when the token was not validated: the sender should send the same request again (503, never 400). */
   get retryable(): boolean {
-    return Object.hasOwn(undecided, this.code)
+    return Object.hasOwn(retryableCodes, this.code)
   }
 }
 
-/** A value that came from outside, safe for a log line: JSON, one line, at most 120 characters. */
+/** An untrusted value, made safe for a log line: JSON, one line, at most 120 characters. */
 export function quoted(value: unknown): string {
   const text = JSON.stringify(value) ?? 'nothing'
   return text.length > 120 ? `${text.slice(0, 117)}...` : text

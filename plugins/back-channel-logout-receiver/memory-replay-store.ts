@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
-import { atLeastOne, atLeastZero, knownOptions } from './option-error.ts'
+import { nonNegativeNumber, positiveInteger, requireKnownOptions } from './option-error.ts'
 import { ReceiverStoreError } from './receiver-store-error.ts'
 import type { LogoutTokenReplayStore, ReplayEntry, ReplayReservation } from './replay-store.ts'
 
-interface Held {
+interface StoredToken {
   state: 'reserved' | 'used'
-  /** Seconds since the epoch after which this entry no longer counts. */
+  /** Seconds since the epoch from which on the reservation, or the use, has expired. */
   until: number
   expiresAt: number
 }
@@ -13,34 +13,34 @@ interface Held {
 const SWEEP_EVERY_SECONDS = 10
 
 /**
- * A {@link LogoutTokenReplayStore} inside one process: right for an RP that runs as one process, and for tests.
- * Several processes each have a memory of their own, so a token can be used once in each.
+ * A {@link LogoutTokenReplayStore} in memory, for tests and for an RP that runs as one process. With several processes a
+ * token can be used once in each of them.
  *
- * Bounded by expiry: an entry goes when its token could no longer be accepted, at the latest ten seconds after the
- * next `reserve`; and by `maxEntries`, each of about 200 bytes whatever the length of the jti. Only tokens with a good
- * signature come here, so the OP's rate is the limit, not an attacker's. A token that finds no room is rejected with
- * `STORE_FULL`, so that it is answered with 503 and the OP sends it again, since an entry that gave way to it would let
- * its own token be used twice.
+ * Its size is bounded by expiry and by `maxEntries`. An entry is removed when its token could no longer be accepted: at
+ * the first `reserve` of the next ten seconds or later. An entry takes about 200 bytes, whatever the length of the jti.
+ * Only tokens with a valid signature get here, so the number depends on the OP and not on an attacker. When the store is
+ * full, further tokens are rejected with `STORE_FULL`: they are answered with 503, and the OP sends them again. Evicting
+ * an entry instead would let its token be used twice.
  */
 export class MemoryReplayStore implements LogoutTokenReplayStore {
   readonly #leaseSeconds: number
   readonly #maxEntries: number
-  readonly #held: Map<string, Held> = new Map()
+  readonly #tokens: Map<string, StoredToken> = new Map()
   #nextSweep = Number.NEGATIVE_INFINITY
 
   /**
-   * @param options `leaseSeconds`: how long a reservation without an end blocks its token (default 60); `maxEntries`: how
-   *   many tokens are remembered (default 100,000, which is 300 a second for as long as a token can be accepted)
+   * @param options `leaseSeconds`: how long a reservation that is neither committed nor released blocks its token (default
+   *   60); `maxEntries`: how many tokens are stored (default 100,000: 300 a second, for as long as a token can be accepted)
    */
   constructor(options: { leaseSeconds?: number; maxEntries?: number } = {}) {
-    knownOptions(options, ['leaseSeconds', 'maxEntries'])
-    this.#maxEntries = atLeastOne('maxEntries', options.maxEntries, 100_000)
-    this.#leaseSeconds = atLeastZero('leaseSeconds', options.leaseSeconds, 60)
+    requireKnownOptions(options, ['leaseSeconds', 'maxEntries'])
+    this.#maxEntries = positiveInteger('maxEntries', options.maxEntries, 100_000)
+    this.#leaseSeconds = nonNegativeNumber('leaseSeconds', options.leaseSeconds, 60)
   }
 
-  /** Tokens remembered at this moment, lapsed ones that were not yet swept included. */
+  /** The number of stored tokens, including expired ones that were not removed yet. */
   get size(): number {
-    return this.#held.size
+    return this.#tokens.size
   }
 
   async reserve({ issuer, jti, now, expiresAt }: ReplayEntry): Promise<ReplayReservation> {
@@ -48,24 +48,28 @@ export class MemoryReplayStore implements LogoutTokenReplayStore {
     const key = createHash('sha256')
       .update(JSON.stringify([issuer, jti]))
       .digest('base64url')
-    const other = this.#held.get(key)
-    if (other !== undefined && other.until > now) {
-      return { outcome: other.state === 'used' ? 'used' : 'in_progress' }
+    const existing = this.#tokens.get(key)
+    if (existing !== undefined && existing.until > now) {
+      return { outcome: existing.state === 'used' ? 'used' : 'in_progress' }
     }
-    if (other === undefined && this.#held.size >= this.#maxEntries) {
-      const message = `the memory of used logout tokens holds its ${this.#maxEntries} entries: use a shared store`
+    if (existing === undefined && this.#tokens.size >= this.#maxEntries) {
+      const message = `the in-memory store of used logout tokens is full (${this.#maxEntries} entries): use a shared store`
       throw new ReceiverStoreError(message, { code: 'STORE_FULL' })
     }
-    const mine: Held = { state: 'reserved', until: Math.min(now + this.#leaseSeconds, expiresAt), expiresAt }
-    this.#held.set(key, mine)
+    const reservation: StoredToken = {
+      state: 'reserved',
+      until: Math.min(now + this.#leaseSeconds, expiresAt),
+      expiresAt,
+    }
+    this.#tokens.set(key, reservation)
     return {
       outcome: 'reserved',
       commit: async () => {
-        mine.state = 'used'
-        mine.until = expiresAt
+        reservation.state = 'used'
+        reservation.until = expiresAt
       },
       release: async () => {
-        if (this.#held.get(key) === mine && mine.state === 'reserved') this.#held.delete(key)
+        if (this.#tokens.get(key) === reservation && reservation.state === 'reserved') this.#tokens.delete(key)
       },
     }
   }
@@ -73,8 +77,8 @@ export class MemoryReplayStore implements LogoutTokenReplayStore {
   #sweep(now: number): void {
     if (now < this.#nextSweep) return
     this.#nextSweep = now + SWEEP_EVERY_SECONDS
-    for (const [key, held] of this.#held) {
-      if (held.expiresAt <= now) this.#held.delete(key)
+    for (const [key, token] of this.#tokens) {
+      if (token.expiresAt <= now) this.#tokens.delete(key)
     }
   }
 }

@@ -1,4 +1,4 @@
-/** A wrong or unknown option. Thrown when the receiver is set up, before any input or output. */
+/** A wrong or unknown option. Thrown when the receiver is created, before any I/O. */
 export class ReceiverOptionError extends TypeError {
   override readonly name: string = 'ReceiverOptionError'
   readonly code: 'OPTION_INVALID' = 'OPTION_INVALID'
@@ -12,7 +12,7 @@ export class ReceiverOptionError extends TypeError {
 }
 
 /** Throws unless `options` is an object whose members are all known. */
-export function knownOptions(options: unknown, known: readonly string[]): void {
+export function requireKnownOptions(options: unknown, known: readonly string[]): void {
   if (typeof options !== 'object' || options === null) throw new ReceiverOptionError('options', 'must be an object')
   for (const name of Object.keys(options)) {
     if (!known.includes(name)) throw new ReceiverOptionError(name, `is unknown; known are: ${known.join(', ')}`)
@@ -26,12 +26,12 @@ export function nonEmptyString(option: string, value: unknown): string {
 
 export function nonEmptyStrings(option: string, value: unknown): readonly string[] {
   if (!Array.isArray(value) || value.length === 0 || value.some((item) => typeof item !== 'string' || item === '')) {
-    throw new ReceiverOptionError(option, 'must be an array of non-empty strings, with one at least')
+    throw new ReceiverOptionError(option, 'must be a non-empty array of non-empty strings')
   }
   return Object.freeze([...value])
 }
 
-export function atLeastZero(option: string, value: unknown, fallback: number): number {
+export function nonNegativeNumber(option: string, value: unknown, fallback: number): number {
   if (value === undefined) return fallback
   if (typeof value !== 'number' || !Number.isFinite(value) || value < 0) {
     throw new ReceiverOptionError(option, 'must be a finite number, zero or more')
@@ -39,23 +39,23 @@ export function atLeastZero(option: string, value: unknown, fallback: number): n
   return value
 }
 
-export function positive(option: string, value: unknown, fallback: number): number {
+export function positiveNumber(option: string, value: unknown, fallback: number): number {
   if (value === undefined) return fallback
   if (typeof value !== 'number' || !Number.isFinite(value) || value <= 0) {
-    throw new ReceiverOptionError(option, 'must be a finite number, more than zero')
+    throw new ReceiverOptionError(option, 'must be a finite number greater than zero')
   }
   return value
 }
 
-export function atLeastOne(option: string, value: unknown, fallback: number): number {
+export function positiveInteger(option: string, value: unknown, fallback: number): number {
   if (value === undefined) return fallback
   if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 1) {
-    throw new ReceiverOptionError(option, 'must be a whole number, one or more')
+    throw new ReceiverOptionError(option, 'must be an integer, one or more')
   }
   return value
 }
 
-export function callable<F extends (...args: never[]) => unknown>(option: string, value: F): F {
+export function requireFunction<F extends (...args: never[]) => unknown>(option: string, value: F): F {
   if (typeof value !== 'function') throw new ReceiverOptionError(option, 'must be a function')
   return value
 }

@@ -1,8 +1,8 @@
 /**
- * A store of the receiver cannot be used now.
+ * A store of the receiver failed.
  *
- * - `STORE_UNAVAILABLE`: it does not answer in time, or refuses. `cause` is its own error, if there is one.
- * - `STORE_FULL`: a store in memory holds as many entries as it may. It forgets none that still counts.
+ * - `STORE_UNAVAILABLE`: it did not respond in time, or reported an error, which is the `cause`.
+ * - `STORE_FULL`: an in-memory store has reached `maxEntries`. It never evicts entries that have not expired.
  */
 export class ReceiverStoreError extends Error {
   override readonly name: string = 'ReceiverStoreError'

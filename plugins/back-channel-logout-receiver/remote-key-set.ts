@@ -2,12 +2,12 @@ import { type CompactVerifyGetKey, createLocalJWKSet, type JSONWebKeySet } from 
 import { type Clock, systemClock } from '../../lib/clock.ts'
 import { isObject } from './claim-rules.ts'
 import { fetchKeySet } from './fetch-key-set.ts'
-import { joseCode } from './jose-code.ts'
+import { joseErrorCode } from './jose-code.ts'
 import { LogoutTokenError } from './logout-token-error.ts'
 
-/** Keys that are younger are used without asking for newer ones. */
+/** Younger keys are used without fetching. */
 const FRESH_MS = 10 * 60 * 1000
-/** Keys that are older are not used any more, even if no newer ones can be had. */
+/** Older keys are not used, even when no newer ones can be fetched. */
 const USABLE_MS = 24 * 60 * 60 * 1000
 /** The shortest time between two fetches that succeed, and the longest pause between two that fail. */
 const PAUSE_MS = 30 * 1000
@@ -19,28 +19,28 @@ const FETCH_TIMEOUT_MS = 5 * 1000
 type Key = Awaited<ReturnType<CompactVerifyGetKey>>
 type FetchKeySet = (url: URL, signal: AbortSignal) => Promise<unknown>
 
-/** One moment, by both clocks: the wall clock may be set back, the monotonic clock stands still while a machine sleeps. */
-type Moment = Readonly<Record<'wall' | 'monotonic', number>>
+/** A point in time by both clocks: the wall clock may be set back, the monotonic clock stops while a machine is suspended. */
+type Timestamp = Readonly<Record<'wall' | 'monotonic', number>>
 
 /**
- * The keys behind a `jwks_uri`, for one process.
+ * The keys of a `jwks_uri`, cached in memory.
  *
- * A lookup uses the known keys while they are fresh. When they are not, or when none of them fits, it fetches, unless a
- * fetch is under way, whose end it then waits for, or a pause is not over. Pauses do not depend on what arrives: 30
- * seconds after a fetch that succeeded; 1, 2, 4, 8, 16 and then 30 seconds after fetches that failed. So whoever sends
- * tokens with invented key ids causes no more requests than that.
+ * A lookup uses the cached keys while they are fresh. When they are not, or when none of them fits, the lookup starts a
+ * fetch, or waits for the one that is running. After a fetch there is a pause in which no other one is started: 30 seconds
+ * after a success; 1, 2, 4, 8, 16 and then 30 seconds after consecutive failures. The pauses do not depend on the tokens
+ * that arrive, so invented key ids cause no additional requests.
  *
- * While fetches fail, known keys go on verifying, for a day after they were fetched, and no lookup waits for a fetch that
- * it does not need. A key that was revoked in the meantime is accepted for that long.
+ * While fetches fail, cached keys are used for a day after they were fetched, and a lookup that finds its key does not
+ * wait for the next fetch. A key that the OP revokes meanwhile is accepted for that long.
  *
- * "No such key" (`key_not_found`) is said only after a fetch that began after the lookup: an OP publishes a key before
- * it signs with it. In every other case nothing is known of the token, and the error is `key_unavailable`.
+ * `key_not_found` is returned only after a successful fetch that was started after the lookup: an OP publishes a key
+ * before it signs with it. Otherwise the key may exist, and the error is `key_unavailable`.
  */
 export class RemoteKeySet {
   readonly #url: URL
   readonly #clock: Clock
   readonly #fetchKeySet: FetchKeySet
-  #known: { readonly getKey: CompactVerifyGetKey; readonly fetchedAt: Moment } | undefined
+  #cached: { readonly getKey: CompactVerifyGetKey; readonly fetchedAt: Timestamp } | undefined
   #fetching: Promise<boolean> | undefined
   /** By the monotonic clock. */
   #nextFetchAt = Number.NEGATIVE_INFINITY
@@ -54,12 +54,12 @@ export class RemoteKeySet {
   }
 
   /**
-   * For jose. Its `ERR_JWKS_MULTIPLE_MATCHING_KEYS` comes through as it is.
+   * A key getter for jose, whose `ERR_JWKS_MULTIPLE_MATCHING_KEYS` is passed on unchanged.
    *
    * @throws {LogoutTokenError} `key_not_found`, `key_unavailable`
    */
   readonly getKey: CompactVerifyGetKey = async (header, token) => {
-    const isFresh = this.#isKnownFor(FRESH_MS)
+    const isFresh = this.#isYoungerThan(FRESH_MS)
     if (isFresh || this.#failures > 0) {
       const key = await this.#find(header, token)
       if (key !== undefined) {
@@ -78,16 +78,16 @@ export class RemoteKeySet {
   }
 
   async #find(...lookup: Parameters<CompactVerifyGetKey>): Promise<Key | undefined> {
-    if (this.#known === undefined || !this.#isKnownFor(USABLE_MS)) return undefined
+    if (this.#cached === undefined || !this.#isYoungerThan(USABLE_MS)) return undefined
     try {
-      return await this.#known.getKey(...lookup)
+      return await this.#cached.getKey(...lookup)
     } catch (error) {
-      if (joseCode(error) === 'ERR_JWKS_NO_MATCHING_KEY') return undefined
+      if (joseErrorCode(error) === 'ERR_JWKS_NO_MATCHING_KEY') return undefined
       throw error
     }
   }
 
-  /** Whether a fetch that began with this call has succeeded. Never rejects. */
+  /** Resolves to true when this call has started a fetch and the fetch has succeeded. Never rejects. */
   async #refresh(): Promise<boolean> {
     if (this.#fetching !== undefined) {
       await this.#fetching
@@ -107,7 +107,7 @@ export class RemoteKeySet {
     }, FETCH_TIMEOUT_MS)
     try {
       const getKey = createLocalJWKSet(keySet(await this.#fetchKeySet(this.#url, timeout.signal)))
-      this.#known = { getKey, fetchedAt: this.#moment() }
+      this.#cached = { getKey, fetchedAt: this.#timestamp() }
       this.#failures = 0
       this.#lastError = undefined
     } catch (error) {
@@ -120,22 +120,22 @@ export class RemoteKeySet {
     return this.#failures === 0
   }
 
-  #isKnownFor(limitMs: number): boolean {
-    if (this.#known === undefined) return false
-    const { fetchedAt } = this.#known
-    const now = this.#moment()
+  #isYoungerThan(limitMs: number): boolean {
+    if (this.#cached === undefined) return false
+    const { fetchedAt } = this.#cached
+    const now = this.#timestamp()
     return Math.max(now.wall - fetchedAt.wall, now.monotonic - fetchedAt.monotonic) < limitMs
   }
 
-  #moment(): Moment {
+  #timestamp(): Timestamp {
     return { wall: this.#clock.now(), monotonic: this.#clock.monotonic() }
   }
 }
 
-/** An empty set counts as a failure: the OP signs with something, and has not published it yet, or not again. */
-function keySet(answer: unknown): JSONWebKeySet {
-  if (!isObject(answer) || !Array.isArray(answer.keys) || answer.keys.length === 0 || !answer.keys.every(isObject)) {
-    throw new Error('the answer is not a JWKS with at least one key (RFC 7517 section 5)')
+/** An empty set counts as a failure: the OP has a signing key, which it has not published at this moment. */
+function keySet(body: unknown): JSONWebKeySet {
+  if (!isObject(body) || !Array.isArray(body.keys) || body.keys.length === 0 || !body.keys.every(isObject)) {
+    throw new Error('the response is not a JWKS with at least one key (RFC 7517 section 5)')
   }
-  return { keys: answer.keys }
+  return { keys: body.keys }
 }

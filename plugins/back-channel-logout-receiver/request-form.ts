@@ -1,8 +1,8 @@
 import { LogoutTokenError } from './logout-token-error.ts'
 
 /**
- * A request's body, in whatever state the framework has it: not read yet (a Node request, a web stream), read but not
- * parsed (text, bytes), parsed (an object of parameters), or nothing.
+ * A request's body, as the framework provides it: not read yet (a Node request, a web stream), read but not parsed (text,
+ * bytes), parsed (an object of parameters), or nothing.
  */
 export type LogoutRequestBody =
   | AsyncIterable<Uint8Array | string>
@@ -12,10 +12,10 @@ export type LogoutRequestBody =
   | null
   | undefined
 
-/** The largest body that is looked at, in bytes. */
+/** The largest body that is accepted, in bytes. */
 export const BODY_LIMIT_BYTES: number = 64 * 1024
 
-/** So much more is read and thrown away, since a sender that is cut off while it writes does not see the answer. */
+/** A larger body is read up to here and discarded: a sender that is cut off while it writes does not see the response. */
 const DISCARD_LIMIT_BYTES = 1024 * 1024
 
 /** The body is larger than {@link BODY_LIMIT_BYTES}: 413. */
@@ -28,16 +28,16 @@ export class BodyTooLarge extends Error {
 }
 
 /**
- * The `logout_token` parameter: Back-Channel Logout 1.0 section 2.5. Other parameters are ignored, as it says.
+ * The `logout_token` parameter: Back-Channel Logout 1.0 section 2.5, which says to ignore other parameters.
  *
  * @throws {LogoutTokenError} `token_missing`, `token_malformed` (given more than once), `body_unreadable`
  * @throws {BodyTooLarge}
  */
 export async function logoutTokenOf(body: LogoutRequestBody): Promise<string> {
-  const given = await parameters(body)
-  if (given.length > 1)
+  const tokens = await tokenParameters(body)
+  if (tokens.length > 1)
     throw new LogoutTokenError('token_malformed', { detail: 'logout_token is given more than once' })
-  const [token] = given
+  const [token] = tokens
   if (token === undefined || token === null) throw new LogoutTokenError('token_missing')
   if (typeof token !== 'string')
     throw new LogoutTokenError('token_malformed', { detail: `logout_token is a ${typeof token}` })
@@ -45,10 +45,10 @@ export async function logoutTokenOf(body: LogoutRequestBody): Promise<string> {
   return token
 }
 
-async function parameters(body: LogoutRequestBody): Promise<readonly unknown[]> {
-  if (typeof body === 'string' || body instanceof Uint8Array) return parsed(bounded(Buffer.from(body)))
+async function tokenParameters(body: LogoutRequestBody): Promise<readonly unknown[]> {
+  if (typeof body === 'string' || body instanceof Uint8Array) return parseForm(requireWithinLimit(Buffer.from(body)))
   if (typeof body !== 'object' || body === null) return []
-  if (isIterable(body)) return parsed(await read(body))
+  if (isIterable(body)) return parseForm(await readAll(body))
   const value: unknown = Object.hasOwn(body, 'logout_token') ? body.logout_token : undefined
   return Array.isArray(value) ? value : [value]
 }
@@ -57,20 +57,20 @@ function isIterable(body: object): body is AsyncIterable<Uint8Array | string> {
   return Symbol.asyncIterator in body
 }
 
-function parsed(body: Buffer): string[] {
+function parseForm(body: Buffer): string[] {
   return new URLSearchParams(body.toString('utf8')).getAll('logout_token')
 }
 
-function bounded(body: Buffer): Buffer {
+function requireWithinLimit(body: Buffer): Buffer {
   if (body.byteLength > BODY_LIMIT_BYTES) throw new BodyTooLarge()
   return body
 }
 
-async function read(body: AsyncIterable<Uint8Array | string>): Promise<Buffer> {
+async function readAll(body: AsyncIterable<Uint8Array | string>): Promise<Buffer> {
   const chunks: Buffer[] = []
   let bytes = 0
   try {
-    // Not `for await`: leaving it early would destroy a Node request, and with it the connection the answer needs.
+    // Not `for await`: leaving the loop early would destroy a Node request and its connection, which the response needs.
     const iterator = body[Symbol.asyncIterator]()
     for (
       let step = await iterator.next();

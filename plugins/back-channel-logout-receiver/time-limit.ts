@@ -1,8 +1,8 @@
 import { type Clock, systemClock } from '../../lib/clock.ts'
 
 /**
- * The result of `call`, or a rejection with what `timeoutError` makes once `timeoutMs` milliseconds have passed. Nothing
- * stops the call itself: it may still succeed.
+ * The result of `call`, or a rejection with the result of `timeoutError` after `timeoutMs` milliseconds. The call itself is
+ * not cancelled, and may still succeed.
  */
 export function withTimeout<T>(
   call: () => T | PromiseLike<T>,

@@ -13,24 +13,27 @@ export interface DecryptionRules {
 }
 
 /**
- * The key getter behind the `decryptionKey` option.
+ * The key getter for the `decryptionKey` option.
  *
- * @throws {ReceiverOptionError} when it is no key, or is `client_secret` and there is none
+ * @throws {ReceiverOptionError} when it is not a key, or is `client_secret` and the option clientSecret is missing
  */
 export function decryptionKeys(key: unknown, clientSecret: string | undefined): CompactDecryptGetKey {
   if (key === 'client_secret') {
     if (clientSecret === undefined)
-      throw new ReceiverOptionError('clientSecret', "must be given for decryptionKey: 'client_secret'")
+      throw new ReceiverOptionError('clientSecret', "is required for decryptionKey: 'client_secret'")
     return (header) => derivedKey(clientSecret, header)
   }
   if (typeof key === 'function') return key as CompactDecryptGetKey
   if (typeof key !== 'object' || key === null) {
-    throw new ReceiverOptionError('decryptionKey', "must be a key or key getter as jose takes them, or 'client_secret'")
+    throw new ReceiverOptionError(
+      'decryptionKey',
+      "must be a key or a key getter as jose accepts them, or 'client_secret'",
+    )
   }
   if ('keys' in key && Array.isArray(key.keys))
-    throw new ReceiverOptionError('decryptionKey', 'must be one private key: for several give a key getter')
+    throw new ReceiverOptionError('decryptionKey', 'must be one private key: for several pass a key getter')
   if ('kty' in key && !('d' in key) && !('k' in key)) {
-    throw new ReceiverOptionError('decryptionKey', 'must be the private key: the public one is for the OP')
+    throw new ReceiverOptionError('decryptionKey', 'must be the private key: the OP needs the public one')
   }
   return () => key as Exclude<KeyInput, string>
 }
@@ -38,9 +41,9 @@ export function decryptionKeys(key: unknown, clientSecret: string | undefined): 
 /**
  * The signed token inside an encrypted one: Back-Channel Logout 1.0 section 2.6 step 1, RFC 7519 section 7.2.
  *
- * Compressed tokens are refused: oidc-provider does not make them, and they can be made to grow.
+ * Compressed tokens are refused: oidc-provider does not send them, and a small one can decompress to a large one.
  *
- * @throws {LogoutTokenError} `decryption_failed` whatever went wrong, so that the answer tells nothing about the key
+ * @throws {LogoutTokenError} always `decryption_failed`, so that the response reveals nothing about the key
  */
 export async function decryptToken(
   token: string,
@@ -64,7 +67,7 @@ function derivedKey(clientSecret: string, { alg, enc }: CompactJWEHeaderParamete
   const bits = Number(
     alg === 'dir' ? /^A(?:\d{3}CBC-HS)?(\d{3})(?:GCM)?$/.exec(enc)?.[1] : /^A(\d{3})(?:GCM)?KW$/.exec(alg)?.[1],
   )
-  if (Number.isNaN(bits)) throw new TypeError('not an algorithm whose key is made from the client secret')
+  if (Number.isNaN(bits)) throw new TypeError('the key of this algorithm is not derived from the client secret')
   const digest = bits <= 256 ? 'sha256' : bits <= 384 ? 'sha384' : 'sha512'
   return createHash(digest)
     .update(clientSecret, 'utf8')

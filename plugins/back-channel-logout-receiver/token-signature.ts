@@ -1,6 +1,6 @@
 import { type CompactVerifyGetKey, type CompactVerifyResult, compactVerify, type KeyInput } from 'jose'
 import { isObject } from './claim-rules.ts'
-import { joseCode } from './jose-code.ts'
+import { joseErrorCode } from './jose-code.ts'
 import { LogoutTokenError } from './logout-token-error.ts'
 
 export interface SignatureRules {
@@ -18,16 +18,16 @@ export interface VerifiedToken {
 /**
  * Steps 2 and 3 of Back-Channel Logout 1.0 section 2.6: the algorithm first, then the signature, "in the same way that
  * an ID Token signature is validated" (Core 1.0 section 3.1.3.7 steps 6 to 8). Secret and public keys never mix: `HS…`
- * is checked with the client secret alone, everything else with the issuer's keys alone.
+ * is verified with the client secret only, every other algorithm with the issuer's keys only.
  *
  * @throws {LogoutTokenError}
  */
 export async function verifySignature(token: string, rules: SignatureRules): Promise<VerifiedToken> {
-  const { payload, protectedHeader } = await verified(token, rules)
+  const { payload, protectedHeader } = await verifyWithKeys(token, rules)
   return { header: protectedHeader, claims: parseClaims(payload) }
 }
 
-async function verified(token: string, rules: SignatureRules): Promise<CompactVerifyResult> {
+async function verifyWithKeys(token: string, rules: SignatureRules): Promise<CompactVerifyResult> {
   const options = { algorithms: [...rules.algorithms] }
   const getKey: CompactVerifyGetKey = (header, jws) => {
     if (header.alg.startsWith('HS') && rules.secret !== undefined) return rules.secret
@@ -37,16 +37,16 @@ async function verified(token: string, rules: SignatureRules): Promise<CompactVe
   try {
     return await compactVerify(token, getKey, options)
   } catch (error) {
-    if (joseCode(error) !== 'ERR_JWKS_MULTIPLE_MATCHING_KEYS') throw asTokenError(error)
-    return await verifiedByOneOf(token, error, options)
+    if (joseErrorCode(error) !== 'ERR_JWKS_MULTIPLE_MATCHING_KEYS') throw toTokenError(error)
+    return await verifyWithCandidates(token, error, options)
   }
 }
 
-/** More keys than this are not tried: each costs a verification, and whoever sends a token without `kid` chooses that. */
+/** No more keys than this are tried. Each costs a verification, and any sender can leave out `kid`. */
 const CANDIDATES_LIMIT = 100
 
-/** The token has no `kid` and several keys fit: jose hands the candidates over as an async iterable. */
-async function verifiedByOneOf(
+/** The token has no `kid` and several keys fit: jose passes the candidates as an async iterable. */
+async function verifyWithCandidates(
   token: string,
   keys: unknown,
   options: { algorithms: string[] },
@@ -62,16 +62,16 @@ async function verifiedByOneOf(
     try {
       return await compactVerify(token, key, options)
     } catch (error) {
-      const failure = asTokenError(error)
+      const failure = toTokenError(error)
       if (failure.code !== 'signature_invalid') unusableKey = failure
     }
   }
   throw unusableKey ?? new LogoutTokenError('signature_invalid')
 }
 
-function asTokenError(error: unknown): LogoutTokenError {
+function toTokenError(error: unknown): LogoutTokenError {
   if (error instanceof LogoutTokenError) return error
-  switch (joseCode(error)) {
+  switch (joseErrorCode(error)) {
     case 'ERR_JOSE_ALG_NOT_ALLOWED':
       return new LogoutTokenError('algorithm_not_allowed', { cause: error })
     case 'ERR_JWS_SIGNATURE_VERIFICATION_FAILED':
@@ -80,7 +80,7 @@ function asTokenError(error: unknown): LogoutTokenError {
     case 'ERR_JOSE_NOT_SUPPORTED':
       return new LogoutTokenError('token_malformed', { cause: error })
     default:
-      // A key that does not fit its algorithm, is too short or private: nothing is known about the token.
+      // The key does not fit its algorithm, is too short or private. This says nothing about the token.
       return new LogoutTokenError('key_unavailable', { cause: error })
   }
 }
@@ -90,8 +90,8 @@ function parseClaims(payload: Uint8Array): Record<string, unknown> {
   try {
     claims = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(payload))
   } catch (cause) {
-    throw new LogoutTokenError('token_malformed', { detail: 'payload is no JSON', cause })
+    throw new LogoutTokenError('token_malformed', { detail: 'the payload is not JSON', cause })
   }
-  if (!isObject(claims)) throw new LogoutTokenError('token_malformed', { detail: 'payload is no JSON object' })
+  if (!isObject(claims)) throw new LogoutTokenError('token_malformed', { detail: 'the payload is not a JSON object' })
   return claims
 }

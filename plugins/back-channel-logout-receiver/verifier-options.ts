@@ -2,30 +2,30 @@ import { systemClock } from '../../lib/clock.ts'
 import type { ClaimRules } from './claim-rules.ts'
 import { type IssuerKeys, issuerKeys } from './issuer-keys.ts'
 import {
-  atLeastZero,
-  callable,
-  knownOptions,
   nonEmptyString,
   nonEmptyStrings,
-  positive,
+  nonNegativeNumber,
+  positiveNumber,
   ReceiverOptionError,
+  requireFunction,
+  requireKnownOptions,
 } from './option-error.ts'
 import type { LogoutTokenReplayStore } from './replay-store.ts'
 import { type DecryptionKey, type DecryptionRules, decryptionKeys } from './token-encryption.ts'
 import type { SignatureRules } from './token-signature.ts'
 
-/** How one RP judges the logout tokens of one OP. */
+/** How one RP validates the logout tokens of one OP. */
 export interface LogoutTokenOptions {
   /** The OP's issuer, exactly as in its discovery document and its ID tokens. */
   issuer: string
-  /** The RP's client id, or all of them: one has to be in `aud`. */
+  /** The RP's client id, or a list of them: `aud` must contain one. */
   audience: string | readonly string[]
   /**
-   * The OP's public keys. Needed for every algorithm but `HS…`. Those of a URL are fetched at most every 30 seconds, and go
-   * on verifying for a day while they cannot be fetched.
+   * The OP's public keys. Required for every algorithm except `HS…`. Keys of a URL are fetched at most every 30 seconds.
+   * While they cannot be fetched, the known ones are used for a day.
    */
   jwks?: IssuerKeys
-  /** Needed for `HS…` signatures, and for `decryptionKey: 'client_secret'`. */
+  /** Required for `HS…` signatures, and for `decryptionKey: 'client_secret'`. */
   clientSecret?: string
   /**
    * The allowed signing algorithms: the client's `id_token_signed_response_alg`, and no other. Default `RS256` alone,
@@ -33,7 +33,7 @@ export interface LogoutTokenOptions {
    * section 2). Never `none`.
    */
   algorithms?: readonly string[]
-  /** For a client with `id_token_encrypted_response_alg`. Once given, a token that is not encrypted is refused. */
+  /** For a client with `id_token_encrypted_response_alg`. With it, tokens that are not encrypted are refused. */
   decryptionKey?: DecryptionKey
   /** Allowed JWE `alg` values. Default: those that fit the key, PBES2 excluded. */
   keyManagementAlgorithms?: readonly string[]
@@ -47,25 +47,25 @@ export interface LogoutTokenOptions {
   /**
    * Whether a token must have `exp`. Default true (Back-Channel Logout 1.0 with errata 1, section 2.4). False for OPs that
    * do not set it, such as Keycloak before 23.0.4 or Ory Hydra 2: such a token is accepted for `maxAgeSeconds` after its
-   * `iat`. An `exp` that is there is checked in any case.
+   * `iat`. An `exp` that is present is always checked.
    */
   requireExpiry?: boolean
   /** How far the clocks of OP and RP may differ. Default 30. */
   clockToleranceSeconds?: number
   /** How old a token (`iat`) may be, beyond the tolerance, even if its `exp` would allow more. Default 300. */
   maxAgeSeconds?: number
-  /** With it each token is taken once (section 2.6 step 8). */
+  /** With it each token is accepted once (section 2.6 step 8). */
   replayStore?: LogoutTokenReplayStore
   /**
-   * How long all of it may take, from reading the request to the end of `onLogout`, in milliseconds. Default 30,000. What
-   * takes longer is given up with `timed_out`; nothing stops an `onLogout` that has begun, and it may still succeed.
+   * The time limit for everything from reading the request to the end of `onLogout`, in milliseconds. Default 30,000. When
+   * it is exceeded, the result is `timed_out`. An `onLogout` that is running is not stopped, and may still succeed.
    */
   timeoutMs?: number
-  /** The clock: milliseconds since the epoch. Default: the machine's. The age of fetched keys is not measured by it. */
+  /** The clock: milliseconds since the epoch. Default: the machine's. It is not used for the age of fetched keys. */
   now?: () => number
 }
 
-/** The options, checked and made ready. */
+/** The validated options. */
 export interface VerifierRules {
   readonly signature: SignatureRules
   readonly decryption?: DecryptionRules
@@ -99,9 +99,9 @@ export const logoutTokenOptionNames: readonly string[] = [
   'now',
 ] satisfies (keyof LogoutTokenOptions)[]
 
-/** @throws {ReceiverOptionError} `OPTION_INVALID`, naming the option; nothing has been read or fetched by then */
+/** @throws {ReceiverOptionError} `OPTION_INVALID`, which names the option; before any I/O */
 export function verifierRules(options: LogoutTokenOptions): VerifierRules {
-  knownOptions(options, logoutTokenOptionNames)
+  requireKnownOptions(options, logoutTokenOptionNames)
   const { replayStore, now = systemClock.now, requireType = false, requireExpiry = true } = options
   for (const [name, value] of Object.entries({ requireType, requireExpiry })) {
     if (typeof value !== 'boolean') throw new ReceiverOptionError(name, 'must be true or false')
@@ -109,7 +109,7 @@ export function verifierRules(options: LogoutTokenOptions): VerifierRules {
   if (replayStore !== undefined && typeof replayStore?.reserve !== 'function') {
     throw new ReceiverOptionError('replayStore', 'must have a reserve method')
   }
-  callable('now', now)
+  requireFunction('now', now)
   const decryption = decryptionRules(options)
   return {
     claims: {
@@ -120,18 +120,18 @@ export function verifierRules(options: LogoutTokenOptions): VerifierRules {
           : nonEmptyStrings('audience', options.audience),
       requireType,
       requireExpiry,
-      clockToleranceSeconds: atLeastZero('clockToleranceSeconds', options.clockToleranceSeconds, 30),
-      maxAgeSeconds: atLeastZero('maxAgeSeconds', options.maxAgeSeconds, 300),
+      clockToleranceSeconds: nonNegativeNumber('clockToleranceSeconds', options.clockToleranceSeconds, 30),
+      maxAgeSeconds: nonNegativeNumber('maxAgeSeconds', options.maxAgeSeconds, 300),
     },
     signature: signatureRules(options),
     ...(decryption && { decryption }),
     ...(replayStore && { replayStore }),
     nowSeconds: () => seconds(now()),
-    timeoutMs: positive('timeoutMs', options.timeoutMs, 30_000),
+    timeoutMs: positiveNumber('timeoutMs', options.timeoutMs, 30_000),
   }
 }
 
-/** A clock that is broken must not let everything pass, as comparisons with NaN would. */
+/** With a broken clock every comparison with NaN would be false, and expired tokens would be accepted. */
 function seconds(milliseconds: number): number {
   if (!Number.isFinite(milliseconds)) throw new ReceiverOptionError('now', 'must return milliseconds since the epoch')
   return milliseconds / 1000
@@ -139,31 +139,28 @@ function seconds(milliseconds: number): number {
 
 function signatureRules({ jwks, clientSecret, algorithms, decryptionKey }: LogoutTokenOptions): SignatureRules {
   if (clientSecret !== undefined) nonEmptyString('clientSecret', clientSecret)
-  if (jwks === undefined && clientSecret === undefined) {
-    throw new ReceiverOptionError('jwks', 'must be given, or clientSecret for a client with an HS algorithm')
-  }
   const allowed = algorithms === undefined ? DEFAULT_ALGORITHMS : nonEmptyStrings('algorithms', algorithms)
   for (const alg of allowed) {
     if (![...symmetric, ...asymmetric, ...onRequest].includes(alg)) {
       throw new ReceiverOptionError(
         'algorithms',
-        `must not hold ${JSON.stringify(alg)}: it is no signature algorithm known here`,
+        `must not contain ${JSON.stringify(alg)}: it is not a supported signature algorithm`,
       )
     }
   }
   const usesSecret = allowed.some((alg) => symmetric.includes(alg))
   const usesKeys = allowed.some((alg) => !symmetric.includes(alg))
   if (usesSecret && clientSecret === undefined)
-    throw new ReceiverOptionError('clientSecret', 'must be given for HS algorithms')
+    throw new ReceiverOptionError('clientSecret', 'is required for HS algorithms')
   if (usesKeys && jwks === undefined)
     throw new ReceiverOptionError(
       'jwks',
-      "must be given for algorithms other than HS. Without the option algorithms that is RS256: name the client's id_token_signed_response_alg in algorithms if it is another",
+      "is required for algorithms other than HS. Without the option algorithms that is RS256: set algorithms to the client's id_token_signed_response_alg if it is another",
     )
   if (!usesSecret && clientSecret !== undefined && decryptionKey !== 'client_secret') {
     throw new ReceiverOptionError(
       'clientSecret',
-      "is used by nothing: name the client's HS algorithm in algorithms, or set decryptionKey: 'client_secret', or leave it out",
+      "is not used: add the client's HS algorithm to algorithms, or set decryptionKey: 'client_secret', or leave it out",
     )
   }
   return {
@@ -178,7 +175,7 @@ function decryptionRules(options: LogoutTokenOptions): DecryptionRules | undefin
   for (const [name, value] of Object.entries({ keyManagementAlgorithms, contentEncryptionAlgorithms })) {
     if (value === undefined) continue
     nonEmptyStrings(name, value)
-    if (decryptionKey === undefined) throw new ReceiverOptionError('decryptionKey', `must be given when ${name} is`)
+    if (decryptionKey === undefined) throw new ReceiverOptionError('decryptionKey', `is required with ${name}`)
   }
   if (decryptionKey === undefined) return undefined
   return {

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { acceptableUntil, judgeClaims } from './claim-rules.ts'
+import { acceptableUntil, validateClaims } from './claim-rules.ts'
 import type { LogoutToken } from './logout-token.ts'
 import { LogoutTokenError, quoted } from './logout-token-error.ts'
 import type { ReplayReservation } from './replay-store.ts'
@@ -9,40 +9,40 @@ import { verifySignature } from './token-signature.ts'
 import { type LogoutTokenOptions, type VerifierRules, verifierRules } from './verifier-options.ts'
 
 /**
- * Judges a logout token: all of OpenID Connect Back-Channel Logout 1.0 section 2.6 but steps 9 to 11, which compare it
- * with the RP's sessions and are the caller's.
+ * Validates a logout token: all of OpenID Connect Back-Channel Logout 1.0 section 2.6 except steps 9 to 11, which compare
+ * it with the RP's sessions and are up to the caller.
  *
- * With a `replayStore` the token is used up as soon as it is found good. A caller whose logout may still fail, and who
- * then wants the same token again, uses `logoutRequestHandler`, which uses it up only after the logout.
+ * With a `replayStore` the token counts as used as soon as it is valid. `logoutRequestHandler` marks it as used only after
+ * the logout has succeeded, so that the same token is accepted again after one that failed.
  *
- * @throws {LogoutTokenError} with a stable `code`; `retryable` tells a bad token from one that cannot be judged now
- * @throws {ReceiverOptionError} `OPTION_INVALID`, before any input or output
+ * @throws {LogoutTokenError} with a stable `code`; `retryable` is true when the token could not be validated now
+ * @throws {ReceiverOptionError} `OPTION_INVALID`, before any I/O
  */
 export async function verifyLogoutToken(token: string, options: LogoutTokenOptions): Promise<LogoutToken> {
   const rules = verifierRules(options)
-  return inTime(rules, async () => {
-    const verified = await judgeToken(token, rules)
+  return withinDeadline(rules, async () => {
+    const verified = await validateToken(token, rules)
     const reservation = await reserveToken(verified, rules)
-    await atReplayStore(() => reservation.commit())
+    await callReplayStore(() => reservation.commit())
     return verified
   })
 }
 
-/** Whatever is waited for: keys, the replay store, the RP. @throws {LogoutTokenError} `timed_out` */
-export function inTime<T>({ timeoutMs }: Pick<VerifierRules, 'timeoutMs'>, work: () => Promise<T>): Promise<T> {
+/** Limits the time of all steps together. @throws {LogoutTokenError} `timed_out` */
+export function withinDeadline<T>({ timeoutMs }: Pick<VerifierRules, 'timeoutMs'>, work: () => Promise<T>): Promise<T> {
   return withTimeout(work, timeoutMs, () => new LogoutTokenError('timed_out', { detail: `not within ${timeoutMs} ms` }))
 }
 
-/** Everything but the replay check. @throws {LogoutTokenError} */
-export async function judgeToken(token: unknown, rules: VerifierRules): Promise<LogoutToken> {
+/** Every check except the one for replays. @throws {LogoutTokenError} */
+export async function validateToken(token: unknown, rules: VerifierRules): Promise<LogoutToken> {
   if (token === undefined || token === null || token === '') throw new LogoutTokenError('token_missing')
   if (typeof token !== 'string') throw new LogoutTokenError('token_malformed', { detail: `a ${typeof token}` })
   const { signed, outerHeader } = await signedToken(token, rules)
-  refuseUnlessCanonical(signed, 3)
+  requireCanonicalEncoding(signed, 3)
   const { header, claims } = await verifySignature(signed, rules.signature)
-  const judged = judgeClaims(header, claims, rules.claims, rules.nowSeconds())
-  refuseIfReplicatedDifferently(outerHeader, claims)
-  return judged
+  const validated = validateClaims(header, claims, rules.claims, rules.nowSeconds())
+  requireEqualReplicatedClaims(outerHeader, claims)
+  return validated
 }
 
 /**
@@ -57,7 +57,7 @@ export async function reserveToken(
   if (replayStore === undefined) return { outcome: 'reserved', commit: async () => {}, release: async () => {} }
   const { issuer, jti } = token
   const entry = { issuer, jti, now: nowSeconds(), expiresAt: acceptableUntil(token, claims) }
-  const reservation = await atReplayStore(() => replayStore.reserve(entry))
+  const reservation = await callReplayStore(() => replayStore.reserve(entry))
   switch (reservation?.outcome) {
     case 'reserved':
       return reservation
@@ -66,12 +66,12 @@ export async function reserveToken(
     case 'used':
       throw new LogoutTokenError('replayed', { detail: `jti ${quoted(jti)}` })
     default:
-      throw new LogoutTokenError('replay_store_unavailable', { detail: 'reserve answered with an unknown outcome' })
+      throw new LogoutTokenError('replay_store_unavailable', { detail: 'reserve returned an unknown outcome' })
   }
 }
 
 /** @throws {LogoutTokenError} `replay_store_unavailable` when the call to the store fails */
-export async function atReplayStore<T>(call: () => Promise<T>): Promise<T> {
+export async function callReplayStore<T>(call: () => Promise<T>): Promise<T> {
   try {
     return await call()
   } catch (cause) {
@@ -90,23 +90,23 @@ async function signedToken(
     return { signed: token, outerHeader: {} }
   }
   if (!encrypted) throw new LogoutTokenError('encryption_required')
-  refuseUnlessCanonical(token, 5)
+  requireCanonicalEncoding(token, 5)
   const { signed, header } = await decryptToken(token, decryption)
   return { signed, outerHeader: header }
 }
 
 /**
- * RFC 7515 section 2 and RFC 4648 section 3.5: the unused bits of a base64url text are zero. Decoders let others pass,
- * and then one token has several spellings. It also keeps out the unencoded payloads that RFC 7797 section 7 forbids.
+ * RFC 7515 section 2 and RFC 4648 section 3.5: the unused bits of a base64url text are zero. Decoders accept others, so
+ * that one token would have several spellings. This also refuses the unencoded payloads that RFC 7797 section 7 forbids.
  */
-function refuseUnlessCanonical(token: string, parts: number): void {
+function requireCanonicalEncoding(token: string, parts: number): void {
   const segments = token.split('.', parts + 1)
   const canonical = segments.every((text) => Buffer.from(text, 'base64url').toString('base64url') === text)
   if (segments.length !== parts || !canonical) throw new LogoutTokenError('token_malformed')
 }
 
-/** RFC 7519 section 5.3: claims that are repeated in the header of an encrypted token have the same values in both. */
-function refuseIfReplicatedDifferently(
+/** RFC 7519 section 5.3: claims that are replicated in the header of an encrypted token have equal values in both. */
+function requireEqualReplicatedClaims(
   outerHeader: Readonly<Record<string, unknown>>,
   claims: Readonly<Record<string, unknown>>,
 ): void {

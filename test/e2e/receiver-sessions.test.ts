@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import type { RequestListener } from 'node:http'
 import { MemoryStore } from 'express-session'
 import {
-  inExpressSessionStore,
+  expressSessionLoggedOutStore,
   type LoggedOutStore,
   loggedOutSessions,
   MemoryLoggedOutStore,
@@ -127,7 +127,10 @@ for (const kind of sessionRpKinds) {
 
     for (const [name, open] of [
       ['MongoDB', onMongoDB],
-      ['a store of express-session', async () => ({ store: inExpressSessionStore(new MemoryStore()), drop() {} })],
+      [
+        'a store of express-session',
+        async () => ({ store: expressSessionLoggedOutStore(new MemoryStore()), drop() {} }),
+      ],
     ] as const) {
       it(`ends a session that another process serves, by way of ${name}`, async () => {
         const { store, drop } = await open()

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { type Document, MongoClient, type MongoClientOptions } from 'mongodb'
-import { type LogoutAnswer, logoutRequestHandler } from '../../plugins/back-channel-logout-receiver/index.ts'
+import { type LogoutResponse, logoutRequestHandler } from '../../plugins/back-channel-logout-receiver/index.ts'
 import { MongoLoggedOutStore, MongoReplayStore } from '../../plugins/back-channel-logout-receiver/mongodb/index.ts'
 import { privateDatabase } from '../support/mongo-database.ts'
 import { proxyInFrontOf } from '../support/mongo-proxy.ts'
@@ -19,7 +19,7 @@ describe('an RP whose replay store is on a MongoDB in trouble', () => {
   let logouts: number
   let now: number
   let collections = 0
-  let answerTo: (token: string) => Promise<LogoutAnswer>
+  let answerTo: (token: string) => Promise<LogoutResponse>
 
   before(async () => {
     op = await testIssuer()
@@ -52,7 +52,7 @@ describe('an RP whose replay store is on a MongoDB in trouble', () => {
     await proxy.stop()
   })
 
-  const assertUnavailable = (answer: LogoutAnswer): void => {
+  const assertUnavailable = (answer: LogoutResponse): void => {
     assert.equal(answer.status, 503)
     assert.match(answer.body, /replay_store_unavailable/)
     assert.ok(answer.error?.cause instanceof Error && 'code' in answer.error.cause)

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import {
-  inKoaSessionStore,
+  koaSessionLoggedOutStore,
   type LoggedOutEntry,
   logoutRequestHandler,
   MemoryLoggedOutStore,
@@ -52,7 +52,7 @@ describe('what others decide the number of costs the receiver', () => {
     for (const size of SIZES) {
       let [reads, writes] = [0, 0]
       let value: unknown
-      const store = inKoaSessionStore({
+      const store = koaSessionLoggedOutStore({
         async get() {
           reads += 1
           return value

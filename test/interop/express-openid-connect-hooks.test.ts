@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import {
   expressOpenidConnect,
-  inExpressSessionStore,
+  expressSessionLoggedOutStore,
   loggedOutSessions,
 } from '../../plugins/back-channel-logout-receiver/index.ts'
 import { expressRp, type TakesLogouts } from './express-rp.ts'
@@ -10,7 +10,9 @@ import { attempts, interopScene, loginBeforeRetry, relyingPartyContract } from '
 
 /** The hooks of the receiver as they stand, over the store that the application has anyway. */
 const hooks: TakesLogouts = (store) =>
-  expressOpenidConnect(loggedOutSessions({ store: inExpressSessionStore(store), sessionMaxAgeSeconds: 7 * 86_400 }))
+  expressOpenidConnect(
+    loggedOutSessions({ store: expressSessionLoggedOutStore(store), sessionMaxAgeSeconds: 7 * 86_400 }),
+  )
 
 describe("Express with express-openid-connect and the receiver's hooks", () => {
   const makeRp = () => expressRp(hooks)

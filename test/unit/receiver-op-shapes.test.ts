@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { CompactSign, type CryptoKey, exportJWK, generateKeyPair, type JSONWebKeySet } from 'jose'
 import { silent } from '../../lib/index.ts'
 import {
-  type LogoutAnswer,
   type LogoutRequestOptions,
+  type LogoutResponse,
   loggedOutSessions,
   logoutRequestHandler,
   MemoryLoggedOutStore,
@@ -139,7 +139,7 @@ describe('a logout token of the shape of', () => {
   async function send(
     { header, claims, contentType = FORM }: Shape,
     options: LogoutRequestOptions,
-  ): Promise<LogoutAnswer> {
+  ): Promise<LogoutResponse> {
     const key = header['alg'] === 'HS256' ? new TextEncoder().encode(CLIENT_SECRET) : privateKey
     const token = await new CompactSign(new TextEncoder().encode(JSON.stringify(claims)))
       .setProtectedHeader({ alg: 'RS256', ...header })

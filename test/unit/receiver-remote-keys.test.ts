@@ -228,7 +228,7 @@ describe('the keys of a jwks_uri', () => {
         const reason: unknown = await Promise.resolve(keySet.getKey({ alg: 'ES256', kid: 'two' }, TOKEN)).catch(
           (error: Error) => `${error.message} ${String(error.cause)}`,
         )
-        assert.match(String(reason), /the last fetch failed.*the answer is not a JWKS with at least one key/)
+        assert.match(String(reason), /the last fetch failed.*the response is not a JWKS with at least one key/)
         assert.equal(await lookUp('one'), 'found')
       })
     }

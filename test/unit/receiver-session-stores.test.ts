@@ -1,18 +1,18 @@
 import assert from 'node:assert/strict'
 import { MemoryStore } from 'express-session'
 import {
-  inExpressSessionStore,
-  inKoaSessionStore,
+  expressSessionLoggedOutStore,
   type KoaSessionStore,
+  koaSessionLoggedOutStore,
   type LoggedOutEntry,
 } from '../../plugins/back-channel-logout-receiver/index.ts'
 import { keyValueLoggedOutStore } from '../../plugins/back-channel-logout-receiver/sessions/key-value-logged-out-store.ts'
 import { loggedOutStoreContract } from '../contract/logged-out-store.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 
-loggedOutStoreContract('a store of express-session', async () => inExpressSessionStore(new MemoryStore()))
+loggedOutStoreContract('a store of express-session', async () => expressSessionLoggedOutStore(new MemoryStore()))
 
-loggedOutStoreContract('an external store of koa-session', async () => inKoaSessionStore(koaStore().store))
+loggedOutStoreContract('an external store of koa-session', async () => koaSessionLoggedOutStore(koaStore().store))
 
 /** Answers later, as a database does, so that reads and writes of several calls mix. */
 function koaStore(): { store: KoaSessionStore; written: { key: string; value: unknown; maxAgeMs: number }[] } {
@@ -48,7 +48,7 @@ describe('a session store that remembers logouts', () => {
 
   it('of koa-session is told how long to keep them, under keys that are no session ids', async () => {
     const { store, written } = koaStore()
-    await inKoaSessionStore(store).remember([entry])
+    await koaSessionLoggedOutStore(store).remember([entry])
     assert.deepEqual(written, [
       { key: 'logged-out-a', value: { loggedOutAt: now - 1, expiresAt: now + 100 }, maxAgeMs: 100_000 },
     ])
@@ -56,7 +56,7 @@ describe('a session store that remembers logouts', () => {
 
   it('of express-session is told in the cookie, where such stores look for it', async () => {
     const store = new MemoryStore()
-    await inExpressSessionStore(store).remember([entry])
+    await expressSessionLoggedOutStore(store).remember([entry])
     const all = await new Promise((resolve) => store.all?.((_error, sessions) => resolve(sessions)))
     assert.deepEqual(Object.keys(all as object), ['logged-out-a'])
     const { cookie } = (all as Record<string, { cookie: Record<string, unknown> }>)['logged-out-a'] ?? {}
@@ -66,7 +66,7 @@ describe('a session store that remembers logouts', () => {
 
   it('keeps a logout for the longer of two times', async () => {
     const { store, written } = koaStore()
-    const keeping = inKoaSessionStore(store)
+    const keeping = koaSessionLoggedOutStore(store)
     await keeping.remember([{ ...entry, expiresAt: now + 500 }])
     await keeping.remember([entry])
     assert.equal(written.at(-1)?.maxAgeMs, 500_000)
@@ -75,8 +75,8 @@ describe('a session store that remembers logouts', () => {
   it('fails with the store, whether it calls back with an error, throws or rejects', async () => {
     const down = new Error('down')
     const broken = [
-      inExpressSessionStore({ get: (_id, done) => done(down), set: (_id, _value, done) => done?.(down) }),
-      inExpressSessionStore({
+      expressSessionLoggedOutStore({ get: (_id, done) => done(down), set: (_id, _value, done) => done?.(down) }),
+      expressSessionLoggedOutStore({
         get() {
           throw down
         },
@@ -84,9 +84,9 @@ describe('a session store that remembers logouts', () => {
           throw down
         },
       }),
-      inExpressSessionStore({ get: (_id, done) => done(null, null), set: (_id, _value, done) => done?.(down) }),
-      inKoaSessionStore({ get: () => Promise.reject(down), set: () => Promise.reject(down) }),
-      inKoaSessionStore({ get: () => undefined, set: () => Promise.reject(down) }),
+      expressSessionLoggedOutStore({ get: (_id, done) => done(null, null), set: (_id, _value, done) => done?.(down) }),
+      koaSessionLoggedOutStore({ get: () => Promise.reject(down), set: () => Promise.reject(down) }),
+      koaSessionLoggedOutStore({ get: () => undefined, set: () => Promise.reject(down) }),
     ]
     for (const store of broken) await assert.rejects(store.remember([entry]), down)
     for (const store of [broken[0], broken[1], broken[3]]) await assert.rejects(async () => store?.recall(['a']), down)
@@ -95,7 +95,7 @@ describe('a session store that remembers logouts', () => {
   it('goes on after a failure', async () => {
     const { store } = koaStore()
     let failures = 1
-    const flaky = inKoaSessionStore({
+    const flaky = koaSessionLoggedOutStore({
       get: (...given) => store.get(...given),
       set: (...given) => (failures-- > 0 ? Promise.reject(new Error('down')) : store.set(...given)),
     })
@@ -131,10 +131,13 @@ describe('a session store that remembers logouts', () => {
   it('has a limit of its own for each call', async () => {
     const hung = { get: () => new Promise(() => {}), set: () => {} }
     const never = { get() {}, set() {} }
-    for (const store of [inKoaSessionStore(hung, { timeoutMs: 20 }), inExpressSessionStore(never, { timeoutMs: 20 })]) {
+    for (const store of [
+      koaSessionLoggedOutStore(hung, { timeoutMs: 20 }),
+      expressSessionLoggedOutStore(never, { timeoutMs: 20 }),
+    ]) {
       await assert.rejects(store.recall(['a']), { code: 'STORE_UNAVAILABLE', message: /20 ms/ })
     }
-    for (const make of [inKoaSessionStore, inExpressSessionStore]) {
+    for (const make of [koaSessionLoggedOutStore, expressSessionLoggedOutStore]) {
       assert.throws(() => make(never, { timeoutMs: 0 }), { code: 'OPTION_INVALID', option: 'timeoutMs' })
       assert.throws(() => make(never, { timeout: 1 } as object), { code: 'OPTION_INVALID', option: 'timeout' })
     }
@@ -144,7 +147,7 @@ describe('a session store that remembers logouts', () => {
     const { store } = koaStore()
     const failing = new Set([1, 2])
     let writes = 0
-    const flaky = inKoaSessionStore({
+    const flaky = koaSessionLoggedOutStore({
       get: (...given) => store.get(...given),
       set: (...given) => (failing.has(++writes) ? Promise.reject(new Error('down')) : store.set(...given)),
     })
@@ -160,11 +163,11 @@ describe('a session store that remembers logouts', () => {
 
   it('never takes what is not its own for "not logged out"', async () => {
     for (const value of ['x', 1, true, {}, { loggedOutAt: '1', expiresAt: 2 }]) {
-      const store = inKoaSessionStore({ get: async () => value, set: async () => {} })
+      const store = koaSessionLoggedOutStore({ get: async () => value, set: async () => {} })
       await assert.rejects(store.recall(['a']), TypeError)
     }
     for (const nothing of [undefined, null, false]) {
-      const store = inKoaSessionStore({ get: () => nothing, set: () => {} })
+      const store = koaSessionLoggedOutStore({ get: () => nothing, set: () => {} })
       assert.deepEqual(await store.recall(['a']), [undefined])
     }
   })
@@ -172,8 +175,8 @@ describe('a session store that remembers logouts', () => {
   it('is refused when it has no get or set', () => {
     const refused = { code: 'OPTION_INVALID', option: 'store' }
     for (const store of [undefined, {}, { get() {} }, new Set()]) {
-      assert.throws(() => inExpressSessionStore(store as never), refused)
-      assert.throws(() => inKoaSessionStore(store as never), refused)
+      assert.throws(() => expressSessionLoggedOutStore(store as never), refused)
+      assert.throws(() => koaSessionLoggedOutStore(store as never), refused)
     }
   })
 })

@@ -1,9 +1,9 @@
-import { knownOptions, positive } from '../option-error.ts'
+import { positiveNumber, requireKnownOptions } from '../option-error.ts'
 import { ReceiverStoreError } from '../receiver-store-error.ts'
 import { withTimeout } from '../time-limit.ts'
 import type { LoggedOutSessions } from './logged-out-sessions.ts'
 
-/** As much of a request with express-session as is used here. */
+/** The members of a request with express-session that are used. */
 export interface ExpressSessionRequest {
   readonly session?: { regenerate(callback: (error: unknown) => void): unknown }
 }
@@ -16,9 +16,9 @@ export type ExpressSessionCheck = (
 ) => Promise<void>
 
 /**
- * Express middleware, right after express-session: a session that was logged out is destroyed in its store, and the
- * request goes on with an empty one under another id. The request fails when the store of logouts does, and when the
- * store of sessions has not answered within `timeoutMs` milliseconds (default 5000).
+ * Express middleware, to be used directly after express-session. A session that was logged out is destroyed in its store,
+ * and the request continues with an empty one under a new id. The request fails when the store of logouts fails, and when
+ * the session store has not responded within `timeoutMs` milliseconds (default 5000).
  *
  * @throws {ReceiverOptionError} `OPTION_INVALID`
  */
@@ -26,12 +26,12 @@ export function expressSessionCheck(
   { isLoggedOut }: Pick<LoggedOutSessions, 'isLoggedOut'>,
   options: { timeoutMs?: number } = {},
 ): ExpressSessionCheck {
-  knownOptions(options, ['timeoutMs'])
-  const timeoutMs = positive('timeoutMs', options.timeoutMs, 5_000)
+  requireKnownOptions(options, ['timeoutMs'])
+  const timeoutMs = positiveNumber('timeoutMs', options.timeoutMs, 5_000)
   return async function endLoggedOutSession({ session }, _res, next) {
     let error: unknown
     try {
-      if (session !== undefined && (await isLoggedOut(session))) await regenerated(session, timeoutMs)
+      if (session !== undefined && (await isLoggedOut(session))) await regenerateSession(session, timeoutMs)
     } catch (reason) {
       error = reason ?? new Error('the session could not be checked')
     }
@@ -39,11 +39,11 @@ export function expressSessionCheck(
   }
 }
 
-function regenerated(session: NonNullable<ExpressSessionRequest['session']>, timeoutMs: number): Promise<void> {
+function regenerateSession(session: NonNullable<ExpressSessionRequest['session']>, timeoutMs: number): Promise<void> {
   const regenerate = (): Promise<void> =>
     new Promise((resolve, reject) => {
       session.regenerate((error) => (error ? reject(error) : resolve()))
     })
-  const late = (): Error => new ReceiverStoreError(`express-session has not answered for ${timeoutMs} ms`)
+  const late = (): Error => new ReceiverStoreError(`the session store has not responded within ${timeoutMs} ms`)
   return withTimeout(regenerate, timeoutMs, late)
 }

@@ -1,4 +1,4 @@
-import { knownOptions, ReceiverOptionError } from '../option-error.ts'
+import { ReceiverOptionError, requireKnownOptions } from '../option-error.ts'
 import {
   type KeyValueLoggedOutStoreOptions,
   type KeyValueStore,
@@ -6,26 +6,25 @@ import {
 } from './key-value-logged-out-store.ts'
 import type { LoggedOutStore } from './logged-out-store.ts'
 
-/** As much of a store of express-session as is used here. Its methods call back, as express-session demands. */
+/** The methods of a store of express-session that are used. They take callbacks, as express-session requires. */
 export interface ExpressSessionStore {
   get(id: string, callback: (error: unknown, session?: unknown) => void): void
   set(id: string, session: unknown, callback?: (error?: unknown) => void): void
 }
 
 /**
- * Remembers logouts in a store made for express-session, which is also what express-openid-connect takes as `store`.
- * Give it an instance of its own, with a prefix of its own: nobody must be able to use an entry as a session.
+ * A {@link LoggedOutStore} on a store for express-session, which is also what express-openid-connect accepts as `store`.
+ * Use a separate instance with its own prefix: it must not be possible to use an entry as a session.
  *
- * The store has to keep what it is given until `cookie.expires`, and must not evict it for lack of room. A store that
- * only returns promises goes into {@link inKoaSessionStore}.
+ * The store has to keep values until `cookie.expires`, and must not evict them. For a store that only returns promises use {@link koaSessionLoggedOutStore}.
  *
  * @throws {ReceiverOptionError} `OPTION_INVALID`
  */
-export function inExpressSessionStore(
+export function expressSessionLoggedOutStore(
   store: ExpressSessionStore,
   options: KeyValueLoggedOutStoreOptions = {},
 ): LoggedOutStore {
-  knownOptions(options, ['timeoutMs'])
+  requireKnownOptions(options, ['timeoutMs'])
   if (typeof store?.get !== 'function' || typeof store.set !== 'function') {
     throw new ReceiverOptionError('store', 'must have get and set, as the stores of express-session do')
   }

@@ -1,8 +1,10 @@
 import { type Clock, systemClock } from '../../../lib/clock.ts'
-import { positive } from '../option-error.ts'
+import { isObject } from '../claim-rules.ts'
+import { positiveNumber } from '../option-error.ts'
 import { ReceiverStoreError } from '../receiver-store-error.ts'
 import { withTimeout } from '../time-limit.ts'
 import type { LoggedOutEntry, LoggedOutStore } from './logged-out-store.ts'
+import { isTime } from './session-login.ts'
 
 /** What is stored under a key. */
 export interface StoredLogout {
@@ -17,14 +19,14 @@ export interface KeyValueStore {
 }
 
 export interface KeyValueLoggedOutStoreOptions {
-  /** How long one call to the store may take before it counts as unreachable, in milliseconds. Default 3000. */
+  /** The time limit of one call to the store, in milliseconds. Default 3000. */
   timeoutMs?: number
 }
 
 /** Distinguishes the keys from session ids, should both be in one store. */
 const PREFIX = 'logged-out-'
 
-/** The write of one key that is under way, and the one that waits for its end. */
+/** The running write of one key, and the one that waits for its end. */
 interface Write {
   readonly done: Promise<void>
   next?: { entry: LoggedOutEntry; readonly done: Promise<void> }
@@ -43,21 +45,21 @@ export function keyValueLoggedOutStore(
   { timeoutMs }: KeyValueLoggedOutStoreOptions = {},
   clock: Pick<Clock, 'setTimeout'> = systemClock,
 ): LoggedOutStore {
-  const limitMs = positive('timeoutMs', timeoutMs, 3_000)
+  const limitMs = positiveNumber('timeoutMs', timeoutMs, 3_000)
   const writes = new Map<string, Write>()
 
-  const ask = <T>(call: () => Promise<T>): Promise<T> => {
-    const late = (): Error => new ReceiverStoreError(`the session store has not answered for ${limitMs} ms`)
-    return withTimeout(call, limitMs, late, clock)
+  const withLimit = <T>(call: () => Promise<T>): Promise<T> => {
+    const timeoutError = (): Error => new ReceiverStoreError(`the session store has not responded within ${limitMs} ms`)
+    return withTimeout(call, limitMs, timeoutError, clock)
   }
 
   const write = async ({ key, loggedOutAt, expiresAt, now }: LoggedOutEntry): Promise<void> => {
-    const stored = storedLogout(await ask(() => store.get(key)))
+    const stored = storedLogout(await withLimit(() => store.get(key)))
     const latest: StoredLogout = {
       loggedOutAt: Math.max(loggedOutAt, stored?.loggedOutAt ?? loggedOutAt),
       expiresAt: Math.max(expiresAt, stored?.expiresAt ?? expiresAt),
     }
-    await ask(() => store.set(key, latest, (latest.expiresAt - now) * 1000))
+    await withLimit(() => store.set(key, latest, (latest.expiresAt - now) * 1000))
   }
 
   const begin = (entry: LoggedOutEntry): Promise<void> => {
@@ -86,7 +88,7 @@ export function keyValueLoggedOutStore(
       await Promise.all(entries.map((entry) => remember({ ...entry, key: `${PREFIX}${entry.key}` })))
     },
     async recall(keys) {
-      const values = await Promise.all(keys.map((key) => ask(() => store.get(`${PREFIX}${key}`))))
+      const values = await Promise.all(keys.map((key) => withLimit(() => store.get(`${PREFIX}${key}`))))
       return values.map((value) => storedLogout(value)?.loggedOutAt)
     },
   }
@@ -107,9 +109,9 @@ function latestOf(one: LoggedOutEntry, other: LoggedOutEntry): LoggedOutEntry {
  */
 function storedLogout(value: unknown): StoredLogout | undefined {
   if (value === undefined || value === null || value === false) return undefined
-  if (typeof value === 'object' && 'loggedOutAt' in value && 'expiresAt' in value) {
+  if (isObject(value)) {
     const { loggedOutAt, expiresAt } = value
-    if (typeof loggedOutAt === 'number' && typeof expiresAt === 'number') return { loggedOutAt, expiresAt }
+    if (isTime(loggedOutAt) && isTime(expiresAt)) return { loggedOutAt, expiresAt }
   }
-  throw new TypeError('the store of logged-out sessions returned something that was not put there')
+  throw new TypeError('the store of logged-out sessions returned a value that was not stored by it')
 }

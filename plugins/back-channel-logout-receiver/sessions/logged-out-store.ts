@@ -1,25 +1,25 @@
-/** One logout that is remembered. Times are seconds since the epoch. */
+/** One stored logout. Times are seconds since the epoch. */
 export interface LoggedOutEntry {
-  /** A digest (43 characters of base64url): it gives away neither user nor session. */
+  /** A digest (43 characters of base64url), which reveals neither user nor session. */
   readonly key: string
   /** When the logout happened, by the OP's clock. */
   readonly loggedOutAt: number
-  /** From this moment on no session is left that this entry could end, and the store may forget it. */
+  /** From this time on no session is left that this entry could end, and the store may delete it. */
   readonly expiresAt: number
-  /** The RP's clock, by which `expiresAt` is reckoned. */
+  /** The current time by the RP's clock, on which `expiresAt` is based. */
   readonly now: number
 }
 
 /**
- * Remembers which sessions were logged out, for all processes of an RP.
+ * Stores which sessions were logged out, for all processes of an RP.
  *
- * `remember` resolves once every process sees the entries. Of entries with one key the latest `loggedOutAt` stands, and
- * the latest `expiresAt`, in whatever order they come: a logout that is delivered late must not undo a newer one.
- * `recall` gives the `loggedOutAt` of each key, in the order of the keys, and undefined where nothing is remembered. An
- * entry that is kept for too long ends nothing that should live; one that is lost brings a session back.
+ * `remember` resolves when every process sees the entries. Of entries with the same key, the latest `loggedOutAt` and the
+ * latest `expiresAt` are kept, independent of their order: a logout that is delivered late must not undo a newer one.
+ * `recall` returns the `loggedOutAt` of each key, in the order of the keys, and undefined for unknown ones. An entry that
+ * is kept too long does no harm; one that is lost makes a session valid again.
  *
- * Both reject when the store cannot be reached. Then a logout is answered with 503, and the request whose session was
- * to be checked fails: nobody passes for logged in because a store is down.
+ * Both reject when the store is unavailable. Then a logout is answered with 503, and a request whose session was to be
+ * checked fails: an unavailable store must not make anybody count as logged in.
  */
 export interface LoggedOutStore {
   remember(entries: readonly LoggedOutEntry[]): Promise<void>

@@ -8,7 +8,7 @@ export interface IdTokenClaims {
   readonly iat: number
 }
 
-/** What a session keeps of the ID token of its login. */
+/** The claims of its login's ID token that a session stores. */
 export interface SessionLogin {
   readonly iss: string
   readonly sub: string
@@ -20,16 +20,16 @@ export interface SessionLogin {
 const MEMBER = 'backChannelLogin'
 
 /** @throws {TypeError} when the claims are not those of an ID token */
-export function noteLogin(session: object, claims: IdTokenClaims): void {
+export function recordLogin(session: object, claims: IdTokenClaims): void {
   const login = loginOf(claims)
   if (login === undefined) {
-    throw new TypeError('these are no claims of an ID token: iss, sub and iat are needed')
+    throw new TypeError('not the claims of an ID token: iss, sub and iat are required')
   }
   Object.assign(session, { [MEMBER]: login })
 }
 
-/** Undefined when no login was noted; `unreadable` when something else stands in its place. */
-export function notedLogin(session: object | null | undefined): SessionLogin | 'unreadable' | undefined {
+/** Undefined when no login was recorded; `unreadable` when the member holds something else. */
+export function recordedLogin(session: object | null | undefined): SessionLogin | 'unreadable' | undefined {
   if (session === undefined || session === null || !(MEMBER in session)) return undefined
   return loginOf(session[MEMBER]) ?? 'unreadable'
 }
@@ -46,5 +46,5 @@ export function isText(value: unknown): value is string {
 }
 
 export function isTime(value: unknown): value is number {
-  return typeof value === 'number' && Number.isFinite(value)
+  return Number.isFinite(value)
 }

@@ -3,18 +3,18 @@ import type { Logger } from '../../../lib/logger.ts'
 /** What a receiver needs of a logger. */
 export type ReceiverLogger = Pick<Logger, 'warn'>
 
-/** Used where the RP gives no logger: a warning that nobody sees would be none. */
+/** The default, so that the warnings are visible without any configuration. */
 export const consoleLogger: ReceiverLogger = {
   // biome-ignore lint/suspicious/noConsole: the default of an option that every RP can set
   warn: (fields, message) => console.warn(message, fields),
 }
 
 /**
- * Notices that logouts arrive at a receiver that can end no session: one whose `onLogin` is never called, or whose
- * sessions are never checked. Everything else would look right, the OP's receipts included.
+ * Detects a receiver that accepts logouts but cannot end sessions, because `onLogin` is never called or sessions are never
+ * checked. Nothing else shows this: the responses are 200, and the OP records the logouts as confirmed.
  *
- * The first logout is the earliest moment at which that can be told. A process that has just started may not have met a
- * logged-in user yet; hence each warning comes once, and says since when.
+ * The check is made at each logout, since it is not possible before the first one. Shortly after its start a process may
+ * not have seen a logged-in user yet; hence each warning is logged once, and says that it is about the time since the start.
  */
 export class SetupCheck {
   readonly #logger: ReceiverLogger
@@ -27,12 +27,12 @@ export class SetupCheck {
     this.#logger = logger
   }
 
-  /** A login was recorded in a session, or a session was found that holds one. */
-  loginSeen(): void {
+  /** A login was recorded in a session, or a session with a recorded login was checked. */
+  recordLoginSeen(): void {
     this.#hasSeenLogin = true
   }
 
-  sessionChecked(): void {
+  recordSessionChecked(): void {
     this.#hasCheckedSession = true
   }
 
@@ -42,7 +42,7 @@ export class SetupCheck {
       this.#logger.warn(
         { event: 'login_never_recorded' },
         'a logout token was accepted, but since this process started onLogin() was never called and no checked session ' +
-          'held a login. Call sessions.onLogin(session, claims) in the login callback, or no session can be logged out',
+          'had a recorded login. Call sessions.onLogin(session, claims) in the login callback, or no session can be logged out',
       )
     }
     if (!this.#hasCheckedSession && !this.#hasWarnedOfCheck) {
