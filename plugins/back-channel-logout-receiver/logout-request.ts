@@ -91,12 +91,24 @@ export function logoutRequestHandler(
   }
 }
 
+/** What `onLogout` threw. Even a LogoutTokenError of its own says nothing about the token of this request. */
+class LogoutFailure extends Error {
+  constructor(reason: unknown) {
+    super('onLogout failed', { cause: reason })
+  }
+}
+
 async function logOut(token: string, rules: VerifierRules, onLogout: LogoutRequestOptions['onLogout']): Promise<void> {
   const verified = await validateToken(token, rules)
   const reservation = await reserveToken(verified, rules)
   const { issuer, sub, sid } = verified
   try {
-    await onLogout({ issuer, ...(sub !== undefined && { sub }), ...(sid !== undefined && { sid }), token: verified })
+    const notice = { issuer, ...(sub !== undefined && { sub }), ...(sid !== undefined && { sid }), token: verified }
+    try {
+      await onLogout(notice)
+    } catch (reason) {
+      throw new LogoutFailure(reason)
+    }
     await callReplayStore(() => reservation.commit())
   } catch (error) {
     // The first error is the one to report. A reservation that cannot be released expires.
@@ -109,8 +121,7 @@ function isForm(contentType: string | null | undefined): boolean {
   return contentType?.split(';')[0]?.trim().toLowerCase() === 'application/x-www-form-urlencoded'
 }
 
-function errorResponse(reason: unknown, retryAfter: number): LogoutResponse {
-  const error = reason instanceof Error ? reason : new Error('onLogout failed', { cause: reason })
+function errorResponse(error: unknown, retryAfter: number): LogoutResponse {
   if (error instanceof BodyTooLarge) {
     return jsonResponse(413, 'invalid_request', 'The request is larger than a logout request can be.', {
       headers: { connection: 'close' },
@@ -120,13 +131,18 @@ function errorResponse(reason: unknown, retryAfter: number): LogoutResponse {
   if (error instanceof LogoutTokenError && !error.retryable) {
     return jsonResponse(400, 'invalid_request', `${error.code}: ${error.description}`, { error })
   }
-  const code = error instanceof LogoutTokenError ? error.code : 'logout_failed'
-  const description = error instanceof LogoutTokenError ? error.description : 'The logout failed here: try again later.'
-  const seconds = code === 'key_unavailable' ? Math.max(retryAfter, 30) : retryAfter
-  return jsonResponse(503, 'temporarily_unavailable', `${code}: ${description}`, {
-    // The request's body may not have arrived in time: the connection must not wait for the rest of it.
-    headers: { 'retry-after': `${seconds}`, ...(code === 'timed_out' && { connection: 'close' }) },
-    error,
+  if (error instanceof LogoutTokenError) {
+    const headers = {
+      'retry-after': `${error.code === 'key_unavailable' ? Math.max(retryAfter, 30) : retryAfter}`,
+      // The request's body may not have arrived in time: the connection must not wait for the rest of it.
+      ...(error.code === 'timed_out' && { connection: 'close' }),
+    }
+    return jsonResponse(503, 'temporarily_unavailable', `${error.code}: ${error.description}`, { headers, error })
+  }
+  const reason = error instanceof LogoutFailure ? error.cause : error
+  return jsonResponse(503, 'temporarily_unavailable', 'logout_failed: The logout failed here: try again later.', {
+    headers: { 'retry-after': `${retryAfter}` },
+    error: reason instanceof Error ? reason : new Error('onLogout failed', { cause: reason }),
   })
 }
 

@@ -60,14 +60,14 @@ export class RemoteKeySet {
    */
   readonly getKey: CompactVerifyGetKey = async (header, token) => {
     const isFresh = this.#isYoungerThan(FRESH_MS)
-    if (isFresh || this.#failures > 0) {
+    const isFailing = this.#failures > 0
+    // While fetches fail, this one runs in the background of a lookup that finds its key.
+    const refreshed = isFresh ? undefined : this.#refresh()
+    if (isFresh || isFailing) {
       const key = await this.#find(header, token)
-      if (key !== undefined) {
-        if (!isFresh) void this.#refresh()
-        return key
-      }
+      if (key !== undefined) return key
     }
-    const isCurrent = await this.#refresh()
+    const isCurrent = await (refreshed ?? this.#refresh())
     const key = await this.#find(header, token)
     if (key !== undefined) return key
     if (isCurrent) throw new LogoutTokenError('key_not_found')

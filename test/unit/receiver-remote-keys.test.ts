@@ -202,6 +202,21 @@ describe('the keys of a jwks_uri', () => {
       await clock.advance(5 * SECOND)
     })
 
+    it('are fetched again though all tokens name no key and several fit', async () => {
+      published = { keys: [...op.jwks.keys, ...renamed('two').keys] }
+      await clock.advance(10 * MINUTE)
+      assert.equal(await lookUp(null), 'ERR_JWKS_MULTIPLE_MATCHING_KEYS')
+      endpoint = down
+      await clock.advance(10 * MINUTE)
+      assert.equal(await lookUp(null), 'ERR_JWKS_MULTIPLE_MATCHING_KEYS')
+      endpoint = async () => renamed('three')
+      await clock.advance(SECOND)
+      assert.equal(await lookUp(null), 'ERR_JWKS_MULTIPLE_MATCHING_KEYS')
+      await clock.advance(0)
+      assert.deepEqual(fetches, [0, 600, 1200, 1201])
+      assert.equal(await lookUp('three'), 'found')
+    })
+
     it('are replaced as soon as a fetch succeeds again, by a token that did not wait for it', async () => {
       endpoint = down
       await clock.advance(HOUR)

@@ -212,6 +212,20 @@ describe('a logout request', () => {
       })
     }
 
+    it('with an error that says of another token that it is invalid is answered with 503 all the same', async () => {
+      const replayStore = new MemoryReplayStore()
+      const handle = logoutRequestHandler({ ...op.options, onLogout, replayStore })
+      const expired = new LogoutTokenError('expired')
+      failures = [expired, new LogoutTokenError('timed_out')]
+      const request = post({ logout_token: await op.token() })
+      const response = await handle(request)
+      assert.equal(response.status, 503)
+      assert.match(response.body, /logout_failed/)
+      assert.equal(response.error, expired)
+      assert.match((await handle(request)).body, /logout_failed/)
+      assert.equal((await handle(request)).status, 200)
+    })
+
     it('at once, not in a promise, is answered with 503', async () => {
       const handle = logoutRequestHandler({
         ...op.options,
