@@ -91,6 +91,22 @@ describe('what others decide the number of costs the receiver', () => {
     }
   })
 
+  it('no memory for 50,000 logouts that a session store has stored', async () => {
+    setFlagsFromString('--expose-gc')
+    const collectGarbage = runInNewContext('gc') as () => void
+    const store = koaSessionLoggedOutStore({ get: () => undefined, set: () => undefined })
+    const rememberMany = async (from: number, to: number): Promise<number> => {
+      for (let index = from; index < to; index += 1) {
+        await store.remember([{ key: `${index}`.padStart(43, '0'), loggedOutAt: NOW, expiresAt: NOW + 600, now: NOW }])
+      }
+      collectGarbage()
+      return process.memoryUsage().heapUsed
+    }
+    const before = await rememberMany(0, 1_000)
+    const grown = (await rememberMany(1_000, 51_000)) - before
+    assert.ok(grown < NOISE_BYTES, `${grown} bytes`)
+  })
+
   it('no more memory for 1,000 tokens whose jti has 60,000 letters than for 1,000 others', async () => {
     setFlagsFromString('--expose-gc')
     const collectGarbage = runInNewContext('gc') as () => void

@@ -46,7 +46,7 @@ describe('the hooks for express-openid-connect', () => {
     assert.equal(await hooks.isLoggedOut(req, { session: { name: 'mySession' } }), true)
   })
 
-  it('judge a session from before they were there by the ID token that it has', async () => {
+  it('check a session that is older than them by the ID token that it has', async () => {
     const { sid, ...refreshed } = CLAIMS
     const appSession = { id_token: idToken(refreshed), sid }
     const before = { ...appSession }
@@ -57,10 +57,12 @@ describe('the hooks for express-openid-connect', () => {
   })
 
   it('fail where there is no session, or none with an ID token', async () => {
-    for (const req of [{}, { appSession: undefined }, { appSession: {} }, { appSession: { id_token: 1 } }]) {
-      assert.throws(() => hooks.onLogin(req, {}), TypeError)
-      await assert.rejects(hooks.isLoggedOut(req, {}), TypeError)
+    const reason = { name: 'TypeError', message: /has no session of express-openid-connect with an ID token/ }
+    for (const appSession of [undefined, null, 'x', {}, { id_token: 1 }]) {
+      assert.throws(() => hooks.onLogin({ appSession }, {}), reason)
+      await assert.rejects(hooks.isLoggedOut({ appSession }, {}), reason)
     }
+    assert.throws(() => hooks.onLogin({}, {}), reason)
     await assert.rejects(hooks.isLoggedOut({ appSession: { id_token: 'x' } }, {}))
   })
 })

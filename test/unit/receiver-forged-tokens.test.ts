@@ -428,14 +428,22 @@ describe('a logout token', () => {
       )
     })
 
-    it('is refused with token_malformed when the outer header names another issuer', async () => {
-      await verifyLogoutToken(await encrypt(await op.token(), { iss: ISSUER, aud: CLIENT }), options)
-      const token = await encrypt(await op.token(), { iss: 'https://evil.example' })
-      await assert.rejects(verifyLogoutToken(token, options), refusal('token_malformed'))
-    })
+    for (const [claim, value] of [
+      ['iss', 'https://evil.example'],
+      ['sub', 'bob'],
+      ['aud', ['other']],
+    ] as const) {
+      it(`is refused with token_malformed when the outer header has another ${claim}`, async () => {
+        const replicated = { iss: ISSUER, aud: CLIENT, sub: 'alice', other: 1 }
+        await verifyLogoutToken(await encrypt(await op.token(), replicated), options)
+        const token = await encrypt(await op.token(), { ...replicated, [claim]: value })
+        const message = new RegExp(`${claim} in the header`)
+        await assert.rejects(verifyLogoutToken(token, options), { ...refusal('token_malformed'), message })
+      })
+    }
   })
 
-  describe('that cannot be judged now', () => {
+  describe('that cannot be validated now', () => {
     it('is no bad token: key_unavailable when the key getter fails', async () => {
       const broken = async (): Promise<never> => {
         throw new Error('no network')

@@ -121,6 +121,12 @@ describe('a session of an RP', () => {
     })
   })
 
+  it('keeps no sid where the ID token has none, or one that is no text', () => {
+    for (const sid of [undefined, null, '', 7]) {
+      assert.deepEqual(session({ sid }), { backChannelLogin: { iss: ISSUER, sub: 'alice', iat: NOW - 100 } })
+    }
+  })
+
   it('is not logged out when there is none, or nobody logged in', async () => {
     await logout({ sub: 'alice' })
     for (const none of [undefined, null, {}, { cart: [] }]) assert.equal(await sessions.isLoggedOut(none), false)
@@ -178,6 +184,15 @@ describe('loggedOutSessions', () => {
     }
   })
 
+  it('stores one entry for a token with one of sub and sid', async () => {
+    for (const one of [{ sub: 'alice' }, { sid: 'sid-1' }, { sub: 'alice', sid: '' }]) {
+      const { store, entries } = recording()
+      const sessions = loggedOutSessions({ store, sessionMaxAgeSeconds: 600, logger: silent })
+      await sessions.onLogoutToken({ iss: ISSUER, iat: NOW, ...one })
+      assert.equal(entries.length, 1, JSON.stringify(one))
+    }
+  })
+
   it('rejects what is no logout token and no ID token, without a word about whose', async () => {
     const { store, entries } = recording()
     const sessions = loggedOutSessions({ store, sessionMaxAgeSeconds: 600, logger: silent })
@@ -186,8 +201,25 @@ describe('loggedOutSessions', () => {
     }
     assert.deepEqual(entries, [])
     const session = {}
-    for (const claims of [undefined, {}, { iss: ISSUER, sub: 'alice' }, { iss: ISSUER, iat: NOW }]) {
-      assert.throws(() => sessions.onLogin(session, claims as IdTokenClaims), { name: 'TypeError' })
+    const login = { iss: ISSUER, sub: 'alice', iat: NOW }
+    for (const claims of [
+      ...[
+        undefined,
+        null,
+        [],
+        {},
+        { ...login, iss: undefined },
+        { ...login, sub: undefined },
+        { ...login, iat: undefined },
+      ],
+      ...[
+        { ...login, iss: '' },
+        { ...login, sub: '' },
+        { ...login, iat: '1' },
+        { ...login, iat: Number.NaN },
+      ],
+    ]) {
+      assert.throws(() => sessions.onLogin(session, claims as unknown as IdTokenClaims), { name: 'TypeError' })
     }
     assert.deepEqual(session, {})
   })
@@ -239,12 +271,14 @@ describe('loggedOutSessions', () => {
     const refused = (more: object, option: string): void =>
       assert.throws(() => loggedOutSessions({ ...good, ...more }), { code: 'OPTION_INVALID', option })
     refused({ maxAge: 1 }, 'maxAge')
-    for (const store of [undefined, null, {}, new Map()]) refused({ store }, 'store')
+    for (const store of [undefined, null, {}, new Map(), { remember() {} }, { recall() {} }])
+      refused({ store }, 'store')
     for (const seconds of [undefined, '600', 0, -1, Number.POSITIVE_INFINITY]) {
       refused({ sessionMaxAgeSeconds: seconds }, 'sessionMaxAgeSeconds')
     }
     refused({ now: 1 }, 'now')
     refused({ timeoutMs: 0 }, 'timeoutMs')
+    loggedOutSessions({ ...good, sessionMaxAgeSeconds: 0.5, timeoutMs: 0.5 })
     for (const logger of [null, {}, { warn: true }]) refused({ logger }, 'logger')
   })
 })
@@ -336,6 +370,36 @@ describe('a receiver that is only half set up', () => {
 })
 
 describe('MemoryLoggedOutStore', () => {
+  it('keeps an entry until the later of two expiries, whichever came last', async () => {
+    const store = new MemoryLoggedOutStore()
+    const entry = (key: string, now: number, expiresAt: number): LoggedOutEntry => ({
+      key,
+      loggedOutAt: 1,
+      expiresAt,
+      now,
+    })
+    for (const [key, first, second] of [
+      ['a', 500, 50],
+      ['b', 50, 500],
+      ['c', 50, 50],
+    ] as const) {
+      await store.remember([entry(key, 0, first)])
+      await store.remember([entry(key, 0, second)])
+    }
+    await store.remember([entry('d', 100, 500)])
+    assert.deepEqual(await store.recall(['a', 'b', 'c']), [1, 1, undefined])
+  })
+
+  it('looks for what has expired once a minute, not at each logout', async () => {
+    const store = new MemoryLoggedOutStore()
+    const sizes: number[] = []
+    for (const now of [0, 59, 60, 119, 120]) {
+      await store.remember([{ key: `${now}`, loggedOutAt: now, expiresAt: now + 1, now }])
+      sizes.push(store.size)
+    }
+    assert.deepEqual(sizes, [1, 2, 1, 2, 1])
+  })
+
   it('rejects a logout that finds no room, and forgets none that counts', async () => {
     const store = new MemoryLoggedOutStore({ maxEntries: 2 })
     const entry = (key: string, now: number): LoggedOutEntry => ({ key, loggedOutAt: now, expiresAt: now + 100, now })

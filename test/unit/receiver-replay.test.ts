@@ -144,6 +144,8 @@ describe('verifyLogoutToken with a replay store', () => {
     } as LogoutTokenReplayStore
     const silly = { reserve: async () => ({ outcome: 'perhaps' }) } as unknown as LogoutTokenReplayStore
     const mute = { reserve: async () => undefined } as unknown as LogoutTokenReplayStore
+    const message = { ...refusal('replay_store_unavailable'), message: /unknown outcome/ }
+    await assert.rejects(verifyLogoutToken(await op.token(), { ...op.options, replayStore: silly }), message)
     for (const replayStore of [down, throwing, silly, mute]) {
       await assert.rejects(
         verifyLogoutToken(await op.token(), { ...op.options, replayStore }),

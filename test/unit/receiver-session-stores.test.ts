@@ -54,6 +54,18 @@ describe('a session store that remembers logouts', () => {
     ])
   })
 
+  it('of koa-session is asked as koa-session asks it', async () => {
+    const calls: unknown[][] = []
+    const store = koaSessionLoggedOutStore({
+      get: (...given) => void calls.push(given),
+      set: (...given) => void calls.push(given.slice(2)),
+    })
+    await store.remember([entry])
+    await store.recall(['a'])
+    const get = ['logged-out-a', 86_400_000, { rolling: false }]
+    assert.deepEqual(calls, [get, [100_000, { rolling: false, changed: true }], get])
+  })
+
   it('of express-session is told in the cookie, where such stores look for it', async () => {
     const store = new MemoryStore()
     await expressSessionLoggedOutStore(store).remember([entry])
@@ -162,7 +174,15 @@ describe('a session store that remembers logouts', () => {
   })
 
   it('never takes what is not its own for "not logged out"', async () => {
-    for (const value of ['x', 1, true, {}, { loggedOutAt: '1', expiresAt: 2 }]) {
+    for (const value of [
+      'x',
+      1,
+      true,
+      {},
+      [],
+      { loggedOutAt: '1', expiresAt: 2 },
+      { loggedOutAt: 1, expiresAt: '2' },
+    ]) {
       const store = koaSessionLoggedOutStore({ get: async () => value, set: async () => {} })
       await assert.rejects(store.recall(['a']), TypeError)
     }
