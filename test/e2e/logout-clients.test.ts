@@ -126,6 +126,25 @@ describe('a client that registers itself', () => {
     assert.equal(body['backchannel_logout_skip_superseded'], true)
   })
 
+  it('cannot spare itself what operators end, and may what the user ends', async () => {
+    const { body } = await register({
+      backchannel_logout_uri: 'https://rp.example.com/logout',
+      backchannel_logout_initiators: [],
+    })
+    for (const login of ['ann', 'bob']) await new Person(scene.op).authorize(String(body['client_id']), { login })
+    const bob = new Person(scene.op)
+    await bob.authorize(String(body['client_id']), { login: 'bob' })
+    await bob.logout()
+    await scene.logout.terminateAccount('ann', { actor: 'ops', reason: 'account_disabled' })
+    const told: [string, number][] = []
+    for await (const { ends } of scene.logout.history())
+      for (const { reason, relyingParties } of ends) told.push([reason, relyingParties.length])
+    assert.deepEqual(told.slice(-2), [
+      ['rp_initiated', 0],
+      ['account_disabled', 1],
+    ])
+  })
+
   it("cannot allow itself to be inside the operators' network", async () => {
     const inside = { allowInternal: true, allow_internal: true, inside: true }
     const { status, body } = await register({ ...inside, backchannel_logout_uri: 'https://127.0.0.1/logout' })
@@ -134,7 +153,7 @@ describe('a client that registers itself', () => {
     const person = new Person(scene.op)
     await person.authorize(String(body['client_id']))
     await person.logout()
-    const [uid = ''] = await scene.ended()
+    const uid = (await scene.ended()).at(-1) ?? ''
     for (;;) {
       const why = (await scene.logout.receipt(uid)).ends[0]?.relyingParties[0]?.why
       if (why !== undefined) return assert.match(why, /SPECIAL_USE_ADDRESS/)

@@ -139,12 +139,12 @@ describe('a commit that cannot be planned', () => {
   it('keeps of its reason what a store can keep', async () => {
     const commit = await ended('a')
     planEndings = async () => {
-      throw new Error(`${'x'.repeat(999)}\ud83d\ude00`)
+      throw new Error(`${'x'.repeat(1_023)}\ud83d\ude00`)
     }
     const handled = planning.handle([commit])
     await clock.advance(1_000)
     await handled
-    assert.equal((await parked())[0]?.[1], `${'x'.repeat(999)}\ufffd`)
+    assert.equal((await parked())[0]?.[1], `${'x'.repeat(1_023)}\ufffd`)
   })
 
   describe('planned again', () => {

@@ -2,6 +2,7 @@ import type { Logger } from '../../../lib/index.ts'
 import { ORDER_REASONS } from '../ending/order-events.ts'
 import type { OidcClient, OidcProvider } from '../provider-internals.ts'
 import type { Reason } from '../reasons.ts'
+import { isClearText } from '../recording/clear-text.ts'
 import { isAway } from '../work/store-away.ts'
 import { INITIATORS, initiatorsProblem, uriProblem } from './client-metadata.ts'
 
@@ -54,8 +55,11 @@ export class ToldClients {
     const { clientId, backchannelLogoutUri: uri, [INITIATORS]: initiators } = client
     if (uri === undefined || uri === null) return undefined
     const problem = uriProblem(uri, this.#parts.development)
-    if (problem !== undefined) {
-      this.#warn(clientId, `its backchannel_logout_uri ${problem}`)
+    if (problem !== undefined || !isClearText(clientId)) {
+      this.#warn(
+        clientId,
+        problem === undefined ? 'no store keeps its client_id' : `its backchannel_logout_uri ${problem}`,
+      )
       return undefined
     }
     if (initiators === undefined || initiatorsProblem(initiators) !== undefined) return { clientId }

@@ -1,4 +1,5 @@
 import type { Commit, EventStore, NewEvent } from '../../../lib/index.ts'
+import { clearTextOf } from '../recording/clear-text.ts'
 import { PAGE_SIZE, pagesOf } from '../recording/pages.ts'
 import { isAway } from '../work/store-away.ts'
 import { PLANNER } from './planner.ts'
@@ -34,9 +35,6 @@ export interface ParkedCommitsParts {
 }
 
 const STREAM = `parked:${PLANNER}`
-
-/** So much of the reason is kept, in UTF-16 code units. */
-const WHY_CHARS = 1_000
 
 /**
  * The commits that the planner could not plan, as the log tells: which they are, and which of them were planned since.
@@ -116,5 +114,5 @@ export class ParkedCommits {
 /** What went wrong, as a store can keep it. */
 function reasonOf(error: unknown): string {
   const why = error instanceof Error ? error.message : String(error)
-  return why.slice(0, WHY_CHARS).replace(/\p{Surrogate}/gu, '\ufffd')
+  return clearTextOf(why)
 }

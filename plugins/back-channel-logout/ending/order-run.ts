@@ -10,6 +10,7 @@ import {
 } from '../../../lib/index.ts'
 import type { ToldClients } from '../clients/told-clients.ts'
 import type { OidcProvider } from '../provider-internals.ts'
+import { clearTextOf } from '../recording/clear-text.ts'
 import { accountStreams, clientStreams, orderStream } from '../recording/found-by.ts'
 import { pagesOf } from '../recording/pages.ts'
 import { inParallel } from '../work/in-parallel.ts'
@@ -172,7 +173,7 @@ export class OrderRun {
     const tells = on && !this.#told.has(login) && !(await wasTold(this.#store, order, accountId, clientId))
     const client = tells ? await clients.find(clientId) : undefined
     await host.endings.revoke(grantId, { reason, actor, order: id }, [
-      toOrderEvent(id, { type: 'termination.grant_revoked', client_id: clientId }),
+      toOrderEvent(id, { type: 'termination.grant_revoked', client_id: clearTextOf(clientId) }),
       ...(client ? grantLogout(this.#store.keys, provider.issuer, order, { id: grantId, accountId, client }) : []),
     ])
     if (on) this.#told.add(login)

@@ -6,7 +6,7 @@ import {
   type NewEvent,
   TerminationUnfinishedError,
 } from '../../../lib/index.ts'
-import { assertText } from '../recording/criteria.ts'
+import { assertClearText, assertText } from '../recording/criteria.ts'
 import { orderOfStream, orderStream } from '../recording/found-by.ts'
 import { recordedLogins } from '../recording/logins.ts'
 import { ENDINGS, type EndingWork } from './ending-work.ts'
@@ -110,7 +110,7 @@ export class Terminations {
   }
 
   client(clientId: string, options: TerminateManyOptions): Promise<TerminationReport> {
-    assertText('clientId', clientId)
+    assertClearText('clientId', clientId)
     assertTerminateOptions(options, ['actor', 'dryRun', 'onProgress', 'signal'])
     return this.#order(options, () => ({ kind: 'client', client_id: clientId }))
   }

@@ -43,6 +43,16 @@ export function assertText(option: string, value: unknown): void {
 }
 
 /**
+ * Text that is recorded in the clear.
+ *
+ * @throws OptionInvalidError (`OPTION_INVALID`)
+ */
+export function assertClearText(option: string, value: unknown): void {
+  if (typeof value !== 'string' || value.trim() === '' || !isClearText(value))
+    throw new OptionInvalidError(option, `must be text of at most ${CLEAR_TEXT_LIMIT} characters`)
+}
+
+/**
  * Whoever reads the log later must be able to ask somebody.
  *
  * @throws OptionInvalidError (`OPTION_INVALID`)

@@ -1,0 +1,127 @@
+import assert from 'node:assert/strict'
+import { OutcomeUnknownError, StoreClosedError, StoreRefusedError, StoreUnavailableError } from '../../lib/index.ts'
+import { ToldClients } from '../../plugins/back-channel-logout/clients/told-clients.ts'
+import type { OidcClient, OidcProvider } from '../../plugins/back-channel-logout/provider-internals.ts'
+import { REASONS, type Reason } from '../../plugins/back-channel-logout/reasons.ts'
+import { clearTextOf, isClearText } from '../../plugins/back-channel-logout/recording/clear-text.ts'
+import { KeptLog } from '../support/kept-log.ts'
+
+const URI = 'https://rp.example.com/logout'
+const OPERATORS: readonly Reason[] = [
+  'admin',
+  'account_disabled',
+  'account_deleted',
+  'password_changed',
+  'signed_out_everywhere',
+]
+
+describe('a client that may be told of logouts', () => {
+  let log: KeptLog
+  let clients: ToldClients
+  let found: OidcClient | Error | undefined
+
+  beforeEach(() => {
+    log = new KeptLog()
+    const find = async (): Promise<OidcClient | undefined> => {
+      if (found instanceof Error) throw found
+      return found
+    }
+    clients = new ToldClients({
+      provider: { Client: { find } } as unknown as OidcProvider,
+      logger: log,
+      development: false,
+      mayFilterOperators: (clientId) => clientId === 'trusted',
+    })
+  })
+
+  const clientOf = (more: Record<string, unknown> = {}, clientId = 'rp'): OidcClient => ({
+    clientId,
+    backchannelLogoutUri: URI,
+    includeSid: () => true,
+    ...more,
+  })
+
+  it('is one with a usable URI', async () => {
+    found = clientOf()
+    assert.deepEqual(await clients.find('rp'), { clientId: 'rp' })
+    found = clientOf({ backchannelLogoutUri: undefined })
+    assert.equal(await clients.find('rp'), undefined)
+    found = undefined
+    assert.equal(await clients.find('rp'), undefined)
+    assert.deepEqual(log.lines, [], 'nothing is wrong with that')
+  })
+
+  it('is warned about once where its URI is not usable', () => {
+    for (const clientId of ['rp', 'rp', 'another'])
+      assert.equal(clients.of(clientOf({ backchannelLogoutUri: `${URI}#x` }, clientId)), undefined)
+    assert.deepEqual(
+      log.of(/must not have a fragment/).map(({ level, fields }) => [level, fields['client_id']]),
+      [
+        ['warn', 'rp'],
+        ['warn', 'another'],
+      ],
+    )
+  })
+
+  it('is warned about where it cannot be loaded', async () => {
+    found = new Error('invalid_client_metadata')
+    assert.equal(await clients.find('rp'), undefined)
+    assert.equal(log.of(/cannot be loaded/)[0]?.fields['err'], found)
+  })
+
+  for (const error of [
+    new StoreUnavailableError('away'),
+    new StoreClosedError(),
+    new StoreRefusedError('no rights'),
+    new OutcomeUnknownError('no answer'),
+  ]) {
+    it(`is not known while the store does not tell: ${error.code}`, async () => {
+      found = error
+      await assert.rejects(clients.find('rp'), error)
+      assert.deepEqual(log.lines, [])
+    })
+  }
+
+  it('is told of what operators do, whatever it wants to hear of', () => {
+    const wished: Reason[] = ['rp_initiated', 'admin']
+    const { initiators = [] } = clients.of(clientOf({ backchannel_logout_initiators: wished })) ?? {}
+    assert.deepEqual([...initiators].sort(), [...new Set([...wished, ...OPERATORS])].sort())
+    assert.deepEqual(clients.of(clientOf({ backchannel_logout_initiators: [] }))?.initiators, OPERATORS)
+  })
+
+  it('may leave out what operators do where they allow it', () => {
+    for (const initiators of [[], ['rp_initiated'], [...REASONS]]) {
+      const client = clients.of(clientOf({ backchannel_logout_initiators: initiators }, 'trusted'))
+      assert.deepEqual(client?.initiators, initiators)
+    }
+  })
+
+  it('is told of everything where its wishes make no sense', () => {
+    for (const initiators of ['admin', ['boredom'], 1, undefined])
+      assert.deepEqual(clients.of(clientOf({ backchannel_logout_initiators: initiators })), { clientId: 'rp' })
+  })
+
+  for (const [what, clientId] of [
+    ['half a surrogate pair', 'a\ud800'],
+    ['too many characters', 'x'.repeat(1_025)],
+  ] as const) {
+    it(`is none with a name that cannot be recorded: ${what}`, () => {
+      assert.equal(clients.of(clientOf({}, clientId)), undefined)
+      assert.equal(log.of(/client_id/).length, 1)
+    })
+  }
+})
+
+describe('text in the clear', () => {
+  it('is well-formed, and bounded', () => {
+    for (const text of ['', 'a', 'ü', '😀', 'x'.repeat(1_024)]) assert.ok(isClearText(text))
+    for (const text of ['\ud800', 'a\udc00b', 'x'.repeat(1_025)]) assert.ok(!isClearText(text))
+  })
+
+  it('is made of any text', () => {
+    assert.equal(clearTextOf('as it is 😀'), 'as it is 😀')
+    assert.equal(clearTextOf('a\ud800b'), 'a\ufffdb')
+    assert.equal(clearTextOf('x'.repeat(1_000_000)).length, 1_024)
+    assert.ok(isClearText(clearTextOf(`${'x'.repeat(1_023)}😀`)))
+  })
+})
