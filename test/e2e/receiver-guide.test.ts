@@ -244,7 +244,7 @@ describe('the code of the guide for RP teams, run as it stands', () => {
     assert.match(await read.text(), /body_unreadable/)
   })
 
-  it('judges a token alone', async () => {
+  it('validates a token alone', async () => {
     const { whoIsLoggedOut } = (await guide.run('Only the token', { file: 'token.js' })) as {
       whoIsLoggedOut: (token: string) => Promise<object>
     }

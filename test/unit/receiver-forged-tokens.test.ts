@@ -44,7 +44,7 @@ describe('a logout token', () => {
   })
 
   describe('that keeps every rule', () => {
-    it('is taken, and comes back typed', async () => {
+    it('is accepted, and comes back typed', async () => {
       const token = await verifyLogoutToken(await op.token({ claims: { jti: 'x', more: 1 } }), op.options)
       const { claims, ...rest } = token
       assert.deepEqual(rest, {
@@ -81,7 +81,7 @@ describe('a logout token', () => {
       ['of the greatest age', { claims: { iat: NOW - 329 } }],
     ]
     for (const [name, changes] of accepted) {
-      it(`is taken ${name}`, async () => {
+      it(`is accepted ${name}`, async () => {
         await verifyLogoutToken(await op.token(changes), op.options)
       })
     }
@@ -93,7 +93,7 @@ describe('a logout token', () => {
       assert.equal(Object.hasOwn(bySub, 'sid'), false)
     })
 
-    it('is taken for any of several client ids', async () => {
+    it('is accepted for any of several client ids', async () => {
       await verifyLogoutToken(await op.token(), { ...op.options, audience: ['other', CLIENT] })
     })
   })
@@ -236,7 +236,7 @@ describe('a logout token', () => {
 
     const otherKey = async (): Promise<JWK> => exportJWK((await generateKeyPair('ES256')).publicKey)
 
-    it('is taken without kid when the last of 100 keys fits, and refused when there are more, for want of a kid', async () => {
+    it('is accepted without kid when the last of 100 keys fits, and refused when there are more, for want of a kid', async () => {
       const others = await Promise.all(Array.from({ length: 100 }, otherKey))
       const token = await op.token({ header: { kid: undefined } })
       const verify = (count: number) =>
@@ -245,7 +245,7 @@ describe('a logout token', () => {
       await assert.rejects(verify(100), { ...refusal('key_not_found'), message: /name one by kid/ })
     })
 
-    it('is taken without kid though one of several keys cannot be used, and cannot be judged if no other fits', async () => {
+    it('is accepted without kid though one of several keys cannot be used, and cannot be validated if no other fits', async () => {
       const broken = { kty: 'EC', crv: 'P-256', x: 'AAAA', y: 'AAAA' }
       const jwks = async (): Promise<never> => {
         const candidates = {
@@ -263,7 +263,7 @@ describe('a logout token', () => {
       await verifyLogoutToken(await op.token({ header: { kid: undefined } }), { ...op.options, jwks: { keys } })
     })
 
-    it('is taken without kid when the second of several keys fits', async () => {
+    it('is accepted without kid when the second of several keys fits', async () => {
       const keys = [{ ...foreign.jwks.keys[0], kid: 'two' }, ...op.jwks.keys]
       await verifyLogoutToken(await op.token({ header: { kid: undefined } }), { ...op.options, jwks: { keys } })
     })
@@ -307,7 +307,7 @@ describe('a logout token', () => {
       )
     })
 
-    it('is judged by the secret or by the keys of the issuer, never by the other, where an RP allows both', async () => {
+    it('is validated by the secret or by the keys of the issuer, never by the other, where an RP allows both', async () => {
       const clientSecret = 'a client secret of thirty-two bytes and more'
       const both = { ...op.options, clientSecret, algorithms: ['ES256', 'HS256'] }
       const key = new TextEncoder().encode(clientSecret)
@@ -365,11 +365,11 @@ describe('a logout token', () => {
           .encrypt(publicKey)
     })
 
-    it('is taken when it is signed and encrypted', async () => {
+    it('is accepted when it is signed and encrypted', async () => {
       await verifyLogoutToken(await encrypt(await op.token()), options)
     })
 
-    it('is taken within the lists of the RP', async () => {
+    it('is accepted within the lists of the RP', async () => {
       const lists = { keyManagementAlgorithms: ['RSA-OAEP-256'], contentEncryptionAlgorithms: ['A256GCM'] }
       await verifyLogoutToken(await encrypt(await op.token()), { ...options, ...lists })
     })
@@ -514,7 +514,7 @@ describe('a logout token', () => {
       await assert.rejects(verifyLogoutToken(await op.token(), { ...op.options, jwks }), refusal('key_not_found'))
     })
 
-    it('is taken with a key getter of jose', async () => {
+    it('is accepted with a key getter of jose', async () => {
       await verifyLogoutToken(await op.token(), { ...op.options, jwks: createLocalJWKSet(op.jwks) })
     })
   })

@@ -83,7 +83,7 @@ describe('a session of an RP', () => {
       assert.equal(await sessions.isLoggedOut(session({ iat: NOW - 3599 })), false)
     })
 
-    it('is judged by the iat of a token whose time of event is later, or is no time', async () => {
+    it('is validated by the iat of a token whose time of event is later, or is no time', async () => {
       for (const toe of [NOW + 3600, Number.NaN, '1', null, {}]) {
         await logout({ sub: 'alice', toe })
         assert.equal(await sessions.isLoggedOut(session({ iat: NOW })), true)

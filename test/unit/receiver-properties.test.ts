@@ -44,7 +44,7 @@ describe('whatever is sent to the receiver', () => {
     fc.record({ kind: fc.constant('swap' as const), at: fc.nat(), letter }),
   )
 
-  it('no change to the letters of a good token is taken', async () => {
+  it('no change to the letters of a good token is accepted', async () => {
     await fc.assert(
       fc.asyncProperty(fc.boolean(), fc.array(mutation, { minLength: 1, maxLength: 3 }), async (inner, mutations) => {
         const original = inner ? signed : encrypted
@@ -67,7 +67,7 @@ describe('whatever is sent to the receiver', () => {
     }
   })
 
-  it('no change to the claims of a good token is taken under its old signature', async () => {
+  it('no change to the claims of a good token is accepted under its old signature', async () => {
     const [header, payload = '', signature] = signed.split('.')
     const claims = JSON.parse(Buffer.from(payload, 'base64url').toString()) as Record<string, unknown>
     await fc.assert(
@@ -80,7 +80,7 @@ describe('whatever is sent to the receiver', () => {
     )
   })
 
-  it('a signed token is taken exactly when its claims keep the rules', async () => {
+  it('a signed token is accepted exactly when its claims keep the rules', async () => {
     const odd = fc.jsonValue({ maxDepth: 1 })
     const claims = fc.record(
       {

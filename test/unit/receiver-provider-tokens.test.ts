@@ -45,12 +45,12 @@ describe('a logout token made by oidc-provider', () => {
   after(() => server.close())
 
   for (const alg of ['RS256', 'PS256', 'ES256', 'Ed25519', 'EdDSA']) {
-    it(`with ${alg} is taken, keys from the JWKS`, async () => {
+    it(`with ${alg} is accepted, keys from the JWKS`, async () => {
       await verifies(alg, { jwks, algorithms: [alg] })
       await verifies(alg, { jwks, algorithms: [alg], requireType: true })
     })
 
-    it(`with ${alg} is taken, keys from the jwks_uri`, async () => {
+    it(`with ${alg} is accepted, keys from the jwks_uri`, async () => {
       await verifies(alg, { jwks: new URL(`${issuer}/jwks`), algorithms: [alg] })
     })
   }
@@ -63,19 +63,19 @@ describe('a logout token made by oidc-provider', () => {
   }
 
   for (const alg of ['HS256', 'HS384', 'HS512']) {
-    it(`with ${alg} is taken, keyed with the client secret`, async () => {
+    it(`with ${alg} is accepted, keyed with the client secret`, async () => {
       await verifies(alg, { clientSecret: SECRET, algorithms: [alg] })
       await assert.rejects(verifies(alg, { jwks, algorithms: ['ES256'] }), refusal('algorithm_not_allowed'))
     })
   }
 
-  it('encrypted with RSA-OAEP-256 is taken', async () => {
+  it('encrypted with RSA-OAEP-256 is accepted', async () => {
     await verifies('RSA-OAEP-256', { jwks, decryptionKey: decryptionKeys.RSA })
     await assert.rejects(verifies('RSA-OAEP-256', { jwks }), refusal('decryption_failed'))
     await assert.rejects(verifies('RS256', { jwks, decryptionKey: decryptionKeys.RSA }), refusal('encryption_required'))
   })
 
-  it('encrypted with ECDH-ES is taken, the key from a key getter', async () => {
+  it('encrypted with ECDH-ES is accepted, the key from a key getter', async () => {
     await verifies('ECDH-ES', { jwks, decryptionKey: () => decryptionKeys.EC })
   })
 
@@ -87,7 +87,7 @@ describe('a logout token made by oidc-provider', () => {
     'A128KW',
     'A256GCMKW',
   ]) {
-    it(`encrypted with ${id} is taken, the key made from the client secret`, async () => {
+    it(`encrypted with ${id} is accepted, the key made from the client secret`, async () => {
       await verifies(id, { jwks, clientSecret: SECRET, decryptionKey: 'client_secret' })
       await assert.rejects(
         verifies(id, { jwks, clientSecret: `not ${SECRET}`, decryptionKey: 'client_secret' }),
@@ -96,7 +96,7 @@ describe('a logout token made by oidc-provider', () => {
     })
   }
 
-  it('signed and encrypted with the client secret alone is taken', async () => {
+  it('signed and encrypted with the client secret alone is accepted', async () => {
     await verifies('HS256 dir', { clientSecret: SECRET, algorithms: ['HS256'], decryptionKey: 'client_secret' })
   })
 
@@ -109,7 +109,7 @@ describe('a logout token made by oidc-provider', () => {
     assert.equal(token.sub, 'alice-at-pairwise')
   })
 
-  it('without sid is taken and ends all of the user', async () => {
+  it('without sid is accepted and ends all of the user', async () => {
     const token = await verifyLogoutToken(await logoutToken('RS256'), { issuer, audience: 'RS256', jwks })
     assert.equal(token.sub, 'alice')
     assert.equal(token.sid, undefined)

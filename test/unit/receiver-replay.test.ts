@@ -135,7 +135,7 @@ describe('verifyLogoutToken with a replay store', () => {
     assert.equal(replayStore.size, 0)
   })
 
-  it('cannot judge while the store is down, or answers nonsense', async () => {
+  it('cannot validate while the store is down, or answers nonsense', async () => {
     const down: LogoutTokenReplayStore = { reserve: () => Promise.reject(new Error('down')) }
     const throwing = {
       reserve() {

@@ -236,7 +236,7 @@ describe('a logout request', () => {
       assert.equal((await handle(post({ logout_token: await op.token() }))).status, 503)
     })
 
-    it('is taken when the very same token comes again, and only once', async () => {
+    it('is accepted when the very same token comes again, and only once', async () => {
       const handle = logoutRequestHandler({ ...op.options, onLogout, replayStore: new MemoryReplayStore() })
       failures = [new Error('down'), new Error('still down')]
       const request = post({ logout_token: await op.token() })
