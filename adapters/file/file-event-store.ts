@@ -7,19 +7,19 @@ import { type Logger, silent } from '../../lib/logger.ts'
 import { KeyRing, type Keys } from '../../lib/secrets/key-ring.ts'
 import { MemoryEventStore, type MemoryOptions } from '../memory/memory-event-store.ts'
 import { FileJournal } from './file-journal.ts'
-import { inFolder, isMissing, makeFile, makeFolder, syncFolder } from './folder.ts'
+import { createFile, createFolder, isMissing, refusingSystemErrors, syncFolder } from './folder.ts'
 import { FolderLock } from './folder-lock.ts'
 import { chunksOf } from './journal-file.ts'
 import { encodeHeader } from './journal-format.ts'
 import { JournalReader } from './journal-reader.ts'
 import { recoverEnd } from './journal-recovery.ts'
-import { keysBeside } from './key-file.ts'
+import { loadOrCreateKeys } from './key-file.ts'
 
 /** How to open the embedded store. */
 export interface FileOptions {
-  /** What hashes ids and seals payloads. Default: `keys.json` in the folder, made at first use. */
+  /** Keys for hashing ids and sealing payloads. Default: `keys.json` in the folder, created at first use. */
   readonly keys?: Keys
-  /** Is told, as a warning, when a crash had left a part of a batch at the end of the journal. Default: nobody is. */
+  /** Receives a warning when an incomplete batch was cut off the end of the journal. Default: silent. */
   readonly logger?: Logger
   readonly clock?: Clock
 }
@@ -27,29 +27,29 @@ export interface FileOptions {
 const JOURNAL = 'journal.log'
 
 /**
- * The embedded store: everything in memory, and every change in an append-only journal before it is acknowledged. For
- * one process, on a local disk; it survives `kill -9` and loss of power, whichever pages of the last write reached the
- * disk. Needs as much memory as the log has contents, and reads all of it when it is opened.
+ * The embedded store: the state in memory, and every change in an append-only journal before it is acknowledged. For one
+ * process on a local disk. It survives `kill -9` and loss of power, whichever pages of the last write reached the disk.
+ * It holds the whole log in memory and reads the whole journal in `open`.
  */
 export class FileEventStore extends MemoryEventStore {
   readonly #lock: FolderLock
   #closed: Promise<void> | undefined
 
   /**
-   * Opens the store in a folder, which is made if it is missing. What an unacknowledged write left at the journal's end
-   * is cut off; any other damage is reported and left as it is.
+   * Opens the store in a folder, which is created if it does not exist. An incomplete batch at the end of the journal,
+   * which was never acknowledged, is cut off. Any other damage is an error, and the journal is left unchanged.
    *
    * @throws OptionInvalidError (`OPTION_INVALID`), KeysInvalidError (`KEYS_INVALID`)
-   * @throws FolderHeldError (`FOLDER_HELD`): another process has it open
-   * @throws StoreRefusedError (`STORE_REFUSED`): no folder can be made there, or it cannot be written to
+   * @throws FolderHeldError (`FOLDER_HELD`): another process has the folder open
+   * @throws StoreRefusedError (`STORE_REFUSED`): the folder cannot be created or written to
    * @throws JournalCorruptError (`JOURNAL_CORRUPT`), SchemaNewerError (`SCHEMA_NEWER`)
-   * @throws KeyUnknownError (`KEY_UNKNOWN`): it was written with other keys
+   * @throws KeyUnknownError (`KEY_UNKNOWN`): the journal was written with other keys
    */
   static async open(folder: string, options: FileOptions = {}): Promise<FileEventStore> {
     assertOptions(folder, options)
     const home = resolve(folder)
-    return inFolder(home, async () => {
-      await makeFolder(home)
+    return refusingSystemErrors(home, async () => {
+      await createFolder(home)
       const lock = await FolderLock.take(home)
       try {
         return await FileEventStore.#openHeld(home, lock, options)
@@ -66,7 +66,7 @@ export class FileEventStore extends MemoryEventStore {
     { keys, logger = silent, clock }: FileOptions,
   ): Promise<FileEventStore> {
     const path = join(folder, JOURNAL)
-    const ring = keys ?? (await keysBeside(path, folder))
+    const ring = keys ?? (await loadOrCreateKeys(path, folder))
     const handle = await openJournal(folder)
     try {
       const journal = new FileJournal(handle)
@@ -91,7 +91,7 @@ export class FileEventStore extends MemoryEventStore {
     if (reader.torn) {
       logger.warn(
         { event: 'journal_tail_cut', file: reader.file, ...reader.torn },
-        'cut off the end of the journal: a batch that a crash had left incomplete, and that was never acknowledged',
+        'cut an incomplete batch, which was never acknowledged, off the end of the journal',
       )
     }
     journal.continueAt(reader.end)
@@ -100,7 +100,7 @@ export class FileEventStore extends MemoryEventStore {
     await journal.write([{ kind: 'hashing_keys', fingerprints }])
   }
 
-  /** Waits for what was appended, closes the journal and lets another process have the folder. Idempotent. */
+  /** Waits for pending changes, closes the journal and releases the folder. Idempotent. */
   override close(): Promise<void> {
     this.#closed ??= this.#finish()
     return this.#closed
@@ -119,11 +119,11 @@ async function openJournal(folder: string): Promise<FileHandle> {
   const path = join(folder, JOURNAL)
   try {
     const handle = await open(path, 'r+')
-    await syncFolder(folder) // whoever made the file may have been killed before it had done that
+    await syncFolder(folder) // the process that created the file may have been killed before its own sync
     return handle
   } catch (error) {
     if (!isMissing(error)) throw error
-    await makeFile(folder, JOURNAL, encodeHeader(randomBytes(8).toString('base64url')).line)
+    await createFile(folder, JOURNAL, encodeHeader(randomBytes(8).toString('base64url')).line)
     return open(path, 'r+')
   }
 }

@@ -3,10 +3,10 @@ import { CHUNK_BYTES, type JournalFile, writeAll } from './journal-file.ts'
 import { encodeBatch, JOURNAL_START, type JournalPlace } from './journal-format.ts'
 
 /**
- * Appends batches of entries to a file. A batch is on the disk, with one `fdatasync`, when `write` resolves.
+ * Appends batches of entries to a file, with one `fdatasync` for each. A batch is on the disk when `write` resolves.
  *
- * After a write or a sync that failed nobody knows what the file holds, not even after a later sync that succeeded: the
- * kernel may have dropped the pages that it could not write. So a journal that failed once writes nothing any more.
+ * After a failed write or sync the contents of the file are unknown. A later sync that succeeds proves nothing: the kernel
+ * may have dropped the pages that it could not write. A journal that failed once therefore writes nothing any more.
  */
 export class FileJournal implements Journal {
   readonly #file: JournalFile
@@ -17,12 +17,12 @@ export class FileJournal implements Journal {
     this.#file = file
   }
 
-  /** Tells where the next batch goes. Everything before it is on the disk. Only before the first write. */
+  /** Sets the place of the next batch. Everything before it must be on the disk. Call it before the first write. */
   continueAt(end: JournalPlace): void {
     this.#end = end
   }
 
-  /** Rejects with what the system said; then, and at every call after. */
+  /** Rejects with the system's error, and with the same one at all later calls. */
   async write(entries: readonly Entry[]): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure
     try {
@@ -45,7 +45,7 @@ export class FileJournal implements Journal {
   }
 }
 
-/** The lines, joined to as few pieces as `CHUNK_BYTES` allow. */
+/** The lines, joined to chunks of about `CHUNK_BYTES`. */
 function* inChunks(lines: readonly Buffer[]): Generator<Buffer> {
   let chunk: Buffer[] = []
   let bytes = 0

@@ -9,26 +9,26 @@ import { SocketAlias } from './socket-alias.ts'
 import { isAlive } from './socket-probe.ts'
 
 /**
- * Exclusive use of a folder, for as long as this process lives: a Unix socket in it that somebody listens on. A process
- * that was killed leaves the socket and no listener, which is told by connecting.
+ * Exclusive use of a folder while this process lives: a Unix socket in the folder, on which the holder listens. A killed
+ * process leaves a dead socket, to which nobody can connect.
  *
- * To remove a dead socket and to take its name are two steps, and between them another process may have done both. So
- * names are never taken over. Each contender
+ * Removing a dead socket and reusing its name are two steps, and another process may do both in between. Names are
+ * therefore never reused. Each contender
  *
- * 1. listens on a socket of its own, with a random name,
- * 2. then asks all others in the folder. A holder answers at once; so does the system for the dead. Of two contenders
- *    the one with the lesser name wins: the greater gives up, the lesser waits until it has, or has turned out to hold
- *    the folder since before,
- * 3. holds the folder when nobody was left, and its own socket is still there: one that had taken it for dead before it
- *    listened may have removed it; then it begins again,
+ * 1. listens on a socket of its own with a random name,
+ * 2. connects to all other sockets in the folder. A holder answers at once. A connection to a dead socket is refused. Of
+ *    two contenders the one with the lesser name wins: the other gives up, and the winner waits for that, or for the
+ *    answer that the other has become the holder,
+ * 3. holds the folder when no other socket is alive and its own still exists. Another contender may have removed it while
+ *    nobody listened on it yet; then it starts again,
  * 4. removes the dead sockets.
  *
- * Of any two the one that listened later sees the other, so that both never hold the folder.
+ * Of any two contenders the one that listened later sees the other. Two never hold the folder at the same time.
  */
 export class FolderLock {
   readonly #server: Server
   readonly #path: string
-  readonly #asking = new Set<Socket>()
+  readonly #undecided = new Set<Socket>()
   #held = false
 
   /** @throws FolderHeldError (`FOLDER_HELD`) */
@@ -45,7 +45,7 @@ export class FolderLock {
     }
   }
 
-  /** Windows has named pipes, which end with their process. */
+  /** On Windows: a named pipe, which ends with its process. */
   static async #takePipe(folder: string): Promise<FolderLock> {
     const name = createHash('sha256')
       .update(await realpath(folder))
@@ -87,18 +87,18 @@ export class FolderLock {
   private constructor(path: string) {
     this.#path = path
     this.#server = createServer((socket) => {
-      socket.on('error', () => {}) // whoever asked has gone
+      socket.on('error', () => {}) // the other process has ended
       if (this.#held) socket.end('held')
       else {
-        this.#asking.add(socket)
-        socket.on('close', () => this.#asking.delete(socket))
+        this.#undecided.add(socket)
+        socket.on('close', () => this.#undecided.delete(socket))
       }
     })
   }
 
-  /** Lets another process have the folder. Idempotent. */
+  /** Releases the folder. Idempotent. */
   async release(): Promise<void> {
-    for (const socket of this.#asking) socket.destroy()
+    for (const socket of this.#undecided) socket.destroy()
     await new Promise((resolve) => this.#server.close(resolve))
     if (platform() !== 'win32') await remove(this.#path)
   }
@@ -107,7 +107,7 @@ export class FolderLock {
     return new Promise((resolve, reject) => {
       this.#server.once('error', reject)
       this.#server.listen(path, () => {
-        this.#server.unref() // that the folder is held is no reason to live on
+        this.#server.unref() // the lock does not keep the process alive
         resolve()
       })
     })
@@ -115,7 +115,7 @@ export class FolderLock {
 
   #hold(): void {
     this.#held = true
-    for (const socket of this.#asking) socket.end('held')
+    for (const socket of this.#undecided) socket.end('held')
   }
 }
 

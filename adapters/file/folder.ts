@@ -4,37 +4,37 @@ import { dirname, join } from 'node:path'
 import { EventStoreError, StoreRefusedError } from '../../lib/errors.ts'
 
 /**
- * Makes the folder, with those above it, unless it is there. It survives a crash, as its later contents must. Step by
- * step, since node's `recursive: true` never comes back where the system denies that a folder is there (/proc).
+ * Creates the folder and its parents, durably, unless they exist. Does so one by one: node's `recursive: true` never
+ * returns where the system answers ENOENT for an existing folder (/proc).
  */
-export async function makeFolder(folder: string): Promise<void> {
+export async function createFolder(folder: string): Promise<void> {
   try {
-    await makeBelow(folder)
+    await createOne(folder)
   } catch (error) {
     if (!isMissing(error) || dirname(folder) === folder) throw error
-    await makeFolder(dirname(folder))
-    await makeBelow(folder)
+    await createFolder(dirname(folder))
+    await createOne(folder)
   }
 }
 
-async function makeBelow(folder: string): Promise<void> {
+async function createOne(folder: string): Promise<void> {
   try {
     await mkdir(folder, { mode: 0o700 })
   } catch (error) {
     if (!isSystemError(error) || error.code !== 'EEXIST') throw error
-    // Whoever made it may have been killed before it had done that. Where this process may not, there is no harm.
+    // The process that created it may have been killed before its own sync. Best effort: the parent may be unreadable.
     await syncFolder(dirname(folder)).catch(() => undefined)
     return
   }
   await syncFolder(dirname(folder))
 }
 
-/** Makes a file that is there with all its contents or not at all, whenever the machine dies. Only its owner may read it. */
-export async function makeFile(folder: string, name: string, contents: string | Buffer): Promise<void> {
+/** Creates a file atomically and durably, readable by its owner only. */
+export async function createFile(folder: string, name: string, contents: string | Buffer): Promise<void> {
   const path = join(folder, name)
   const handle = await open(`${path}.new`, 'w', 0o600)
   try {
-    await handle.chmod(0o600) // it may be left over from a crash, with whatever rights
+    await handle.chmod(0o600) // a file left by a crash may have other permissions
     await handle.writeFile(contents)
     await handle.sync()
   } finally {
@@ -44,9 +44,9 @@ export async function makeFile(folder: string, name: string, contents: string | 
   await syncFolder(folder)
 }
 
-/** Puts on the disk which files the folder has. */
+/** Makes the folder's list of files durable. */
 export async function syncFolder(folder: string): Promise<void> {
-  if (platform() === 'win32') return // cannot be asked for there
+  if (platform() === 'win32') return // not supported there
   const handle = await open(folder, 'r')
   try {
     await handle.sync()
@@ -55,8 +55,8 @@ export async function syncFolder(folder: string): Promise<void> {
   }
 }
 
-/** Does something with the folder; what the system refuses comes out as StoreRefusedError (`STORE_REFUSED`). */
-export async function inFolder<T>(folder: string, act: () => Promise<T>): Promise<T> {
+/** Runs `act`; turns errors of the system into StoreRefusedError (`STORE_REFUSED`). */
+export async function refusingSystemErrors<T>(folder: string, act: () => Promise<T>): Promise<T> {
   try {
     return await act()
   } catch (cause) {
@@ -70,7 +70,7 @@ export async function inFolder<T>(folder: string, act: () => Promise<T>): Promis
   }
 }
 
-/** Whether the system says by it that there is no such file. */
+/** Whether the error is the system's ENOENT. */
 export function isMissing(error: unknown): boolean {
   return isSystemError(error) && error.code === 'ENOENT'
 }

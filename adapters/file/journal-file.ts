@@ -1,4 +1,4 @@
-/** What the journal needs of a file: a `FileHandle` of node:fs, or less. */
+/** The part of a `FileHandle` of node:fs that the journal uses. */
 export interface JournalFile {
   read(buffer: Buffer, offset: number, length: number, position: number): Promise<{ readonly bytesRead: number }>
   write(buffer: Buffer, offset: number, length: number, position: number): Promise<{ readonly bytesWritten: number }>
@@ -10,10 +10,10 @@ export interface JournalFile {
   close(): Promise<void>
 }
 
-/** Bytes that are read or written at a time. */
+/** Bytes read or written at once. */
 export const CHUNK_BYTES: number = 1024 * 1024
 
-/** The contents of a file from one byte up to another, or up to its end, in chunks. */
+/** The contents of a file between two offsets, in chunks. Default: the whole file. */
 export async function* chunksOf(
   file: JournalFile,
   from: number = 0,
@@ -28,7 +28,7 @@ export async function* chunksOf(
   }
 }
 
-/** Writes all of it, in as many steps as the system wants. */
+/** Writes all bytes, in several steps where the system writes only a part. */
 export async function writeAll(file: JournalFile, bytes: Buffer, position: number): Promise<void> {
   for (let done = 0; done < bytes.length; ) {
     const { bytesWritten } = await file.write(bytes, done, bytes.length - done, position + done)

@@ -11,30 +11,29 @@ import { crc32 } from 'node:zlib'
  *     e3a7710b {"entries":1,"bytes":98,"at":573,"after":"5be0912d"}
  *     …
  *
- * A batch is one write and one sync: it counts as a whole or not at all. It is complete when all its bytes are there
- * and every checksum matches. The CRC of an entry starts from the CRC of the line before it, and `after` names the CRC
- * of the line before the batch: so a line that was lost, doubled or moved is found as surely as an altered one.
+ * A batch is one write and one sync, and counts as a whole or not at all. It is complete when all its bytes are present
+ * and every checksum matches. The CRC of an entry starts from the CRC of the line before it, and `after` is the CRC of
+ * the line before the batch: a lost, doubled or moved line is detected like an altered one.
  *
- * A batch is written when everything before it is on the disk. So its line shows, wherever it is found, that what is
- * broken in front of `at` was acknowledged. It can be recognized behind broken lines, since its CRC starts from the
- * header's alone.
+ * A batch is written after everything before it has reached the disk. A batch line therefore proves that all bytes before
+ * `at` were acknowledged. Its CRC starts from the header's alone, so that it can be recognized behind damaged lines.
  */
 export interface JournalHeader {
   readonly journal: 'oidc-provider-eventstore'
   readonly schema: number
-  /** Random, so that no line of another journal is taken for one of this. */
+  /** Random, so that lines of another journal are not accepted. */
   readonly id: string
 }
 
 /** Version of what this package writes into a journal. A newer one is refused. */
 export const JOURNAL_SCHEMA: number = 1
 
-/** What a batch line says. */
+/** The contents of a batch line. */
 export interface BatchLine {
   readonly entries: number
-  /** Of the lines of its entries. */
+  /** Length of the lines of its entries. */
   readonly bytes: number
-  /** Where it was written: bytes before it, all of which were on the disk by then. */
+  /** Offset of the batch line. All bytes before it were on the disk when it was written. */
   readonly at: number
   /** CRC of the line before it. */
   readonly after: string
@@ -50,29 +49,29 @@ export interface JournalPlace {
   readonly headerCrc: number
 }
 
-/** Where a journal begins. */
+/** The place before the header. */
 export const JOURNAL_START: JournalPlace = { offset: 0, crc: 0, headerCrc: 0 }
 
 export const LINE_FEED: number = 0x0a
-/** No header and no batch line is longer, its line feed included. */
+/** Upper bound for the length of a header and of a batch line, with the line feed. */
 export const SHORT_LINE_BYTES: number = 256
-/** Digits of the CRC, and the space behind them. */
+/** Length of the CRC and the space after it. */
 export const PREFIX: number = 9
-/** How the JSON of a batch line begins, with the space before it. JSON of an entry never holds this. */
+/** The space after the CRC of a batch line, and the start of its JSON. Does not occur in an entry's JSON. */
 export const BATCH_LINE_START: string = ' {"entries":'
 
-/** A value as a line. */
+/** Encodes a value as a line. */
 export function encodeLine(value: unknown, crcBefore: number): { line: Buffer; crc: number } {
   const json = Buffer.from(JSON.stringify(value))
   const crc = crc32(json, crcBefore)
   return { line: Buffer.concat([Buffer.from(`${digits(crc)} `), json, Buffer.of(LINE_FEED)]), crc }
 }
 
-/** What a line, given without its line feed, holds; undefined when its CRC does not match. */
+/** Decodes a line, given without its line feed. Undefined: its CRC does not match. */
 export function decodeLine(line: Buffer, crcBefore: number): { value: unknown; crc: number } | undefined {
   const json = line.subarray(PREFIX)
   const crc = crc32(json, crcBefore)
-  // Compared as text: `A` and `a` are the same digit, and still a flipped bit.
+  // Compares text: `A` and `a` are the same digit and differ by a flipped bit.
   if (line.toString('latin1', 0, PREFIX) !== `${digits(crc)} `) return undefined
   try {
     return { value: JSON.parse(json.toString('utf8')), crc }
@@ -88,13 +87,12 @@ export function encodeHeader(id: string, schema: number = JOURNAL_SCHEMA): { lin
   return { line, end: { offset: line.length, crc, headerCrc: crc } }
 }
 
-/** The lines of a batch that is written at `place`. */
+/** Encodes a batch to be written at `place`. */
 export function encodeBatch(
   entries: readonly unknown[],
   place: JournalPlace,
 ): { lines: readonly Buffer[]; end: JournalPlace } {
-  // The CRC of the first entry needs that of the batch line, which needs the length of the entries: these do not
-  // depend on their CRCs.
+  // The batch line comes first and holds the length of the entries, which does not depend on their CRCs.
   const texts = entries.map((entry) => Buffer.from(JSON.stringify(entry)))
   const bytes = texts.reduce((sum, text) => sum + PREFIX + text.length + 1, 0)
   const batch: BatchLine = { entries: entries.length, bytes, at: place.offset, after: digits(place.crc) }
@@ -108,7 +106,7 @@ export function encodeBatch(
   return { lines, end: { ...place, offset: place.offset + first.line.length + bytes, crc } }
 }
 
-/** The batch line with which the bytes begin, wherever in the journal it stands; undefined when they begin otherwise. */
+/** Decodes the batch line at the start of the bytes, from any place in the journal. Undefined: there is none. */
 export function decodeBatchLine(
   bytes: Buffer,
   headerCrc: number,

@@ -15,20 +15,20 @@ import {
 import { ReadBuffer } from './read-buffer.ts'
 import { inspectTail } from './torn-tail.ts'
 
-/** What a crash left at the end of a journal: a part of a batch that was never acknowledged. */
+/** An incomplete batch at the end of a journal, which was never acknowledged. */
 export interface TornTail {
-  /** Where it begins, in bytes from the start of the file. */
+  /** Bytes of the file before it. */
   readonly offset: number
   readonly bytes: number
 }
 
-/** A line that is not as it was written. */
+/** A line that differs from what was written. */
 interface Flaw {
-  /** From 1. */
+  /** The first line of the file is 1. */
   readonly line: number
   readonly offset: number
   readonly what: string
-  /** The file ends before the batch does. */
+  /** The file ends before the batch. */
   readonly short?: boolean
 }
 
@@ -43,12 +43,11 @@ const KINDS: ReadonlySet<string> = new Set<Entry['kind']>([
 ])
 
 /**
- * Reads a journal from its start, in chunks of any size, and holds no more of it at a time than a chunk and a batch.
+ * Reads a journal from its start. It buffers one chunk and one batch at most.
  *
- * When the machine loses its power in the middle of a write, any of the pages may have reached the disk, in any order.
- * That leaves a torn tail, behind everything that was acknowledged: a batch that is not complete, since the file ends
- * before it does or a page of it is zeros. Any other flaw is damage, and so is one that has a batch behind it. Damage is
- * reported, and nothing is cut.
+ * After a loss of power during a write, any subset of the written pages may be on the disk. The last batch is then
+ * incomplete: the file ends early, or a page contains zeros. Such a torn tail was never acknowledged. All other flaws are
+ * damage, also a torn batch that another batch follows.
  */
 export class JournalReader {
   /** Its name, for messages. */
@@ -65,28 +64,28 @@ export class JournalReader {
     this.file = file
   }
 
-  /** Where the next batch goes. Known once everything was read. */
+  /** The place of the next batch. Valid when everything has been read. */
   get end(): JournalPlace {
     return this.#end
   }
 
-  /** Where the last batch begins: everything before it is on the disk. Known once everything was read. */
+  /** Offset of the last batch. Everything before it is on the disk. Valid when everything has been read. */
   get lastBatch(): number {
     return this.#lastBatch
   }
 
-  /** Known once everything was read. */
+  /** Valid when everything has been read. */
   get torn(): TornTail | undefined {
     return this.#torn
   }
 
-  /** Fingerprints of the hashing keys that the journal was last written with. Known once everything was read. */
+  /** Fingerprints of the hashing keys used last. Valid when everything has been read. */
   get hashingKeys(): readonly string[] {
     return this.#hashingKeys
   }
 
   /**
-   * The entries of each complete batch.
+   * Yields the entries of each complete batch.
    *
    * @throws JournalCorruptError (`JOURNAL_CORRUPT`), SchemaNewerError (`SCHEMA_NEWER`)
    */
@@ -96,7 +95,7 @@ export class JournalReader {
     buffer.skip(this.#header(buffer.bytes))
     while (await buffer.fill(1)) {
       const read = await this.#batch(buffer)
-      if ('what' in read) return this.#endAt(buffer, read)
+      if ('what' in read) return this.#finish(buffer, read)
       yield read
     }
   }
@@ -117,7 +116,7 @@ export class JournalReader {
     return length
   }
 
-  /** Takes a batch from the buffer when it is complete; otherwise leaves it there. */
+  /** Consumes the next batch if it is complete. */
   async #batch(buffer: ReadBuffer): Promise<readonly Entry[] | Flaw> {
     const more = await buffer.fill(SHORT_LINE_BYTES)
     const first = decodeBatchLine(buffer.bytes, this.#end.headerCrc)
@@ -128,7 +127,7 @@ export class JournalReader {
     const { batch, length, crc } = first
     if (!follows(batch, this.#end)) return this.#flaw(0, 0, 'does not follow the line before it')
     if (!(await buffer.fill(length + batch.bytes))) {
-      return { ...this.#flaw(0, 0, 'begins a batch that is not all there'), short: true }
+      return { ...this.#flaw(0, 0, 'begins an incomplete batch'), short: true }
     }
     const lines = linesOf(buffer.bytes.subarray(length, length + batch.bytes), batch, crc)
     if (!Array.isArray(lines)) return this.#flaw(lines.index + 1, length + lines.offset, lines.what)
@@ -157,22 +156,22 @@ export class JournalReader {
     return entry
   }
 
-  /** @throws JournalCorruptError (`JOURNAL_CORRUPT`) when the flaw is not one that a crash leaves */
-  async #endAt(buffer: ReadBuffer, flaw: Flaw): Promise<void> {
-    const { bytes, batchBehind, hole } = await inspectTail(buffer, this.#end)
-    if (batchBehind) throw this.#corrupt({ ...flaw, what: `${flaw.what}, though batches were written behind it` })
+  /** @throws JournalCorruptError (`JOURNAL_CORRUPT`) unless the flaw is a torn tail */
+  async #finish(buffer: ReadBuffer, flaw: Flaw): Promise<void> {
+    const { bytes, batchFollows, hole } = await inspectTail(buffer, this.#end)
+    if (batchFollows) throw this.#corrupt({ ...flaw, what: `${flaw.what}, although another batch follows` })
     if (!hole && !flaw.short) throw this.#corrupt(flaw)
     this.#torn = { offset: this.#end.offset, bytes }
   }
 
-  /** @param line - lines of the batch before it */
+  /** @param line - index of the line in its batch; `offset`: bytes of the batch before it */
   #flaw(line: number, offset: number, what: string): Flaw {
     return { line: this.#line + 1 + line, offset: this.#end.offset + offset, what }
   }
 
   #corrupt({ line, offset, what }: Flaw): JournalCorruptError {
     const intact = this.#end.offset
-    const orCut = `, or keep a copy of it and cut it to ${intact} bytes: these are intact, all behind them is lost then`
+    const orCut = `, or keep a copy of it and cut it to ${intact} bytes: they are intact, and everything after them is lost`
     return new JournalCorruptError(
       `${this.file}: line ${line}, at byte ${offset}, ${what}. Nothing was changed. Restore the file from a backup` +
         (intact > 0 ? orCut : ''),
@@ -186,7 +185,7 @@ interface EntryLine {
   readonly offset: number
 }
 
-/** The lines of a batch's entries; or which one is not as it was written. */
+/** Decodes the lines of a batch's entries, or returns the first flaw. */
 function linesOf(
   body: Buffer,
   batch: BatchLine,
@@ -203,6 +202,6 @@ function linesOf(
     crc = decoded.crc
     offset = feed + 1
   }
-  if (offset < body.length) return { index: batch.entries, offset, what: 'is more than its batch has' }
+  if (offset < body.length) return { index: batch.entries, offset, what: 'is longer than its batch line says' }
   return lines
 }

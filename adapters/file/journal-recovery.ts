@@ -2,14 +2,14 @@ import { chunksOf, type JournalFile, writeAll } from './journal-file.ts'
 import type { JournalReader } from './journal-reader.ts'
 
 /**
- * Makes the end of a journal such that it can be written behind: cuts a torn tail off, and puts on the disk what is not
- * known to be there.
+ * Prepares the end of a journal for appending: truncates a torn tail, and makes the last batch durable.
  *
- * Written by a process that was killed, the last batch may be in the page cache only. After a sync that failed it may
- * be in the page cache, and the kernel may count it as written: a sync would do nothing. So it is written again first.
+ * The last batch may be in the page cache only: its process may have been killed before the sync, or the sync failed. In
+ * the latter case the kernel may regard the pages as clean, and another sync would not write them. The batch is
+ * therefore written again before the sync.
  *
- * A crash in the midst of this changes nothing: the same bytes are written to the same place, and a tail that is not
- * cut yet is torn as before.
+ * A crash during recovery is harmless: the same bytes are written to the same place, and a tail that was not truncated is
+ * still torn.
  */
 export async function recoverEnd(file: JournalFile, { end, lastBatch, torn }: JournalReader): Promise<void> {
   if (torn) await file.truncate(torn.offset)

@@ -3,18 +3,18 @@ import { access, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { KeysInvalidError, KeyUnknownError } from '../../lib/errors.ts'
 import { generateSecret, type Key, type Keys } from '../../lib/secrets/key-ring.ts'
-import { isMissing, makeFile } from './folder.ts'
+import { createFile, isMissing } from './folder.ts'
 
 const NAME = 'keys.json'
 
 /**
- * The keys that lie beside the journal, made at first use, readable by their owner only. Good enough where whoever can
- * read the folder may read the keys; elsewhere hand in keys from where secrets are kept.
+ * The keys in the folder's `keys.json`, which is created at first use and readable by its owner only. Suitable where
+ * everybody who can read the journal may also read its contents. Otherwise pass keys from a secret store.
  *
- * @param journal - the journal's path: where it is there already, its keys must be as well
+ * @param journal - the journal's path. Keys are created only while it does not exist
  * @throws KeysInvalidError (`KEYS_INVALID`), KeyUnknownError (`KEY_UNKNOWN`)
  */
-export async function keysBeside(journal: string, folder: string): Promise<Keys> {
+export async function loadOrCreateKeys(journal: string, folder: string): Promise<Keys> {
   const path = join(folder, NAME)
   const text = await readFile(path, 'utf8').catch((error: unknown) => {
     if (isMissing(error)) return undefined
@@ -28,7 +28,7 @@ export async function keysBeside(journal: string, folder: string): Promise<Keys>
     )
   }
   const keys: Keys = { sealing: [newKey()], hashing: [newKey()] }
-  await makeFile(folder, NAME, `${JSON.stringify(keys, null, 2)}\n`)
+  await createFile(folder, NAME, `${JSON.stringify(keys, null, 2)}\n`)
   return keys
 }
 
@@ -36,11 +36,11 @@ function parse(text: string, path: string): Keys {
   try {
     return JSON.parse(text) as Keys
   } catch {
-    throw new KeysInvalidError(`${path} is not JSON`) // without its cause, which quotes what is in it
+    throw new KeysInvalidError(`${path} is not JSON`) // without `cause`, which quotes the contents
   }
 }
 
-/** The id is random as well, so that a lost key is told from a present one by its name. */
+/** The id is random, too, so that error messages can distinguish a lost key from the present one. */
 function newKey(): Key {
   return { id: `file-${randomBytes(4).toString('hex')}`, secret: generateSecret() }
 }

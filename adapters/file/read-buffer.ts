@@ -1,4 +1,4 @@
-/** What was read of a file and not used yet. */
+/** A buffer over a file that is read in chunks. */
 export class ReadBuffer {
   readonly #chunks: AsyncIterator<Buffer>
   #bytes: Buffer = Buffer.alloc(0)
@@ -9,16 +9,17 @@ export class ReadBuffer {
     this.#chunks = chunks[Symbol.asyncIterator]()
   }
 
+  /** Read and not skipped yet. */
   get bytes(): Buffer {
     return this.#bytes
   }
 
-  /** Where `bytes` begins in the file. */
+  /** Offset of `bytes` in the file. */
   get offset(): number {
     return this.#offset
   }
 
-  /** Reads on until `bytes` has this length or the file has ended. False: it has ended before. */
+  /** Reads until `bytes` has at least this length. False: the file ended before. */
   async fill(length: number): Promise<boolean> {
     if (this.#bytes.length >= length) return true
     const chunks = [this.#bytes]

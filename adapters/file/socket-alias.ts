@@ -3,12 +3,12 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { StoreRefusedError } from '../../lib/errors.ts'
 
-/** What every system takes as the path of a Unix socket: 104 bytes on macOS, 108 on Linux, the last one a NUL. */
+/** The longest path of a Unix socket on all systems: 104 bytes on macOS, 108 on Linux, with a NUL at the end. */
 const PATH_BYTES = 103
-/** A name as long as any that is asked for. */
+/** A name of the greatest length. */
 const LONGEST_NAME = 'lock-000000000000.sock'
 
-/** A way to name sockets in a folder, however long the folder's path: through a symbolic link if need be. */
+/** Paths for the sockets of a folder. A folder whose path is too long for a socket is reached by a symbolic link. */
 export class SocketAlias {
   readonly #folder: string
   readonly #link: string | undefined
@@ -37,12 +37,12 @@ export class SocketAlias {
     this.#link = link
   }
 
-  /** The path by which a socket in the folder can be listened on and connected to. */
+  /** A path of a socket in the folder, for `listen` and `connect`. */
   path(name: string): string {
     return join(this.#folder, name)
   }
 
-  /** Removes the link. Sockets that were made through it stay in the folder. */
+  /** Removes the link. The sockets stay in the folder. */
   async remove(): Promise<void> {
     if (this.#link !== undefined) await rm(this.#link, { recursive: true, force: true })
   }

@@ -1,12 +1,12 @@
 import { createConnection } from 'node:net'
 
-/** How long a process may take to say whether it holds the folder. One that was stopped says nothing, and may hold it. */
-const SILENCE_MS = 5_000
+/** A process that does not answer for so long may be stopped. It counts as the holder. */
+const ANSWER_TIMEOUT_MS = 5_000
 
 /**
- * Whether somebody listens on the socket.
+ * Whether a process listens on the socket.
  *
- * @param waitForDecision - wait until the other holds the folder (true) or has given it up (false)
+ * @param waitForDecision - wait until the other process holds the folder (true) or has given up (false)
  */
 export function isAlive(path: string, { waitForDecision }: { readonly waitForDecision: boolean }): Promise<boolean> {
   return new Promise((resolve) => {
@@ -15,7 +15,7 @@ export function isAlive(path: string, { waitForDecision }: { readonly waitForDec
       resolve(alive)
       socket.destroy()
     }
-    // Refused, or not there: nobody listens. Whatever else the system says, it does not say that.
+    // Only these three show that nobody listens. After any other error the process may be alive.
     socket.on('error', (error: NodeJS.ErrnoException) => {
       answer(error.code !== 'ECONNREFUSED' && error.code !== 'ENOENT' && error.code !== 'ECONNRESET')
     })
@@ -24,6 +24,6 @@ export function isAlive(path: string, { waitForDecision }: { readonly waitForDec
     })
     socket.on('data', () => answer(true))
     socket.on('close', () => answer(false))
-    socket.setTimeout(SILENCE_MS, () => answer(true))
+    socket.setTimeout(ANSWER_TIMEOUT_MS, () => answer(true))
   })
 }

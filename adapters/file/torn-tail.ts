@@ -1,36 +1,36 @@
 import { BATCH_LINE_START, decodeBatchLine, type JournalPlace, PREFIX, SHORT_LINE_BYTES } from './journal-format.ts'
 import type { ReadBuffer } from './read-buffer.ts'
 
-/** What lies behind the last complete batch of a journal. */
+/** The bytes after the last complete batch of a journal. */
 export interface Tail {
   readonly bytes: number
-  /** A batch was written behind it: so it had been acknowledged. */
-  readonly batchBehind: boolean
-  /** A page of it never reached the disk. */
+  /** A later batch line was found: the tail, or a part of it, was acknowledged. */
+  readonly batchFollows: boolean
+  /** At least one page never reached the disk. */
   readonly hole: boolean
 }
 
-/** The smallest unit that a disk writes as a whole. */
+/** The smallest unit that a disk writes atomically. */
 const SECTOR_BYTES = 512
-/** Bytes that are looked at in one step. */
+/** Bytes examined in one step. */
 const STEP_BYTES = 64 * 1024
 
 const ZEROS = Buffer.alloc(SECTOR_BYTES)
 
-/** Looks at all that is behind `start`, in bounded memory. */
+/** Examines everything from `start` to the end of the file, in bounded memory. */
 export async function inspectTail(buffer: ReadBuffer, start: JournalPlace): Promise<Tail> {
-  let [batchBehind, hole] = [false, false]
+  let [batchFollows, hole] = [false, false]
   while (await buffer.fill(1)) {
     const more = await buffer.fill(STEP_BYTES + SHORT_LINE_BYTES)
     const step = more ? STEP_BYTES - (buffer.offset % SECTOR_BYTES) : buffer.bytes.length
-    batchBehind ||= holdsBatchLine(buffer.bytes, step, start)
+    batchFollows ||= holdsBatchLine(buffer.bytes, step, start)
     hole ||= holdsHole(buffer.bytes.subarray(0, step), buffer.offset)
     buffer.skip(step)
   }
-  return { bytes: buffer.offset - start.offset, batchBehind, hole }
+  return { bytes: buffer.offset - start.offset, batchFollows, hole }
 }
 
-/** Whether a line that begins within the first `step` bytes was written as the first line of a later batch. */
+/** Whether the line of a later batch begins within the first `step` bytes. */
 function holdsBatchLine(bytes: Buffer, step: number, { offset, headerCrc }: JournalPlace): boolean {
   let from = 0
   for (;;) {
@@ -44,8 +44,8 @@ function holdsBatchLine(bytes: Buffer, step: number, { offset, headerCrc }: Jour
 }
 
 /**
- * Whether a whole sector, or what the bytes have of it, is zeros. No line holds a zero: JSON escapes it. Where a page
- * was lost, the file system shows zeros.
+ * Whether all bytes of a sector are zero, or all of its bytes that lie in the tail. The file system returns zeros for a
+ * page that was not written. Lines never contain a zero byte: JSON escapes it.
  */
 function holdsHole(bytes: Buffer, offset: number): boolean {
   for (let from = 0; from < bytes.length; ) {

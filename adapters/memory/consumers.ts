@@ -9,7 +9,7 @@ export class MemoryConsumers implements ConsumerTable {
   readonly #assertOpen: () => void
   readonly #end: () => number
 
-  /** @param end - where the log ends now */
+  /** @param end - returns the position at which the log ends */
   constructor({ change, assertOpen }: Turns, end: () => number) {
     this.#change = change
     this.#assertOpen = assertOpen
@@ -20,7 +20,7 @@ export class MemoryConsumers implements ConsumerTable {
     this.#records.set(record.name, Object.freeze(record))
   }
 
-  /** A new process starts: whoever held a lease before is gone, since only one process can have the store. */
+  /** Releases all leases at start: one process uses the store at a time, so that former holders have ended. */
   freeAll(): void {
     for (const { holder: _, ...record } of [...this.#records.values()]) this.apply(record)
   }
@@ -73,7 +73,7 @@ export class MemoryConsumers implements ConsumerTable {
     })
   }
 
-  /** For new positions only: log and consumers are kept in one place, so that a recorded one is never ahead. */
+  /** Checks new positions only: log and consumers share one journal, so that a recorded position is never ahead. */
   #assertNotAhead(name: string, position: number): void {
     const end = this.#end()
     if (position > end) throw new CheckpointAheadError(name, position, end)

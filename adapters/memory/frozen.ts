@@ -1,4 +1,4 @@
-/** Makes a JSON value unchangeable, all the way down. What is frozen already is taken to be frozen throughout. */
+/** Freezes a JSON value recursively. A value that is frozen already counts as frozen recursively. */
 export function deepFreeze<T>(value: T): T {
   if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value
   Object.freeze(value)
@@ -6,7 +6,7 @@ export function deepFreeze<T>(value: T): T {
   return value
 }
 
-/** An unchangeable copy, as JSON keeps it. Throws a TypeError where JSON cannot: at a cycle or a BigInt. */
+/** A recursively frozen copy, made by way of JSON. Throws a TypeError for a cycle or a BigInt. */
 export function frozenCopy<T>(value: T): T {
   return deepFreeze(JSON.parse(JSON.stringify(value)) as T)
 }

@@ -3,13 +3,13 @@ import type { ConsumerRecord } from '../../lib/log/consumer-table.ts'
 import type { IndexEntry } from '../../lib/log/index-table.ts'
 import type { Work } from '../../lib/log/work-table.ts'
 
-/** A commit with what only the store needs to know of it. */
+/** A commit with the fields that only the store uses. */
 export interface StoredCommit extends Commit {
   readonly claims: readonly string[]
   readonly contentHash?: string
 }
 
-/** One change of the store's state. A journal is a list of these, and the state is their fold. */
+/** One change of the store's state. The state is the fold of a journal's entries. */
 export type Entry =
   | { readonly kind: 'commit'; readonly commit: StoredCommit }
   | { readonly kind: 'consumer'; readonly record: ConsumerRecord }
@@ -19,15 +19,15 @@ export type Entry =
   | { readonly kind: 'unindexed'; readonly index: string; readonly id: string }
   | { readonly kind: 'hashing_keys'; readonly fingerprints: readonly string[] }
 
-/** Where a memory store's changes are kept, if anywhere. */
+/** Persistent storage for the changes of a memory store. */
 export interface Journal {
-  /** Resolves when the entries are durable. A journal that rejected once is not used again. */
+  /** Stores the entries as one batch: all or none. Resolves when they are durable. Not called again after a rejection. */
   write(entries: readonly Entry[]): Promise<void>
   close(): Promise<void>
 }
 
-/** Keeps nothing. */
-export const forgetful: Journal = {
+/** Stores nothing. */
+export const noJournal: Journal = {
   async write() {},
   async close() {},
 }

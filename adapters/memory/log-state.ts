@@ -7,39 +7,39 @@ import { deepFreeze } from './frozen.ts'
 import type { StoredCommit } from './journal.ts'
 
 /**
- * The log in memory. A commit is known here from the moment it is decided, so that the next decision sees it; it can be
- * read only once it is durable.
+ * The log in memory. A commit is added when it is decided, so that the next decision takes it into account. It can be
+ * read once it is durable.
  */
 export class LogState {
   readonly #commits: StoredCommit[] = []
   readonly #byStream = new Map<string, number[]>()
-  readonly #holders = new Map<string, StoredCommit>()
+  readonly #claimHolders = new Map<string, StoredCommit>()
   #durable = 0
 
-  /** The highest position that a crash cannot undo. */
+  /** The highest position that a crash cannot undo. Reads return nothing above it. */
   get durable(): number {
     return this.#durable
   }
 
-  settle(position: number): void {
+  markDurable(position: number): void {
     if (position > this.#durable) this.#durable = position
   }
 
-  /** Judges an append against everything decided before it: a commit to store, or the answer to give instead. */
+  /** Checks an append against all earlier ones: the commit to store, or the answer to give instead. */
   decide(
     prepared: PreparedCommit,
     at: number,
-  ): { store: StoredCommit } | { again: Appended } | { error: EventStoreError } {
-    const held = prepared.claims.filter((claim) => this.#holders.has(claim))
+  ): { store: StoredCommit } | { earlier: Appended } | { error: EventStoreError } {
+    const held = prepared.claims.filter((claim) => this.#claimHolders.has(claim))
     if (held.length > 0) {
       const verdict = judgeHeld(held)
       if ('error' in verdict) return verdict
-      const earlier = this.#holders.get(verdict.idempotencyKey) as StoredCommit
+      const earlier = this.#claimHolders.get(verdict.idempotencyKey) as StoredCommit
       if (earlier.contentHash !== prepared.contentHash) return { error: mismatch(verdict.idempotencyKey) }
-      return { again: { position: earlier.position, id: earlier.id } }
+      return { earlier: { position: earlier.position, id: earlier.id } }
     }
     for (const [stream, version] of firstVersions(prepared.events)) {
-      if (version > 1 && !this.#holders.has(versionClaim(stream, version - 1)))
+      if (version > 1 && !this.#claimHolders.has(versionClaim(stream, version - 1)))
         return { error: new ConcurrencyError(stream) }
     }
     const { id, events, meta, expiresAt, claims, contentHash } = prepared
@@ -65,16 +65,16 @@ export class LogState {
       if (positions) positions.push(commit.position)
       else this.#byStream.set(stream, [commit.position])
     }
-    for (const claim of commit.claims) this.#holders.set(claim, commit)
+    for (const claim of commit.claims) this.#claimHolders.set(claim, commit)
   }
 
-  /** Costs what it returns, and a binary search in the stream's positions. */
+  /** Takes time in proportion to the result, after a binary search in the stream's positions. */
   read(stream: string, { from, direction = 'forwards', limit = Number.POSITIVE_INFINITY }: ReadOptions): Commit[] {
     const positions = this.#byStream.get(stream) ?? []
     const forwards = direction === 'forwards'
-    const durable = placeOf(this.#durable + 1, positions)
-    const first = forwards ? placeOf(from ?? 0, positions) : 0
-    const end = forwards || from === undefined ? durable : Math.min(durable, placeOf(from + 1, positions))
+    const durable = lowerBound(this.#durable + 1, positions)
+    const first = forwards ? lowerBound(from ?? 0, positions) : 0
+    const end = forwards || from === undefined ? durable : Math.min(durable, lowerBound(from + 1, positions))
     const chosen = forwards
       ? positions.slice(first, Math.min(end, first + limit))
       : positions.slice(Math.max(0, end - limit), end).reverse()
@@ -90,7 +90,7 @@ export class LogState {
   /** The newest durable positions of a stream. */
   #newest(stream: string, limit: number): readonly number[] {
     const positions = this.#byStream.get(stream) ?? []
-    const end = placeOf(this.#durable + 1, positions)
+    const end = lowerBound(this.#durable + 1, positions)
     return positions.slice(Math.max(0, end - limit), end)
   }
 
@@ -107,8 +107,8 @@ export class LogState {
   }
 }
 
-/** Where the position stands, or would stand, among positions that rise: a long stream is read page by page. */
-function placeOf(position: number, positions: readonly number[]): number {
+/** The index of the first of the ascending positions that is not below `position`. */
+function lowerBound(position: number, positions: readonly number[]): number {
   let low = 0
   let high = positions.length
   while (low < high) {

@@ -9,7 +9,7 @@ import type { WorkTable } from '../../lib/log/work-table.ts'
 import { ephemeralKeys, KeyRing, type Keys } from '../../lib/secrets/key-ring.ts'
 import { MemoryConsumers } from './consumers.ts'
 import { MemoryIndex } from './index-table.ts'
-import { type Entry, forgetful, type Journal } from './journal.ts'
+import { type Entry, type Journal, noJournal } from './journal.ts'
 import { MemoryLiveness } from './liveness.ts'
 import { LogState } from './log-state.ts'
 import type { Turns } from './turns.ts'
@@ -18,20 +18,20 @@ import { WriteQueue } from './write-queue.ts'
 
 /** How to open a store in memory. */
 export interface MemoryOptions {
-  /** Default: keys that end with the process, as its contents do. */
+  /** Default: random keys that are lost with the process. */
   readonly keys?: Keys
   readonly clock?: Clock
-  /** Where changes are kept. Default: nowhere. */
+  /** Persistent storage for changes. Default: none. */
   readonly journal?: Journal
 }
 
-/** At most so many commits are handed to a subscriber at a time. */
-const BATCH = 500
+/** The largest number of commits that a subscription yields at once. */
+const SUBSCRIPTION_BATCH = 500
 
 /**
- * The whole contract in one process, and nothing kept: for tests, and the heart of the embedded store.
+ * An event store for one process that keeps nothing: for tests, and the base of the embedded store.
  *
- * What is not durable yet can be decided upon but not read.
+ * A commit counts for later decisions as soon as it is decided, and can be read once it is durable.
  */
 export class MemoryEventStore implements EventStore {
   readonly keys: KeyRing
@@ -43,15 +43,15 @@ export class MemoryEventStore implements EventStore {
   readonly #liveness: MemoryLiveness
   readonly #work = new Map<string, MemoryWork>()
   readonly #indexes = new Map<string, MemoryIndex>()
-  readonly #waiting = new Set<() => void>()
+  readonly #waitingSubscriptions = new Set<() => void>()
   #decided = 0
 
-  constructor({ keys = ephemeralKeys(), clock = systemClock, journal = forgetful }: MemoryOptions = {}) {
+  constructor({ keys = ephemeralKeys(), clock = systemClock, journal = noJournal }: MemoryOptions = {}) {
     this.keys = new KeyRing(keys)
     this.#clock = clock
     this.#writes = new WriteQueue(journal, (durable) => {
-      if (durable) this.#state.settle(this.#decided)
-      this.#wake()
+      if (durable) this.#state.markDurable(this.#decided)
+      this.#wakeSubscriptions()
     })
     const origin = clock.now() - clock.monotonic()
     this.#turns = {
@@ -63,10 +63,10 @@ export class MemoryEventStore implements EventStore {
     this.#liveness = new MemoryLiveness(this.#turns)
   }
 
-  /** Rebuilds the state from what a journal kept. Only before first use. */
+  /** Rebuilds the state from a journal's entries. Call it before the first use. */
   protected async restore(batches: AsyncIterable<readonly Entry[]>): Promise<void> {
     for await (const batch of batches) for (const entry of batch) this.#apply(entry)
-    this.#state.settle(this.#decided)
+    this.#state.markDurable(this.#decided)
     this.#consumers.freeAll()
     for (const table of this.#work.values()) table.freeAll()
   }
@@ -77,7 +77,7 @@ export class MemoryEventStore implements EventStore {
     return this.#writes.add((write) => {
       const decision = this.#state.decide(prepared, this.#clock.now())
       if ('error' in decision) throw decision.error
-      if ('again' in decision) return decision.again
+      if ('earlier' in decision) return decision.earlier
       this.#state.apply(decision.store)
       this.#decided = decision.store.position
       write({ kind: 'commit', commit: decision.store })
@@ -120,13 +120,13 @@ export class MemoryEventStore implements EventStore {
     this.#writes.assertOpen()
     let position = after
     while (!this.#writes.closing && !signal?.aborted) {
-      const commits = this.#state.readAll(position, BATCH)
+      const commits = this.#state.readAll(position, SUBSCRIPTION_BATCH)
       const last = commits.at(-1)
       if (last) {
         position = last.position
         yield commits
       } else if (this.#writes.failure) throw this.#writes.failure
-      else await this.#appended(signal)
+      else await this.#nextBatch(signal)
     }
   }
 
@@ -145,12 +145,12 @@ export class MemoryEventStore implements EventStore {
     return this.#table(table)
   }
 
-  /** Waits for what was appended, then closes. Idempotent. */
   index(name: string): IndexTable {
     this.#writes.assertOpen()
     return this.#index(name)
   }
 
+  /** Waits for pending changes, then closes. Idempotent. */
   close(): Promise<void> {
     return this.#writes.close()
   }
@@ -181,19 +181,19 @@ export class MemoryEventStore implements EventStore {
     return table
   }
 
-  #appended(signal: AbortSignal | undefined): Promise<void> {
+  #nextBatch(signal: AbortSignal | undefined): Promise<void> {
     return new Promise((resolve) => {
       const done = (): void => {
-        this.#waiting.delete(done)
+        this.#waitingSubscriptions.delete(done)
         signal?.removeEventListener('abort', done)
         resolve()
       }
-      this.#waiting.add(done)
+      this.#waitingSubscriptions.add(done)
       signal?.addEventListener('abort', done, { once: true })
     })
   }
 
-  #wake(): void {
-    for (const wake of [...this.#waiting]) wake()
+  #wakeSubscriptions(): void {
+    for (const wake of [...this.#waitingSubscriptions]) wake()
   }
 }

@@ -2,29 +2,30 @@ import { OutcomeUnknownError, StoreClosedError, StoreRefusedError } from '../../
 import type { Entry, Journal } from './journal.ts'
 import type { Change } from './turns.ts'
 
-/** No further change joins a batch that writes so many entries, */
+/** A batch is closed when it has this many entries, */
 const BATCH_ENTRIES = 1_000
-/** or so many bytes: with the last commit of the batch these are at most twice as many. */
+/** or this many bytes of commits. Its last commit may exceed the limit, by at most as much again. */
 const BATCH_BYTES = 8 * 1024 * 1024
 
 interface QueuedChange {
-  /** How much it writes, as far as that is known. */
+  /** Size of the commit that it appends; 0 for other changes. */
   readonly bytes: number
   decide(write: (entry: Entry) => void): void
   settle(failure?: Error): void
 }
 
-/** Changes whose outcome is known. */
+/** Changes to answer: as decided, or with `failure`. */
 interface Settled {
   readonly changes: readonly QueuedChange[]
   readonly failure?: Error
 }
 
 /**
- * Changes of a store's state, one after the other. While a batch of them is made durable the next ones gather; when it
- * is, they are decided, in order, against everything decided before, and go as one batch, as many as its limits allow.
+ * Serializes the changes of a store's state and writes them to the journal in batches. While one batch is written,
+ * further changes queue. They are decided in order, each against the state that all earlier ones left, and form the next
+ * batch, up to its limits.
  *
- * A journal that failed once has an unknown end: from then on everything is refused.
+ * After a failed write the end of the journal is unknown. All later changes are refused.
  */
 export class WriteQueue {
   readonly #journal: Journal
@@ -34,13 +35,13 @@ export class WriteQueue {
   #failure: StoreRefusedError | undefined
   #closing: Promise<void> | undefined
 
-  /** @param afterBatch - called before anybody is answered */
+  /** @param afterBatch - called after each write, before its changes are answered; `durable`: it succeeded */
   constructor(journal: Journal, afterBatch: (durable: boolean) => void) {
     this.#journal = journal
     this.#afterBatch = afterBatch
   }
 
-  /** Why nothing is accepted any more, if that is so. */
+  /** The error of all later calls, once a write has failed. */
   get failure(): StoreRefusedError | undefined {
     return this.#failure
   }
@@ -57,7 +58,7 @@ export class WriteQueue {
 
   readonly change: Change = (change) => this.add(change, 0)
 
-  /** @param bytes - how much the change writes, as far as that is known */
+  /** @param bytes - size of the commit that the change appends; 0 for other changes */
   add<T>(change: (write: (entry: Entry) => void) => T, bytes: number): Promise<T> {
     if (this.closing) return Promise.reject(new StoreClosedError())
     return new Promise((resolve, reject) => {
@@ -78,7 +79,7 @@ export class WriteQueue {
     })
   }
 
-  /** Waits for what was added, then closes the journal. Idempotent. */
+  /** Waits for pending changes, then closes the journal. Idempotent. */
   close(): Promise<void> {
     this.#closing ??= this.#finish()
     return this.#closing
@@ -91,12 +92,12 @@ export class WriteQueue {
   }
 
   async #drain(): Promise<void> {
-    await undefined // lets the rest of this tick join the first batch
+    await undefined // changes that are added in the same tick join the first batch
     while (this.#queue.length > 0) {
       const { changes, failure } = this.#failure ? this.#refuseAll(this.#failure) : await this.#writeBatch()
       for (const change of changes) change.settle(failure)
     }
-    this.#running = undefined // here, not in a `then`: whoever was answered may queue the next change before that runs
+    this.#running = undefined // here, not in a `then`: the next change may be added before that would run
   }
 
   #refuseAll(failure: StoreRefusedError): Settled {
