@@ -79,7 +79,8 @@ async function assertDocuments(collections: Collections, there: readonly string[
       ask((signal) => collections.schema.findOne({ _id: 'schema' }, { projection: { _id: 1 }, signal })),
     )) !== null
   for (const name of isLog ? [] : there) {
-    const some = await ask((signal) => collections.work(name).findOne({}, { projection: { _id: 1 }, signal }))
+    const collection = collections.collection(collections.name(name))
+    const some = await ask((signal) => collection.findOne({}, { projection: { _id: 1 }, signal }))
     if (some) throw unfit(collections.namespace(name), 'holds documents, and none of them says that this is a log')
   }
   if (!isLog || !there.includes('events')) return

@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import type { Document } from 'mongodb'
 import { ServerUnfitError } from '../../lib/errors.ts'
-import { type Collections, WRITE_CONCERN } from './collections.ts'
+import type { Collections } from './collections.ts'
 import { fastPathCommand } from './fast-path.ts'
 import { type Answer, answerOf, codeOf, counterMoved, isPermanent, writeErrorsOf } from './outcome.ts'
 import { type AskWith, needing } from './rights.ts'
+import { WRITE_CONCERN } from './settings.ts'
 
 /** Wire version of MongoDB 8.0, the first to know `bulkWrite` over several collections. */
 const BULK_WRITE_WIRE_VERSION = 25

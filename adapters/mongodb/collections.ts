@@ -13,39 +13,13 @@ import type {
   WorkDocument,
 } from './documents.ts'
 import { assertWritten, isDuplicate, isPermanent, WriteError } from './outcome.ts'
+import { BSON_SETTINGS, SETTINGS, WRITE_CONCERN } from './settings.ts'
 import { asStoreError } from './store-errors.ts'
+import { Table } from './table.ts'
 import { COMMAND_TIMEOUT_MS, withTimeout } from './with-timeout.ts'
-
-/** How values are read and written, whatever the caller's client says: numbers as numbers. */
-const BSON_SETTINGS = {
-  promoteLongs: true,
-  promoteValues: true,
-  promoteBuffers: false,
-  useBigInt64: false,
-  bsonRegExp: false,
-  // An object without a prototype: the driver looks field names up in it, and `constructor` must not be found.
-  fieldsAsRaw: Object.create(null) as Document,
-  ignoreUndefined: false,
-  serializeFunctions: false,
-  raw: false,
-} as const
-
-/** What every write of this store waits for. */
-export const WRITE_CONCERN = { w: 'majority', j: true } as const
-
-/** How this store talks to its collections: the primary, acknowledged by the majority and its journal. */
-const SETTINGS: CollectionOptions = {
-  readPreference: 'primary',
-  readConcern: { level: 'local' },
-  writeConcern: { w: 'majority', journal: true },
-  ...BSON_SETTINGS,
-}
 
 /** A call that has not been answered in time is repeated, once, over another connection. */
 const TRIES = 2
-
-/** The largest number of documents in one answer of the server. Beyond it the driver asks again. */
-export const DOCUMENTS_AT_ONCE = 1_000
 
 /** A work that uses the database, with the signal that ends it. */
 export type Call<T> = (signal: AbortSignal) => Promise<T>
@@ -193,20 +167,31 @@ export class Collections {
     return this.#collection('consumers')
   }
 
-  get liveness(): Collection<LivenessDocument> {
-    return this.#collection('liveness')
+  get liveness(): Table<LivenessDocument> {
+    return this.#table('liveness')
   }
 
-  work(table: string): Collection<WorkDocument> {
-    return this.#collection(table)
+  work(table: string): Table<WorkDocument> {
+    return this.#table(table)
   }
 
-  index(name: string): Collection<IndexDocument> {
-    return this.#collection(name)
+  index(name: string): Table<IndexDocument> {
+    return this.#table(name)
   }
 
-  lanes(table: string): Collection<LaneDocument> {
-    return this.#collection(`${table}_lanes`)
+  lanes(table: string): Table<LaneDocument> {
+    return this.#table(`${table}_lanes`)
+  }
+
+  #table<T extends object>(name: string): Table<T> {
+    this.assertOpen()
+    return new Table(this, this.name(name))
+  }
+
+  /** A collection by its full name. */
+  collection<T extends object>(fullName: string): Collection<T> {
+    this.assertOpen()
+    return this.db.collection<T>(fullName, SETTINGS)
   }
 
   #collection<T extends object>(name: string, more: CollectionOptions = {}): Collection<T> {

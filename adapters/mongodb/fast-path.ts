@@ -1,7 +1,8 @@
 import type { Document } from 'mongodb'
-import { type Collections, WRITE_CONCERN } from './collections.ts'
+import type { Collections } from './collections.ts'
 import type { EventsDocument } from './documents.ts'
 import { type Answer, answerOf, counterMoved } from './outcome.ts'
+import { WRITE_CONCERN } from './settings.ts'
 
 /** Above this share of "the counter moved under me" the fast path costs more than it saves. */
 const LIMIT = 0.45

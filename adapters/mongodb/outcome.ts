@@ -92,17 +92,21 @@ export function writeErrorsOf(reply: Document): readonly Document[] {
 
 /** A reply that says that something was not written, or not by a majority. */
 export class WriteError extends Error {
-  /** The server's code for the first thing that was not written. */
-  readonly code: number | undefined
+  /** The server's codes for what was not written; none where the write concern failed, which leaves all open. */
+  readonly codes: readonly number[]
+  get code(): number | undefined {
+    return this.codes[0]
+  }
   override get name(): string {
     return 'MongoWriteError'
   }
   constructor(reply: Document) {
-    const [first] = [...writeErrorsOf(reply), ...(failedStatements(reply) ?? [])]
+    const errors = [...writeErrorsOf(reply), ...(failedStatements(reply) ?? [])]
+    const [first] = errors
     const concern: unknown = reply['writeConcernError']
     const why = first ?? (isDocument(concern) ? concern : undefined)
     super(typeof why?.['errmsg'] === 'string' ? why['errmsg'] : 'the server did not say that everything was written')
-    this.code = hasWriteConcernError(reply) || !first ? undefined : Number(first['code'])
+    this.codes = hasWriteConcernError(reply) ? [] : errors.map(({ code }) => Number(code))
   }
 }
 

@@ -3,9 +3,10 @@ import { SCHEMA_VERSION } from '../../lib/log/prepare.ts'
 import type { KeyRing } from '../../lib/secrets/key-ring.ts'
 import { STREAMS_INDEX } from './check-collections.ts'
 import { CLAIMS_INDEX } from './check-server.ts'
-import { type Collections, WRITE_CONCERN } from './collections.ts'
+import type { Collections } from './collections.ts'
 import { codeOf, isDuplicate } from './outcome.ts'
 import { type AskWith, needing } from './rights.ts'
+import { WRITE_CONCERN } from './settings.ts'
 
 /** IndexOptionsConflict and IndexKeySpecsConflict. */
 const INDEX_CONFLICTS: ReadonlySet<number | undefined> = new Set([85, 86])

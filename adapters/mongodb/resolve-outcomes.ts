@@ -1,9 +1,10 @@
 import type { Clock } from '../../lib/clock.ts'
 import { judgeHeld, mismatch } from '../../lib/log/claims.ts'
 import type { Appended } from '../../lib/log/commit.ts'
-import { type Collections, DOCUMENTS_AT_ONCE } from './collections.ts'
+import type { Collections } from './collections.ts'
 import type { EventsDocument } from './documents.ts'
 import type { Pending } from './pending.ts'
+import { DOCUMENTS_AT_ONCE } from './settings.ts'
 import { settlePositions } from './tombstones.ts'
 
 /** An append at a position where its insert failed, or may have. */

@@ -32,9 +32,7 @@ export class ServerTime {
   }
 
   async #ask(): Promise<number> {
-    const { localTime } = await this.#collections.reach(
-      this.#collections.db.command({ hello: 1 }, { readPreference: 'primary' }),
-    )
+    const { localTime } = await this.#collections.reach((signal) => this.#collections.command({ hello: 1 }, { signal }))
     const at = this.#clock.monotonic()
     const time = localTime instanceof Date ? localTime.getTime() : this.#clock.now()
     this.#read = { origin: time - at, at }

@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import type { Clock } from '../../lib/clock.ts'
-import { type Collections, DOCUMENTS_AT_ONCE } from './collections.ts'
+import type { Collections } from './collections.ts'
 import { type EventsDocument, tombstone } from './documents.ts'
 import { assertNoForeignUniqueIndex } from './foreign-indexes.ts'
 import { assertWritten, isDuplicate, isPermanent } from './outcome.ts'
+import { DOCUMENTS_AT_ONCE } from './settings.ts'
 
 /** Waits between tries while the database does not answer, in milliseconds. */
 const PAUSES_MS: readonly number[] = [5, 20, 50, 100, 200, 500, 1_000]
