@@ -85,6 +85,16 @@ export class FakeClock implements Clock {
     await this.advance(ms)
   }
 
+  /**
+   * What a machine sees that was suspended, or whose process was stopped: time has passed at once, and every timer that
+   * became due meanwhile is late.
+   */
+  async suspend(ms: number): Promise<void> {
+    await settle()
+    this.#moveTo(this.#monotonic + ms)
+    await this.advance(0)
+  }
+
   /** What an operator or a time server does: the wall clock jumps, timers and the monotonic time do not notice. */
   jumpWall(ms: number): void {
     this.#wall += ms

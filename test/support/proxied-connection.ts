@@ -12,6 +12,8 @@ export type Verdict =
   | { readonly kind: 'hold'; readonly until: Promise<void> }
   /** Before it reaches the server, or after the server has answered it and before the answer returns. */
   | { readonly kind: 'cut'; readonly when: 'before' | 'after'; readonly done: () => void }
+  /** Before it reaches the server, or after: from then on nothing passes in either direction, and nothing is closed. */
+  | { readonly kind: 'silence'; readonly when: 'before' | 'after'; readonly done: () => void }
   /** Another answer than the server's, which may or may not have seen the request. */
   | { readonly kind: 'answer'; readonly when: 'before' | 'after'; readonly script: Script; readonly done: () => void }
 
@@ -40,6 +42,7 @@ export class ProxiedConnection {
   readonly #faults: Faults
   /** By the id of the request that went through: what to do instead of returning its reply. */
   readonly #insteadOfReply = new Map<number, (reply: Buffer) => void>()
+  #isSilent = false
 
   constructor(client: Socket, target: { readonly host: string; readonly port: number }, faults: Faults) {
     this.#client = client.setNoDelay(true)
@@ -65,6 +68,13 @@ export class ProxiedConnection {
   async #request(message: Buffer): Promise<void> {
     const verdict = this.#faults.judge(commandName(message), message)
     if (verdict.kind === 'hold') await verdict.until
+    if (this.#isSilent) return
+    if (verdict.kind === 'silence') {
+      this.#isSilent = true
+      if (verdict.when === 'after') this.#server.write(message)
+      verdict.done()
+      return
+    }
     if (verdict.kind === 'cut') {
       if (verdict.when === 'before') {
         this.cut()
@@ -91,6 +101,7 @@ export class ProxiedConnection {
   async #reply(message: Buffer): Promise<void> {
     const instead = this.#insteadOfReply.get(responseTo(message))
     this.#insteadOfReply.delete(responseTo(message))
+    if (this.#isSilent) return
     if (instead) instead(message)
     else if (!this.#client.destroyed) this.#client.write(message)
   }
@@ -119,6 +130,7 @@ export class ProxiedConnection {
     from.on('error', () => {})
     from.on('close', () =>
       inOrder(() => {
+        if (this.#isSilent && from === this.#server) return // the client hears of nothing
         to.end()
         to.destroySoon()
       }),

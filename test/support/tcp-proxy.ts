@@ -111,6 +111,18 @@ export class TcpProxy implements Faults {
   }
 
   /**
+   * Lets the connection that carries the next such request go silent, as one whose state a firewall has lost: nothing
+   * passes in either direction from then on, and nothing is closed. Others are well.
+   *
+   * @param when - whether the server never sees the request, or carries it out
+   */
+  silence(which: Which, when: 'before' | 'after'): PlannedFault {
+    const fault = new PlannedFault(which)
+    this.#planned.push({ fault, verdict: () => ({ kind: 'silence', when, done: () => fault.met() }) })
+    return fault
+  }
+
+  /**
    * Answers the next such request in the server's place: a script for the server.
    *
    * @param when - whether the server never sees the request, or carries it out first
