@@ -33,6 +33,8 @@ export interface LaneLook {
 export class WorkLanes {
   readonly #collections: Collections
   readonly #table: string
+  /** Lanes in which work waits since then, and that were not touched: the database was away. */
+  readonly #untouched = new Map<string, number>()
 
   constructor(collections: Collections, table: string) {
     this.#collections = collections
@@ -45,9 +47,16 @@ export class WorkLanes {
 
   /** Work began to wait in these lanes, the first of it due then. */
   async touch(lanes: ReadonlyMap<string, number>): Promise<void> {
-    if (lanes.size === 0) return
+    for (const [lane, dueAt] of lanes) this.#untouched.set(lane, Math.min(dueAt, this.#untouched.get(lane) ?? dueAt))
+    await this.touchRest()
+  }
+
+  /** Touches what is left of earlier calls that failed: who repeats the call may find nothing to do, and no lane either. */
+  async touchRest(): Promise<void> {
+    if (this.#untouched.size === 0) return
+    const lanes = [...this.#untouched]
     const touch = randomBytes(9).toString('base64url')
-    const writes = [...lanes].map(
+    const writes = lanes.map(
       ([lane, dueAt]): AnyBulkWriteOperation<LaneDocument> => ({
         updateOne: {
           filter: { _id: lane },
@@ -58,12 +67,13 @@ export class WorkLanes {
     )
     for (let tries = 1; ; tries++) {
       try {
-        await this.#collections.reach(this.#lanes.bulkWrite(writes, { ordered: false }).catch(rethrow))
-        return
+        await this.#collections.reach(() => this.#lanes.bulkWrite(writes, { ordered: false }).catch(rethrow))
+        break
       } catch (error) {
         if (!(error instanceof MadeTwice) || tries >= MOST_TRIES) throw error
       }
     }
+    for (const [lane, dueAt] of lanes) if (this.#untouched.get(lane) === dueAt) this.#untouched.delete(lane)
   }
 
   /** Lanes in which work may be due, those whose turn is longest ago first. */
@@ -101,13 +111,13 @@ export class WorkLanes {
       const raised = { $cond: [{ $eq: ['$touch', touch] }, dueAt, '$dueAt'] }
       return { updateOne: { filter: { _id }, update: [{ $set: { turn, dueAt: raised } }] } }
     })
-    if (writes.length > 0) await this.#collections.reach(this.#lanes.bulkWrite(writes, { ordered: false }))
+    if (writes.length > 0) await this.#collections.reach(() => this.#lanes.bulkWrite(writes, { ordered: false }))
   }
 
   /** They were passed over, since nobody may claim from them here: others come first. */
   async passedOver(lanes: readonly LaneDocument[], turn: number): Promise<void> {
     if (lanes.length === 0) return
-    await this.#collections.reach(
+    await this.#collections.reach(() =>
       this.#lanes.updateMany({ _id: { $in: lanes.map(({ _id }) => _id) } }, { $set: { turn } }),
     )
   }

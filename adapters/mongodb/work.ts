@@ -92,7 +92,7 @@ export class MongoWork implements WorkTable {
       },
     }))
     const lanes = earliestByLane(work)
-    await this.#collections.reach(
+    await this.#collections.reach(() =>
       this.#rows.bulkWrite(inserts, { ordered: false }).catch((error: unknown) => {
         if (!onlyDuplicates(error)) throw error // what is there already stays as it is
       }),
@@ -102,6 +102,7 @@ export class MongoWork implements WorkTable {
 
   async claim({ holder, now, limit, perLane, room = new Map(), prefix = '' }: ClaimOptions): Promise<Work[]> {
     await this.#giveBackLost()
+    await this.#lanes.touchRest()
     if (limit <= 0) return []
     const roomOf = (lane: string): number => Math.min(limit, room.get(lane) ?? perLane)
     const full = [...room.keys()].filter((lane) => roomOf(lane) <= 0)
@@ -226,7 +227,7 @@ export class MongoWork implements WorkTable {
     const { modifiedCount } = await this.#collections.reach(
       this.#rows.updateMany({ state: 'waiting', lane, dueAt: { $gt: dueAt } }, { $set: { dueAt } }),
     )
-    if (modifiedCount > 0) await this.#lanes.touch(new Map([[lane, dueAt]]))
+    await this.#lanes.touch(new Map([[lane, dueAt]])) // also where the answer of an earlier call was lost
     return modifiedCount
   }
 
@@ -257,7 +258,7 @@ export class MongoWork implements WorkTable {
       $set: { state: 'waiting', dueAt, body: structuredClone(body) as Document },
       $unset: { holder: '', claim: '' },
     })
-    if (isMine) await this.#lanes.touch(lanes)
+    await this.#lanes.touch(lanes) // also where it was put back by an earlier call whose answer was lost
     return isMine
   }
 
@@ -320,7 +321,7 @@ export class MongoWork implements WorkTable {
       )
       if (old.length === 0) break
       const ids = old.map(({ _id }) => _id)
-      const { deletedCount } = await this.#collections.reach(
+      const { deletedCount } = await this.#collections.reach(() =>
         this.#rows.deleteMany({ _id: { $in: ids }, state: 'done', doneAt: { $lt: doneBefore } }),
       )
       swept += deletedCount
@@ -342,7 +343,7 @@ export class MongoWork implements WorkTable {
   async #free(held: { state: 'held'; holder?: string; claim?: { $in: string[] } }): Promise<number> {
     const lanes = await this.#collections.reach(this.#rows.distinct('lane', held))
     if (lanes.length === 0) return 0
-    const { modifiedCount } = await this.#collections.reach(this.#rows.updateMany(held, FREE))
+    const { modifiedCount } = await this.#collections.reach(() => this.#rows.updateMany(held, FREE))
     await this.#lanes.touch(new Map(lanes.map((lane) => [lane, 0])))
     return modifiedCount
   }
