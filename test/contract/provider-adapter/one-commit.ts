@@ -150,6 +150,18 @@ export function oneCommitContract(makeLog: MakeLog): void {
       }
     })
 
+    it('that answers 500 takes nothing away that it only removed on the way: the client may try again', async () => {
+      const { op, middleware } = attached(opened.store)
+      const id = newId()
+      await op.adapter('Interaction').upsert(id, sample('Interaction', id), 60)
+      const ctx = new FakeContext()
+      await middleware(ctx, async () => {
+        await op.adapter('Interaction').destroy(id)
+        ctx.status = 500
+      })
+      assert.ok(await op.adapter('Interaction').find(id))
+    })
+
     it('has done nothing when its commit fails', async () => {
       const [code, token] = [newId(), newId()]
       const caller = inRequests(opened.store)
@@ -182,6 +194,31 @@ export function oneCommitContract(makeLog: MakeLog): void {
       trail()
       await late
       assert.deepEqual(opened.store.commits.slice(before).map(eventNames), [['Grant stored']])
+    })
+
+    it('is a commit of its own when it arrives while the request commits, and is not lost', async () => {
+      const { op, middleware } = attached(opened.store)
+      const [token, late] = [newId(), newId()]
+      let committed = (): void => {}
+      const afterCommit = new Promise<void>((resolve) => {
+        committed = resolve
+      })
+      const grant = op.adapter('Grant')
+      // Not awaited by the request, and looks before it stores: the look is answered when the request has committed.
+      opened.store.beforeRead = ([stream]) => (stream?.startsWith('Grant:') ? afterCommit : undefined)
+      let trailing: Promise<void> | undefined
+      const before = opened.store.commits.length
+      await middleware(new FakeContext(), async () => {
+        trailing = grant.upsert(late, sample('Grant', late), 60)
+        const client = sample('ClientCredentials', token)
+        await op.adapter('ClientCredentials').upsert(token, client, 60)
+      })
+      committed()
+      await trailing
+      assert.deepEqual(opened.store.commits.slice(before).map(eventNames), [
+        ['ClientCredentials stored'],
+        ['Grant stored'],
+      ])
     })
 
     it('is stored at once on routes that must not wait, and where the request is not the provider’s', async () => {
