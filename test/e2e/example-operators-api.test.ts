@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { createServer, type Server } from 'node:http'
 import Koa from 'koa'
 import { type OperatorsOptions, operatorsRoutes } from '../../example/operators/api/operators-routes.ts'
+import type { Receipt } from '../../plugins/back-channel-logout/index.ts'
 import { LogoutScene } from '../support/logout-scene.ts'
 import { listen, Person } from '../support/op.ts'
 
@@ -368,6 +369,29 @@ describe('the operators’ API', () => {
     assert.deepEqual(await found('?state=confirmed&limit=1&account='), [bob])
     const { deadLetters } = (await asked('GET', '/dead-letters')) as { deadLetters: { answer: string }[] }
     assert.equal(deadLetters[0]?.answer, SCRIPT)
+  })
+
+  it('tells the logout of an RP that is pending, however many newer ones were confirmed', async () => {
+    scene.rps.two.behave(() => new Promise(() => {}))
+    await (await loggedIn('alice', 'one', 'two')).logout()
+    await scene.rps.two.received(1)
+    const history = scene.logout.history.bind(scene.logout)
+    let looked = 0
+    Object.assign(scene.logout, {
+      async *history(...args: Parameters<typeof history>) {
+        looked += 1
+        yield* history(...args)
+      },
+    })
+    for (const query of ['?state=pending', '?state=pending&client=two']) {
+      const { logouts } = (await asked('GET', `/logouts${query}`)) as { logouts: Receipt[] }
+      assert.deepEqual(
+        logouts.map(({ ends }) => ends[0]?.relyingParties.map(({ clientId }) => clientId)),
+        [['one', 'two']],
+      )
+    }
+    assert.deepEqual((await asked('GET', '/logouts?state=pending&client=one')) as object, { logouts: [], more: false })
+    assert.equal(looked, 0, 'the newest logouts are not searched for them')
   })
 
   it('replays a dead letter, those of a client, all since a time; and nothing that is none', async () => {
