@@ -1,5 +1,6 @@
 import type { Event, Json, JsonObject } from '../log/commit.ts'
 import type { KeyRing } from '../secrets/key-ring.ts'
+import { withoutRepeatedParams, withRepeatedParams } from './interaction-payload.ts'
 import { type GrantSeen, generationOf, type LocatedEvent, type ModelRecord, ownNames } from './model-record.ts'
 import type { Payload } from './models.ts'
 
@@ -45,8 +46,14 @@ export function storedData(keys: KeyRing, model: string, stream: string, state: 
     ...(typeof clientId === 'string' && { client_id: clientId }),
     ...(typeof exp === 'number' && { exp }),
     ...(typeof consumed === 'number' && { consumed }),
-    sealed: keys.seal({ payload: payload as JsonObject, ...(hasNotes && { notes }) }, stream),
+    sealed: keys.seal({ ...compact(model, payload), ...(hasNotes && { notes }) }, stream),
   }
+}
+
+function compact(model: string, payload: Payload): { readonly payload: JsonObject; readonly repeated?: string[] } {
+  if (model !== 'Interaction') return { payload: payload as JsonObject }
+  const { payload: rest, repeated } = withoutRepeatedParams(payload)
+  return { payload: rest as JsonObject, ...(repeated.length > 0 && { repeated }) }
 }
 
 /**
@@ -64,10 +71,13 @@ function stateOf(
   { commit, event }: LocatedEvent,
   consumedAt: number | undefined,
 ): ModelState {
-  const { payload, notes = {} } = keys.open(String(event.data['sealed']), event.stream) as {
+  const sealed = keys.open(String(event.data['sealed']), event.stream) as {
     payload: Record<string, Json>
     notes?: Notes
+    repeated?: string[]
   }
+  const { notes = {}, repeated = [] } = sealed
+  const payload = withRepeatedParams(sealed.payload, repeated)
   const consumed = consumedAt ?? (typeof event.data['consumed'] === 'number' ? event.data['consumed'] : undefined)
   return {
     model,
