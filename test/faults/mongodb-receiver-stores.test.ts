@@ -200,7 +200,7 @@ describe('the store of logged-out sessions on a MongoDB in trouble', () => {
   it('does not lose its only connection to a server that has gone silent on it', async () => {
     await client.close()
     client = await MongoClient.connect(proxy.uri(mongo.uri), { maxPoolSize: 1, retryReads: false, retryWrites: false })
-    store = await MongoLoggedOutStore.open(client.db(mongo.name), { timeoutMs: 1_000 })
+    store = await MongoLoggedOutStore.open(client.db(mongo.name), { timeoutMs: 2_000 })
     for (const [command, call] of [
       ['find', () => store.recall(['a'])],
       ['update', () => store.remember([entry])],

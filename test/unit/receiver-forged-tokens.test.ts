@@ -190,6 +190,16 @@ describe('a logout token', () => {
       })
     })
 
+    it('says of a payload that is no JSON that it is none', async () => {
+      for (const [payload, message] of [
+        ['logout', /the payload is not JSON/],
+        ['[]', /the payload is not a JSON object/],
+      ] as const) {
+        const token = await op.token({ payload })
+        await assert.rejects(verifyLogoutToken(token, op.options), { ...refusal('token_malformed'), message })
+      }
+    })
+
     it('is refused with token_malformed when its payload is no text', async () => {
       const [before, after] = JSON.stringify({ ...validClaims(), sub: '|' }).split('|')
       const payload = Buffer.concat([Buffer.from(String(before)), Buffer.from([0xff]), Buffer.from(String(after))])
@@ -455,6 +465,15 @@ describe('a logout token', () => {
       assert.equal(error.code, 'key_unavailable')
       assert.equal(error.retryable, true)
       assert.ok(error.cause instanceof Error && error.cause.message === 'no network')
+    })
+
+    it('is no bad token: key_unavailable whatever the key getter rejects with, which is the cause', async () => {
+      for (const reason of [null, 'text', { code: errors.JWKSNoMatchingKey.code }, new TypeError('no number')]) {
+        const options = { ...op.options, jwks: () => Promise.reject(reason) }
+        const error: unknown = await verifyLogoutToken(await op.token(), options).catch((thrown: unknown) => thrown)
+        assert.ok(error instanceof LogoutTokenError && error.code === 'key_unavailable')
+        assert.equal(error.cause, reason)
+      }
     })
 
     it('is no bad token: key_unavailable when the jwks_uri answers with an error or with nonsense', async () => {

@@ -348,7 +348,7 @@ describe('a jwks_uri', () => {
     })
   }
 
-  it('causes one request for 300 junk tokens, be it up or down', async () => {
+  it('is asked no more often for 300 junk tokens than the pauses allow, be it up or down', async () => {
     for (const up of [true, false]) {
       let requests = 0
       const url = await serve((_, response) => {
@@ -359,10 +359,14 @@ describe('a jwks_uri', () => {
       const handle = logoutRequestHandler({ ...op.options, jwks: url, onLogout: () => {} })
       const contentType = 'application/x-www-form-urlencoded'
       const post = (token: string) => handle({ method: 'POST', contentType, body: { logout_token: token } })
+      const began = performance.now()
       for (let index = 0; index < 300; index += 1) {
         await post(await op.token({ header: { kid: `invented ${index}` } }))
       }
-      assert.equal(requests, 1)
+      // On a busy machine they take longer than the first pause.
+      const seconds = (performance.now() - began) / SECOND
+      const allowed = (up ? [0, 30, 60] : [0, 1, 3, 7, 15, 31, 61]).filter((after) => after <= seconds).length
+      assert.ok(requests <= allowed, `${requests} requests in ${seconds} s`)
       const answer = await post(await op.token())
       assert.deepEqual([answer.status, answer.headers['retry-after']], up ? [200, undefined] : [503, '30'])
     }

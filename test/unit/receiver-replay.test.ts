@@ -59,13 +59,12 @@ describe('MemoryReplayStore', () => {
     assert.deepEqual(sizes, [1, 2, 1, 2, 1])
   })
 
-  it('has a lease of a minute, and room for 100,000 tokens', async () => {
+  it('has a lease of a minute by default', async () => {
     const store = new MemoryReplayStore()
-    const reserve = (jti: string, now: number) => store.reserve({ issuer: 'op', jti, now, expiresAt: 100 })
-    for (let index = 0; index < 100_000; index += 1) await reserve(`${index}`, 0)
-    await assert.rejects(reserve('one more', 0), { code: 'STORE_FULL' })
-    assert.equal((await reserve('7', 59)).outcome, 'in_progress')
-    assert.equal((await reserve('7', 60)).outcome, 'reserved')
+    const reserve = (now: number) => store.reserve({ issuer: 'op', jti: 'a', now, expiresAt: 100 })
+    await reserve(0)
+    assert.equal((await reserve(59)).outcome, 'in_progress')
+    assert.equal((await reserve(60)).outcome, 'reserved')
   })
 
   it('refuses unknown and wrong options', () => {

@@ -150,9 +150,23 @@ describe('a logout request', () => {
         assert.ok(error_description.includes(text), error_description)
         if (status === 400)
           assert.equal(error_description.split(':')[0], answer.error instanceof LogoutTokenError && answer.error.code)
+        if (status === 413) assert.equal(answer.error?.name, 'BodyTooLarge')
         assert.equal(notices.length, 0)
       })
     }
+
+    it('with an endless body is read for one mebibyte, so that the sender sees the response, and no further', async () => {
+      let kibibytes = 0
+      async function* body(): AsyncGenerator<Buffer> {
+        for (;;) {
+          kibibytes += 1
+          yield Buffer.alloc(1024, 'a')
+        }
+      }
+      const handle = logoutRequestHandler({ ...op.options, onLogout })
+      assert.equal((await handle(post(body()))).status, 413)
+      assert.equal(kibibytes, 1024 + 1)
+    })
 
     it('is answered with exactly this, and with an error of the receiver only where there is one', async () => {
       const handle = logoutRequestHandler({ ...op.options, onLogout })
@@ -383,9 +397,9 @@ describe('a logout request', () => {
       })
     }
 
-    it('uses the token up when onLogout ends after the answer, so that it does not run once more', async () => {
-      let end = (): void => {}
-      let committed = (): void => {}
+    it('uses the token up when onLogout ends after the response, so that it does not run once more', async () => {
+      let [end, started, committed] = [(): void => {}, (): void => {}, (): void => {}]
+      const running = new Promise<void>((resolve) => (started = resolve))
       const used = new Promise<void>((resolve) => (committed = resolve))
       const memory = new MemoryReplayStore()
       const replayStore: LogoutTokenReplayStore = {
@@ -395,19 +409,25 @@ describe('a logout request', () => {
           return { ...reservation, commit: () => reservation.commit().then(committed) }
         },
       }
-      const slow = (): Promise<void> => new Promise((resolve) => (end = resolve))
-      const handle = logoutRequestHandler({ ...op.options, onLogout: slow, replayStore, timeoutMs: 20 })
+      const slow = (): Promise<void> => {
+        started()
+        return new Promise((resolve) => (end = resolve))
+      }
+      const impatient = logoutRequestHandler({ ...op.options, onLogout: slow, replayStore, timeoutMs: 20 })
+      const patient = logoutRequestHandler({ ...op.options, onLogout: slow, replayStore })
       const request = post({ logout_token: await op.token() })
-      assert.match((await handle(request)).body, /timed_out/)
-      assert.match((await handle(request)).body, /in_progress/)
+      assert.match((await impatient(request)).body, /timed_out/)
+      await running
+      assert.match((await patient(request)).body, /in_progress/)
       end()
       await used
-      assert.match((await handle(request)).body, /replayed/)
+      assert.match((await patient(request)).body, /replayed/)
     })
 
     it('is answered with 503 when the clock is broken', async () => {
       const handle = logoutRequestHandler({ ...op.options, onLogout, now: () => Number.NaN })
-      assert.equal((await handle(post({ logout_token: await op.token() }))).status, 503)
+      const { status, error } = await handle(post({ logout_token: await op.token() }))
+      assert.deepEqual([status, error?.name], [503, 'ReceiverOptionError'])
       assert.equal(notices.length, 0)
     })
   })
