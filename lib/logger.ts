@@ -6,5 +6,40 @@ export interface Logger {
   error(fields: object, message: string): void
 }
 
-/** Says nothing. */
+/** Prints nothing: for those who want to hear nothing, not even of what fails. */
 export const silent: Logger = { debug() {}, info() {}, warn() {}, error() {} }
+
+/**
+ * Prints warnings and errors to the console, one line each, and nothing else: the logger where none is given.
+ *
+ *     oidc-provider-eventstore WARN client_not_told: a client is not told of logouts: … {"client_id":"shop"}
+ */
+export const consoleLogger: Logger = {
+  debug() {},
+  info() {},
+  warn: (fields, message) => console.warn(lineOf('WARN', fields, message)),
+  error: (fields, message) => console.error(lineOf('ERROR', fields, message)),
+}
+
+function lineOf(level: string, fields: object, message: string): string {
+  const { event, ...rest } = fields as { readonly event?: unknown }
+  const name = typeof event === 'string' ? ` ${event}` : ''
+  const more = Object.keys(rest).length > 0 ? ` ${jsonOf(rest)}` : ''
+  return `oidc-provider-eventstore ${level}${name}: ${message.replace(/\p{Cc}+/gu, ' ')}${more}`
+}
+
+/** JSON has no line breaks in it. What it cannot hold must not turn a warning into a failure. */
+function jsonOf(fields: object): string {
+  try {
+    return JSON.stringify(fields, (_key, value: unknown) => (value instanceof Error ? errorFields(value) : value))
+  } catch {
+    return '(fields that are no JSON)'
+  }
+}
+
+/** `cause` is an error as a rule, and is told in the same way. */
+function errorFields(error: Error): object {
+  const { code } = error as { readonly code?: unknown }
+  const { name, message, stack, cause } = error
+  return { name, ...(code !== undefined && { code }), message, stack, ...(cause !== undefined && { cause }) }
+}

@@ -3,7 +3,7 @@ import { type FileHandle, open } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import type { Clock } from '../../lib/clock.ts'
 import { OptionInvalidError } from '../../lib/errors.ts'
-import { type Logger, silent } from '../../lib/logger.ts'
+import { consoleLogger, type Logger } from '../../lib/logger.ts'
 import { KeyRing, type Keys } from '../../lib/secrets/key-ring.ts'
 import { MemoryEventStore, type MemoryOptions } from '../memory/memory-event-store.ts'
 import { FileJournal } from './file-journal.ts'
@@ -63,7 +63,7 @@ export class FileEventStore extends MemoryEventStore {
   static async #openHeld(
     folder: string,
     lock: FolderLock,
-    { keys, logger = silent, clock }: FileOptions,
+    { keys, logger = consoleLogger, clock }: FileOptions,
   ): Promise<FileEventStore> {
     const path = join(folder, JOURNAL)
     const ring = keys ?? (await loadOrCreateKeys(path, folder))

@@ -8,7 +8,7 @@ import type { EventStore, ReadOptions } from '../../lib/log/event-store.ts'
 import type { IndexTable } from '../../lib/log/index-table.ts'
 import type { LivenessTable } from '../../lib/log/liveness-table.ts'
 import type { WorkTable } from '../../lib/log/work-table.ts'
-import { type Logger, silent } from '../../lib/logger.ts'
+import { consoleLogger, type Logger } from '../../lib/logger.ts'
 import { KeyRing, type Keys } from '../../lib/secrets/key-ring.ts'
 import { Appender } from './appender.ts'
 import { ChangeHint, hasConnectionToSpare } from './change-hint.ts'
@@ -87,7 +87,7 @@ export class MongoEventStore implements EventStore {
     collections: Collections,
     keys: KeyRing,
     capabilities: ServerCapabilities,
-    { clock = systemClock, logger = silent }: MongoOptions,
+    { clock = systemClock, logger = consoleLogger }: MongoOptions,
   ) {
     this.keys = keys
     setMaxListeners(0, this.#closing.signal) // one for each subscription

@@ -9,7 +9,7 @@ import {
   StoreClosedError,
   StoreUnavailableError,
 } from '../errors.ts'
-import { type Logger, silent } from '../logger.ts'
+import { consoleLogger, type Logger } from '../logger.ts'
 import type { Commit } from './commit.ts'
 import type { ConsumerRecord } from './consumer-table.ts'
 import type { EventStore } from './event-store.ts'
@@ -93,7 +93,7 @@ export class Consumer {
   /** @throws OptionInvalidError (`OPTION_INVALID`) */
   constructor(options: ConsumerOptions) {
     assertOptions(options)
-    this.#options = { clock: systemClock, logger: silent, ...options }
+    this.#options = { clock: systemClock, logger: consoleLogger, ...options }
     const { store, clock, logger, heartbeat, leaseMs } = this.#options
     this.#heartbeat = heartbeat ?? new Heartbeat({ store, clock, logger })
     this.#member = {

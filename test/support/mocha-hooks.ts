@@ -8,6 +8,15 @@ setInterval(() => {
   if (process.ppid !== parent) process.exit(1)
 }, 500).unref()
 
+// Where no logger is given this package prints warnings and errors. Tests cause them on purpose; those that are about a
+// line give a logger.
+for (const method of ['warn', 'error'] as const) {
+  const print = console[method]
+  console[method] = (...args: unknown[]) => {
+    if (!String(args[0]).startsWith('oidc-provider-eventstore ')) print.apply(console, args)
+  }
+}
+
 /** Sockets that were told to close need a few turns of the event loop before they are gone. */
 const GRACE_MS = 10_000
 
