@@ -1,36 +1,30 @@
 import { type Clock, systemClock } from './clock.ts'
 import { AlreadyClaimedError, OptionInvalidError, ProviderUnfitError } from './errors.ts'
+import { assertOptions, type EventSourcedOptions } from './event-sourced-options.ts'
 import type { Feature } from './features/feature-gates.ts'
 import { Features } from './features/features.ts'
 import type { EventStore } from './log/event-store.ts'
 import { Heartbeat } from './log/heartbeat.ts'
-import { type Logger, silent } from './logger.ts'
+import { consoleLogger, type Logger } from './logger.ts'
 import { OperatorsLog } from './operators/operators-log.ts'
 import type { Plugin } from './plugin.ts'
 import { type AutocommitWrite, ModelAdapter, type UnitSource } from './provider/adapter.ts'
 import type { ErrorPage } from './provider/answers.ts'
+import type { Configuration, ConfigurationWithoutAdapter } from './provider/configuration.ts'
 import { type Endings, UnitEndings } from './provider/endings.ts'
 import { ModelLog } from './provider/model-log.ts'
+import { isWrittenByRequests } from './provider/models.ts'
 import { isUnavailable, OneCommit } from './provider/one-commit.ts'
+import { ownAdapter } from './provider/own-adapters.ts'
+import { assertProvider } from './provider/provider-check.ts'
 import type { ProviderAdapter, ProviderLike } from './provider/provider-like.ts'
 import { RecentSessions } from './provider/recent-sessions.ts'
 import { asProviderError, usedUp } from './provider/refusals.ts'
 import type { Cause } from './provider/session-change.ts'
 import { SessionTurns } from './provider/session-turns.ts'
+import { StartGate } from './provider/start-gate.ts'
 import type { UnitContext } from './provider/unit-context.ts'
 import { UnitOfWork } from './provider/unit-of-work.ts'
-
-/** How the provider is put on the log. All optional. */
-export interface EventSourcedOptions {
-  readonly plugins?: readonly Plugin[]
-  readonly logger?: Logger
-  readonly clock?: Clock
-  /**
-   * Issuers that this provider had before: what was stored under them is its own. What two issuers of one log store is
-   * found by each for itself; only clients, and which proofs were shown, belong to all.
-   */
-  readonly formerIssuers?: readonly string[]
-}
 
 /** Makes the adapter of a model: what oidc-provider's `adapter` option takes. */
 export type AdapterFactory = (model: string) => ProviderAdapter
@@ -65,21 +59,25 @@ export class EventSourced {
   readonly #oneCommit: OneCommit
   readonly #recentSessions = new RecentSessions()
   readonly #sessionTurns = new SessionTurns()
+  readonly #gate: StartGate
   #errorPage: ErrorPage | undefined
+  #isConfigured = false
   /** Models of which a write outside the request that has read them was logged: once is enough. */
   readonly #outsideLogged = new Set<string>()
+  readonly #logged = new Set<string>()
   #provider: ProviderLike | undefined
   /** Whose commits are its own: known from the first start on. */
   #issuers: readonly string[] = []
   readonly #running: Plugin[] = []
-  readonly #adapters = new WeakSet<ProviderAdapter>()
+  readonly #adapters = new WeakSet<object>()
   #started: Promise<void> | undefined
 
   constructor(store: EventStore, options: EventSourcedOptions) {
     assertOptions(store, options)
     this.#store = store
     this.#plugins = options.plugins ?? []
-    this.#logger = options.logger ?? silent
+    this.#logger = options.logger ?? consoleLogger
+    const own = options.adapters ?? {}
     this.#clock = options.clock ?? systemClock
     this.#formerIssuers = options.formerIssuers ?? []
     const issuers = (): readonly string[] => this.#issuers
@@ -88,11 +86,13 @@ export class EventSourced {
     this.#heartbeat = new Heartbeat(around)
     this.#operators = new OperatorsLog({ ...around, heartbeat: this.#heartbeat, issuers })
     this.features = new Features(this.#operators, configuredFeatures(this.#plugins))
+    const errorPage = (): ErrorPage | undefined => this.#errorPage
+    this.#gate = new StartGate({ clock: this.#clock, logger: this.#logger, errorPage })
     this.#oneCommit = new OneCommit({
       open: (request) => new UnitOfWork(this.#context(), { kind: 'request', request }),
       keys: store.keys,
       logger: this.#logger,
-      errorPage: () => this.#errorPage,
+      errorPage,
     })
     const units: UnitSource = {
       staging: () => this.#oneCommit.staging(),
@@ -103,7 +103,7 @@ export class EventSourced {
       },
     }
     this.adapter = (model) => {
-      const adapter = new ModelAdapter(model, units)
+      const adapter = (ownAdapter(own, model) ?? new ModelAdapter(model, units)) as ProviderAdapter
       this.#adapters.add(adapter)
       return adapter
     }
@@ -114,40 +114,33 @@ export class EventSourced {
    *
    * @throws OptionInvalidError (`OPTION_INVALID`) where the configuration contradicts that
    */
-  configure<const C extends object>(configuration: C): C {
+  configure(configuration: ConfigurationWithoutAdapter): Configuration {
     if ('adapter' in configuration && configuration.adapter !== undefined) {
       throw new OptionInvalidError('adapter', 'is set by configure(): leave it out')
     }
-    const { renderError } = configuration as { readonly renderError?: ErrorPage }
-    if (typeof renderError === 'function') this.#errorPage = renderError
+    const { renderError } = configuration
+    if (typeof renderError === 'function') this.#errorPage = renderError as unknown as ErrorPage
     let complete = configuration
     for (const plugin of this.#plugins) complete = plugin.configure?.(complete) ?? complete
-    return { ...complete, adapter: this.adapter }
+    this.#isConfigured = true
+    return { ...complete, adapter: this.adapter as unknown as NonNullable<Configuration['adapter']> }
   }
 
   /**
-   * Makes every request of the provider one commit, and starts the plugins. Call it before other middleware is added to
-   * the provider, so that nothing is sent before the commit. Idempotent.
+   * Makes every request of the provider one commit, at once, and starts the plugins. Call it before `callback()`,
+   * `listen()` or mounting, and before other middleware is added to the provider, so that nothing is sent before the
+   * commit. Requests that arrive before the plugins have started wait for them, for at most 10 s. Idempotent.
    *
-   * @throws ProviderUnfitError (`PROVIDER_UNFIT`) when this is not a provider, or another one than before
+   * @throws ProviderUnfitError (`PROVIDER_UNFIT`) when this is not a provider, another one than before, one that answers
+   *   requests already, or one whose models are kept elsewhere; and whatever the plugins throw: it may be called again
    */
   start(provider: ProviderLike): Promise<void> {
-    if (this.#provider && this.#provider !== provider) {
-      return Promise.reject(
-        new ProviderUnfitError('this was started with another provider: make one eventSourced() for each'),
-      )
+    try {
+      this.#attach(provider)
+    } catch (error) {
+      return Promise.reject(error)
     }
-    if (
-      typeof provider?.use !== 'function' ||
-      typeof provider.issuer !== 'string' ||
-      typeof provider.Session !== 'function' ||
-      !this.#isOnTheLog(provider)
-    ) {
-      return Promise.reject(
-        new ProviderUnfitError('start() needs the Provider instance that configure() was called for'),
-      )
-    }
-    this.#started ??= this.#start(provider)
+    this.#started ??= this.#gate.openAfter(() => this.#start(provider))
     return this.#started
   }
 
@@ -163,13 +156,11 @@ export class EventSourced {
         features: this.features,
         operators: this.#operators,
       }
-      this.#issuers = [provider.issuer, ...this.#formerIssuers]
       if (this.#plugins.length > 0) await this.#operators.start() // nobody else asks
       for (const plugin of this.#plugins) {
         await plugin.start(host)
         this.#running.push(plugin)
       }
-      if (!this.#provider) this.#attach(provider)
     } catch (error) {
       await this.#stopRunning()
       this.#started = undefined // it may go better the next time
@@ -186,13 +177,20 @@ export class EventSourced {
     if (this.#provider) await this.#endingsOf(this.#provider).end(uid, { cause, grants: 'loose' })
   }
 
-  /** Whether the provider's adapter is ours: a forgotten `configure()` would keep its state in memory, and nobody notice. */
-  #isOnTheLog({ Client }: ProviderLike): boolean {
-    return Client.adapter !== undefined && this.#adapters.has(Client.adapter)
-  }
-
   #attach(provider: ProviderLike): void {
+    if (this.#provider === provider) return
+    if (this.#provider)
+      throw new ProviderUnfitError('this was started with another provider: make one eventSourced() for each')
+    assertProvider(provider, (adapter) => this.#adapters.has(adapter))
+    if (!this.#isConfigured && this.#plugins.some(({ configure }) => configure !== undefined)) {
+      throw new ProviderUnfitError(
+        'the plugins have not seen the configuration: make the provider with what configure() returns',
+      )
+    }
     this.#provider = provider
+    this.#issuers = [provider.issuer, ...this.#formerIssuers]
+    if (this.#plugins.length === 0) this.#gate.open()
+    provider.use(this.#gate.middleware)
     provider.use(this.#oneCommit.middleware)
     for (const { middleware } of this.#plugins) if (middleware) provider.use(middleware)
   }
@@ -241,10 +239,18 @@ export class EventSourced {
     return result
   }
 
-  #assertWritable({ model, id }: AutocommitWrite): void {
-    if (model === 'Session' && !this.#provider) {
+  #assertWritable({ model, id, payload }: AutocommitWrite): void {
+    if (!this.#provider && (model === 'Session' || (this.#isConfigured && isWrittenByRequests(model, payload)))) {
+      this.#logOnce(
+        'provider_not_started',
+        'a request of the provider came, and start() was never called: requests are no single commits, nobody can log in or out, and no plugin runs',
+      )
+    }
+    if (model === 'Session' && !this.#gate.isOpen) {
       throw new ProviderUnfitError(
-        'a session can be written only after start(): without the unit of work its rotation would look like its end',
+        this.#provider
+          ? 'a session can be written only when start() has succeeded: await it'
+          : 'a session can be written only after start(): without the unit of work its rotation would look like its end',
       )
     }
     if (id === undefined || this.#outsideLogged.has(model) || this.#oneCommit.isAround()) return
@@ -256,6 +262,13 @@ export class EventSourced {
     )
   }
 
+  /** What is wrong with all requests is told at the first. */
+  #logOnce(event: string, message: string): void {
+    if (this.#logged.has(event)) return
+    this.#logged.add(event)
+    this.#logger.error({ event }, message)
+  }
+
   /**
    * A provider whose requests do not come through the middleware would have its sessions ended by each rotation: Koa
    * takes its middleware when `callback()` or `listen()` is called, and `start()` came later. All providers of a process
@@ -264,42 +277,11 @@ export class EventSourced {
   #assertInFront(): void {
     const { ctx } = (this.#provider?.constructor ?? {}) as { ctx?: { oidc?: { route?: string; provider?: unknown } } }
     if (ctx?.oidc?.route === undefined || ctx.oidc.provider !== this.#provider || this.#oneCommit.isAround()) return
-    throw new ProviderUnfitError(
-      'a request did not come through the unit of work: call start() before callback(), listen() or mounting the provider',
-    )
+    const problem =
+      'a request did not come through the unit of work: call start() before callback(), listen() or mounting the provider'
+    this.#logOnce('start_too_late', problem)
+    throw new ProviderUnfitError(problem)
   }
-}
-
-const OPTIONS: ReadonlySet<string> = new Set(['plugins', 'logger', 'clock', 'formerIssuers'])
-
-function assertOptions(store: EventStore, options: EventSourcedOptions): void {
-  if (typeof store?.append !== 'function')
-    throw new OptionInvalidError('store', 'must be an EventStore: open one from adapters/')
-  for (const option of Object.keys(options)) {
-    if (!OPTIONS.has(option)) throw new OptionInvalidError(option, `is not known; known are ${[...OPTIONS].join(', ')}`)
-  }
-  if (options.plugins !== undefined && !Array.isArray(options.plugins))
-    throw new OptionInvalidError('plugins', 'must be an array')
-  const names = new Set<string>()
-  for (const [index, plugin] of (options.plugins ?? []).entries()) {
-    const { name, start, stop } = plugin ?? {}
-    if (typeof name !== 'string' || typeof start !== 'function' || typeof stop !== 'function') {
-      throw new OptionInvalidError(`plugins[${index}]`, 'must be a plugin, as backChannelLogout() returns one')
-    }
-    if (names.has(name)) throw new OptionInvalidError('plugins', `has two plugins called "${name}"`)
-    names.add(name)
-  }
-  const { formerIssuers } = options
-  if (formerIssuers !== undefined && !(Array.isArray(formerIssuers) && formerIssuers.every(isUrl)))
-    throw new OptionInvalidError('formerIssuers', 'must be an array of issuers, each a URL as it was configured')
-  for (const method of ['debug', 'info', 'warn', 'error'] as const) {
-    if (options.logger && typeof options.logger[method] !== 'function')
-      throw new OptionInvalidError('logger', `needs a method \`${method}\``)
-  }
-}
-
-function isUrl(issuer: unknown): boolean {
-  return typeof issuer === 'string' && URL.canParse(issuer)
 }
 
 /** What the plugins' own options say of the features that they bring. */

@@ -1,6 +1,7 @@
 export { type Clock, systemClock, type Timer } from './clock.ts'
 export * from './errors.ts'
-export { type AdapterFactory, EventSourced, type EventSourcedOptions, eventSourced } from './event-sourced.ts'
+export { type AdapterFactory, EventSourced, eventSourced } from './event-sourced.ts'
+export type { EventSourcedOptions } from './event-sourced-options.ts'
 export type { Feature, FeatureGates } from './features/feature-gates.ts'
 export type { FeatureSetting } from './features/feature-settings.ts'
 export type { FeatureOptions, FeatureState, Features } from './features/features.ts'
@@ -12,9 +13,10 @@ export { Heartbeat, type HeartbeatParts, type Member } from './log/heartbeat.ts'
 export type { IndexEntry, IndexPlace, IndexTable, NewIndexEntry } from './log/index-table.ts'
 export type { LivenessTable, Living, Sign } from './log/liveness-table.ts'
 export type { ClaimOptions, LaneCount, NewWork, Work, WorkTable } from './log/work-table.ts'
-export { type Logger, silent } from './logger.ts'
+export { consoleLogger, type Logger, silent } from './logger.ts'
 export type { ActsHeard, Level, NewOperatorAct, OperatorAct, OperatorsState } from './operators/operators-state.ts'
 export type { Host, Plugin } from './plugin.ts'
+export type { ConfigurationWithoutAdapter } from './provider/configuration.ts'
 export type {
   Ended,
   Ending,
@@ -26,6 +28,7 @@ export type {
   SessionState,
 } from './provider/endings.ts'
 export type { Payload } from './provider/models.ts'
+export type { OwnAdapter, OwnAdapters } from './provider/own-adapters.ts'
 export type { ProviderAdapter, ProviderLike } from './provider/provider-like.ts'
 export type { ClientLike, OidcContext, RequestContext } from './provider/request-context.ts'
 export type { Cause, Observation, SessionChange, SessionObserver } from './provider/session-change.ts'

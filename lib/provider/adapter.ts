@@ -19,6 +19,8 @@ export interface AutocommitWrite {
   readonly model: string
   /** Absent for a revocation. */
   readonly id?: string
+  /** What is stored. Absent where nothing is. */
+  readonly payload?: Payload
 }
 
 /**
@@ -49,16 +51,16 @@ export class ModelAdapter implements ProviderAdapter {
 
   /** @param _expiresIn - not needed: the payload tells, and retention is a matter of the log */
   upsert(id: string, payload: Payload, _expiresIn?: number): Promise<void> {
-    return this.#write((unit) => unit.upsert(this.#model, id, payload), id)
+    return this.#write((unit) => unit.upsert(this.#model, id, payload), { id, payload })
   }
 
   /** Marks it as used. Only one commit ever can, whatever the concurrency. */
   consume(id: string): Promise<void> {
-    return this.#write((unit) => unit.consume(this.#model, id), id)
+    return this.#write((unit) => unit.consume(this.#model, id), { id })
   }
 
   destroy(id: string): Promise<void> {
-    return this.#write((unit) => unit.destroy(this.#model, id), id)
+    return this.#write((unit) => unit.destroy(this.#model, id), { id })
   }
 
   /** Revokes what this model has under the grant. The Grant itself is destroyed by a call of its own. */
@@ -71,11 +73,10 @@ export class ModelAdapter implements ProviderAdapter {
     return this.#watched(unit ? work(unit) : this.#units.autocommit(work))
   }
 
-  async #write(work: (unit: UnitOfWork) => Promise<void>, id?: string): Promise<void> {
+  async #write(work: (unit: UnitOfWork) => Promise<void>, what: Omit<AutocommitWrite, 'model'> = {}): Promise<void> {
     const unit = this.#units.staging()
     if (unit && (await this.#watched(isStaged(work(unit))))) return
-    const write = { model: this.#model, ...(id !== undefined && { id }) }
-    await this.#watched(this.#units.autocommit(work, write))
+    await this.#watched(this.#units.autocommit(work, { model: this.#model, ...what }))
     this.#units.reading()?.forget(this.#model)
   }
 

@@ -56,6 +56,36 @@ const MADE_IDS: ReadonlySet<string> = new Set<ModelName>([
   'PreAuthorizedCode',
 ])
 
+/** Models that only requests of the provider write: no page of the application, no script that prepares something. */
+const WRITTEN_BY_REQUESTS: ReadonlySet<string> = new Set<ModelName>([
+  'Session',
+  'AccessToken',
+  'AuthorizationCode',
+  'RefreshToken',
+  'DeviceCode',
+  'ClientCredentials',
+  'ReplayDetection',
+  'PushedAuthorizationRequest',
+])
+
+/** All of them. */
+export const MODELS: readonly string[] = [...MADE_IDS, 'Client', 'Grant']
+
+/** Models that another adapter may serve: nothing that a request commits depends on them. */
+const MAY_BE_ELSEWHERE: ReadonlySet<string> = new Set<ModelName>([
+  'Client',
+  'InitialAccessToken',
+  'RegistrationAccessToken',
+])
+
+/**
+ * Whether only a request of the provider writes this. An interaction it begins; its result is stored by the application's
+ * own pages, which may run in another process than the provider.
+ */
+export const isWrittenByRequests = (model: string, payload: Payload | undefined): boolean =>
+  WRITTEN_BY_REQUESTS.has(model) || (model === 'Interaction' && payload !== undefined && !payload['result'])
+/** The provider's own models that the log must hold. Those of an application it need not. */
+export const mustBeOnTheLog = (model: string): boolean => MODELS.includes(model) && !MAY_BE_ELSEWHERE.has(model)
 export const grantableModels: readonly string[] = [...GRANTABLE]
 export const isGrantable = (model: string): boolean => GRANTABLE.has(model)
 export const isConsumable = (model: string): boolean => CONSUMABLE.has(model)

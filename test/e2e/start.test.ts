@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { createServer, type RequestListener } from 'node:http'
 import Provider from 'oidc-provider'
 import { MemoryEventStore } from '../../adapters/memory/index.ts'
 import {
@@ -10,7 +9,7 @@ import {
   StoreUnavailableError,
 } from '../../lib/index.ts'
 import { type BackChannelLogout, backChannelLogout } from '../../plugins/back-channel-logout/index.ts'
-import { Client, listen, Person, startOp, testClient, testConfiguration, withoutNotices } from '../support/op.ts'
+import { Client, Person, startOp, testClient, testConfiguration, withoutNotices } from '../support/op.ts'
 import { SteeredStore } from '../support/steered-store.ts'
 
 describe('starting', () => {
@@ -63,7 +62,7 @@ describe('starting', () => {
 
   it('is not begun with what contradicts it', () => {
     for (const [option, contradict] of [
-      ['adapter', () => op.configure({ adapter: () => ({}) })],
+      ['adapter', () => op.configure({ adapter: () => ({}) } as object)],
       [
         'features.backchannelLogout.enabled',
         () => op.configure({ features: { backchannelLogout: { enabled: false } } }),
@@ -81,26 +80,6 @@ describe('starting', () => {
     const consumer = new Consumer({ store, name: 'mine', handle: async () => {} })
     await assert.rejects(consumer.start(undefined as unknown as number), { code: 'OPTION_INVALID', option: 'from' })
     assert.deepEqual(await store.consumers.list(), [])
-  })
-
-  it('that comes after the provider has begun to listen is told by the first request, which changes nothing', async () => {
-    let listener: RequestListener = () => {}
-    const server = createServer((request, response) => listener(request, response))
-    const port = await listen(server, 0)
-    try {
-      const made = await provider(`http://127.0.0.1:${port}`)
-      const errors: unknown[] = []
-      made.on('server_error', (_ctx, error) => errors.push(error))
-      listener = made.callback()
-      await op.start(made)
-      const answer = await fetch(`http://127.0.0.1:${port}/auth?client_id=rp&response_type=code&scope=openid`)
-      assert.equal(answer.status, 500)
-      assert.match(String(errors[0]), /call start\(\) before callback\(\), listen\(\)/)
-      assert.deepEqual(store.commits, [])
-    } finally {
-      server.closeAllConnections()
-      await new Promise((resolve) => server.close(resolve))
-    }
   })
 
   it('leaves a request of another provider alone, which may use the models of this one', async () => {

@@ -75,6 +75,9 @@ class Consumer {
   }
 }
 
+/** The entries whose types are in terms of oidc-provider's: a project in TypeScript needs `@types/oidc-provider` for them. */
+const NEED_TYPES = ['.', './plugins/back-channel-logout']
+
 /** A program that imports each entry, by name for its types and at run time for its values, and prints them. */
 function importing(specifiers: string[]): string {
   return [
@@ -129,13 +132,20 @@ describe('the packed tarball', function () {
       await consumer.install(tarball, ...asDeveloped('@types/node'))
     })
 
-    it('offers every entry that needs no peer', async () => {
-      const specifiers = entries()
-        .filter((entry) => !NEED_A_PEER.includes(entry))
-        .map(specifier)
+    it('offers every entry that needs no peer, with types that hold: an RP needs the receiver alone', async () => {
+      const typed = entries().filter((entry) => ![...NEED_A_PEER, ...NEED_TYPES].includes(entry))
+      assert.ok(typed.includes('./plugins/back-channel-logout-receiver'))
+      const specifiers = typed.map(specifier)
       await consumer.write('entries.ts', importing(specifiers))
       await consumer.compile()
       assertExports(await consumer.node('entries.js'), specifiers)
+    })
+
+    it('runs without types', async () => {
+      const specifiers = NEED_TYPES.map(specifier)
+      const imports = specifiers.map((name) => `console.log('${name}', Object.keys(await import('${name}')).length)`)
+      await consumer.write('untyped.js', imports.join('\n'))
+      assertExports(await consumer.node('untyped.js'), specifiers)
     })
 
     it('holds no tests, and every source that a source map names', async () => {

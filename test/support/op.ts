@@ -1,4 +1,4 @@
-import { createServer, type Server } from 'node:http'
+import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { exportJWK, generateKeyPair, type JWK } from 'jose'
 import Provider, { type ClientMetadata, type Configuration } from 'oidc-provider'
@@ -9,6 +9,7 @@ import {
   eventSourced,
   type Logger,
   type Plugin,
+  silent,
 } from '../../lib/index.ts'
 import { type Answer, field, UserAgent } from './user-agent.ts'
 
@@ -66,14 +67,18 @@ export async function startOp(store: EventStore, options: OpOptions = {}): Promi
   const issuer = options.issuer ?? `http://127.0.0.1:${port}`
   const op = eventSourced(store, {
     ...(options.plugins && { plugins: options.plugins }),
-    ...(options.logger && { logger: options.logger }),
+    logger: options.logger ?? silent,
     ...(options.clock && { clock: options.clock }),
     ...(options.formerIssuers && { formerIssuers: options.formerIssuers }),
   })
   const configuration = await testConfiguration(options)
   const provider = withoutNotices(() => new Provider(issuer, op.configure(configuration)))
   if (options.attach ?? true) await op.start(provider)
-  server.on('request', provider.callback())
+  let callback: RequestListener | undefined
+  server.on('request', (request, response) => {
+    callback ??= provider.callback() // as late as that, so that a test may start it itself
+    callback(request, response)
+  })
   return {
     issuer,
     port,

@@ -5,7 +5,13 @@ import { MemoryEventStore } from 'oidc-provider-eventstore/adapters/memory'
 
 const store = new MemoryEventStore()
 const op = eventSourced(store)
-const provider = new Provider('http://localhost:3000', op.configure({ clients: [], cookies: { keys: ['a secret'] } }))
+// Apart from `new Provider()`: the callbacks have their types all the same.
+const configuration = op.configure({
+  clients: [],
+  cookies: { keys: ['a secret'] },
+  findAccount: async (_ctx, sub) => ({ accountId: sub, claims: async () => ({ sub }) }),
+})
+const provider = new Provider('http://localhost:3000', configuration)
 await op.start(provider)
 await op.stop()
 await store.close()

@@ -1,0 +1,59 @@
+import type { Clock } from './clock.ts'
+import { OptionInvalidError } from './errors.ts'
+import type { EventStore } from './log/event-store.ts'
+import type { Logger } from './logger.ts'
+import type { Plugin } from './plugin.ts'
+import { assertOwnAdapters, type OwnAdapters } from './provider/own-adapters.ts'
+
+/** How the provider is put on the log. All optional. */
+export interface EventSourcedOptions {
+  readonly plugins?: readonly Plugin[]
+  /** Default: `consoleLogger`, which prints warnings and errors. `silent` prints nothing. */
+  readonly logger?: Logger
+  readonly clock?: Clock
+  /**
+   * Issuers that this provider had before: what was stored under them is its own. What two issuers of one log store is
+   * found by each for itself; only clients, and which proofs were shown, belong to all.
+   */
+  readonly formerIssuers?: readonly string[]
+  /**
+   * Models that are kept in tables of your own, each with a function that makes the adapter: `{ Client: (model) => … }`.
+   * Allowed are Client, InitialAccessToken, RegistrationAccessToken and models of your own; all others are part of the
+   * request's commit. What such an adapter writes is stored at once, whatever becomes of the request.
+   */
+  readonly adapters?: OwnAdapters
+}
+
+const OPTIONS: ReadonlySet<string> = new Set(['plugins', 'logger', 'clock', 'formerIssuers', 'adapters'])
+
+/** @throws OptionInvalidError (`OPTION_INVALID`) */
+export function assertOptions(store: EventStore, options: EventSourcedOptions): void {
+  if (typeof store?.append !== 'function')
+    throw new OptionInvalidError('store', 'must be an EventStore: open one from adapters/')
+  for (const option of Object.keys(options)) {
+    if (!OPTIONS.has(option)) throw new OptionInvalidError(option, `is not known; known are ${[...OPTIONS].join(', ')}`)
+  }
+  if (options.plugins !== undefined && !Array.isArray(options.plugins))
+    throw new OptionInvalidError('plugins', 'must be an array')
+  const names = new Set<string>()
+  for (const [index, plugin] of (options.plugins ?? []).entries()) {
+    const { name, start, stop } = plugin ?? {}
+    if (typeof name !== 'string' || typeof start !== 'function' || typeof stop !== 'function') {
+      throw new OptionInvalidError(`plugins[${index}]`, 'must be a plugin, as backChannelLogout() returns one')
+    }
+    if (names.has(name)) throw new OptionInvalidError('plugins', `has two plugins called "${name}"`)
+    names.add(name)
+  }
+  const { formerIssuers } = options
+  if (formerIssuers !== undefined && !(Array.isArray(formerIssuers) && formerIssuers.every(isUrl)))
+    throw new OptionInvalidError('formerIssuers', 'must be an array of issuers, each a URL as it was configured')
+  for (const method of ['debug', 'info', 'warn', 'error'] as const) {
+    if (options.logger && typeof options.logger[method] !== 'function')
+      throw new OptionInvalidError('logger', `needs a method \`${method}\``)
+  }
+  assertOwnAdapters(options.adapters)
+}
+
+function isUrl(issuer: unknown): boolean {
+  return typeof issuer === 'string' && URL.canParse(issuer)
+}
