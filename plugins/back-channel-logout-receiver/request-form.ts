@@ -72,12 +72,10 @@ async function readAll(body: AsyncIterable<Uint8Array | string>): Promise<Buffer
   try {
     // Not `for await`: leaving the loop early would destroy a Node request and its connection, which the response needs.
     const iterator = body[Symbol.asyncIterator]()
-    for (
-      let step = await iterator.next();
-      step.done !== true && bytes <= DISCARD_LIMIT_BYTES;
-      step = await iterator.next()
-    ) {
-      const chunk = Buffer.from(step.value)
+    while (bytes <= DISCARD_LIMIT_BYTES) {
+      const { done, value } = await iterator.next()
+      if (done === true) break
+      const chunk = Buffer.from(value)
       bytes += chunk.byteLength
       if (bytes <= BODY_LIMIT_BYTES) chunks.push(chunk)
     }
