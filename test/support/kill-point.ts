@@ -1,3 +1,4 @@
+import { closeSync, openSync } from 'node:fs'
 import type { EventStore } from '../../lib/index.ts'
 import type { Network } from '../../plugins/back-channel-logout/index.ts'
 import { eventNames } from './steered-store.ts'
@@ -22,6 +23,11 @@ interface Post {
 export interface KillPoint {
   readonly when: 'before' | 'after'
   readonly step: Append | Plan | Post
+  /**
+   * A file that is not there yet: whoever comes to the point and can make it dies, and nobody else. Without one
+   * everybody does who comes to the point.
+   */
+  readonly once?: string
 }
 
 /** Ends this process as the system would, in the middle of a statement: nothing of it runs any more. */
@@ -93,6 +99,17 @@ export class MortalNetwork implements Network {
 function reaching(point: () => KillPoint | undefined): Asks {
   return (when, isIt) => {
     const armed = point()
-    if (armed?.when === when && isIt(armed.step)) die()
+    if (armed?.when === when && isIt(armed.step) && isFirst(armed)) die()
+  }
+}
+
+function isFirst({ once }: KillPoint): boolean {
+  if (once === undefined) return true
+  try {
+    closeSync(openSync(once, 'wx'))
+    return true
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false
+    throw error
   }
 }

@@ -1,3 +1,7 @@
+import { randomUUID } from 'node:crypto'
+import { rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { ClientMetadata } from 'oidc-provider'
 import type { Commit } from '../../lib/index.ts'
 import type { Receipt } from '../../plugins/back-channel-logout/index.ts'
@@ -36,6 +40,8 @@ export class Deployment {
   readonly #place: PrivatePlace
   readonly #front: Front
   #running: readonly OpProcess[] = []
+  /** See `KillPoint.once`. */
+  readonly #dead = join(tmpdir(), `oidc-provider-eventstore-dead-${randomUUID()}`)
 
   static async start({ kind, processes, clients, quicker = 5 }: DeploymentOptions): Promise<Deployment> {
     const [front, place, key] = await Promise.all([Front.start(), newPlace(kind), testSigningKey()])
@@ -65,9 +71,10 @@ export class Deployment {
     await this.#start(this.#processes - this.#running.length)
   }
 
-  /** Whichever process comes to this point first dies there. */
+  /** Whichever process comes to this point first dies there, and no other one does. */
   async arm(point: KillPoint): Promise<void> {
-    await Promise.all(this.#running.map((process) => process.arm(point)))
+    await rm(this.#dead, { force: true })
+    await Promise.all(this.#running.map((process) => process.arm({ ...point, once: this.#dead })))
   }
 
   /** Kills the process that waits for an answer from this URI. */
@@ -113,6 +120,7 @@ export class Deployment {
     await Promise.all(this.#running.map((process) => process.kill()))
     await this.#front.stop()
     await this.#place.drop()
+    await rm(this.#dead, { force: true })
   }
 
   async #logOfTheDead(): Promise<Commit[]> {
