@@ -8,7 +8,7 @@ import { type Answer, UserAgent } from '../support/user-agent.ts'
 const OTHER_SITE = { origin: 'https://evil.example.com', 'sec-fetch-site': 'cross-site' }
 
 describe('the operators’ page of the example', function () {
-  this.timeout(180_000)
+  this.timeout(300_000)
   let folder: string
   let places: ExamplePlaces
   let example: ExampleProcess

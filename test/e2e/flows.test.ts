@@ -14,7 +14,7 @@ const CALLBACK = 'https://rp.example.com/cb'
 const LOGIN = 'alice'
 
 describe('oidc-provider on MongoDB, one commit for each request, as openid-client sees it:', function () {
-  this.timeout(60_000)
+  this.timeout(300_000)
   const mongo = privateDatabase()
   const rp = testClient('rp', {
     grant_types: ['authorization_code', 'refresh_token', 'client_credentials', DEVICE_CODE, CIBA],

@@ -19,7 +19,7 @@ interface Login {
 }
 
 describe('the gate of back-channel logout, switched by two processes while people log in and out', function () {
-  this.timeout(60_000)
+  this.timeout(300_000)
   let front: Front
   let scene: LogoutScene<(typeof RPS)[number]>
   let second: Op

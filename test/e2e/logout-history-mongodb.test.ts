@@ -13,7 +13,7 @@ const SESSIONS = 60
 const PAGE = 7
 
 describe('a long history on MongoDB', function () {
-  this.timeout(120_000)
+  this.timeout(300_000)
   const mongo = privateDatabase()
   const uids = Array.from({ length: SESSIONS }, (_, n) => `session ${n}`)
   /** How many commits each read of a stream has brought. */

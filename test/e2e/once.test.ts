@@ -9,7 +9,7 @@ import { newPlace, type PrivatePlace } from '../support/store-place.ts'
 const ATTEMPTS = 32
 
 describe('an OP of two processes on one MongoDB database, asked 32 times at once', function () {
-  this.timeout(60_000)
+  this.timeout(300_000)
   const rp = testClient('rp')
   let key: ProofKey
   let place: PrivatePlace

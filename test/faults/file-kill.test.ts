@@ -15,7 +15,7 @@ import type { Told } from './file-writer.ts'
 const KILLS = 12
 
 describe('a process with a file event store that is killed with SIGKILL', function () {
-  this.timeout(120_000)
+  this.timeout(300_000)
   const folder = temporaryFolder()
   const seed = Number(process.env['SEED'] ?? Date.now() % 2 ** 31)
 
@@ -63,7 +63,7 @@ describe('a process with a file event store that is killed with SIGKILL', functi
 })
 
 describe('a folder that another process holds', function () {
-  this.timeout(60_000)
+  this.timeout(300_000)
   const folder = temporaryFolder()
 
   it('is refused with FOLDER_HELD until that process is gone, also while it is stopped', async () => {

@@ -63,7 +63,7 @@ describe('the lock of a folder', () => {
   })
 
   it('is never had by two of five processes that fight for it', async function () {
-    this.timeout(120_000)
+    this.timeout(300_000)
     const [contested, inside] = [join(folder.path, 'contested'), join(folder.path, 'inside')]
     await Promise.all([mkdir(contested), mkdir(inside)])
     const fighters = range(5).map(() => new StoreProcess('faults/lock-contender.ts', [contested, inside, '100']))

@@ -7,7 +7,7 @@ import { MongoClient } from 'mongodb'
 import { type MongoServer, startServer } from '../support/mongo-server.ts'
 
 describe('a MongoDB server of the tests', function () {
-  this.timeout(120_000)
+  this.timeout(300_000)
 
   it('keeps what it acknowledged when it is killed, and takes connections on the same port afterwards', async () => {
     const server = await startServer({ durable: true })

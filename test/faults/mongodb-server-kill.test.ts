@@ -19,7 +19,7 @@ const COMMITS = 500
 const OPEN_ENDED: ReadonlySet<string | undefined> = new Set(['OUTCOME_UNKNOWN'])
 
 describe('a MongoDB server that is killed with SIGKILL and restarted', function () {
-  this.timeout(120_000)
+  this.timeout(300_000)
   const seed = Number(process.env['SEED'] ?? Date.now() % 2 ** 31)
   const keys = ephemeralKeys()
   let server: MongoServer

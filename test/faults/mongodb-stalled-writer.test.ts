@@ -15,7 +15,7 @@ import type { WriterOrders } from './mongodb-writer.ts'
 const STALL_MS = 3_000
 
 describe('a writer that is stopped for three seconds while another process follows the log', function () {
-  this.timeout(60_000)
+  this.timeout(300_000)
   let log: ProxiedLog
   let proxy: TcpProxy
   let writer: StoreProcess | undefined

@@ -27,7 +27,7 @@ const SUBMISSION: Record<string, KillPoint> = {
 
 for (const [sequel, where] of SEQUELS) {
   describe(`an OP killed in a consent, ${sequel}`, function () {
-    this.timeout(60_000)
+    this.timeout(300_000)
     let rp: RelyingParty
     before(async () => {
       rp = await startRp('rp')

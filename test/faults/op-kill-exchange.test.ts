@@ -10,7 +10,7 @@ const WHOLE = ['AccessToken stored', 'AuthorizationCode consumed', 'RefreshToken
 
 for (const [sequel, where] of SEQUELS) {
   describe(`an OP killed in a code exchange, ${sequel}`, function () {
-    this.timeout(60_000)
+    this.timeout(300_000)
     const rp = testClient('rp')
     const deployed = deployment(async () => ({ ...where, clients: [rp] }))
 

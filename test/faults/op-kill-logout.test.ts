@@ -31,7 +31,7 @@ const DEATHS: Record<string, Death> = {
 
 for (const [sequel, where] of SEQUELS) {
   describe(`an OP killed in a logout, ${sequel}`, function () {
-    this.timeout(60_000)
+    this.timeout(300_000)
     let one: RelyingParty
     let two: RelyingParty
     before('start the RPs', async () => {

@@ -97,7 +97,7 @@ function assertExports(printed: string, specifiers: string[]): void {
 }
 
 describe('the packed tarball', function () {
-  this.timeout(180_000)
+  this.timeout(300_000)
   let manifest: Manifest
   let parent: string
   let tarball: string

@@ -37,7 +37,7 @@ export interface MongoServer {
 }
 
 const SURVIVED_SIGNALS: ReadonlySet<NodeJS.Signals> = new Set(['SIGSTOP', 'SIGCONT'])
-const START_TIMEOUT_MS = 60_000
+const START_TIMEOUT_MS = 120_000
 const STOP_TIMEOUT_MS = 10_000
 
 export async function startServer(options: ServerOptions = {}): Promise<MongoServer> {
