@@ -48,6 +48,8 @@ export interface SchemaDocument {
   version: number
   /** Fingerprints of the hashing keys it was written with. */
   hashing: string[]
+  /** Fingerprints of the sealing keys that it was written with and that are not retired. */
+  sealing: string[]
 }
 
 /** Lease and checkpoint in one document, so that a paused holder that wakes up late changes neither. */

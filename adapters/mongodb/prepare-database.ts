@@ -53,7 +53,7 @@ async function raiseCounter(collections: Collections, ask: AskWith): Promise<voi
   )
 }
 
-/** @throws SchemaNewerError, KeyUnknownError, KeysInvalidError */
+/** @throws SchemaNewerError, KeyUnknownError */
 async function recordSchema(collections: Collections, keys: KeyRing, ask: AskWith): Promise<void> {
   const record = (u: object): Promise<unknown> =>
     needing('update', collections.namespace('counters'), () =>
@@ -62,7 +62,8 @@ async function recordSchema(collections: Collections, keys: KeyRing, ask: AskWit
       ),
     )
   const hashing = keys.hashingFingerprints()
-  await record({ $setOnInsert: { version: SCHEMA_VERSION, hashing } })
+  const sealing = keys.sealingFingerprint()
+  await record({ $setOnInsert: { version: SCHEMA_VERSION, hashing, sealing: [sealing] } })
   const found = await ask((signal) => collections.schema.findOne({ _id: 'schema' }, { signal }))
   if (!found) {
     throw new ServerUnfitError(
@@ -71,7 +72,9 @@ async function recordSchema(collections: Collections, keys: KeyRing, ask: AskWit
   }
   if (found.version > SCHEMA_VERSION) throw new SchemaNewerError('the database', found.version, SCHEMA_VERSION)
   keys.assertHashingKnown(found.hashing)
-  await record({ $addToSet: { hashing: { $each: hashing } } })
+  const retired = keys.assertSealingKnown(found.sealing)
+  if (retired.length > 0) await record({ $pull: { sealing: { $in: retired } } })
+  await record({ $addToSet: { hashing: { $each: hashing }, sealing } })
 }
 
 async function ignoringDuplicate(write: Promise<unknown>): Promise<void> {

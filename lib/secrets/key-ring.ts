@@ -18,7 +18,16 @@ export interface Key {
 export interface Keys {
   readonly sealing: readonly Key[]
   readonly hashing: readonly Key[]
+  /**
+   * Ids of former sealing keys that are configured no more, since nothing that they sealed is needed. A store that
+   * remembers its keys refuses to open without one of them, unless it is named here once.
+   */
+  readonly retired?: readonly string[]
 }
+
+const OPTIONS: ReadonlySet<string> = new Set(['sealing', 'hashing', 'retired'])
+
+const SEALING_FINGERPRINT = 'oidc-provider-eventstore sealing fingerprint'
 
 /** How many hashed ids are remembered, and up to which length: anybody may ask for a long one. */
 const RECENT = 2_000
@@ -49,6 +58,7 @@ export function ephemeralKeys(): Keys {
 export class KeyRing {
   readonly #sealing: readonly Secret[]
   readonly #hashing: readonly Secret[]
+  readonly #retired: readonly string[]
   /** The same ids are asked for several times in a request. */
   readonly #recent = new Map<string, [string, ...string[]]>()
 
@@ -57,10 +67,11 @@ export class KeyRing {
     if (typeof keys !== 'object' || keys === null)
       throw new KeysInvalidError('`keys` is missing: { sealing: [key], hashing: [key] }')
     for (const option of Object.keys(keys)) {
-      if (option !== 'sealing' && option !== 'hashing') throw new KeysInvalidError(`\`keys.${option}\` is not known`)
+      if (!OPTIONS.has(option)) throw new KeysInvalidError(`\`keys.${option}\` is not known`)
     }
     this.#sealing = secretsOf(keys.sealing, 'keys.sealing')
     this.#hashing = secretsOf(keys.hashing, 'keys.hashing')
+    this.#retired = retiredOf(keys.retired, this.#sealing)
   }
 
   /**
@@ -127,10 +138,39 @@ export class KeyRing {
    * nothing. Tells nothing about the keys.
    */
   hashingFingerprints(): string[] {
-    return this.#hashing.map(({ id, bytes }) => {
-      const print = Buffer.from(hkdfSync('sha256', bytes, '', 'oidc-provider-eventstore fingerprint', 12))
-      return `${id}.${print.toString('base64url')}`
-    })
+    return this.#hashing.map((secret) => fingerprint(secret, 'oidc-provider-eventstore fingerprint'))
+  }
+
+  /** What a store remembers of the key that seals. Tells nothing about it. */
+  sealingFingerprint(): string {
+    return fingerprint(this.#sealing[0] as Secret, SEALING_FINGERPRINT)
+  }
+
+  /**
+   * Compares with the keys that the store remembers to have sealed with. Returns those of them that are retired, to be
+   * forgotten.
+   *
+   * @throws KeyUnknownError (`KEY_UNKNOWN`) when one of them is missing, or when its id now stands for another secret
+   */
+  assertSealingKnown(remembered: readonly string[]): string[] {
+    const prints = new Map(this.#sealing.map((secret) => [secret.id, fingerprint(secret, SEALING_FINGERPRINT)]))
+    const retired: string[] = []
+    for (const print of remembered) {
+      const id = print.slice(0, print.lastIndexOf('.'))
+      if (this.#retired.includes(id)) retired.push(print)
+      else if (!prints.has(id)) {
+        throw new KeyUnknownError(
+          `this store was written with the sealing key "${id}", which is not among keys.sealing: configure it behind the ` +
+            'first one; once nothing that it sealed is needed any more, name it in keys.retired',
+        )
+      } else if (prints.get(id) !== print) {
+        throw new KeyUnknownError(
+          `the sealing key "${id}" is not the one that this store was written with, which had the same id: configure the ` +
+            'former secret under that id, and give the new key an id of its own',
+        )
+      }
+    }
+    return retired
   }
 
   /**
@@ -149,9 +189,23 @@ export class KeyRing {
   }
 }
 
+function fingerprint({ id, bytes }: Secret, purpose: string): string {
+  return `${id}.${Buffer.from(hkdfSync('sha256', bytes, '', purpose, 12)).toString('base64url')}`
+}
+
 /** A key of its own for each stream: random nonces of GCM are safe for 2^32 messages a key (NIST SP 800-38D, 8.3). */
 function streamKey(secret: Buffer, stream: string): Buffer {
   return createHmac('sha256', secret).update('seal\0').update(stream).digest()
+}
+
+function retiredOf(retired: readonly string[] | undefined, sealing: readonly Secret[]): readonly string[] {
+  if (retired === undefined) return []
+  if (!Array.isArray(retired) || !retired.every((id) => typeof id === 'string')) {
+    throw new KeysInvalidError('`keys.retired` must be the ids of former sealing keys')
+  }
+  const both = sealing.find(({ id }) => retired.includes(id))
+  if (both) throw new KeysInvalidError(`the key "${both.id}" is in \`keys.retired\` and in \`keys.sealing\``)
+  return retired
 }
 
 function secretsOf(keys: readonly Key[], name: string): readonly Secret[] {

@@ -79,6 +79,50 @@ describe('opening the log on MongoDB', () => {
     await (await open({ keys: { ...keys, hashing } })).close()
   })
 
+  describe('with sealing keys that the log was not written with', () => {
+    const key = (id: string): { id: string; secret: string } => ({ id, secret: generateSecret() })
+    const [one, two] = [key('one'), key('two')]
+    const { hashing } = keys
+    const openWith = async (sealing: readonly (typeof one)[], retired?: readonly string[]): Promise<void> =>
+      (await open({ keys: { sealing, hashing, ...(retired && { retired }) } })).close()
+
+    it('answers KEY_UNKNOWN to one whose id stands for another secret now, at the first place or behind it', async () => {
+      await openWith([one])
+      for (const sealing of [[key('one')], [two, key('one')]]) {
+        const error = await rejectsWith('KEY_UNKNOWN', () => openWith(sealing))
+        assert.match(error.message, /"one" is not the one/)
+      }
+      await openWith([one])
+    })
+
+    it('answers KEY_UNKNOWN while one that it was written with is missing, and says what to do', async () => {
+      await openWith([one])
+      await openWith([two, one])
+      const error = await rejectsWith('KEY_UNKNOWN', () => openWith([two]))
+      assert.match(error.message, /"one".*keys.retired/)
+      await rejectsWith('KEY_UNKNOWN', () => openWith([one]))
+    })
+
+    it('opens without one that is retired, from then on without being told so again', async () => {
+      await openWith([one])
+      await openWith([two, one])
+      await openWith([two], ['one'])
+      await openWith([two])
+      await openWith([two], ['one'])
+    })
+
+    it('does not remember one that never sealed: it may go as it came', async () => {
+      await openWith([one, two])
+      await openWith([one])
+      await openWith([one, key('two')])
+    })
+
+    it('answers KEYS_INVALID to one that is retired and configured, and to ids that are none', async () => {
+      await rejectsWith('KEYS_INVALID', () => openWith([one], ['one']))
+      await rejectsWith('KEYS_INVALID', () => openWith([one], [1 as never]))
+    })
+  })
+
   it('delivers what comes before a commit of a newer schema, and answers SCHEMA_NEWER to that one', async () => {
     const store = await open()
     const before = await append(store, commitOf('before'))
