@@ -29,7 +29,7 @@ export interface ModelRecord {
   readonly generation: number
   /** The newest state of that generation. Absent: the instance does not exist. */
   readonly stored?: LocatedEvent
-  /** The position of the first state of that generation, as far back as was read. */
+  /** The position of the first state of that generation; exact for interactions, else as far back as was read. */
   readonly began?: number
   /** The last state of the generation before, and the event that ended it. */
   readonly ended?: { readonly stored: LocatedEvent; readonly end: LocatedEvent }
@@ -72,7 +72,7 @@ export function foldRecord(history: readonly LocatedEvent[]): ModelRecord {
     if (generationOf(event) !== generation) continue
     if (event.type === 'stored') {
       stored = located
-      began ??= located.commit.position
+      began ??= beganAt(located)
     } else if (event.type === 'consumed') consumedAt = Number(event.data['at'])
     else if (event.type === 'revoked') {
       for (const model of revokedModels(event)) revocations.set(model, (revocations.get(model) ?? 0) + 1)
@@ -105,6 +105,11 @@ function generationAfter(event: Event): number {
     default:
       throw new EventTypeUnknownError(event.stream, event.type)
   }
+}
+
+/** A state that follows another one of an interaction tells where the first was: it may lie further back than is read. */
+function beganAt({ commit, event }: LocatedEvent): number {
+  return typeof event.data['began'] === 'number' ? event.data['began'] : commit.position
 }
 
 function revokedModels({ data }: Event): readonly string[] {

@@ -31,17 +31,20 @@ export interface StatePart {
   readonly notes: Notes
   readonly generation: number
   readonly grantSeen?: GrantSeen
+  /** Of an interaction that was stored before: the position of its first state. */
+  readonly began?: number | undefined
 }
 
 /** The data of a `stored` event. */
 export function storedData(keys: KeyRing, model: string, stream: string, state: StatePart): JsonObject {
-  const { payload, notes, generation, grantSeen } = state
+  const { payload, notes, generation, grantSeen, began } = state
   const { clientId, exp, consumed } = payload
   const hasNotes = Object.keys(notes).length > 0
   const hasSeen = grantSeen !== undefined && (grantSeen.generation > 0 || grantSeen.revocations > 0)
   return {
     model,
     ...(generation > 0 && { generation }),
+    ...(began !== undefined && { began }),
     ...(hasSeen && { grant_seen: [grantSeen.generation, grantSeen.revocations] }),
     ...(typeof clientId === 'string' && { client_id: clientId }),
     ...(typeof exp === 'number' && { exp }),

@@ -16,6 +16,8 @@ export interface StagedWrite {
   readonly indexedBy: readonly string[]
   /** Set when the unit ends the generation that it has read. */
   readonly ended?: number
+  /** Where the interaction began that it writes again. */
+  readonly began?: number | undefined
   /** Whether an interaction ends because the provider goes on with its result. */
   readonly resumed?: boolean
   /** The state as the unit sees it. Absent: it does not exist. */
@@ -53,6 +55,7 @@ export function eventsOf(keys: KeyRing, write: StagedWrite, grantSeen?: GrantSee
       notes: {},
       generation,
       ...(grantSeen && { grantSeen }),
+      ...(model === 'Interaction' && { began: write.began }),
     }
     events.push(eventOf(names, 'stored', storedData(keys, model, stream, state), indexStreams(keys, model, payload)))
   } else if (payload && consumedAt !== undefined && ended === undefined) {

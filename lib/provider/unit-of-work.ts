@@ -207,6 +207,7 @@ export class UnitOfWork {
       model,
       names: before?.names ?? namesOf(this.#keys, model, id, record),
       generation: before ? before.generation : (record?.generation ?? 0),
+      began: before ? before.began : record?.began,
       indexedBy: before?.indexedBy ?? [],
       ...(before?.ended !== undefined && { ended: before.ended }),
       payload,

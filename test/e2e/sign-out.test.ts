@@ -47,6 +47,15 @@ describe('a login that was typed in before its account was signed out, and is re
     })
   }
 
+  it('is asked for again though its interaction was saved often since', async () => {
+    const person = new Person(scene.op)
+    const submitted = await typedIn(person)
+    await scene.logout.terminateAccount('alice', { ...ACTOR, reason: 'password_changed' })
+    const uid = new URL(String(submitted.headers.get('location')), scene.op.issuer).pathname.split('/').at(-1) ?? ''
+    for (let n = 0; n < 40; n++) await (await scene.op.provider.Interaction.find(uid))?.persist()
+    assert.equal(await isAskedAgain(person, submitted), true)
+  })
+
   it('is asked for again when everybody was signed out', async () => {
     const person = new Person(scene.op)
     const submitted = await typedIn(person)
