@@ -3,10 +3,13 @@ import { access, readdir, realpath, unlink } from 'node:fs/promises'
 import { createServer, type Server, type Socket } from 'node:net'
 import { platform } from 'node:os'
 import { join } from 'node:path'
-import { FolderHeldError } from '../../lib/errors.ts'
+import { FolderHeldError, StoreRefusedError } from '../../lib/errors.ts'
 import { isMissing } from './folder.ts'
 import { SocketAlias } from './socket-alias.ts'
 import { isAlive } from './socket-probe.ts'
+
+/** A socket is removed by another contender once, or twice. More often, something else removes it. */
+const ATTEMPTS = 10
 
 /**
  * Exclusive use of a folder while this process lives: a Unix socket in the folder, on which the holder listens. A killed
@@ -31,15 +34,22 @@ export class FolderLock {
   readonly #undecided = new Set<Socket>()
   #held = false
 
-  /** @throws FolderHeldError (`FOLDER_HELD`) */
+  /**
+   * @throws FolderHeldError (`FOLDER_HELD`)
+   * @throws StoreRefusedError (`STORE_REFUSED`): the socket disappears again and again
+   */
   static async take(folder: string): Promise<FolderLock> {
     if (platform() === 'win32') return FolderLock.#takePipe(folder)
     const alias = await SocketAlias.make(folder)
     try {
-      for (;;) {
+      for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
         const lock = await FolderLock.#contend(folder, alias)
         if (lock) return lock
       }
+      throw new StoreRefusedError(
+        `${folder} cannot be locked: the socket that was made in it was gone ${ATTEMPTS} times. It must be on a file ` +
+          'system that shows Unix sockets, and nothing may clear it up',
+      )
     } finally {
       await alias.remove()
     }

@@ -62,6 +62,23 @@ describe('the lock of a folder', () => {
     await lock.release()
   })
 
+  it('is refused with STORE_REFUSED where sockets disappear, and not tried for without end', async () => {
+    // A contender that never decides, and removes all other sockets whenever it is asked.
+    let asked = 0
+    const other = createServer((socket) => {
+      asked += 1
+      void readdir(folder.path).then(async (names) => {
+        for (const name of names) if (name !== 'lock-z.sock') await unlink(join(folder.path, name))
+        socket.destroy()
+      })
+    })
+    await new Promise<void>((listening) => other.listen(join(folder.path, 'lock-z.sock'), listening))
+    const error = await rejectsWith('STORE_REFUSED', () => FolderLock.take(folder.path))
+    assert.match(error.message, /cannot be locked: the socket that was made in it was gone 10 times/)
+    assert.equal(asked, 10)
+    await new Promise((closed) => other.close(closed))
+  })
+
   it('is never had by two of five processes that fight for it', async function () {
     this.timeout(300_000)
     const [contested, inside] = [join(folder.path, 'contested'), join(folder.path, 'inside')]
