@@ -8,6 +8,7 @@ import {
   type EventStore,
   eventSourced,
   type Logger,
+  type OwnAdapters,
   type Plugin,
   silent,
 } from '../../lib/index.ts'
@@ -32,6 +33,7 @@ export interface OpOptions {
   readonly formerIssuers?: readonly string[]
   readonly logger?: Logger
   readonly clock?: Clock
+  readonly adapters?: OwnAdapters
   /** Whether requests are one commit each. Default: yes. */
   readonly attach?: boolean
 }
@@ -70,6 +72,7 @@ export async function startOp(store: EventStore, options: OpOptions = {}): Promi
     logger: options.logger ?? silent,
     ...(options.clock && { clock: options.clock }),
     ...(options.formerIssuers && { formerIssuers: options.formerIssuers }),
+    ...(options.adapters && { adapters: options.adapters }),
   })
   const configuration = await testConfiguration(options)
   const provider = withoutNotices(() => new Provider(issuer, op.configure(configuration)))

@@ -64,9 +64,15 @@ describe('a client that may be told of logouts', () => {
   })
 
   it('is warned about where it cannot be loaded', async () => {
-    found = new Error('invalid_client_metadata')
+    found = Object.assign(new Error('invalid_client_metadata'), { error: 'invalid_client_metadata' })
     assert.equal(await clients.find('rp'), undefined)
     assert.equal(log.of(/cannot be loaded/)[0]?.fields['err'], found)
+  })
+
+  it('is not known to be none where an adapter of the application fails', async () => {
+    found = new Error('the table is locked')
+    assert.deepEqual(await clients.find('rp'), { clientId: 'rp', isUncertain: true })
+    assert.equal(log.of(/cannot be read/)[0]?.fields['err'], found)
   })
 
   for (const error of [

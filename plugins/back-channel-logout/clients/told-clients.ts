@@ -11,6 +11,8 @@ export interface ToldClient {
   readonly clientId: string
   /** The reasons for which it wants to be told; absent: all. */
   readonly initiators?: readonly Reason[]
+  /** The adapter of the clients failed: whether this one is there, and has a URI, is looked up when it is sent to. */
+  readonly isUncertain?: true
 }
 
 /** What clients are found with. */
@@ -35,7 +37,8 @@ export class ToldClients {
   }
 
   /**
-   * The client of this id, if this process knows a usable URI of it. One that cannot be loaded is warned about.
+   * The client of this id, if this process knows a usable URI of it. One whose metadata is invalid is warned about. Where
+   * an adapter of the application's own fails, the client counts as one that is owed a token: nothing says that it is not.
    *
    * @throws whatever the store throws when it is away: that says nothing about the client
    */
@@ -45,8 +48,15 @@ export class ToldClients {
       return client && this.of(client)
     } catch (err) {
       if (isAway(err)) throw err
-      this.#warn(clientId, 'it cannot be loaded', err)
-      return undefined
+      if (isInvalid(err)) {
+        this.#warn(clientId, 'it cannot be loaded', err)
+        return undefined
+      }
+      this.#parts.logger.warn(
+        { event: 'client_unreadable', client_id: clientId, err },
+        'a client cannot be read: whether it is to be told is looked up again when its logout token is sent',
+      )
+      return { clientId, isUncertain: true }
     }
   }
 
@@ -78,4 +88,9 @@ export class ToldClients {
       `a client is not told of logouts: ${why}`,
     )
   }
+}
+
+/** What oidc-provider throws for stored metadata that it does not take (RFC 7591 section 3.2.2). */
+function isInvalid(error: unknown): boolean {
+  return (error as { readonly error?: unknown } | undefined)?.error === 'invalid_client_metadata'
 }

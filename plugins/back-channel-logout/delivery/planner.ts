@@ -57,7 +57,8 @@ export async function plan(parts: PlanParts, commits: readonly PlannedCommit[], 
     ])
   })
   const wanted = await wantedOf(parts, meant)
-  const isNew = ({ isDecided, end }: Meant): boolean => !isDecided && end.origin === parts.issuer
+  const isNew = ({ isDecided, isUncertain, end }: Meant): boolean =>
+    !isDecided && !isUncertain && end.origin === parts.issuer
   return {
     facts: wanted.filter(isNew).map(({ logout, owed }) => owedEvent(logout, owed)),
     work: wanted.flatMap((one) => workFor(one, one.isDecided || isNew(one), now)),
@@ -70,6 +71,8 @@ interface Meant {
   readonly end: Termination
   readonly owed: Owed
   readonly isDecided: boolean
+  /** Whether the client has a URI could not be looked up. */
+  readonly isUncertain?: boolean
 }
 
 /** Why deliveries of one session are to be made. */
@@ -98,17 +101,19 @@ function causesIn(commits: readonly PlannedCommit[]): Map<string, Causes> {
 
 /**
  * Without those that are owed nothing: the client had no known URI at the login, and has none now, or does not want to
- * hear of the reason. Each client is looked up once. Those of another issuer are looked up where they are sent.
+ * hear of the reason. Each client is looked up once. Those of another issuer, and those that cannot be looked up now, are
+ * looked up where they are sent.
  */
 async function wantedOf({ issuer, clients }: PlanParts, meant: readonly Meant[]): Promise<Meant[]> {
   const isOpen = ({ isDecided, end }: Meant): boolean => !isDecided && end.origin === issuer
   const ids = new Set(meant.filter(isOpen).map(({ owed }) => owed.registration.clientId))
   const found = new Map<string, Awaited<ReturnType<ToldClients['find']>>>()
   await inParallel([...ids], CLIENTS_AT_ONCE, async (id) => found.set(id, await clients.find(id)))
-  return meant.filter((one) => {
-    if (!isOpen(one)) return true
+  return meant.flatMap((one) => {
+    if (!isOpen(one)) return [one]
     const client = found.get(one.owed.registration.clientId)
-    return client !== undefined && (client.initiators?.includes(one.end.reason) ?? true)
+    if (client?.isUncertain) return [{ ...one, isUncertain: true }]
+    return client && (client.initiators?.includes(one.end.reason) ?? true) ? [one] : []
   })
 }
 

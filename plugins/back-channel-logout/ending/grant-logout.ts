@@ -35,7 +35,10 @@ export function grantLogout(
     actor,
   }
   return [
-    registrationOf(keys, { uid, clientId: client.clientId, sid: '', withSid: false, accountId, client }),
+    registrationOf(keys, {
+      ...{ uid, clientId: client.clientId, sid: '', withSid: false, accountId },
+      client: client.isUncertain ? undefined : client,
+    }),
     toEvent(uid, end, [...terminatedBy(keys, issuer, accountId, [client.clientId]), orderStream(id)]),
   ]
 }
