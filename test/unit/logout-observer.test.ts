@@ -205,6 +205,41 @@ describe('the observer of sessions', () => {
     )
   })
 
+  it('records nothing of a session that nobody is logged in with', () => {
+    const { accountId: _, ...anonymous } = sessionOf({ a: 's1' })
+    assert.deepEqual(write(anonymous).events, [])
+    assert.deepEqual(write(undefined).events, [])
+  })
+
+  it('records nothing before the plugin was started', () => {
+    const idle = new BackChannelObserver()
+    const change = { uid: 'uid', before: sessionOf({ a: 's1' }), after: sessionOf({}) }
+    assert.deepEqual(idle.sessionChanges(change), { events: [] })
+    idle.committed({ position: 1, id: 'commit' }, [])
+  })
+
+  it('says why, by whom and for which client a session ended, and as part of what', () => {
+    write(sessionOf({ a: 's1' }), { request: requestOf('a') })
+    const cause = { reason: 'account_disabled', actor: 'ops', byClient: 'a', order: 'one' }
+    const [end] = write(undefined, { cause }).events
+    assert.deepEqual(end?.data, {
+      reason: 'account_disabled',
+      triggered_at_origin: ISSUER,
+      scope: 'session',
+      logins: 1,
+      actor: 'ops',
+      by_client: 'a',
+    })
+    assert.ok(end?.also?.includes('termination:one'))
+  })
+
+  it('records an end that an operator orders while the feature is off, and no other', () => {
+    isOn = false
+    write(sessionOf({ a: 's1' }), { request: requestOf('a') })
+    assert.equal(write(sessionOf({}), { cause: { reason: 'admin', actor: 'ops' } }).events.length, 1)
+    assert.deepEqual(write(undefined).events, [])
+  })
+
   for (const [what, odd] of [
     ['half a surrogate pair', '\ud800'],
     ['a megabyte', 'x'.repeat(1_000_000)],
