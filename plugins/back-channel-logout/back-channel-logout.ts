@@ -202,7 +202,11 @@ export class BackChannelLogout implements Plugin {
     return running
   }
 
-  /** Which RP confirmed the end of a session, which is pending, which failed. Nothing ended yet: no ends. */
+  /**
+   * Which RP confirmed the end of a session, which is pending, which failed. Nothing ended yet: no ends.
+   *
+   * @throws OptionInvalidError (`OPTION_INVALID`)
+   */
   async receipt(sessionUid: string): Promise<Receipt> {
     return this.#started().receipts.of(sessionUid)
   }

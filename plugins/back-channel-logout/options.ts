@@ -58,6 +58,7 @@ const OPTIONS: ReadonlySet<string> = new Set([
 
 /** @throws OptionInvalidError (`OPTION_INVALID`) */
 export function assertOptions(options: BackChannelLogoutOptions): void {
+  if (typeof options !== 'object' || options === null) throw new OptionInvalidError('options', 'must be an object')
   for (const option of Object.keys(options)) {
     if (!OPTIONS.has(option)) throw new OptionInvalidError(option, `is not known; known are ${[...OPTIONS].join(', ')}`)
   }

@@ -121,6 +121,8 @@ describe('what RPs are still to be told of', () => {
     assert.throws(() => logout.pending({ rp: 'x' } as never), refused('rp'))
     assert.throws(() => logout.pending({}, { limit: 0 }), refused('limit'))
     await assert.rejects(logout.pendingByClient({ limit: 0.5 }), refused('limit'))
+    await assert.rejects(logout.receipt('' as never), refused('sessionUid'))
+    await assert.rejects(logout.receipt(undefined as never), refused('sessionUid'))
     await assert.rejects(logout.retry({} as never), refused('client'))
     await assert.rejects(logout.retry({ client: 'a', all: true } as never), refused('all'))
     await assert.rejects(logout.pause({ client: '' }, { actor: 'ann' }), refused('client'))

@@ -113,6 +113,19 @@ describe('a delivery', () => {
     assert.equal(failed?.delivery.failure?.error, 'proxy refused [token]')
   })
 
+  for (const [what, said, kept] of [
+    ['an encrypted token', 'eyJhbGciOiJSU0EifQ.a_b.c-d.e.f!', '[token]!'],
+    ['a token that is cut', 'got eyJhbGciOiJSUzI1NiJ9.eyJzdWI', 'got [token]'],
+    ['a bearer token', 'Authorization: Bearer mF_9.B5f-4.1JqM and more', 'Authorization: Bearer [token] and more'],
+    ['no token', 'eyJ is no token, nor is bearer of news', 'eyJ is no token, nor is bearer of news'],
+    ['half a character', 'x\ud83d', 'x\ufffd'],
+  ] as const) {
+    it(`keeps what the RP said, where that holds ${what}`, () => {
+      const [next] = run([{ verdict: 'again', status: 500, body: said }]).steps
+      assert.equal(next?.delivery.failure?.answer, kept)
+    })
+  }
+
   it('comes out of the work table as it went in', () => {
     assert.deepEqual(fromBody(JSON.parse(JSON.stringify(toBody(NEW)))), NEW)
   })

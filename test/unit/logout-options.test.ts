@@ -33,6 +33,11 @@ describe('back-channel logout', () => {
     })
   }
 
+  it('refuses options that are no object', () => {
+    for (const wrong of [null, 5, 'on'])
+      assert.throws(() => backChannelLogout(wrong as never), { code: 'OPTION_INVALID' })
+  })
+
   it('refuses a policy that makes no sense, before anything starts', () => {
     assert.throws(() => backChannelLogout({ delivery: { timeoutMs: 0 } }), { option: 'delivery.timeoutMs' })
   })

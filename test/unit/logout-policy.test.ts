@@ -20,6 +20,13 @@ const MEANINGLESS: readonly (readonly [string, unknown, string?])[] = [
   ['retryDelaysMs', [Number.NaN]],
   ['retryDelaysMs', [Number.POSITIVE_INFINITY]],
   ['retryDelaysMs', ['5']],
+  ['retryDelaysMs', [1e300]],
+  ['retryDelaysMs', [365 * 86_400_000 + 1]],
+  ['badRequestDelaysMs', [1e300]],
+  ['retryAfterMostMs', 1e300],
+  ['maxAgeMs', 365 * 86_400_000 + 1],
+  ['circuit', { openMostMs: Number.MAX_SAFE_INTEGER }, 'circuit.openMostMs'],
+  ['circuit', new Map([['failures', 2]])],
   ['retryDelaysMs', undefined],
   ['jitter', -0.1],
   ['jitter', 1],
@@ -84,6 +91,12 @@ describe('the policy of deliveries', () => {
     assert.ok(hours > 27 && hours < 28.5, String(hours))
   })
 
+  it('takes waits of up to a year', () => {
+    const year = 365 * 86_400_000
+    const wish = { retryDelaysMs: [year], badRequestDelaysMs: [0, year], retryAfterMostMs: year, maxAgeMs: year }
+    assert.deepEqual(policyOf(wish), { ...DEFAULT_POLICY, ...wish })
+  })
+
   it('takes answers that confirm, with a text in them or without', () => {
     const confirmedBy = [200, 499, { status: 400, body: 'gone' }]
     assert.deepEqual(policyOf({ confirmedBy }).confirmedBy, confirmedBy)
@@ -127,6 +140,7 @@ describe('the policy of deliveries', () => {
     ['clients', null],
     ['clients', ['rp']],
     ['clients', 'rp'],
+    ['clients', new Map([['rp', { jitter: 0 }]])],
   ] as const) {
     it(`refuses ${option}: ${JSON.stringify(value)}, by name`, () => {
       refused({ [option]: value }, `delivery.${option}`)
@@ -134,7 +148,7 @@ describe('the policy of deliveries', () => {
   }
 
   it('must be an object', () => {
-    for (const wrong of [null, 5, []]) refused(wrong, 'delivery')
+    for (const wrong of [null, 5, [], new Map()]) refused(wrong, 'delivery')
   })
 })
 

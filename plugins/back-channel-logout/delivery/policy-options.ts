@@ -7,6 +7,9 @@ import {
   type DeliveryPolicy,
 } from './delivery-policy.ts'
 
+/** A year: what is put off for longer has no date that anybody could read. */
+const WAIT_MOST_MS = 365 * 24 * 3_600_000
+
 /** A token that is good for longer says nothing about what has just happened. */
 const TOKEN_MOST_SECONDS = 24 * 3_600
 
@@ -24,7 +27,7 @@ export function policyOf(wishes: DeliveryOptions = {}): DeliveryPolicy {
   const { concurrency = most, concurrencyPerOrigin = mostPerOrigin, clients = {}, ...ofAll } = wishes
   assertWhole(concurrency, 'delivery.concurrency')
   assertWhole(concurrencyPerOrigin, 'delivery.concurrencyPerOrigin')
-  if (typeof clients !== 'object' || clients === null || Array.isArray(clients))
+  if (!isPlainObject(clients))
     throw new OptionInvalidError('delivery.clients', 'must be an object: options by client id')
   const all = clientPolicyOf(ofAll, defaults, 'delivery')
   const single = new Map(none)
@@ -48,23 +51,37 @@ function clientPolicyOf(wishes: ClientDeliveryOptions, defaults: ClientPolicy, w
 function assertPolicy(policy: ClientPolicy, where: string): void {
   for (const option of ['retryDelaysMs', 'badRequestDelaysMs'] as const) {
     const delays = policy[option]
-    if (!Array.isArray(delays) || !delays.every((delay) => Number.isFinite(delay) && delay >= 0))
-      throw new OptionInvalidError(`${where}.${option}`, 'must be an array of milliseconds, 0 or more each')
+    if (!Array.isArray(delays) || !delays.every(isWait))
+      throw new OptionInvalidError(
+        `${where}.${option}`,
+        `must be an array of milliseconds, from 0 to ${WAIT_MOST_MS} each`,
+      )
   }
   const { jitter, timeoutMs, concurrencyPerClient, retryAfterMostMs, circuit } = policy
   assertConfirming(policy.confirmedBy, `${where}.confirmedBy`)
-  assertWhole(policy.maxAgeMs, `${where}.maxAgeMs`)
+  assertWhole(policy.maxAgeMs, `${where}.maxAgeMs`, 1, WAIT_MOST_MS)
   assertWhole(policy.tokenLifetimeSeconds, `${where}.tokenLifetimeSeconds`, 1, TOKEN_MOST_SECONDS)
   if (!(typeof jitter === 'number' && jitter >= 0 && jitter < 1))
     throw new OptionInvalidError(`${where}.jitter`, 'must be a share from 0 up to, not including, 1')
-  if (!(Number.isFinite(retryAfterMostMs) && retryAfterMostMs >= 0))
-    throw new OptionInvalidError(`${where}.retryAfterMostMs`, 'must be milliseconds, 0 or more')
+  if (!isWait(retryAfterMostMs))
+    throw new OptionInvalidError(`${where}.retryAfterMostMs`, `must be milliseconds, from 0 to ${WAIT_MOST_MS}`)
   if (typeof policy.sidOnly !== 'boolean') throw new OptionInvalidError(`${where}.sidOnly`, 'must be true or false')
   assertWhole(timeoutMs, `${where}.timeoutMs`, 1, TIMER_MOST_MS)
   assertWhole(concurrencyPerClient, `${where}.concurrencyPerClient`)
   assertWhole(circuit.failures, `${where}.circuit.failures`)
   assertWhole(circuit.openLeastMs, `${where}.circuit.openLeastMs`)
-  assertWhole(circuit.openMostMs, `${where}.circuit.openMostMs`, circuit.openLeastMs)
+  assertWhole(circuit.openMostMs, `${where}.circuit.openMostMs`, circuit.openLeastMs, WAIT_MOST_MS)
+}
+
+function isWait(ms: unknown): boolean {
+  return typeof ms === 'number' && ms >= 0 && ms <= WAIT_MOST_MS
+}
+
+/** A `Map` has no keys that `Object.keys()` would find: what is in it would be passed over. */
+function isPlainObject(value: unknown): value is object {
+  if (typeof value !== 'object' || value === null) return false
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype === Object.prototype || prototype === null
 }
 
 function assertConfirming(answers: unknown, option: string): void {
@@ -88,9 +105,8 @@ function isStatus(status: unknown): boolean {
 }
 
 /** @throws OptionInvalidError (`OPTION_INVALID`) for an option that nobody reads */
-function assertKnown(wishes: unknown, known: readonly string[], where: string): void {
-  if (typeof wishes !== 'object' || wishes === null || Array.isArray(wishes))
-    throw new OptionInvalidError(where, 'must be an object')
+function assertKnown(wishes: unknown, known: readonly string[], where: string): asserts wishes is object {
+  if (!isPlainObject(wishes)) throw new OptionInvalidError(where, 'must be an object')
   for (const option of Object.keys(wishes)) {
     if (!known.includes(option))
       throw new OptionInvalidError(`${where}.${option}`, `is not known; known are ${known.join(', ')}`)

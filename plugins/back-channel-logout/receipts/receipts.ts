@@ -14,6 +14,7 @@ export class Receipts {
   }
 
   async of(sessionUid: string): Promise<Receipt> {
+    assertText('sessionUid', sessionUid)
     return receiptOf(await readLogout(this.#store, sessionUid), this.#parts.waiting)
   }
 
