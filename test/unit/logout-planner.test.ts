@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict'
 import { MemoryEventStore } from '../../adapters/memory/index.ts'
 import type { Commit, NewEvent, NewWork } from '../../lib/index.ts'
+import type { ToldClient } from '../../plugins/back-channel-logout/clients/told-clients.ts'
 import { fromBody } from '../../plugins/back-channel-logout/delivery/delivery.ts'
+import { plan } from '../../plugins/back-channel-logout/delivery/planner.ts'
+import { LongLogouts } from '../../plugins/back-channel-logout/recording/long-logouts.ts'
 import { type SessionLogoutEvent, toEvent } from '../../plugins/back-channel-logout/recording/session-logout-events.ts'
 import { laneOf, lanePrefix } from '../../plugins/back-channel-logout/work/lanes.ts'
 import { workOf } from '../support/planning.ts'
-import { registered, sent, terminated } from '../support/session-log.ts'
+import { registered, registeredWithoutUri, sent, terminated } from '../support/session-log.ts'
 
 const OP = 'https://op.example.com'
 const NOW = 5_000
@@ -104,6 +107,77 @@ describe('planning', () => {
       lanes.filter((lane) => lane.startsWith(lanePrefix(OP))),
       [laneOf(OP, 'rp')],
     )
+  })
+
+  describe('for a client that had no known URI at the login', () => {
+    let asked: string[]
+    let found: ToldClient | undefined
+
+    beforeEach(async () => {
+      asked = []
+      found = undefined
+      await append('a', registeredWithoutUri('late', '1'), registered('known', '2'), terminated())
+    })
+
+    async function planOf(commits: readonly Commit[]): ReturnType<typeof plan> {
+      const find = async (clientId: string): Promise<ToldClient | undefined> => {
+        asked.push(clientId)
+        return found
+      }
+      return plan({ logouts: new LongLogouts(store), issuer: OP, clients: { find } }, commits, NOW)
+    }
+
+    it('makes nothing where it has none now', async () => {
+      const { facts, work } = await planOf(await all())
+      assert.deepEqual([facts, ids(work)], [[], ['3/0.0']])
+      assert.deepEqual(asked, ['late'])
+    })
+
+    it('makes a delivery where it has one now, and a fact that says so, until that is recorded', async () => {
+      found = { clientId: 'late' }
+      const { facts, work } = await planOf(await all())
+      assert.deepEqual(
+        facts.map(({ stream, type, data }) => [stream, type, data]),
+        [['session_logout:a', 'session_logout.back_channel.owed', { delivery: '3/0.1', client_id: 'late' }]],
+      )
+      assert.deepEqual(ids(work), ['3/0.0', '3/0.1'])
+      assert.ok(work.every(({ body }) => fromBody(body).onlyWithUri === undefined))
+      await store.append({ events: [...facts] })
+      asked = []
+      const again = await planOf(await all())
+      assert.deepEqual([again.facts, ids(again.work), asked], [[], ['3/0.0', '3/0.1'], []])
+    })
+
+    it('asks for the reasons that it wants to hear of', async () => {
+      found = { clientId: 'late', initiators: ['admin'] }
+      assert.deepEqual(ids((await planOf(await all())).work), ['3/0.0'])
+      found = { clientId: 'late', initiators: ['rp_initiated'] }
+      assert.deepEqual(ids((await planOf(await all())).work), ['3/0.0', '3/0.1'])
+    })
+
+    it('looks each client up once, however many ends there are', async () => {
+      for (const uid of ['b', 'c']) await append(uid, registeredWithoutUri('late', '1'), terminated())
+      await planOf(await all())
+      assert.deepEqual(asked, ['late'])
+    })
+
+    it('plans nothing of ends before the batch', async () => {
+      found = { clientId: 'late' }
+      await append('a', registeredWithoutUri('late', '9'), terminated())
+      const commits = (await all()).slice(-1)
+      assert.deepEqual(ids((await planOf(commits)).work), ['5/0.0'])
+    })
+
+    it('leaves the question to those who send, where the session is another issuer’s', async () => {
+      const other = 'https://other.example.com'
+      await append('b', registeredWithoutUri('late', '1'), terminated('session', { triggered_at_origin: other }))
+      const { facts, work } = await planOf((await all()).slice(-1))
+      assert.deepEqual([facts, asked], [[], []])
+      assert.deepEqual(
+        work.map(({ id, body }) => [id, fromBody(body).onlyWithUri]),
+        [['5/0.0', true]],
+      )
+    })
   })
 
   it('stops at a session that a newer version has written to', async () => {
