@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { pendingOf } from '../../plugins/back-channel-logout/delivery/pending.ts'
 import { policyOf } from '../../plugins/back-channel-logout/delivery/policy-options.ts'
+import { RecentLanes } from '../../plugins/back-channel-logout/delivery/recent-lanes.ts'
 import { Traffic } from '../../plugins/back-channel-logout/delivery/traffic.ts'
 import { receiptOf } from '../../plugins/back-channel-logout/receipts/receipt.ts'
 import { fold } from '../../plugins/back-channel-logout/recording/session-logout.ts'
@@ -146,6 +147,18 @@ describe('what a process remembers of RPs', () => {
     }
     assert.equal(traffic.room([], 59_999).size, 10_000)
     assert.equal(traffic.room([], 60_000).size, 0)
+  })
+
+  it('is where the last 10,000 lanes lead to, and how their RPs did, of 25,000', () => {
+    const lanes = new RecentLanes<number>()
+    for (let n = 0; n < 25_000; n++) lanes.set(`${n}`, n)
+    lanes.set('15000', 1)
+    lanes.set('25000', 2)
+    assert.equal([...lanes].length, 10_000)
+    assert.deepEqual(
+      ['14999', '15000', '15001', '15002', '25000'].map((lane) => lanes.get(lane)),
+      [undefined, 1, undefined, 15_002, 2],
+    )
   })
 
   it('is, of 10,000 that have asked to be left alone, nothing once that is over', () => {

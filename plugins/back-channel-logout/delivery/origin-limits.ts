@@ -1,3 +1,5 @@
+import { RecentLanes } from './recent-lanes.ts'
+
 /**
  * The requests in flight to each origin (RFC 6454), so that many clients behind one host do not meet it all at once. It
  * is all that they share: one of them that fails opens no circuit but its own.
@@ -5,7 +7,7 @@
 export class OriginLimits {
   readonly #most: number
   readonly #inFlight = new Map<string, number>()
-  readonly #originOf = new Map<string, string>()
+  readonly #originOf = new RecentLanes<string>()
 
   constructor(most: number) {
     this.#most = most

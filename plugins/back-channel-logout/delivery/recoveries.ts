@@ -1,5 +1,14 @@
+import { RecentLanes } from './recent-lanes.ts'
+
 /** How long after one recovery of an RP the next one counts, in milliseconds. */
 export const AGAIN_AFTER_MS = 300_000
+
+/** How an RP did. */
+interface Known {
+  readonly failed: boolean
+  /** When it was back last. */
+  readonly backAt?: number
+}
 
 /**
  * Tells when an RP is back: at its first confirmation after a failure, and at the first of all, since another process or
@@ -7,20 +16,18 @@ export const AGAIN_AFTER_MS = 300_000
  * turns is back once in five minutes.
  */
 export class Recoveries {
-  readonly #failed = new Map<string, boolean>()
-  readonly #at = new Map<string, number>()
+  readonly #known = new RecentLanes<Known>()
 
   failed(lane: string): void {
-    this.#failed.set(lane, true)
+    this.#known.set(lane, { ...this.#known.get(lane), failed: true })
   }
 
   /** Whether this confirmation is a recovery. */
   confirmed(lane: string, now: number): boolean {
-    if (this.#failed.get(lane) === false) return false
-    const last = this.#at.get(lane)
-    if (last !== undefined && now - last < AGAIN_AFTER_MS) return false
-    this.#failed.set(lane, false)
-    this.#at.set(lane, now)
+    const known = this.#known.get(lane)
+    if (known?.failed === false) return false
+    if (known?.backAt !== undefined && now - known.backAt < AGAIN_AFTER_MS) return false
+    this.#known.set(lane, { failed: false, backAt: now })
     return true
   }
 }
