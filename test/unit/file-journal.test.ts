@@ -236,6 +236,21 @@ describe('a journal that was altered', () => {
     }
   })
 
+  it('is found so where a part of a sector is zeros, and torn where a whole one is', async () => {
+    const { file, journal } = newJournal()
+    await journal.write([commit(1)])
+    const start = file.contents.length
+    await journal.write([commit(2, { text: 'x'.repeat(100_000) })])
+    const bytes = file.contents
+    for (let sector = Math.ceil(start / 512) * 512; sector + 512 <= bytes.length; sector += 512) {
+      const zeroed = (length: number): Buffer => Buffer.from(bytes).fill(0, sector, sector + length)
+      const part = await readJournal(zeroed(511))
+      assert.ok(part.error instanceof JournalCorruptError, `at ${sector}: ${part.error}`)
+      const whole = await readJournal(zeroed(512))
+      assert.deepEqual([whole.error, whole.reader.torn?.offset], [undefined, start])
+    }
+  })
+
   it('says how much of it is intact, and that nothing was changed', async () => {
     const bytes = await journalOf(some)
     const starts = lineStarts(bytes)
