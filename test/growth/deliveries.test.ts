@@ -4,8 +4,8 @@ import { policyOf } from '../../plugins/back-channel-logout/delivery/policy-opti
 import { RecentLanes } from '../../plugins/back-channel-logout/delivery/recent-lanes.ts'
 import { Traffic } from '../../plugins/back-channel-logout/delivery/traffic.ts'
 import { receiptOf } from '../../plugins/back-channel-logout/receipts/receipt.ts'
-import { fold } from '../../plugins/back-channel-logout/recording/session-logout.ts'
 import { sessionLogoutStream, toEvent } from '../../plugins/back-channel-logout/recording/session-logout-events.ts'
+import { fold } from '../../plugins/back-channel-logout/recording/session-logout-fold.ts'
 import { DispatchScene, OP, says } from '../support/dispatch-scene.ts'
 import { attemptFailed, historyOf, registered, terminated } from '../support/session-log.ts'
 

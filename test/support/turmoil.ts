@@ -4,8 +4,8 @@ import type { Dispatcher } from '../../plugins/back-channel-logout/delivery/disp
 import { policyOf } from '../../plugins/back-channel-logout/delivery/policy-options.ts'
 import type { Answer } from '../../plugins/back-channel-logout/network/answer.ts'
 import type { Network } from '../../plugins/back-channel-logout/network/network.ts'
-import { fold } from '../../plugins/back-channel-logout/recording/session-logout.ts'
 import { sessionLogoutStream } from '../../plugins/back-channel-logout/recording/session-logout-events.ts'
+import { fold } from '../../plugins/back-channel-logout/recording/session-logout-fold.ts'
 import { type Behaviour, DispatchScene, hangs, says } from './dispatch-scene.ts'
 import { Life } from './life.ts'
 

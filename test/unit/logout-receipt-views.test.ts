@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { type Receipt, receiptOf, type Waiting } from '../../plugins/back-channel-logout/receipts/receipt.ts'
 import { receiptForClient } from '../../plugins/back-channel-logout/receipts/receipt-for-client.ts'
-import { fold } from '../../plugins/back-channel-logout/recording/session-logout.ts'
 import type { SessionLogoutEvent } from '../../plugins/back-channel-logout/recording/session-logout-events.ts'
+import { fold } from '../../plugins/back-channel-logout/recording/session-logout-fold.ts'
 import { abandoned, FIRST_AT, historyOf, registered, replayed, sent, terminated } from '../support/session-log.ts'
 
 const TWO = [registered('one', '1'), registered('two', '2'), terminated()]

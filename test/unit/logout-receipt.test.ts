@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { type Receipt, receiptOf } from '../../plugins/back-channel-logout/receipts/receipt.ts'
-import { fold } from '../../plugins/back-channel-logout/recording/session-logout.ts'
 import type { SessionLogoutEvent } from '../../plugins/back-channel-logout/recording/session-logout-events.ts'
+import { fold } from '../../plugins/back-channel-logout/recording/session-logout-fold.ts'
 import {
   abandoned,
   attemptFailed,

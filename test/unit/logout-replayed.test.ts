@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { fold } from '../../plugins/back-channel-logout/recording/session-logout.ts'
 import type { SessionLogoutEvent } from '../../plugins/back-channel-logout/recording/session-logout-events.ts'
+import { fold } from '../../plugins/back-channel-logout/recording/session-logout-fold.ts'
 import {
   abandoned,
   attemptFailed,

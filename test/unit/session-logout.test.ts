@@ -1,13 +1,9 @@
 import assert from 'node:assert/strict'
 import { EventTypeUnknownError } from '../../lib/index.ts'
 import { REASONS } from '../../plugins/back-channel-logout/reasons.ts'
-import {
-  evolve,
-  fold,
-  nothing,
-  type SessionLogout,
-} from '../../plugins/back-channel-logout/recording/session-logout.ts'
+import type { SessionLogout } from '../../plugins/back-channel-logout/recording/session-logout.ts'
 import { type SessionLogoutEvent, toEvent } from '../../plugins/back-channel-logout/recording/session-logout-events.ts'
+import { evolve, fold, nothing } from '../../plugins/back-channel-logout/recording/session-logout-fold.ts'
 import {
   abandoned,
   attemptFailed,

@@ -1,7 +1,8 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Commit, EventStore } from '../../../lib/index.ts'
-import { evolve, nothing, type SessionLogout } from '../recording/session-logout.ts'
+import type { SessionLogout } from '../recording/session-logout.ts'
 import { sessionLogoutStream } from '../recording/session-logout-events.ts'
+import { evolve, nothing } from '../recording/session-logout-fold.ts'
 import type { Receipt } from './receipt.ts'
 
 /**

@@ -1,6 +1,7 @@
 import type { Commit, EventStore } from '../../../lib/index.ts'
-import { evolve, fold, nothing, type SessionLogout } from './session-logout.ts'
+import type { SessionLogout } from './session-logout.ts'
 import { sessionLogoutStream, uidOfStream } from './session-logout-events.ts'
+import { evolve, fold, nothing } from './session-logout-fold.ts'
 
 /** The logout of a session, as the log tells it. Nothing of it in the log: an empty one. */
 export async function readLogout(store: EventStore, uid: string): Promise<SessionLogout> {

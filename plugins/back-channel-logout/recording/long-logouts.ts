@@ -1,7 +1,8 @@
 import type { Commit, EventStore } from '../../../lib/index.ts'
 import { uidsIn } from './histories.ts'
-import { evolve, nothing, type SessionLogout, type SessionLogoutFold } from './session-logout.ts'
+import type { SessionLogout } from './session-logout.ts'
 import { sessionLogoutStream } from './session-logout-events.ts'
+import { evolve, nothing, type SessionLogoutFold } from './session-logout-fold.ts'
 
 /** From so many commits on the logout of a session is remembered. */
 export const LONG = 64
