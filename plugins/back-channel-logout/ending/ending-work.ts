@@ -19,6 +19,7 @@ import { LiveIndex } from './live-index.ts'
 import { isAtItsBeginning, newOrder, type Order, toOrderBody } from './order.ts'
 import { type Ordered, ordersStream, toOrderEvent } from './order-events.ts'
 import { OrderRun } from './order-run.ts'
+import { Recent } from './recent.ts'
 
 /** The work table of ends that are to come: orders, and sessions that may have expired. */
 export const ENDINGS = 'endings'
@@ -31,8 +32,8 @@ export interface EndingParts {
   readonly isOn: () => boolean
   /** How much later than it says any process of the provider may still take a session, in seconds. */
   readonly toleranceSeconds: number
-  /** Called when an order got further. */
-  readonly onProgress: (order: Order) => void
+  /** Called when an order got further, and when it is carried out. */
+  readonly onProgress: (order: Order, isCompleted: boolean) => void
 }
 
 /** The longest pause between two looks, in milliseconds: what is planned elsewhere is mostly done there. */
@@ -40,6 +41,9 @@ const LOOK_MS = 10_000
 
 /** So many sessions that may have expired are looked at, at a time. */
 const EXPIRIES_AT_ONCE = 32
+
+/** So many orders that were given here are remembered until they are begun. */
+const BEGUN = 1_000
 
 /** So many orders are carried out at a time. */
 const ORDERS_AT_ONCE = 8
@@ -58,6 +62,10 @@ export class EndingWork {
   readonly #expiries: ExpiryPlanner
   readonly #live: LiveIndex
   #sweptAt: number | undefined
+  /** How much the last claim might have taken. */
+  #limit = 0
+  /** Orders that were given a moment ago, by this process: nobody has carried them out before. */
+  readonly #begun = new Recent(BEGUN)
   readonly #loop: WorkLoop
 
   constructor(parts: EndingParts) {
@@ -76,6 +84,7 @@ export class EndingWork {
       called: 'ends of sessions',
       lookMs: LOOK_MS,
       claim: (holder, inHand) => this.#claim(holder, inHand.size),
+      isDrained: ({ length }) => length < this.#limit,
       carry: (work) => this.#carry(work),
       pause: () => this.#pause(),
     })
@@ -114,6 +123,7 @@ export class EndingWork {
 
   /** Makes the work of an order at once. The planner would make the same. */
   async begin(order: Order): Promise<void> {
+    this.#begun.add(order.id)
     await this.#insist(() => this.#work.add([orderWork(order, this.#parts.provider.issuer)]))
     this.#loop.wake()
   }
@@ -121,6 +131,7 @@ export class EndingWork {
   async #claim(holder: string, inHand: number): Promise<Work[]> {
     const { provider, host } = this.#parts
     const limit = EXPIRIES_AT_ONCE + ORDERS_AT_ONCE - inHand
+    this.#limit = limit
     if (limit <= 0) return []
     return this.#work.claim({
       holder,
@@ -153,7 +164,11 @@ export class EndingWork {
   /** One page of an order. Between pages it is everybody's: another process may go on. */
   async #further(work: Work, before: Order): Promise<void> {
     const { host, onProgress } = this.#parts
-    if (isAtItsBeginning(before) && (await this.#insist(() => isCompleted(host.store, before.id)))) {
+    if (
+      isAtItsBeginning(before) &&
+      !this.#begun.delete(before.id) &&
+      (await this.#insist(() => isCompleted(host.store, before.id)))
+    ) {
       await this.#insist(() => this.#work.finish(work, host.clock.now()))
       return
     }
@@ -165,7 +180,7 @@ export class EndingWork {
       const change = { dueAt: host.clock.now(), body: toOrderBody(order) }
       if (!(await this.#insist(() => this.#work.putBack(work, change)))) return // it was taken over meanwhile
     }
-    onProgress(order)
+    onProgress(order, completed)
   }
 
   async #complete({ id, actor, tally, failed }: Order): Promise<void> {

@@ -11,6 +11,11 @@ export class Recent {
     return this.#seen.has(key)
   }
 
+  /** False: it was not known. */
+  delete(key: string): boolean {
+    return this.#seen.delete(key)
+  }
+
   /** False: it was seen already. */
   add(key: string): boolean {
     if (this.#seen.has(key)) return false

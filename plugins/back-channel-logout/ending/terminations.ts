@@ -9,7 +9,7 @@ import {
 import { assertClearText, assertText } from '../recording/criteria.ts'
 import { orderOfStream, orderStream } from '../recording/found-by.ts'
 import { recordedLogins } from '../recording/logins.ts'
-import { ENDINGS, type EndingWork } from './ending-work.ts'
+import { ENDINGS, type EndingParts, type EndingWork } from './ending-work.ts'
 import { accountOf, newOrder, type Order } from './order.ts'
 import {
   type Completed,
@@ -55,6 +55,9 @@ export interface TerminationStatus extends TerminationReport {
   readonly completedAt?: number
 }
 
+/** Told of what has ended so far; and, once, what the order came to. */
+type Watcher = (soFar: TerminationProgress, report: TerminationReport | undefined) => void
+
 /** How often it is looked whether another process has completed an order, in milliseconds. */
 const LOOK_MS = 1_000
 
@@ -67,13 +70,13 @@ const PAGE = 100
 export class Terminations {
   readonly #parts: OrderParts
   readonly #work: EndingWork
-  readonly #watchers = new Map<string, Set<(soFar: TerminationProgress) => void>>()
+  readonly #watchers = new Map<string, Set<Watcher>>()
   readonly #stopping = new AbortController()
 
   /** @param work - makes the work that carries orders out, and tells `progressed` of it */
-  constructor(parts: OrderParts, work: (progressed: (order: Order) => void) => EndingWork) {
+  constructor(parts: OrderParts, work: (progressed: EndingParts['onProgress']) => EndingWork) {
     this.#parts = parts
-    this.#work = work((order) => this.#progressed(order))
+    this.#work = work((order, isCompleted) => this.#progressed(order, isCompleted))
   }
 
   /** What carries orders out. */
@@ -178,7 +181,9 @@ export class Terminations {
   ): Promise<TerminationReport> {
     let changed = new AbortController()
     let thrown: { readonly error: unknown } | undefined
-    const watcher = (soFar: TerminationProgress): void => {
+    let completed: TerminationReport | undefined
+    const watcher: Watcher = (soFar, report) => {
+      completed = report
       try {
         onProgress(soFar)
       } catch (error) {
@@ -190,13 +195,14 @@ export class Terminations {
     this.#watchers.set(id, watchers.add(watcher))
     try {
       for (;;) {
-        const report = await this.#reportOf(id)
-        if (report && !thrown) return report
-        signal?.throwIfAborted()
-        if (thrown) throw thrown.error
-        if (this.#stopping.signal.aborted) throw new TerminationUnfinishedError(id)
         const woken = AbortSignal.any([changed.signal, this.#stopping.signal, ...(signal ? [signal] : [])])
         await this.#parts.host.clock.sleep(LOOK_MS, woken)
+        if (thrown) throw thrown.error
+        // Where another process carries it out, the log says that it is done.
+        const report = completed ?? (await this.#reportOf(id))
+        if (report) return report
+        signal?.throwIfAborted()
+        if (this.#stopping.signal.aborted) throw new TerminationUnfinishedError(id)
         if (changed.signal.aborted) changed = new AbortController()
       }
     } finally {
@@ -212,8 +218,10 @@ export class Terminations {
     return { id, sessions, logins, grants, failed }
   }
 
-  #progressed({ id, tally: { sessions, logins, grants } }: Order): void {
-    for (const watcher of this.#watchers.get(id) ?? []) watcher({ sessions, logins, grants })
+  #progressed({ id, failed, tally: { sessions, logins, grants } }: Order, isCompleted: boolean): void {
+    const soFar = { sessions, logins, grants }
+    for (const watcher of this.#watchers.get(id) ?? [])
+      watcher(soFar, isCompleted ? { id, ...soFar, failed } : undefined)
   }
 
   async #soFar(id: string): Promise<{ readonly tally: Tally & { readonly failed: number } }> {

@@ -14,6 +14,8 @@ export interface WorkLoopParts {
   readonly called: string
   /** Takes what may be done now, beside what is in hand. */
   readonly claim: (holder: string, inHand: ReadonlyMap<Promise<void>, Work>) => Promise<Work[]>
+  /** Whether a claim has taken all that was due: another one at once would find nothing. Default: it may have not. */
+  readonly isDrained?: (claimed: readonly Work[]) => boolean
   /**
    * Does it, and gives it back or finishes it. Rejects where it could do neither: the loop gives it back, then. What takes
    * longer than `HAND_MS` is given to others.
@@ -155,7 +157,7 @@ export class WorkLoop {
   }
 
   async #run(): Promise<void> {
-    const { logger, clock, work, claim, called } = this.#parts
+    const { logger, clock, work, claim, isDrained, called } = this.#parts
     let failing = false
     while (!this.stopping.aborted) {
       this.#woken = false
@@ -167,7 +169,8 @@ export class WorkLoop {
         await this.#sweep()
         this.#readAt = clock.monotonic()
         failing = false
-        if (claimed.length === 0) await this.#rest()
+        if (claimed.length === 0) await this.#rest(1)
+        else if (isDrained?.(claimed)) await this.#rest(FIRST_LOOK_MS)
       } catch (err) {
         if (this.stopping.aborted) return
         const message = `${called} cannot be read; this process goes on trying`
@@ -178,15 +181,15 @@ export class WorkLoop {
     }
   }
 
-  /** Until there is something to claim. While there is nothing, a look costs one command. */
-  async #rest(): Promise<void> {
+  /** Until there is something to claim, at least so long. While there is nothing, a look costs one command. */
+  async #rest(leastMs: number): Promise<void> {
     const { pause, lookMs = LOOK_MS, clock } = this.#parts
     for (let look = FIRST_LOOK_MS; ; look = Math.min(lookMs, look * 2)) {
       const ms = await pause()
       this.#readAt = clock.monotonic()
       // What became due while nobody looked is claimed at once; what was due just now could not be claimed.
       if (look > FIRST_LOOK_MS && ms <= FIRST_LOOK_MS) return
-      await this.#nap(Math.max(1, Math.min(ms, look)))
+      await this.#nap(Math.max(leastMs, Math.min(ms, look)))
       if (ms <= look || this.#woken || this.stopping.aborted) return
       await this.#freeOrphans()
     }

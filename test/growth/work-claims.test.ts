@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict'
+import type { NewWork, Work, WorkTable } from '../../lib/index.ts'
+import { ephemeralKeys } from '../../lib/index.ts'
+import { range } from '../contract/event-store/log-under-test.ts'
+import { CountedStore, counted } from '../support/counted-store.ts'
+import { privateDatabase } from '../support/mongo-database.ts'
+
+const OP = 'https://op.example.com '
+
+describe('a claim of work on MongoDB', function () {
+  this.timeout(240_000)
+  const mongo = privateDatabase()
+  let process: CountedStore
+  let table: WorkTable
+  let tables = 0
+
+  before(async () => {
+    process = await CountedStore.open(mongo, ephemeralKeys())
+  })
+
+  after(() => process.close())
+
+  /** So many RPs that are owed something each, in a table of their own. */
+  async function owed(lanes: number, each: number): Promise<void> {
+    tables += 1
+    table = process.store.work(`growth_${tables}`)
+    const rows = range(lanes).flatMap((lane) =>
+      range(each).map((n): NewWork => ({ id: `${lane}/${n}`, lane: `${OP}client-${lane}`, dueAt: n, body: {} })),
+    )
+    for (let i = 0; i < rows.length; i += 1_000) await table.add(rows.slice(i, i + 1_000))
+  }
+
+  const claim = (limit: number, room?: ReadonlyMap<string, number>): Promise<Work[]> =>
+    table.claim({ holder: 'me', prefix: OP, now: 1_000, limit, perLane: 4, ...(room && { room }) })
+
+  for (const lanes of [1, 100, 10_000]) {
+    it(`costs what it takes, where ${lanes} RPs are owed something`, async () => {
+      await owed(lanes, 2)
+      for (let turn = 0; turn < 3; turn++) {
+        const one = await process.during(() => claim(1))
+        if (lanes > 1 || turn < 2) assert.equal(one.result.length, 1)
+        assert.ok(one.commands.length <= 4, counted(one.commands))
+        assert.ok(Math.max(...one.commands.map(({ bytes }) => bytes)) < 2_000)
+      }
+      const many = await process.during(() => claim(256))
+      assert.ok(many.commands.length <= 10, counted(many.commands))
+      assert.ok(Math.max(...many.commands.map(({ bytes }) => bytes)) < 64_000)
+      assert.equal(many.result.length, Math.min(256, Math.max(0, 2 * lanes - 3)))
+    })
+  }
+
+  it('comes to each of 500 lanes before it comes to one again', async () => {
+    await owed(500, 3)
+    const seen: string[] = []
+    while (seen.length < 500) seen.push(...(await claim(50)).map(({ lane }) => lane))
+    assert.equal(new Set(seen).size, 500)
+  })
+
+  it('costs the same where most lanes may not be claimed from, and comes to the one that may', async () => {
+    await owed(2_000, 1)
+    const room = new Map(range(2_000).map((lane) => [`${OP}client-${lane}`, lane === 1_234 ? 1 : 0]))
+    const found: Work[] = []
+    let claims = 0
+    for (; found.length === 0; claims++) {
+      const { result, commands } = await process.during(() => claim(1, room))
+      found.push(...result)
+      assert.ok(commands.length <= 16, counted(commands))
+      assert.ok(Math.max(...commands.map(({ bytes }) => bytes)) < 64_000)
+    }
+    assert.equal(found[0]?.lane, `${OP}client-1234`)
+    assert.ok(claims <= 3, `${claims} claims`)
+  })
+
+  it('is as cheap once everything is done as on an empty table', async () => {
+    await owed(300, 1)
+    for (let rows = await claim(256); rows.length > 0; rows = await claim(256))
+      await Promise.all(rows.map((row) => table.finish(row, 1_000)))
+    for (let looks = 0; looks < 3; looks++)
+      await table.claim({ holder: 'me', prefix: OP, now: 100_000, limit: 256, perLane: 4 })
+    const { commands } = await process.during(() => table.nextDueAt(OP).then((at) => assert.equal(at, undefined)))
+    assert.equal(commands.length, 1)
+    const { commands: claiming } = await process.during(() => claim(256))
+    assert.equal(claiming.length, 1, counted(claiming))
+  })
+
+  it('is made up for where a process died between giving work back and saying so', async () => {
+    await owed(1, 2)
+    const [row] = await claim(1)
+    assert.ok(row)
+    const lanes = mongo.db.collection<{ _id: string }>(`growth_${tables}_lanes`)
+    const rows = mongo.db.collection<{ _id: string }>(`growth_${tables}`)
+    await rows.updateOne(
+      { _id: row.id },
+      { $set: { state: 'waiting', dueAt: 2_000 }, $unset: { holder: '', claim: '' } },
+    )
+    await table.claim({ holder: 'me', prefix: OP, now: 1_000, limit: 1, perLane: 4 }) // the other row
+    const [lane] = await lanes.find({}).toArray()
+    assert.ok(lane)
+    assert.equal((await table.claim({ holder: 'me', prefix: OP, now: 11_000, limit: 1, perLane: 4 })).length, 1)
+  })
+})
