@@ -56,7 +56,7 @@ export class Courier {
     this.#hurry = hurry
   }
 
-  /** Never rejects. */
+  /** Rejects where the store takes it neither as done nor back. */
   async carry(work: Work): Promise<void> {
     try {
       await this.#deliver(work)
@@ -138,7 +138,7 @@ export class Courier {
     logExpiry(logger, work.id, delivery)
   }
 
-  /** Something nobody foresaw must not keep a delivery in hand for as long as this process lives. */
+  /** Something nobody foresaw must not keep a delivery in hand. Rejects where the store does not take it back. */
   async #setAside(work: Work, error: unknown): Promise<void> {
     const { logger } = this.#parts
     logger.error(
@@ -148,12 +148,7 @@ export class Courier {
     await this.#insist(async () => {
       const dueAt = (await this.#parts.work.time()) + SET_ASIDE_MS
       return this.#parts.work.putBack(work, { dueAt, body: work.body })
-    }).catch((err) =>
-      logger.warn(
-        { event: 'delivery_not_put_back', err, delivery: work.id },
-        'a delivery could not be put back; others take it over',
-      ),
-    )
+    })
   }
 
   async #giveBack(work: Work, delivery: Delivery, dueAt: number): Promise<void> {

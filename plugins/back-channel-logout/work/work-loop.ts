@@ -212,6 +212,7 @@ export class WorkLoop {
         `one of the ${called} has been in hand for too long: it is given to others`,
       )
     } catch (err) {
+      if (this.stopping.aborted) return // others take it over
       logger.error({ event: 'work_failed', err, work: work.id }, `one of the ${called} failed: it is given back`)
     }
     await this.#giveBack(work)
