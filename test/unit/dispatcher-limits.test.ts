@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { Holds } from '../../plugins/back-channel-logout/delivery/holds.ts'
 import { OriginLimits } from '../../plugins/back-channel-logout/delivery/origin-limits.ts'
 import type { Answer } from '../../plugins/back-channel-logout/network/answer.ts'
 import { DispatchScene, hangs, says } from '../support/dispatch-scene.ts'
@@ -120,6 +121,40 @@ describe('the dispatcher, with many clients behind one origin', () => {
   function slow(): Promise<Answer> {
     return scene.clock.sleep(100).then(() => says(200))
   }
+})
+
+describe('what an RP has asked to be left alone for', () => {
+  it('holds until then, and is forgotten', () => {
+    const holds = new Holds()
+    holds.hold('a', 100)
+    assert.deepEqual([holds.isHeld('a', 99), holds.isHeld('other', 0)], [true, false])
+    assert.deepEqual([...holds.known()], ['a'])
+    assert.equal(holds.isHeld('a', 100), false)
+    assert.deepEqual([...holds.known()], [])
+  })
+
+  it('is not shortened by an answer that asks for less', () => {
+    const holds = new Holds()
+    holds.hold('a', 100)
+    holds.hold('a', 50)
+    assert.equal(holds.isHeld('a', 99), true)
+    holds.hold('a', 200)
+    assert.equal(holds.isHeld('a', 199), true)
+  })
+
+  it('ends next where it ends first, of those that have not ended', () => {
+    const holds = new Holds()
+    assert.equal(holds.nextEndAt(0), undefined)
+    for (const [lane, until] of [
+      ['a', 300],
+      ['b', 100],
+      ['c', 200],
+    ] as const)
+      holds.hold(lane, until)
+    assert.deepEqual([holds.nextEndAt(0), holds.nextEndAt(100), holds.nextEndAt(300)], [100, 200, undefined])
+    holds.release('a')
+    assert.equal(holds.isHeld('a', 0), false)
+  })
 })
 
 describe('the limit of requests in flight to an origin', () => {
