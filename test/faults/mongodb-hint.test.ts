@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { MongoEventStore } from '../../adapters/mongodb/index.ts'
 import type { EventStore } from '../../lib/log/event-store.ts'
 import { Follower } from '../contract/event-store/follower.ts'
+import { range } from '../contract/event-store/log-under-test.ts'
 import { append, commitOf } from '../support/appending.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { openProxiedLog, type ProxiedLog } from '../support/proxied-log.ts'
@@ -76,4 +78,108 @@ describe('a subscription of another process than the writer', () => {
     for (const follower of followers) await follower.ended
     assert.equal(streams, 1)
   })
+
+  it('is woken again after an outage, however long it was, and says once that it was away', async () => {
+    const open = opened()
+    const follower = new Follower(reader, 0)
+    await open
+    log.proxy.refuse()
+    log.proxy.cutAll()
+    for (const _ of range(20)) {
+      await clock.advance(30_000) // as often as it tries at the longest
+      await sleep(1) // the driver lives in the machine's time
+    }
+    log.proxy.accept()
+    const again = opened()
+    let isOpen = false
+    void again.then(() => {
+      isOpen = true
+    })
+    while (!isOpen) {
+      await clock.advance(1_000)
+      await sleep(1)
+    }
+    const { id } = await append(log.store, commitOf('far'))
+    await follower.saw([id ?? '']) // the clock stands still: nobody polls
+    await follower.stop()
+    const about = said.filter((message) => message.includes('change stream'))
+    assert.deepEqual(about, [
+      'the change stream of the log has ended; subscriptions poll until it is open again',
+      'the change stream of the log is open again',
+    ])
+  })
+
+  it('is woken again when the connection of the stream went silent', async () => {
+    const open = opened()
+    const follower = new Follower(reader, 0)
+    await open
+    // The question after this one is never answered.
+    const silence = log.proxy.silence({ command: 'getMore' }, 'before')
+    const first = await append(log.store, commitOf('far'))
+    await follower.saw([first.id ?? ''])
+    await silence.happened
+    const again = opened()
+    let isOpen = false
+    void again.then(() => {
+      isOpen = true
+    })
+    while (!isOpen) {
+      await clock.advance(1_000)
+      await sleep(1)
+    }
+    const second = await append(log.store, commitOf('far'))
+    await follower.saw([second.id ?? ''])
+    await follower.stop()
+  })
+})
+
+describe('a client whose pool has no connection to spare', () => {
+  it('opens no change stream', async () => {
+    const log = await openProxiedLog({ client: { maxPoolSize: 3 } })
+    const streams = log.proxy.dropBefore({ command: 'aggregate' })
+    const follower = new Follower(log.store, 0)
+    const { id } = await append(log.store, commitOf('own'))
+    await follower.saw([id ?? ''])
+    await follower.stop()
+    assert.equal(streams.count, 0)
+    streams.cancel()
+    await log.remove()
+  })
+})
+
+describe('an idle process', () => {
+  for (const [how, streams, most] of [
+    ['beside a change stream', true, 5],
+    ['where there is none', false, 10],
+  ] as const) {
+    it(`costs the database ${most} commands in ten seconds at the most, however many subscribe, ${how}`, async () => {
+      const log = await openProxiedLog(streams ? {} : { client: { maxPoolSize: 3 } })
+      const { setName } = await log.db.command({ hello: 1 })
+      const clock = new FakeClock()
+      const store = await MongoEventStore.open(log.proxiedDb, { keys: log.keys, clock })
+      const open = streams && setName !== undefined ? log.proxy.arrival('getMore') : undefined
+      const followers = range(20).map(() => new Follower(store, 0))
+      const { id } = await append(store, commitOf('something'))
+      await Promise.all(followers.map((follower) => follower.saw([String(id)])))
+      await open
+      for (const _ of range(20)) {
+        await clock.advance(100) // until they have looked again, and found nothing
+        await sleep(2)
+      }
+      let commands = 0
+      const count = (): boolean => {
+        commands += 1
+        return false
+      }
+      log.proxy.dropBefore({ where: count })
+      for (const _ of range(10)) {
+        await clock.advance(1_000)
+        await sleep(5) // what was asked is answered
+      }
+      assert.ok(commands > 0 && commands <= most, `${commands} commands`)
+      for (const follower of followers) await follower.stop()
+      await store.close()
+      await log.remove()
+    })
+  }
 })
