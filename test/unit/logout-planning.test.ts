@@ -207,6 +207,14 @@ describe('a commit that cannot be planned', () => {
       assert.equal((await parked()).length, 2)
     })
 
+    it('is tried no more once that is to stop', async () => {
+      planEndings = async () => {}
+      const stopping = new AbortController()
+      stopping.abort()
+      assert.deepEqual(await planning.parked.retry({ actor: 'ann' }, stopping.signal), { planned: 0, parked: 0 })
+      assert.equal((await parked()).length, 2)
+    })
+
     it('are listed as many as are wanted, those parked last first', async () => {
       const [, second] = commits
       const found: number[] = []
