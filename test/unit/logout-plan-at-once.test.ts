@@ -4,7 +4,10 @@ import { MOST_WAITING, PlanAtOnce } from '../../plugins/back-channel-logout/deli
 import { toEvent } from '../../plugins/back-channel-logout/recording/session-logout-events.ts'
 import { registered, terminated } from '../support/session-log.ts'
 
-const END: readonly NewEvent[] = [toEvent('uid', terminated())]
+const END: readonly NewEvent[] = [
+  { stream: 'Session:cookie', type: 'destroyed', data: {} },
+  toEvent('uid', terminated()),
+]
 
 describe('planning at once what this process commits', () => {
   /** The positions of each plan, and what ends it. */

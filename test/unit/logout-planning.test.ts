@@ -14,6 +14,8 @@ describe('a commit that cannot be planned', () => {
   let store: MemoryEventStore
   let log: KeptLog
   let planning: Planning
+  /** How often the dispatcher was woken. */
+  let woken: number
   /** What planning the ends does to a commit at this position. */
   let planEndings: (commits: readonly Commit[]) => Promise<void>
 
@@ -21,6 +23,7 @@ describe('a commit that cannot be planned', () => {
     clock = new FakeClock()
     store = new MemoryEventStore({ clock })
     log = new KeptLog()
+    woken = 0
     planEndings = async () => {}
     planning = new Planning({
       store,
@@ -31,7 +34,9 @@ describe('a commit that cannot be planned', () => {
       work: store.work('deliveries'),
       policy: policyOf({}),
       planEndings: (commits) => planEndings(commits),
-      onPlanned: () => {},
+      onPlanned: () => {
+        woken += 1
+      },
     })
   })
 
@@ -79,6 +84,33 @@ describe('a commit that cannot be planned', () => {
       log.of(/is parked/).map(({ level, fields }) => [level, fields['event'], fields['position']]),
       [['error', 'commit_parked', odd.position]],
     )
+  })
+
+  it('is none of those that are: their deliveries are logged, and wake the dispatcher', async () => {
+    await planning.handle([await ended('a'), await ended('b')])
+    assert.equal(woken, 1)
+    assert.deepEqual(
+      log.of(/a session ended/).map(({ fields }) => [fields['event'], fields['session'], fields['rps']]),
+      [
+        ['session_ended', 'a', ['rp']],
+        ['session_ended', 'b', ['rp']],
+      ],
+    )
+    const { position } = await store.append({ events: [toEvent('c', registered('rp', 'sid'))] })
+    await planning.handle(await store.readAll({ after: position - 1, limit: 1 }))
+    assert.equal(woken, 1)
+  })
+
+  it('is not parked where the process stops before it was tried enough: it comes again', async () => {
+    const commit = await ended('a')
+    planEndings = async () => {
+      throw new Error('not yet')
+    }
+    const handled = planning.handle([commit])
+    await clock.advance(0)
+    planning.stop()
+    await assert.rejects(handled, /not yet/)
+    assert.deepEqual(await parked(), [])
   })
 
   it('is tried three times before it is parked, with pauses', async () => {

@@ -57,7 +57,7 @@ export class Planning {
     })
   }
 
-  /** @throws only what the store throws when it is away: the batch is to come again */
+  /** @throws only when the store is away, or this is stopped meanwhile: the batch is to come again */
   async handle(commits: readonly Commit[]): Promise<void> {
     try {
       await this.#plan(commits)
@@ -82,7 +82,7 @@ export class Planning {
     onPlanned()
   }
 
-  /** Nothing is tried again from now on. */
+  /** Nothing is tried again from now on, nor parked for want of trying. */
   stop(): void {
     this.#stopping.abort()
   }
@@ -102,6 +102,7 @@ export class Planning {
         const pauseMs = PAUSES_MS[tried - 1]
         if (pauseMs !== undefined && !(err instanceof EventTypeUnknownError)) {
           await clock.sleep(pauseMs, this.#stopping.signal)
+          if (this.#stopping.signal.aborted) throw err // it comes again with the next start
           continue
         }
         await this.parked.park(commit, err)
