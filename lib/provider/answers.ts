@@ -4,11 +4,13 @@ import type { RequestContext } from './request-context.ts'
 export type Headers = RequestContext['response']['headers']
 
 /** oidc-provider's configuration `renderError`: the error page that a deployment shows to people. */
-export type ErrorPage = (
-  ctx: RequestContext,
-  out: { readonly error: string; readonly error_description: string },
-  error: Error,
-) => unknown
+export type ErrorPage = (ctx: RequestContext, out: ErrorOut, error: Error) => unknown
+
+/** What an error page shows, as oidc-provider hands it over. */
+export interface ErrorOut {
+  readonly error: string
+  readonly error_description?: string
+}
 
 /** As they are now: the cookies that a request sets are pushed into the list that was there. */
 export function headersOf({ response }: RequestContext): Headers {
@@ -50,7 +52,7 @@ export async function refuse(
   page: ErrorPage = plainPage,
 ): Promise<void> {
   reset(ctx, before)
-  const out = { error, error_description: description }
+  const out: ErrorOut = { error, ...(description !== undefined && { error_description: description }) }
   if (ctx.accepts?.('json', 'html') === 'html') {
     const problem = Object.assign(new Error(error), { ...out, status, statusCode: status, expose: true })
     try {
@@ -65,7 +67,7 @@ export async function refuse(
 }
 
 /** Its two texts are this package's own and the field's error codes: nothing in it comes from a request. */
-function plainPage(ctx: RequestContext, out: { readonly error: string; readonly error_description: string }): void {
+function plainPage(ctx: RequestContext, { error, error_description: description = error }: ErrorOut): void {
   ctx.set('Content-Type', 'text/html; charset=utf-8')
   ctx.body = `<!DOCTYPE html>
 <html lang="en">
@@ -77,8 +79,8 @@ function plainPage(ctx: RequestContext, out: { readonly error: string; readonly 
 <body>
 <main>
 <h1>That did not work</h1>
-<p>${out.error_description}.</p>
-<p><small>${out.error}</small></p>
+<p>${description}.</p>
+<p><small>${error}</small></p>
 </main>
 </body>
 </html>

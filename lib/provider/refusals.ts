@@ -6,17 +6,14 @@ import type { RequestContext } from './request-context.ts'
 export interface Refusal {
   readonly status: number
   readonly error: string
-  readonly description: string
+  /** Absent where the provider gives none. */
+  readonly description?: string
   readonly headers?: Readonly<Record<string, string>>
 }
 
 const INVALID_GRANT: Refusal = { status: 400, error: 'invalid_grant', description: 'grant request is invalid' }
 const INVALID_CLIENT: Refusal = { status: 401, error: 'invalid_client', description: 'client authentication failed' }
-const INVALID_ATTESTATION: Refusal = {
-  status: 400,
-  error: 'invalid_client_attestation',
-  description: 'client attestation is invalid',
-}
+const INVALID_ATTESTATION: Refusal = { status: 400, error: 'invalid_client_attestation' }
 const INVALID_DPOP_PROOF: Refusal = {
   status: 400,
   error: 'invalid_dpop_proof',
@@ -80,7 +77,7 @@ export function asProviderError({ status, error, description }: Refusal, cause: 
     statusCode: status,
     expose: true,
     error,
-    error_description: description,
+    ...(description !== undefined && { error_description: description }),
   })
 }
 
