@@ -86,13 +86,13 @@ export class EventSourced {
     this.#heartbeat = new Heartbeat(around)
     this.#operators = new OperatorsLog({ ...around, heartbeat: this.#heartbeat, issuers })
     this.features = new Features(this.#operators, configuredFeatures(this.#plugins))
-    const errorPage = (): ErrorPage | undefined => this.#errorPage
-    this.#gate = new StartGate({ clock: this.#clock, logger: this.#logger, errorPage })
+    const pages = { clock: this.#clock, errorPage: () => this.#errorPage }
+    this.#gate = new StartGate({ ...pages, logger: this.#logger })
     this.#oneCommit = new OneCommit({
       open: (request) => new UnitOfWork(this.#context(), { kind: 'request', request }),
       keys: store.keys,
       logger: this.#logger,
-      errorPage,
+      ...pages,
     })
     const units: UnitSource = {
       staging: () => this.#oneCommit.staging(),

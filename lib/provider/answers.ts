@@ -1,3 +1,4 @@
+import type { Clock } from '../clock.ts'
 import type { Refusal } from './refusals.ts'
 import type { RequestContext } from './request-context.ts'
 
@@ -44,26 +45,53 @@ export function restoreCookies(ctx: RequestContext, before: Headers): void {
   else ctx.set('set-cookie', Array.isArray(cookies) ? [...cookies] : String(cookies))
 }
 
+/** What error pages are made with. */
+export interface PageParts {
+  readonly clock: Clock
+  /** The deployment's own error page. Absent: a plain one. */
+  readonly errorPage: () => ErrorPage | undefined
+}
+
+/** How long a deployment's own page may take, in milliseconds: what it waits for may be what has failed. */
+const MAX_PAGE_MS = 1_000
+
 /** Answers with an error: clients get JSON, browsers a page, as the provider's own error handler does. */
 export async function refuse(
   ctx: RequestContext,
   before: Headers,
   { status, error, description, headers = {} }: Refusal,
-  page: ErrorPage = plainPage,
+  { clock, errorPage }: PageParts,
 ): Promise<void> {
   reset(ctx, before)
   const out: ErrorOut = { error, ...(description !== undefined && { error_description: description }) }
   if (ctx.accepts?.('json', 'html') === 'html') {
     const problem = Object.assign(new Error(error), { ...out, status, statusCode: status, expose: true })
-    try {
-      await page(ctx, out, problem)
-    } catch {
-      await plainPage(ctx, out) // the deployment's own page may need what has just failed
+    const page = errorPage()
+    if (!page || !(await succeeds(async () => page(ctx, out, problem), clock))) {
+      reset(ctx, before)
+      plainPage(ctx, out)
     }
   } else ctx.body = out
   ctx.status = status
   ctx.set('Cache-Control', 'no-store')
   for (const [field, value] of Object.entries(headers)) ctx.set(field, value)
+}
+
+/** Whether it ends well, and in time. */
+async function succeeds(page: () => Promise<unknown>, clock: Clock): Promise<boolean> {
+  let timer: { cancel(): void } | undefined
+  const late = new Promise<false>((resolve) => {
+    timer = clock.setTimeout(() => resolve(false), MAX_PAGE_MS)
+  })
+  const made = page().then(
+    () => true,
+    () => false,
+  )
+  try {
+    return await Promise.race([made, late])
+  } finally {
+    timer?.cancel()
+  }
 }
 
 /** Its two texts are this package's own and the field's error codes: nothing in it comes from a request. */

@@ -9,7 +9,7 @@ import {
 } from '../errors.ts'
 import type { Logger } from '../logger.ts'
 import type { KeyRing } from '../secrets/key-ring.ts'
-import { answered, type ErrorPage, type Headers, headersOf, refuse, repeat, reset, restoreCookies } from './answers.ts'
+import { answered, type Headers, headersOf, type PageParts, refuse, repeat, reset, restoreCookies } from './answers.ts'
 import type { Refusal } from './refusals.ts'
 import { replayed, usedUp } from './refusals.ts'
 import type { RequestContext } from './request-context.ts'
@@ -48,12 +48,10 @@ const UNKNOWN: Refusal = {
 type Middleware = (ctx: RequestContext, next: () => Promise<unknown>) => Promise<void>
 
 /** What requests are committed with. */
-export interface OneCommitParts {
+export interface OneCommitParts extends PageParts {
   readonly open: (ctx: RequestContext) => UnitOfWork
   readonly keys: KeyRing
   readonly logger: Logger
-  /** The deployment's own error page. Absent: a plain one. */
-  readonly errorPage: () => ErrorPage | undefined
 }
 
 /**
@@ -192,7 +190,7 @@ export class OneCommit {
   }
 
   #refuse(ctx: RequestContext, before: Headers, refusal: Refusal): Promise<void> {
-    return refuse(ctx, before, refusal, this.#parts.errorPage())
+    return refuse(ctx, before, refusal, this.#parts)
   }
 }
 

@@ -12,6 +12,8 @@ interface Line {
   length: number
   /** The state that the last commit of the line left. */
   newest: ModelState | undefined
+  /** Set when the store did not answer a commit of the line. */
+  failed: boolean
 }
 
 /** The turn of one unit of work: nobody else of this process commits to its sessions meanwhile. */
@@ -20,6 +22,8 @@ export interface SessionTurn {
   newest(uid: string): ModelState | undefined
   /** Tells the next one what this commit has left. Undefined: the session ended. */
   left(uid: string, state: ModelState | undefined): void
+  /** Tells those who wait that the store does not answer: each would wait for as long again. */
+  fail(): void
   leave(): void
 }
 
@@ -34,7 +38,8 @@ export class SessionTurns {
   /**
    * Waits for the commits that came before.
    *
-   * @throws StoreUnavailableError (`STORE_UNAVAILABLE`) after 10 s: nothing was stored
+   * @throws StoreUnavailableError (`STORE_UNAVAILABLE`) after 10 s, or when the store did not answer one of them: nothing
+   *   was stored
    */
   async enter(uids: readonly string[], clock: Clock): Promise<SessionTurn> {
     const entered: (() => void)[] = []
@@ -54,12 +59,18 @@ export class SessionTurns {
         const line = this.#lines.get(uid)
         if (line) line.newest = state
       },
+      fail: () => {
+        for (const uid of uids) {
+          const line = this.#lines.get(uid)
+          if (line) line.failed = true
+        }
+      },
       leave,
     }
   }
 
   async #enterLine(uid: string, clock: Clock, entered: (() => void)[]): Promise<void> {
-    const line = this.#lines.get(uid) ?? { tail: Promise.resolve(), length: 0, newest: undefined }
+    const line = this.#lines.get(uid) ?? { tail: Promise.resolve(), length: 0, newest: undefined, failed: false }
     this.#lines.set(uid, line)
     const before = line.tail
     let open = (): void => {}
@@ -73,8 +84,9 @@ export class SessionTurns {
       line.length -= 1
       if (line.length === 0) this.#lines.delete(uid)
     })
-    if (line.length > 1 && !(await inTime(before, clock)))
-      throw new StoreUnavailableError('the commits before this one did not end in time: nothing was stored')
+    if (line.length === 1) return
+    if (!(await inTime(before, clock)) || line.failed)
+      throw new StoreUnavailableError('the commits before this one were not answered in time: nothing was stored')
   }
 }
 

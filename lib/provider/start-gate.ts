@@ -1,6 +1,5 @@
-import type { Clock } from '../clock.ts'
 import type { Logger } from '../logger.ts'
-import { type ErrorPage, headersOf, refuse } from './answers.ts'
+import { headersOf, type PageParts, refuse } from './answers.ts'
 import type { Refusal } from './refusals.ts'
 import type { RequestContext } from './request-context.ts'
 
@@ -16,11 +15,8 @@ const NOT_STARTED: Refusal = {
 }
 
 /** What the gate works with. */
-export interface StartGateParts {
-  readonly clock: Clock
+export interface StartGateParts extends PageParts {
   readonly logger: Logger
-  /** The deployment's own error page. Absent: a plain one. */
-  readonly errorPage: () => ErrorPage | undefined
 }
 
 /**
@@ -82,6 +78,6 @@ export class StartGate {
   readonly middleware = async (ctx: RequestContext, next: () => Promise<unknown>): Promise<void> => {
     if (!this.#isOpen) await this.#waiting
     if (this.#isOpen) await next()
-    else await refuse(ctx, headersOf(ctx), NOT_STARTED, this.#parts.errorPage())
+    else await refuse(ctx, headersOf(ctx), NOT_STARTED, this.#parts)
   }
 }

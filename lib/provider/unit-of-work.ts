@@ -2,8 +2,10 @@ import {
   AlreadyClaimedError,
   ConcurrencyError,
   KeyUnknownError,
+  OutcomeUnknownError,
   SealBrokenError,
   SessionChangedError,
+  StoreUnavailableError,
 } from '../errors.ts'
 import type { Appended, Claim, Meta, NewCommit, NewEvent } from '../log/commit.ts'
 import { type GrantSeen, isRevoked, type ModelRecord } from './model-record.ts'
@@ -320,6 +322,9 @@ export class UnitOfWork {
           if (this.#repeatsSubmit) return undefined
         }
       }
+    } catch (error) {
+      if (error instanceof StoreUnavailableError || error instanceof OutcomeUnknownError) turn.fail()
+      throw error
     } finally {
       turn.leave()
     }
