@@ -6,7 +6,6 @@ export type ErrorCode =
   | 'OPTION_INVALID'
   | 'CONCURRENCY'
   | 'ALREADY_CLAIMED'
-  | 'IDEMPOTENCY_MISMATCH'
   | 'OUTCOME_UNKNOWN'
   | 'COMMIT_TOO_LARGE'
   | 'COMMIT_INVALID'
@@ -66,16 +65,6 @@ export class AlreadyClaimedError extends EventStoreError {
   constructor(mark: string) {
     super(`${mark} was claimed by an earlier commit: it can be used only once`)
     this.mark = mark
-  }
-}
-
-/** The same idempotency key was used for other content. */
-export class IdempotencyMismatchError extends EventStoreError {
-  readonly code = 'IDEMPOTENCY_MISMATCH'
-  readonly key: string
-  constructor(key: string) {
-    super(`idempotency key ${key} stands for a commit with other content: use a new key for a new commit`)
-    this.key = key
   }
 }
 

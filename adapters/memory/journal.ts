@@ -6,7 +6,6 @@ import type { Work } from '../../lib/log/work-table.ts'
 /** A commit with the fields that only the store uses. */
 export interface StoredCommit extends Commit {
   readonly claims: readonly string[]
-  readonly contentHash?: string
 }
 
 /** One change of the store's state. The state is the fold of a journal's entries. */

@@ -1,5 +1,5 @@
 import { ConcurrencyError, type EventStoreError } from '../../lib/errors.ts'
-import { judgeHeld, mismatch, versionClaim } from '../../lib/log/claims.ts'
+import { refusalOf, versionClaim } from '../../lib/log/claims.ts'
 import { type Appended, type Commit, streamsOf } from '../../lib/log/commit.ts'
 import type { ReadOptions } from '../../lib/log/event-store.ts'
 import { firstVersions, type PreparedCommit } from '../../lib/log/prepare.ts'
@@ -26,23 +26,14 @@ export class LogState {
   }
 
   /** Checks an append against all earlier ones: the commit to store, or the answer to give instead. */
-  decide(
-    prepared: PreparedCommit,
-    at: number,
-  ): { store: StoredCommit } | { earlier: Appended } | { error: EventStoreError } {
+  decide(prepared: PreparedCommit, at: number): { store: StoredCommit } | { error: EventStoreError } {
     const held = prepared.claims.filter((claim) => this.#claimHolders.has(claim))
-    if (held.length > 0) {
-      const verdict = judgeHeld(held)
-      if ('error' in verdict) return verdict
-      const earlier = this.#claimHolders.get(verdict.idempotencyKey) as StoredCommit
-      if (earlier.contentHash !== prepared.contentHash) return { error: mismatch(verdict.idempotencyKey) }
-      return { earlier: { position: earlier.position, id: earlier.id } }
-    }
+    if (held.length > 0) return { error: refusalOf(held) }
     for (const [stream, version] of firstVersions(prepared.events)) {
       if (version > 1 && !this.#claimHolders.has(versionClaim(stream, version - 1)))
         return { error: new ConcurrencyError(stream) }
     }
-    const { id, events, meta, expiresAt, claims, contentHash } = prepared
+    const { id, events, meta, expiresAt, claims } = prepared
     return {
       store: {
         position: this.#commits.length + 1,
@@ -52,7 +43,6 @@ export class LogState {
         at,
         ...(expiresAt !== undefined && { expiresAt }),
         claims,
-        ...(contentHash !== undefined && { contentHash }),
       },
     }
   }
@@ -102,7 +92,7 @@ export class LogState {
   }
 
   #at(position: number): Commit {
-    const { claims: _, contentHash: __, ...commit } = this.#commits[position - 1] as StoredCommit
+    const { claims: _, ...commit } = this.#commits[position - 1] as StoredCommit
     return commit
   }
 }

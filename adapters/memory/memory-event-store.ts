@@ -77,7 +77,6 @@ export class MemoryEventStore implements EventStore {
     return this.#writes.add((write) => {
       const decision = this.#state.decide(prepared, this.#clock.now())
       if ('error' in decision) throw decision.error
-      if ('earlier' in decision) return decision.earlier
       this.#state.apply(decision.store)
       this.#decided = decision.store.position
       write({ kind: 'commit', commit: decision.store })

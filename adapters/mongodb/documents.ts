@@ -20,8 +20,6 @@ export interface EventsDocument {
   at: Date
   /** Expiry of the state written; for retention. */
   x?: Date
-  /** Hash of the content, with commits that hold an idempotency key. */
-  h?: string
 }
 
 /** An event of a commit. */
@@ -127,7 +125,6 @@ export function documentOf(commit: PreparedCommit, at: number): { document: Unpl
     m: { v: SCHEMA_VERSION, ...commit.meta },
     at: new Date(at),
     ...(commit.expiresAt !== undefined && { x: new Date(commit.expiresAt) }),
-    ...(commit.contentHash !== undefined && { h: commit.contentHash }),
   }
   const bytes = bytesOf(document)
   if (bytes > COMMIT_BYTES_LIMIT) throw new CommitTooLargeError(bytes, COMMIT_BYTES_LIMIT)

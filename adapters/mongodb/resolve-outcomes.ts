@@ -1,5 +1,5 @@
 import type { Clock } from '../../lib/clock.ts'
-import { judgeHeld, mismatch } from '../../lib/log/claims.ts'
+import { refusalOf } from '../../lib/log/claims.ts'
 import type { Appended } from '../../lib/log/commit.ts'
 import type { Collections } from './collections.ts'
 import type { EventsDocument } from './documents.ts'
@@ -29,8 +29,7 @@ export type Verdict =
  * 1. A tombstone is put at the position, and the position is read back. If the append's own commit is there, the
  *    acknowledgement was lost. If anything else is, the position is dead for it: no insert that is still under way can
  *    land there.
- * 2. Only then does it look for who holds the append's claims. The same idempotency key with the same content is
- *    success; other claims that are held refuse it.
+ * 2. Only then does it look for who holds the append's claims. Claims that another commit holds refuse it.
  * 3. No holder: rolled back, retired, or a reader's tombstone. A new position.
  */
 export async function resolveOutcomes<T extends Placed>(
@@ -53,11 +52,11 @@ export async function resolveOutcomes<T extends Placed>(
   )
 }
 
-type Holder = Pick<EventsDocument, '_id' | 'c' | 'k' | 'h'>
+type Holder = Pick<EventsDocument, '_id' | 'c' | 'k'>
 
 async function holdersOf(collections: Collections, claims: readonly string[]): Promise<Holder[]> {
   if (claims.length === 0) return []
-  const options = { projection: { c: 1, k: 1, h: 1 }, batchSize: DOCUMENTS_AT_ONCE }
+  const options = { projection: { c: 1, k: 1 }, batchSize: DOCUMENTS_AT_ONCE }
   return collections.attempt((signal) =>
     collections.majorityEvents.find({ k: { $in: [...claims] } }, { ...options, signal }).toArray(),
   )
@@ -67,10 +66,5 @@ function judge({ commit }: Pending, holders: readonly Holder[]): Verdict {
   const own = holders.find(({ c }) => c === commit.id)
   if (own) return { appended: { position: Number(own._id), id: commit.id } }
   const held = commit.claims.filter((claim) => holders.some(({ k }) => k?.includes(claim)))
-  if (held.length === 0) return { retry: true }
-  const judged = judgeHeld(held)
-  if ('error' in judged) return judged
-  const earlier = holders.find(({ k }) => k?.includes(judged.idempotencyKey)) as Holder
-  if (earlier.h !== commit.contentHash) return { error: mismatch(judged.idempotencyKey) }
-  return { appended: { position: Number(earlier._id), id: earlier.c } }
+  return held.length === 0 ? { retry: true } : { error: refusalOf(held) }
 }

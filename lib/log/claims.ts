@@ -1,11 +1,9 @@
-import { AlreadyClaimedError, ConcurrencyError, type EventStoreError, IdempotencyMismatchError } from '../errors.ts'
+import { AlreadyClaimedError, ConcurrencyError, type EventStoreError } from '../errors.ts'
 import type { Claim, NewCommit } from './commit.ts'
 
 /** A claim as stores hold it: one string, unique over the whole log. */
 export function encodeClaim(claim: Claim): string {
   switch (claim.kind) {
-    case 'idempotency':
-      return `i:${claim.key}`
     case 'once':
       return `o:${claim.mark}`
     case 'follows':
@@ -29,22 +27,14 @@ export function versionClaim(stream: string, version: number): string {
 }
 
 /**
- * What to tell the caller whose claims are held by others. An idempotency key decides before all else: the caller
- * repeats itself, and the rest of its claims are then its own.
+ * The error for a caller whose claims are held by others. A once-only mark decides before a version: what it stands for is
+ * done, and no newer state changes that.
  *
- * @param held - stored claims of this commit that other commits hold
- * @returns the stored form of the idempotency key, when that is what is held; otherwise the error to throw
+ * @param held - stored claims of the commit that other commits hold; at least one
  */
-export function judgeHeld(held: readonly string[]): { idempotencyKey: string } | { error: EventStoreError } {
-  const key = held.find((claim) => claim.startsWith('i:'))
-  if (key !== undefined) return { idempotencyKey: key }
+export function refusalOf(held: readonly string[]): EventStoreError {
   const mark = held.find((claim) => claim.startsWith('o:'))
-  if (mark !== undefined) return { error: new AlreadyClaimedError(mark.slice(2)) }
+  if (mark !== undefined) return new AlreadyClaimedError(mark.slice(2))
   const version = held[0] ?? ''
-  return { error: new ConcurrencyError(version.slice(2, version.lastIndexOf('@'))) }
-}
-
-/** The error for a repeated idempotency key whose content differs. */
-export function mismatch(idempotencyKey: string): IdempotencyMismatchError {
-  return new IdempotencyMismatchError(idempotencyKey.slice(2))
+  return new ConcurrencyError(version.slice(2, version.lastIndexOf('@')))
 }

@@ -24,8 +24,6 @@ export type Event = NewEvent
 
 /** A string that only one commit may ever hold, and what holding it means. */
 export type Claim =
-  /** An append with the same key and the same content is answered with the first one's position. */
-  | { readonly kind: 'idempotency'; readonly key: string }
   /** A once-only mark: the second commit that wants it is refused with AlreadyClaimedError. */
   | { readonly kind: 'once'; readonly mark: string }
   /** "I follow the state that commit `after` left in `stream`": one commit only may. The loser: ConcurrencyError. */

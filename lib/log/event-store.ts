@@ -28,7 +28,7 @@ export interface EventStore {
    * Appends one commit, atomically and durably. Resolves when no crash can undo it.
    *
    * @throws CommitInvalidError, CommitTooLargeError: nothing was queued
-   * @throws AlreadyClaimedError, ConcurrencyError, IdempotencyMismatchError: another commit holds a claim; nothing was stored
+   * @throws AlreadyClaimedError, ConcurrencyError: another commit holds a claim; nothing was stored
    * @throws OutcomeUnknownError: it may or may not have been stored
    * @throws StoreRefusedError: nothing was stored, and trying again will not help
    */

@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { CommitInvalidError, CommitTooLargeError } from '../errors.ts'
 import { claimsOf } from './claims.ts'
 import { type JsonObject, type Meta, type NewCommit, type NewEvent, streamsOf } from './commit.ts'
@@ -19,8 +19,6 @@ export interface PreparedCommit {
   readonly claims: readonly string[]
   readonly meta: Meta
   readonly expiresAt?: number
-  /** Hash of the content, kept with commits that hold an idempotency key. */
-  readonly contentHash?: string
   readonly bytes: number
 }
 
@@ -47,7 +45,6 @@ export function prepare(commit: NewCommit, limit: number = COMMIT_BYTES_LIMIT): 
   }
   const bytes = Buffer.byteLength(json) + sizeOf(claims) + sizeOf(streams) + sizeOf(Object.values(meta))
   if (bytes > limit) throw new CommitTooLargeError(bytes, limit)
-  const idempotent = commit.claims?.some((claim) => claim.kind === 'idempotency')
   return {
     id: randomBytes(12).toString('base64url'),
     events,
@@ -56,7 +53,6 @@ export function prepare(commit: NewCommit, limit: number = COMMIT_BYTES_LIMIT): 
     claims,
     meta,
     ...(expiresAt !== undefined && { expiresAt }),
-    ...(idempotent && { contentHash: createHash('sha256').update(json).digest('base64url') }),
     bytes,
   }
 }

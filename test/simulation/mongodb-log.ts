@@ -112,18 +112,12 @@ async function startNode(
 /** One append after the other, of any kind, with a pause now and then. */
 async function write(store: EventStore, lane: string, random: Random): Promise<Appending[]> {
   const answers: Appending[] = []
-  let repeated: NewCommit | undefined
   for (const _ of range(APPENDS)) {
     const kind = random()
     if (kind < 0.3) answers.push(await append(store, commitOf(lane)))
     else if (kind < 0.5) answers.push(await append(store, commitOf(lane, { claims: [mark(random)] })))
     else if (kind < 0.7) answers.push(await append(store, commitOf(lane, { stream: `Thing:${lane}` })))
-    else if (kind < 0.9) answers.push(await append(store, await nextVersion(store, lane, random)))
-    else {
-      repeated ??= commitOf(lane, { claims: [{ kind: 'idempotency', key: lane }] })
-      const { began: _none, ...answer } = await append(store, repeated)
-      answers.push(answer) // a repetition is answered with the first position, which lies before it
-    }
+    else answers.push(await append(store, await nextVersion(store, lane, random)))
     if (random() < 0.2) await sleep(random() * 60)
   }
   return answers

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { AlreadyClaimedError, ConcurrencyError, IdempotencyMismatchError } from '../../../lib/errors.ts'
+import { AlreadyClaimedError, ConcurrencyError } from '../../../lib/errors.ts'
 import type { Claim, NewCommit } from '../../../lib/log/commit.ts'
 import { only, present, race, rejectsWith } from './expect.ts'
 import { wholeLog } from './invariants.ts'
@@ -64,13 +64,9 @@ export function claimsContract(makeLog: MakeLog): void {
       await log.store.append({ ...commitTo(fresh()), claims: [once(mark), once(mark)] })
     })
 
-    it('is something else than a key or a stream of the same text', async () => {
+    it('is something else than a stream of the same text', async () => {
       const text = fresh('same')
-      const kinds: Claim[] = [
-        once(text),
-        { kind: 'idempotency', key: text },
-        { kind: 'follows', stream: text, after: '1' },
-      ]
+      const kinds: Claim[] = [once(text), { kind: 'follows', stream: text, after: '1' }]
       for (const claim of kinds) await log.store.append({ ...commitTo(fresh()), claims: [claim] })
     })
 
@@ -106,57 +102,6 @@ export function claimsContract(makeLog: MakeLog): void {
       const { id } = await log.store.append({ events: [event(one), event(two)] })
       for (const stream of [one, two])
         await log.store.append({ ...commitTo(stream), claims: [{ kind: 'follows', stream, after: id }] })
-    })
-  })
-
-  describe('an idempotency key', () => {
-    const log = openedLog(makeLog)
-
-    it('answers the same content with the first position and id, and stores it once', async () => {
-      const stream = fresh()
-      const commit: NewCommit = {
-        ...commitTo(stream, { data: { b: 1, a: [2] } }),
-        claims: [{ kind: 'idempotency', key: fresh('key') }],
-      }
-      const first = await log.store.append(commit)
-      await log.store.append(commitTo(fresh()))
-      assert.deepEqual(await log.store.append(structuredClone(commit)), first)
-      assert.equal((await log.store.read(stream)).length, 1)
-    })
-
-    it('answers 32 that come at once with one position', async () => {
-      const stream = fresh()
-      const commit: NewCommit = { ...commitTo(stream), claims: [{ kind: 'idempotency', key: fresh('key') }] }
-      const answers = await Promise.all(range(32).map(() => log.store.append(commit)))
-      const stored = only(await log.store.read(stream))
-      for (const { position, id } of answers)
-        assert.deepEqual({ position, id }, { position: stored.position, id: stored.id })
-    })
-
-    it('refuses other content', async () => {
-      const [stream, key] = [fresh(), fresh('key')]
-      const claims: Claim[] = [{ kind: 'idempotency', key }]
-      await log.store.append({ ...commitTo(stream, { data: { n: 1 } }), claims })
-      for (const other of [
-        commitTo(stream, { data: { n: 2 } }),
-        commitTo(fresh()),
-        commitTo(stream, { type: 'x', data: { n: 1 } }),
-      ]) {
-        const error = await rejectsWith('IDEMPOTENCY_MISMATCH', () => log.store.append({ ...other, claims }))
-        assert.ok(error instanceof IdempotencyMismatchError)
-        assert.equal(error.key, key)
-      }
-      assert.equal((await log.store.read(stream)).length, 1)
-    })
-
-    it('decides before a mark or a version that the same commit holds', async () => {
-      const stream = fresh()
-      const commit: NewCommit = {
-        events: [event(stream, { version: 1 })],
-        claims: [once(fresh('m')), { kind: 'idempotency', key: fresh('key') }],
-      }
-      const first = await log.store.append(commit)
-      assert.deepEqual(await log.store.append(commit), first)
     })
   })
 

@@ -149,7 +149,7 @@ export function contentContract(makeLog: MakeLog, { propertyRuns = 100 }: Capabi
 
     it('shows nothing but what belongs to a commit', async () => {
       const stream = fresh()
-      await log.store.append({ ...commitTo(stream), claims: [{ kind: 'idempotency', key: fresh('key') }] })
+      await log.store.append({ ...commitTo(stream), claims: [{ kind: 'once', mark: fresh('mark') }] })
       const commit = present(await log.store.latest(stream))
       assert.deepEqual(Object.keys(commit).sort(), ['at', 'events', 'id', 'meta', 'position'])
       assert.deepEqual(Object.keys(present(commit.events[0])).sort(), ['data', 'stream', 'type'])
