@@ -1,6 +1,6 @@
 import { ConcurrencyError, type EventStoreError } from '../../lib/errors.ts'
 import { refusalOf, versionClaim } from '../../lib/log/claims.ts'
-import { type Appended, type Commit, streamsOf } from '../../lib/log/commit.ts'
+import { type Commit, streamsOf } from '../../lib/log/commit.ts'
 import type { ReadOptions } from '../../lib/log/event-store.ts'
 import { firstVersions, type PreparedCommit } from '../../lib/log/prepare.ts'
 import { deepFreeze } from './frozen.ts'
