@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
+import { Collections } from '../../adapters/mongodb/collections.ts'
+import { WorkLanes } from '../../adapters/mongodb/work-lanes.ts'
 import type { NewWork, Work, WorkTable } from '../../lib/index.ts'
-import { ephemeralKeys } from '../../lib/index.ts'
+import { ephemeralKeys, systemClock } from '../../lib/index.ts'
 import { range } from '../contract/event-store/log-under-test.ts'
 import { CountedStore, counted } from '../support/counted-store.ts'
 import { privateDatabase } from '../support/mongo-database.ts'
@@ -81,6 +83,25 @@ describe('a claim of work on MongoDB', function () {
     assert.equal(commands.length, 1)
     const { commands: claiming } = await process.during(() => claim(256))
     assert.equal(claiming.length, 1, counted(claiming))
+  })
+
+  it('does not put a lane off in which work began to wait after it was looked at', async () => {
+    tables += 1
+    const lanes = new WorkLanes(new Collections(mongo.db, '', systemClock), `growth_${tables}`)
+    await lanes.touch(new Map([['a', 100]]))
+    const look = { prefix: '', now: 1_000, except: [], limit: 10 }
+    const [lane] = await lanes.due(look)
+    assert.ok(lane)
+    await lanes.touch(new Map([['a', 200]]))
+    await lanes.served([{ lane, next: 50_000, held: false }], 1, 1_000)
+    assert.equal((await lanes.due(look)).length, 1)
+    const [again] = await lanes.due(look)
+    assert.ok(again)
+    await lanes.served([{ lane: again, next: undefined, held: false }], 2, 1_000)
+    assert.deepEqual(await lanes.due(look), [])
+    await lanes.touch(new Map([['a', 300]]))
+    await lanes.served([{ lane: again, next: undefined, held: false }], 3, 1_000)
+    assert.equal((await lanes.due(look)).length, 1, 'nor forgets it')
   })
 
   it('is made up for where a process died between giving work back and saying so', async () => {

@@ -89,6 +89,50 @@ describe('a consumer of the log', () => {
     assert.ok(a.clock.monotonic() - 1_000 <= 200, `after ${a.clock.monotonic() - 1_000} ms`)
   })
 
+  it('whose handler hangs is taken over though it cannot give its lease up, and takes fewer commits afterwards', async () => {
+    for (let n = 0; n < 20; n++) await append()
+    const release = store.consumers.release
+    store.consumers.release = async () => {
+      throw new StoreUnavailableError('away')
+    }
+    let hangs = true
+    const sizes: number[] = []
+    let goOn = (): void => {}
+    made = follower(store, 'c', async (commits) => {
+      sizes.push(commits.length)
+      if (!hangs) return
+      await new Promise<void>((resolve) => {
+        goOn = resolve
+      })
+    })
+    const a = made
+    await a.consumer.start(0)
+    await until(() => sizes.length > 0)
+    const heir = follower(store, 'c')
+    await heir.consumer.start(0)
+    await until(async () => (await position()) === 20, [a.clock, heir.clock], 1_000)
+    store.consumers.release = release
+    hangs = false
+    goOn()
+    await heir.consumer.stop()
+    for (let n = 0; n < 100; n++) await append()
+    await until(async () => (await position()) === 120, [a.clock], 1_000)
+    assert.ok(Number(sizes[1]) <= 500 / 8, `${sizes}`)
+  })
+
+  it('takes a lease within seconds that its holder gave up while it waited', async () => {
+    const a = await start(async () => {})
+    const heir = follower(store, 'c')
+    await heir.consumer.start(0)
+    for (let n = 0; n < 3; n++) await heir.clock.advance(1_000)
+    await a.consumer.stop()
+    const began = heir.clock.monotonic()
+    const at = await append()
+    await until(async () => (await position()) === at, [heir.clock], 500)
+    assert.ok(heir.clock.monotonic() - began <= 4_000, `after ${heir.clock.monotonic() - began} ms`)
+    await heir.consumer.stop()
+  })
+
   it('warns of each interruption, once', async () => {
     let away = true
     const a = await start(async () => {

@@ -126,6 +126,17 @@ describe('the heartbeat of a process', () => {
     await assert.rejects(heartbeat.join(member('a')), { code: 'STORE_UNAVAILABLE' })
     assert.equal(clock.pending, 0)
     store.liveness.beat = beat
+    await heartbeat.join(member('b'))
+    assert.equal(await beatOf('a'), undefined, 'who could not join is not shown later')
+  })
+
+  it('does not tell anybody that he himself is gone', async () => {
+    const me = member('me')
+    await heartbeat.join(me)
+    await store.liveness.forget({ holder: 'me', beat: Number(await beatOf('me')) })
+    me.well = false
+    await clock.advance(4_000)
+    assert.deepEqual(me.gone, [])
   })
 
   it('goes on when the store was away', async () => {

@@ -128,6 +128,8 @@ describe('the sessions and grants that live', () => {
               })
               // Whatever lives still must have been found; what ended on the way may have been.
               for (const id of lives.living(wanted)) assert.ok(found.includes(id), `${id} was not found`)
+              const { entries } = await candidates(lives.store, wanted, { part: 'index', name: 0 }, 1_000)
+              for (const { first } of entries) assert.ok(first < before)
             }
           }
           assert.equal((await lives.store.consumers.get(PLANNER))?.position, record.position)
@@ -162,6 +164,31 @@ describe('the sessions and grants that live', () => {
     await lives.store.consumers.ensure(PLANNER, 1)
     const wanted: Wanted = { kind: 'session', before: 2, accounts: NAMES.alice }
     assert.deepEqual(await lives.found(wanted, 10), ['uid:1'])
+  })
+
+  it('are known with where they began, and by an index that begins once', async () => {
+    const lives = new Lives()
+    await lives.index.begin()
+    for (const of of [1, 2, 1, 1]) await lives.take({ kind: 'session', of, account: 'alice', does: 'store' })
+    await lives.index.follow(await lives.store.readAll({ after: 0, limit: 10 }))
+    const entries = await lives.index.list('session', 10)
+    assert.deepEqual(
+      entries.map(({ id, first, position }) => [id, first, position]),
+      [
+        ['uid:2', 2, 2],
+        ['uid:1', 1, 4],
+      ],
+    )
+    await lives.index.begin()
+    assert.equal(await lives.index.completeAfter(), 0)
+    await lives.store.consumers.ensure(PLANNER, 4)
+    const wanted: Wanted = { kind: 'session', before: 2 }
+    const page = await candidates(lives.store, wanted, undefined, 10)
+    assert.deepEqual(
+      page.entries.map(({ id }) => id),
+      ['uid:1'],
+      'what began later is another matter',
+    )
   })
 
   it('are no more that have expired long ago, though nobody said that they ended', async () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { MemoryEventStore } from '../../adapters/memory/index.ts'
 import { Heartbeat, StoreUnavailableError, silent, type Work, type WorkTable } from '../../lib/index.ts'
+import { INSIST_MS, insist } from '../../plugins/back-channel-logout/work/insist.ts'
 import { HAND_MS, WorkLoop, type WorkLoopParts } from '../../plugins/back-channel-logout/work/work-loop.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { KeptLog } from '../support/kept-log.ts'
@@ -150,6 +151,24 @@ describe('a loop that does the work of a table', () => {
     })
     for (let seconds = 0; seconds < 60; seconds++) await Promise.all([deaf.advance(1_000), clock.advance(1_000)])
     assert.deepEqual(done, ['a'])
+  })
+
+  it('does not insist for ever that an outcome be stored', async () => {
+    let tries = 0
+    const write = (): Promise<never> => {
+      tries += 1
+      return away()
+    }
+    let failed = false
+    const insisting = insist(write, { clock, logger: log }, new AbortController().signal).catch(() => {
+      failed = true
+    })
+    await clock.advance(INSIST_MS - 10_000)
+    assert.equal(failed, false)
+    await clock.advance(20_000)
+    await insisting
+    assert.equal(failed, true)
+    assert.ok(tries < 200, `${tries} tries`)
   })
 
   it('looks less and less often while nothing is due, and at once for what is', async () => {
