@@ -109,7 +109,7 @@ async function plannerOf({ store, clock, plannerFailure }: HealthParts): Promise
   const failure = plannerFailure()
   return {
     behind: end - position,
-    behindMs: oldest && end > position ? Math.max(0, clock.now() - oldest.at) : 0,
+    behindMs: oldest ? Math.max(0, clock.now() - oldest.at) : 0,
     ...(failure && { stopped: failure.message }),
   }
 }

@@ -155,6 +155,15 @@ describe('the logout of a session, as the log tells it', () => {
     assert.equal(owedIn(told)[0]?.length, 2)
   })
 
+  it('owes it once, though two have found that it is owed', () => {
+    const history = [registeredWithoutUri('a', '1'), registeredWithoutUri('b', '2'), terminated()]
+    const [end] = fold(UID, historyOf(UID, [...history, owedFact('3/0.0'), owedFact('3/0.0')])).terminations
+    assert.deepEqual(
+      [end?.owed.map(({ delivery }) => delivery), end?.undecided.map(({ delivery }) => delivery)],
+      [['3/0.0'], ['3/0.1']],
+    )
+  })
+
   it('takes any outcome of such a delivery for a sign that it is owed', () => {
     const history = [registeredWithoutUri('a', '1'), terminated()]
     for (const outcome of [sent('2/0.0'), attemptFailed('2/0.0'), rejected('2/0.0'), abandoned('2/0.0')])

@@ -200,9 +200,9 @@ function owedFor(ended: readonly Registration[], reason: Reason): Registration[]
 /** From now on the RP is owed the token. */
 function decide(state: SessionLogoutFold, delivery: string): void {
   const termination = state.undecided.get(delivery)
-  const index = termination?.undecided.findIndex((one) => one.delivery === delivery) ?? -1
-  if (!termination || index < 0) return
+  if (!termination) return
   state.undecided.delete(delivery)
+  const index = termination.undecided.findIndex((one) => one.delivery === delivery)
   termination.owed.push(...termination.undecided.splice(index, 1))
   if (!state.deliveries.has(delivery)) state.deliveries.set(delivery, { kind: 'pending', attempts: 0 })
 }
