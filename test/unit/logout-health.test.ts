@@ -129,6 +129,13 @@ describe('the health of back-channel logout', () => {
     assert.deepEqual([isWell, found.parked], [false, { count: 1, isExact: true }])
   })
 
+  it('counts at most a hundred parked commits', async () => {
+    for (let position = 1; position <= 99; position++) await parked.park({ position }, new Error('no'))
+    assert.deepEqual((await health()).parked, { count: 99, isExact: true })
+    await parked.park({ position: 100 }, new Error('no'))
+    assert.deepEqual((await health()).parked, { count: 100, isExact: false })
+  })
+
   it('says that the store does not answer, and why', async () => {
     store.end = async () => {
       throw new StoreUnavailableError('the database is away')
