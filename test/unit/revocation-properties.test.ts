@@ -196,7 +196,7 @@ function started(store: MemoryEventStore): {
   void op.start({
     issuer: 'https://op.example.com',
     use: (one: typeof middleware) => {
-      middleware ??= one
+      middleware = one
     },
     Client: { find: async () => undefined, adapter: op.adapter('Client') },
     Session: class {},
