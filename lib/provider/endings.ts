@@ -141,7 +141,7 @@ export class UnitEndings implements Endings {
     const ending = state && endingOf(state, wish)
     if (!ending) return undefined
     await Promise.all(ending.grantIds.map((grantId) => unit.revoke(grantId)))
-    if (wish.clientId === undefined) unit.endSession(state)
+    if (wish.clientId === undefined) unit.endSession(state, (newest) => endingOf(newest, wish) !== undefined)
     else unit.removeAuthorization(state, wish.clientId)
     const appended = await unit.commit()
     return appended && { ...ending, appended }

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { SessionChangedError } from '../errors.ts'
 import type { Appended, Claim, JsonObject, NewEvent } from '../log/commit.ts'
 import { indexStreams } from './index-streams.ts'
@@ -18,6 +19,8 @@ interface SessionWrite {
   readonly gone: Set<string>
   /** The state to write; absent when it ends. */
   written: { readonly id: string; payload: Payload } | undefined
+  /** Whether a newer state is to end as well, where somebody else than a request ends it. */
+  endsToo?: (newest: ModelState) => boolean
   /** What was built last: the state that the commit leaves. */
   built?: Omit<ModelState, 'commit' | 'position'> | undefined
 }
@@ -71,6 +74,12 @@ export class SessionWrites {
     write.gone.delete(id)
     if (write.written && write.written.id !== id) write.gone.add(write.written.id)
     write.written = { id, payload }
+  }
+
+  /** The end of a state that was read, and of each that follows it, if `endsToo` says so. */
+  endState({ payload }: ModelState, endsToo: (newest: ModelState) => boolean): void {
+    this.end(String(payload['jti']))
+    this.#of(String(payload['uid'])).endsToo = endsToo
   }
 
   /** A destroy. Whether the session ends or rotates is known only when the unit is complete. */
@@ -173,12 +182,27 @@ export class SessionWrites {
   }
 
   #rebaseOn(write: SessionWrite, base: ModelState, newest: ModelState): void {
-    if (!write.written) throw new SessionChangedError('it was written while it was being ended')
+    if (!write.written) {
+      this.#assertEndsToo(write, base.payload, newest)
+      write.base = newest
+      return
+    }
     this.#assertServes(write.written.payload, base.payload, newest.payload)
     const rebased = rebase(base.payload, { ...write.written.payload, jti: base.payload['jti'] }, newest.payload)
     if ('conflict' in rebased) throw new SessionChangedError(rebased.conflict)
     write.base = newest
     write.written = { id: write.written.id, payload: { ...rebased.payload, jti: write.written.id } }
+  }
+
+  /**
+   * Whoever renews a session without a pause must not keep it from ending: the end is put on top of a newer state with the
+   * same logins. With other ones, there are grants that whoever ends the session has not seen.
+   */
+  #assertEndsToo({ endsToo }: SessionWrite, base: Payload, newest: ModelState): void {
+    const isSame = ['accountId', 'authorizations'].every((field) =>
+      isDeepStrictEqual(base[field], newest.payload[field]),
+    )
+    if (!isSame || endsToo?.(newest) === false) throw new SessionChangedError('it was written while it was being ended')
   }
 
   /**

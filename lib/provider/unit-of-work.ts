@@ -154,9 +154,13 @@ export class UnitOfWork {
     return state
   }
 
-  /** Ends a session that this unit has read. */
-  endSession({ payload }: ModelState): void {
-    this.#sessions.end(String(payload['jti']))
+  /**
+   * Ends a session that this unit has read.
+   *
+   * @param endsToo - whether a newer state is to end as well
+   */
+  endSession(state: ModelState, endsToo: (newest: ModelState) => boolean): void {
+    this.#sessions.endState(state, endsToo)
   }
 
   /** Writes a session that this unit has read, without a client's authorization. */
