@@ -7,8 +7,8 @@ import {
   SessionChangedError,
   StoreUnavailableError,
 } from '../errors.ts'
-import type { Appended, Claim, Meta, NewCommit, NewEvent } from '../log/commit.ts'
-import { type GrantSeen, isRevoked, type ModelRecord } from './model-record.ts'
+import { type Appended, type Claim, isIn, type Meta, type NewCommit, type NewEvent } from '../log/commit.ts'
+import { type GrantSeen, isRevoked, type LocatedEvent, type ModelRecord } from './model-record.ts'
 import type { ModelState } from './model-state.ts'
 import { hasGivenIds, type Payload } from './models.ts'
 import { SessionWrites } from './session-writes.ts'
@@ -101,7 +101,8 @@ export class UnitOfWork {
     if (stored || !ended || this.#context.clock.now() - ended.end.commit.at > SUBMITTED_AGAIN_MS) return record
     const route = this.#origin.kind === 'request' ? this.#origin.request.oidc?.route : undefined
     if (model === 'Session' && route === 'end_session_confirm') {
-      this.#repeatsSubmit = true
+      // One that has rotated goes on: the commit finds out whether that was what this form asks for.
+      this.#repeatsSubmit = !isRotation(ended.end)
       return { ...record, stored: ended.stored }
     }
     const isForm = this.#origin.kind === 'application' || route === 'submit'
@@ -510,6 +511,12 @@ function loginOf({ result }: Payload): string | undefined {
 
 /** What a model instance is made of belongs to it: the provider changes it in place. What was read must stay as it was. */
 function copyOf(payload: Payload | undefined): Payload | undefined {
+/** Whether a session went on under another cookie value in the commit that ended this one. */
+function isRotation({ commit, event }: LocatedEvent): boolean {
+  const uids = event.also?.filter((name) => name.startsWith('uid:')) ?? []
+  return commit.events.some((other) => other.type === 'stored' && uids.some((uid) => isIn(other, uid)))
+}
+
   return payload && structuredClone(payload)
 }
 

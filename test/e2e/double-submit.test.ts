@@ -61,6 +61,26 @@ describe('a form that is submitted twice', () => {
     }
   }
 
+  for (const [login, more] of [
+    ['rp', { prompt: 'consent' }],
+    ['other', {}],
+  ] as const) {
+    it(`to log out, on its way while another tab has the session’s id rotated (a login at ${login}), ends the session`, async () => {
+      const person = new Person(op)
+      await person.authorize('rp')
+      const { action, fields } = form(await person.endSession(BYE), { logout: 'yes' })
+      const onItsWay = person.agent.clone()
+      const uid = (await op.provider.Session.find(person.agent.cookie('_session') ?? ''))?.uid ?? ''
+      await person.authorize(login, more)
+      assert.notEqual(person.agent.cookie('_session'), onItsWay.cookie('_session'))
+      let answer = await onItsWay.post(action, fields)
+      // The browser sends the form again, with the cookies that it has by now.
+      if (answer.status === 307) answer = await person.agent.post(action, fields)
+      assert.equal(answer.headers.get('location'), 'https://rp.example.com/bye?state=st')
+      assert.equal(await op.eventSourced.adapter('Session').findByUid(uid), undefined)
+    })
+  }
+
   it('to log out, with a secret that is not the form’s, is refused', async () => {
     const person = new Person(op)
     await person.authorize('rp')
