@@ -126,6 +126,7 @@ export class OneCommit {
     slot.unit = undefined
     slot.ctx = undefined
     if (broke && !answered(ctx) && !unit.isDestructive) {
+      unit.drop()
       restoreCookies(ctx, before)
       return false
     }

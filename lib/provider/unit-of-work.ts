@@ -338,6 +338,11 @@ export class UnitOfWork {
   /**
    * Appends the shown proofs alone, after the commit failed: a proof that was shown is spent, even by the loser.
    */
+  /** Drops what was staged. What arrives from now on is a commit of its own. */
+  drop(): void {
+    this.#closed = true
+  }
+
   async commitProofs(): Promise<void> {
     for (const write of this.#writes.values()) {
       if (write.model !== 'ReplayDetection') continue

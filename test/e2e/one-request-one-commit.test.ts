@@ -399,6 +399,30 @@ describe('a request that ends in a 500', () => {
     assert.equal((await client.refresh(String(body['refresh_token']))).status, 400)
   })
 
+  it('loses no end of a grant that a hook did not wait for', async () => {
+    const client = new Client(at.op, RP)
+    const { body } = await client.exchange(await newCode(at.op))
+    let looked = false
+    let goOn = (): void => {}
+    let ended: Promise<unknown> | undefined
+    at.store.beforeRead = (streams) => {
+      if (looked || !streams.some((stream) => stream === at.store.keys.streams('Grant', 'of:a:hook')[0])) return
+      looked = true
+      return new Promise((resolve) => {
+        goOn = resolve
+      })
+    }
+    at.op.provider.once('grant.success', () => {
+      ended = at.op.eventSourced.adapter('Grant').destroy('of:a:hook')
+      throw new Error('a listener that breaks')
+    })
+    assert.equal((await client.refresh(String(body['refresh_token']))).status, 500)
+    assert.ok(looked)
+    goOn()
+    await ended
+    assert.deepEqual(eventNames(at.store.commits.at(-1) ?? { events: [] }), ['Grant destroyed'])
+  })
+
   it('because its commit cannot be stored is nothing but that', async () => {
     const client = new Client(at.op, RP)
     const code = await newCode(at.op)
