@@ -153,8 +153,10 @@ export class UnitEndings implements Endings {
     if (!stored) return undefined
     await unit.revoke(grantId)
     unit.record(facts)
-    // Of two who revoke it at once one does: its facts are recorded once, and the RP is told once.
-    const marks = this.#log.store.keys.streams('Grant', grantId).map((name) => `${name}#revoked@${generation}`)
+    // Of two who revoke it at once one does: its facts are recorded once, and the RP is told once. Two issuers may have a
+    // grant of the same id each.
+    const mark = `#revoked@${generation} ${stored.commit.meta.instance ?? ''}`
+    const marks = this.#log.store.keys.streams('Grant', grantId).map((name) => `${name}${mark}`)
     unit.claimOnce(marks)
     try {
       return await unit.commit()
@@ -165,8 +167,7 @@ export class UnitEndings implements Endings {
   }
 
   signOut(accountId: string | undefined, cause: Cause): NewEvent {
-    const target = accountId === undefined ? { issuer: this.#issuer } : { accountId }
-    return signOutEvent(this.#log.store, target, cause)
+    return signOutEvent(this.#log.store, this.#issuer, accountId, cause)
   }
 
   async look(name: SessionName): Promise<SessionStanding | undefined> {

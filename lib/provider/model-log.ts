@@ -47,6 +47,11 @@ export class ModelLog {
   /** The state of a model instance. Undefined: it does not exist. */
   async find(model: string, id: string): Promise<ModelState | undefined> {
     return this.open(model, await this.record(model, id))
+  /** The issuers whose commits are found: the provider's own, and those that it had before. */
+  get issuers(): readonly string[] {
+    return this.#issuers()
+  }
+
   }
 
   /**

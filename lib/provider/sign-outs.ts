@@ -3,9 +3,6 @@ import { isIn } from '../log/commit.ts'
 import type { EventStore } from '../log/event-store.ts'
 import type { Cause } from './session-change.ts'
 
-/** Whose logins are ended: those of one account, or those of everybody at an issuer. */
-export type SignOutTarget = { readonly accountId: string } | { readonly issuer: string }
-
 /** That all logins which began before were ended. */
 export interface SignOut {
   /** Its place in the log: a login that began below it has ended. */
@@ -17,9 +14,16 @@ export interface SignOut {
  * An account's sign-outs. Ending its sessions is not enough: a login that was typed in before, and is resumed after, would
  * begin a new one. So a sign-out is an event of its own, and a login counts only if its interaction began above the newest
  * one. An append that was acknowledged before another began has the lower position: no clock is asked.
+ *
+ * @param accountId - undefined: everybody at the issuer
  */
-export function signOutEvent(store: EventStore, target: SignOutTarget, { reason, actor }: Cause): NewEvent {
-  const names = 'accountId' in target ? store.keys.streams('signed_out', target.accountId) : [everybody(target.issuer)]
+export function signOutEvent(
+  store: EventStore,
+  issuer: string,
+  accountId: string | undefined,
+  { reason, actor }: Cause,
+): NewEvent {
+  const names = accountId === undefined ? [everybody(issuer)] : accountStreams(store, issuer, accountId)
   const [stream = '', ...also] = names
   return {
     stream,
@@ -29,13 +33,17 @@ export function signOutEvent(store: EventStore, target: SignOutTarget, { reason,
   }
 }
 
-/** The newest sign-out of an account, whether of it alone or of everybody. One command. */
+/**
+ * The newest sign-out of an account, whether of it alone or of everybody. One command.
+ *
+ * @param issuers - the issuer, and those that it was before
+ */
 export async function newestSignOut(
   store: EventStore,
   accountId: string,
-  issuer: string,
+  issuers: readonly string[],
 ): Promise<SignOut | undefined> {
-  const names = [...store.keys.streams('signed_out', accountId), everybody(issuer)]
+  const names = issuers.flatMap((issuer) => [...accountStreams(store, issuer, accountId), everybody(issuer)])
   const [commit] = await store.readStreams(names, { limit: 1 })
   return commit && signOutIn(commit, names)
 }
@@ -47,6 +55,11 @@ function signOutIn(commit: Commit, names: readonly string[]): SignOut {
     position: commit.position,
     cause: { reason: String(reason), ...(typeof actor === 'string' && { actor }) },
   }
+}
+
+/** The same account id at another issuer may be somebody else. */
+function accountStreams(store: EventStore, issuer: string, accountId: string): readonly string[] {
+  return store.keys.streams('signed_out', `${issuer} ${accountId}`)
 }
 
 function everybody(issuer: string): string {

@@ -438,7 +438,7 @@ export class UnitOfWork {
   }
 
   async #signOutAbove(position: number, accountId: string): Promise<SignOut | undefined> {
-    const signOut = await newestSignOut(this.#context.log.store, accountId, this.#context.meta.instance ?? '')
+    const signOut = await newestSignOut(this.#context.log.store, accountId, this.#context.log.issuers)
     return signOut && signOut.position > position ? signOut : undefined
   }
 

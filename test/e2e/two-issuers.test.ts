@@ -2,12 +2,13 @@ import assert from 'node:assert/strict'
 import { decodeJwt, exportJWK, generateKeyPair, type JWK } from 'jose'
 import type { Configuration } from 'oidc-provider'
 import { MemoryEventStore } from '../../adapters/memory/index.ts'
-import { type EventStore, eventSourced, systemClock } from '../../lib/index.ts'
+import { type EventStore, eventSourced, type Host, silent, systemClock } from '../../lib/index.ts'
 import { ModelLog } from '../../lib/provider/model-log.ts'
 import { isShared } from '../../lib/provider/models.ts'
 import { GRANTABLES, MODELS, newId, sample } from '../contract/provider-adapter/samples.ts'
 import { LogoutScene } from '../support/logout-scene.ts'
 import { Client, type Op, Person, startOp } from '../support/op.ts'
+import { type Answer, field } from '../support/user-agent.ts'
 
 const FEATURES = { pushedAuthorizationRequests: { enabled: true } }
 
@@ -141,6 +142,25 @@ describe('two issuers on one log, with the same clients, accounts and cookie key
     })
   }
 
+  it('sign out their own accounts: what was typed in at the other goes on, and each sign-out counts', async () => {
+    const typedIn = async (scene: LogoutScene<'rp'>): Promise<[Person, Answer]> => {
+      const person = new Person(scene.op)
+      const page = await person.agent.follow(await person.agent.get(person.authorizationUrl('rp')))
+      return [person, await person.submit(page, 'alice')]
+    }
+    const [here, there] = [await typedIn(one), await typedIn(two)]
+    const signedOut = { actor: 'ann', reason: 'password_changed' } as const
+    await one.logout.terminateAccount('alice', signedOut)
+    const asked = async (scene: LogoutScene<'rp'>, [person, submitted]: [Person, Answer]): Promise<string> =>
+      field(
+        (await person.agent.follow(submitted, (url) => url.startsWith(scene.op.issuer))).text,
+        /name="prompt" value="([^"]+)"/,
+      )
+    assert.equal(await asked(two, there), 'consent')
+    await two.logout.terminateAccount('alice', signedOut)
+    assert.equal(await asked(one, here), 'login')
+  })
+
   it('do not take each other’s sessions for ones that ended', async () => {
     const payload = sample('Session', newId())
     await one.op.eventSourced.adapter('Session').upsert(String(payload['jti']), payload, 3_600)
@@ -157,6 +177,37 @@ describe('two issuers on one log, with the same clients, accounts and cookie key
         assert.deepEqual(await op.eventSourced.adapter('AccessToken').find('token'), payload)
     } finally {
       await without.stop()
+    }
+  })
+})
+
+describe('a grant of an application’s own id, at two issuers on one log', () => {
+  it('is revoked by each of them', async () => {
+    const store = new MemoryEventStore()
+    const [one, two] = await Promise.all(['https://one.example.com', 'https://two.example.com'].map(endingsAt))
+    for (const each of [one, two])
+      await each?.op.adapter('Grant').upsert('alice:rp', sample('Grant', 'alice:rp'), 3_600)
+    const revoke = (each: typeof one) => each?.endings.revoke('alice:rp', { reason: 'admin' }, [])
+    assert.ok(await revoke(one))
+    assert.equal(await revoke(one), undefined)
+    assert.ok(await two?.op.adapter('Grant').find('alice:rp'))
+    assert.ok(await revoke(two))
+    assert.equal(await two?.op.adapter('Grant').find('alice:rp'), undefined)
+
+    async function endingsAt(issuer: string) {
+      let host: Host | undefined
+      const start = async (given: Host) => {
+        host = given
+      }
+      const op = eventSourced(store, { plugins: [{ name: 'taker', start, stop: async () => {} }], logger: silent })
+      await op.start({
+        issuer,
+        use: () => {},
+        Client: { find: async () => undefined, adapter: op.adapter('Client') },
+        Session: class {},
+      })
+      assert.ok(host)
+      return { op, endings: host.endings }
     }
   })
 })
