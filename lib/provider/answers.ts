@@ -120,7 +120,7 @@ export function repeat(ctx: RequestContext, before: Headers): void {
   reset(ctx, before)
   // Under a mount path the frameworks shorten the URL that Koa sees, and keep the whole one with Node's request.
   const url = ctx.req?.originalUrl ?? ctx.originalUrl
-  ctx.redirect(url.replace(/^\/+/, '/')) // never a scheme-relative URL
+  ctx.redirect(url.replace(/^[/\\]+/, '/')) // never a scheme-relative URL
   ctx.status = ctx.method === 'POST' ? 307 : 303
   ctx.set('Cache-Control', 'no-store')
 }
