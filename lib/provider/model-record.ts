@@ -32,7 +32,12 @@ export interface ModelRecord {
   /** The position of the first state of that generation; exact for interactions, else as far back as was read. */
   readonly began?: number
   /** The last state of the generation before, and the event that ended it. */
-  readonly ended?: { readonly stored: LocatedEvent; readonly end: LocatedEvent }
+  readonly ended?: {
+    readonly stored: LocatedEvent
+    readonly end: LocatedEvent
+    /** The position of the first state of that generation. */
+    readonly began: number
+  }
   /** When it was used up, in seconds since 1970. */
   readonly consumedAt?: number
   /** Of a Grant: how often what is issued under it was revoked in this generation, by model. */
@@ -64,10 +69,13 @@ export function foldRecord(history: readonly LocatedEvent[]): ModelRecord {
   let end: LocatedEvent | undefined
   const revocations = new Map<string, number>()
   for (const located of history) {
+  let lastBegan: number | undefined
     const { event } = located
     if (generationOf(event) === generation - 1) {
-      if (event.type === 'stored') last = located
-      else if (event.type === 'destroyed') end ??= located
+      if (event.type === 'stored') {
+        last = located
+        lastBegan ??= beganAt(located)
+      } else if (event.type === 'destroyed') end ??= located
     }
     if (generationOf(event) !== generation) continue
     if (event.type === 'stored') {
@@ -82,7 +90,7 @@ export function foldRecord(history: readonly LocatedEvent[]): ModelRecord {
     generation,
     ...(stored && { stored }),
     ...(began !== undefined && { began }),
-    ...(last && end && { ended: { stored: last, end } }),
+    ...(last && end && lastBegan !== undefined && { ended: { stored: last, end, began: lastBegan } }),
     ...(consumedAt !== undefined && { consumedAt }),
     revocations,
   }

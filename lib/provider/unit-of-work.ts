@@ -214,7 +214,8 @@ export class UnitOfWork {
       model,
       names: before?.names ?? namesOf(this.#keys, model, id, record),
       generation: before ? before.generation : (record?.generation ?? 0),
-      began: before ? before.began : record?.began,
+      began: before ? before.began : (record?.began ?? record?.ended?.began),
+      revocations: before ? before.revocations : record?.revocations,
       indexedBy: before?.indexedBy ?? [],
       ...(before?.ended !== undefined && { ended: before.ended }),
       payload,
@@ -335,9 +336,6 @@ export class UnitOfWork {
     }
   }
 
-  /**
-   * Appends the shown proofs alone, after the commit failed: a proof that was shown is spent, even by the loser.
-   */
   /** Drops what was staged. What arrives from now on is a commit of its own. */
   drop(): void {
     this.#closed = true
@@ -345,6 +343,9 @@ export class UnitOfWork {
 
   async commitProofs(): Promise<void> {
     for (const write of this.#writes.values()) {
+  /**
+   * Appends the shown proofs alone, after the commit failed: a proof that was shown is spent, even by the loser.
+   */
       if (write.model !== 'ReplayDetection') continue
       const commit = { events: eventsOf(this.#keys, write), claims: claimsOf(write), meta: this.#context.meta }
       try {
@@ -510,18 +511,18 @@ export class UnitOfWork {
 
 /** The account of a login whose result an interaction holds. */
 function loginOf({ result }: Payload): string | undefined {
-  const { login } = (result ?? {}) as { login?: { accountId?: unknown } }
-  return typeof login?.accountId === 'string' ? login.accountId : undefined
-}
-
-/** What a model instance is made of belongs to it: the provider changes it in place. What was read must stay as it was. */
-function copyOf(payload: Payload | undefined): Payload | undefined {
 /** Whether a session went on under another cookie value in the commit that ended this one. */
 function isRotation({ commit, event }: LocatedEvent): boolean {
   const uids = event.also?.filter((name) => name.startsWith('uid:')) ?? []
   return commit.events.some((other) => other.type === 'stored' && uids.some((uid) => isIn(other, uid)))
 }
 
+  const { login } = (result ?? {}) as { login?: { accountId?: unknown } }
+  return typeof login?.accountId === 'string' ? login.accountId : undefined
+}
+
+/** What a model instance is made of belongs to it: the provider changes it in place. What was read must stay as it was. */
+function copyOf(payload: Payload | undefined): Payload | undefined {
   return payload && structuredClone(payload)
 }
 

@@ -56,6 +56,18 @@ describe('a login that was typed in before its account was signed out, and is re
     assert.equal(await isAskedAgain(person, submitted), true)
   })
 
+  it('is asked for again though its form was submitted twice, and the second one stored its result after', async () => {
+    const person = new Person(scene.op)
+    const page = await person.agent.follow(await person.agent.get(person.authorizationUrl('rp')))
+    const first = new Person(scene.op, person.agent.clone())
+    await first.finish(await first.submit(page, 'alice'))
+    await scene.logout.terminateAccount('alice', { ...ACTOR, reason: 'password_changed' })
+    // The application checked the old password before, and took its time.
+    const submitted = await person.submit(page, 'alice')
+    assert.equal(await isAskedAgain(person, submitted), true)
+    assert.equal(await liveSessions(), 0)
+  })
+
   it('is asked for again when everybody was signed out', async () => {
     const person = new Person(scene.op)
     const submitted = await typedIn(person)
