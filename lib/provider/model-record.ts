@@ -11,7 +11,8 @@ import type { Commit, Event } from '../log/commit.ts'
  *
  * Within a generation of a Grant, `revoked` counts: a token carries how many revocations of its model whoever issued it
  * had seen, and is dead as soon as there are more. A count is enough, in whatever order the revocations become visible:
- * whoever has seen fewer than there are has missed one.
+ * whoever has seen fewer than there are has missed one. Each `stored` of the Grant carries the counts that it follows: a
+ * process with the newest hashing key alone does not see revocations that only a former key names.
  */
 
 /** The events that may name a model's own stream. `revoked` is only ever in that of a Grant. */
@@ -84,6 +85,9 @@ export function foldRecord(history: readonly LocatedEvent[]): ModelRecord {
     } else if (event.type === 'consumed') consumedAt = Number(event.data['at'])
     else if (event.type === 'revoked') {
       for (const model of revokedModels(event)) revocations.set(model, (revocations.get(model) ?? 0) + 1)
+      if (typeof event.data['consumed'] === 'number') consumedAt = event.data['consumed']
+      for (const [model, count] of revocationsBefore(event))
+        revocations.set(model, Math.max(count, revocations.get(model) ?? 0))
     }
   }
   return {
@@ -125,6 +129,11 @@ function revokedModels({ data }: Event): readonly string[] {
 }
 
 /** Whether something issued under the grant is dead: an end or a revocation came that its issuer had not seen. */
+/** The counts of revocations that the state of a Grant follows. */
+function revocationsBefore({ data }: Event): [string, number][] {
+  return Object.entries((data['revocations'] ?? {}) as Record<string, number>)
+}
+
 export function isRevoked(model: string, seen: GrantSeen, grant: ModelRecord): boolean {
   if (seen.generation !== grant.generation) return seen.generation < grant.generation
   return (grant.revocations.get(model) ?? 0) > seen.revocations

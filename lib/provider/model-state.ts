@@ -12,6 +12,8 @@ export interface ModelState {
   readonly model: string
   /** All names of its own stream. */
   readonly names: readonly string[]
+  /** The other streams that the event names which stored it. */
+  readonly indexedBy: readonly string[]
   readonly payload: Payload
   readonly notes: Notes
   /** When it was used up, in seconds since 1970. */
@@ -33,11 +35,13 @@ export interface StatePart {
   readonly grantSeen?: GrantSeen
   /** Of an interaction that was stored before: the position of its first state. */
   readonly began?: number | undefined
+  /** Of a Grant: how often what was issued under it was revoked before, by model. */
+  readonly revocations?: ReadonlyMap<string, number> | undefined
 }
 
 /** The data of a `stored` event. */
 export function storedData(keys: KeyRing, model: string, stream: string, state: StatePart): JsonObject {
-  const { payload, notes, generation, grantSeen, began } = state
+  const { payload, notes, generation, grantSeen, began, revocations } = state
   const { clientId, exp, consumed } = payload
   const hasNotes = Object.keys(notes).length > 0
   const hasSeen = grantSeen !== undefined && (grantSeen.generation > 0 || grantSeen.revocations > 0)
@@ -45,6 +49,7 @@ export function storedData(keys: KeyRing, model: string, stream: string, state: 
     model,
     ...(generation > 0 && { generation }),
     ...(began !== undefined && { began }),
+    ...(revocations && revocations.size > 0 && { revocations: Object.fromEntries(revocations) }),
     ...(hasSeen && { grant_seen: [grantSeen.generation, grantSeen.revocations] }),
     ...(typeof clientId === 'string' && { client_id: clientId }),
     ...(typeof exp === 'number' && { exp }),
@@ -72,7 +77,7 @@ function stateOf(
   keys: KeyRing,
   model: string,
   { commit, event }: LocatedEvent,
-  consumedAt: number | undefined,
+  consumed: number | undefined,
 ): ModelState {
   const sealed = keys.open(String(event.data['sealed']), event.stream) as {
     payload: Record<string, Json>
@@ -81,10 +86,10 @@ function stateOf(
   }
   const { notes = {}, repeated = [] } = sealed
   const payload = withRepeatedParams(sealed.payload, repeated)
-  const consumed = consumedAt ?? (typeof event.data['consumed'] === 'number' ? event.data['consumed'] : undefined)
   return {
     model,
     names: ownNames(model, event),
+    indexedBy: event.also ?? [],
     payload: consumed === undefined ? payload : { ...payload, consumed },
     notes,
     ...(consumed !== undefined && { consumed }),

@@ -278,7 +278,7 @@ export class SessionWrites {
       const { names, payload } = write.built
       const [stream = ''] = names
       const data = storedData(keys, 'Session', stream, write.built)
-      built.events.push(eventOf(names, 'stored', data, indexStreams(keys, 'Session', payload, base?.payload)))
+      built.events.push(eventOf(names, 'stored', data, write.built.indexedBy))
       built.expiry.push(typeof payload['exp'] === 'number' ? payload['exp'] : undefined)
     }
     built.events.push(...events)
@@ -295,6 +295,7 @@ export class SessionWrites {
     return {
       model: 'Session',
       names: this.#names(id, goesOn ? base : undefined),
+      indexedBy: indexStreams(this.#context.log.store.keys, 'Session', payload, base),
       payload,
       notes,
       generation: goesOn ? base.generation : 0,

@@ -18,6 +18,8 @@ export interface StagedWrite {
   readonly ended?: number
   /** Where the interaction began that it writes again. */
   readonly began?: number | undefined
+  /** Of a grant that is stored: how often what was issued under it was revoked before, by model. */
+  readonly revocations?: ReadonlyMap<string, number> | undefined
   /** Whether an interaction ends because the provider goes on with its result. */
   readonly resumed?: boolean
   /** The state as the unit sees it. Absent: it does not exist. */
@@ -56,6 +58,7 @@ export function eventsOf(keys: KeyRing, write: StagedWrite, grantSeen?: GrantSee
       generation,
       ...(grantSeen && { grantSeen }),
       ...(model === 'Interaction' && { began: write.began }),
+      ...(model === 'Grant' && { revocations: write.revocations }),
     }
     events.push(eventOf(names, 'stored', storedData(keys, model, stream, state), indexStreams(keys, model, payload)))
   } else if (payload && consumedAt !== undefined && ended === undefined) {

@@ -249,6 +249,7 @@ export class UnitOfWork {
       ...rest,
       generation: record.generation + (exists ? 1 : 0),
       stores: false,
+      revocations: undefined,
       ...(exists && { ended: record.generation }),
       ...(model === 'Interaction' && this.#isResume && { resumed: true }),
     })

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import type { EventStore } from '../../../lib/index.ts'
+import { type EventStore, systemClock } from '../../../lib/index.ts'
+import { ModelLog } from '../../../lib/provider/model-log.ts'
 import type { ModelName } from '../../../lib/provider/models.ts'
 import { present, rejectsWith } from '../event-store/expect.ts'
 import {
@@ -140,6 +141,49 @@ export function hashingKeysContract(makeLog: MakeLog, { kept }: Capabilities): v
             assert.equal(await as(reader).run((adapter) => adapter('Grant').find(destroyed)), undefined)
             assert.equal(await as(reader).run((adapter) => adapter('AccessToken').find(revoked)), undefined)
           }
+        }
+      })
+
+      it('what was issued under a grant is honoured by all and revoked by each, though only the old key names former revocations', async () => {
+        const grantId = newId()
+        const save = (keys: typeof OLD) =>
+          as(keys).run((adapter) => adapter('Grant').upsert(grantId, sample('Grant', grantId), 60))
+        const issue = async (keys: typeof OLD): Promise<string> => {
+          const id = newId()
+          await as(keys).run((adapter) =>
+            adapter('RefreshToken').upsert(id, sample('RefreshToken', id, { grantId }), 60),
+          )
+          return id
+        }
+        const lives = async (keys: typeof OLD, id: string): Promise<boolean> =>
+          (await as(keys).run((adapter) => adapter('RefreshToken').find(id))) !== undefined
+        await save(OLD)
+        for (let n = 0; n < 3; n++) await as(OLD).run((adapter) => revokeAll(adapter, grantId))
+        await save(ADDED)
+        for (const revoker of [SWITCHED, NEW]) {
+          const tokens = [await issue(SWITCHED), await issue(NEW)]
+          for (const token of tokens)
+            for (const reader of [SWITCHED, NEW]) assert.equal(await lives(reader, token), true)
+          await as(revoker).run((adapter) => revokeAll(adapter, grantId))
+          for (const token of tokens)
+            for (const reader of [SWITCHED, NEW]) assert.equal(await lives(reader, token), false)
+        }
+      })
+
+      it('a login that began under the old key is found by its sid once the session was saved under both', async () => {
+        const [id, sid, later] = [newId(), newId(), newId()]
+        const save = (keys: typeof OLD, authorizations: Record<string, { sid: string }>) =>
+          inRequest(keys).run(async (adapter) => {
+            const found = await adapter('Session').find(id)
+            await adapter('Session').upsert(id, { ...(found ?? sample('Session', id)), authorizations }, 60)
+          })
+        await save(OLD, { rp: { sid } })
+        await save(ADDED, { rp: { sid } })
+        await save(OLD, { rp: { sid }, other: { sid: later } })
+        await save(SWITCHED, { rp: { sid }, other: { sid: later } })
+        for (const keys of [ADDED, SWITCHED, NEW]) {
+          const log = new ModelLog(withKeys(opened.store, keys), systemClock)
+          for (const one of [sid, later]) assert.ok(await log.sessionWithSid(one), 'a login is not found by its sid')
         }
       })
 
