@@ -8,8 +8,11 @@ import { type ModelState, openState } from './model-state.ts'
 import { hasGivenIds, isShared } from './models.ts'
 import { StreamReader } from './stream-reader.ts'
 
-/** More commits than a grant's state may lie below, in its stream: its revocations. */
+/** More commits than a grant's state may lie below, in its stream: its revocations, and late saves of former generations. */
 const LONG_WINDOW = 256
+
+/** How many generations in a row may turn out to be over: more only where a stream has more late saves than are read. */
+const MAX_GENERATIONS = 16
 
 /** The newest commit of a session's uid: the state that it left, or the end. */
 export type SessionHead = { readonly state: ModelState } | { readonly ended: SessionEnd }
@@ -44,14 +47,14 @@ export class ModelLog {
     this.#reader = new StreamReader(store)
   }
 
-  /** The state of a model instance. Undefined: it does not exist. */
-  async find(model: string, id: string): Promise<ModelState | undefined> {
-    return this.open(model, await this.record(model, id))
   /** The issuers whose commits are found: the provider's own, and those that it had before. */
   get issuers(): readonly string[] {
     return this.#issuers()
   }
 
+  /** The state of a model instance. Undefined: it does not exist. */
+  async find(model: string, id: string): Promise<ModelState | undefined> {
+    return this.open(model, await this.record(model, id))
   }
 
   /**
@@ -65,16 +68,36 @@ export class ModelLog {
   async #recordOf(model: string, names: readonly string[]): Promise<ModelRecord> {
     if (model === 'Session') return foldRecord(this.#own(model, await this.#newest(names, 2), names))
     const { commits, complete } = await this.#reader.newest(names)
-    const history = this.#own(model, commits, names)
-    const record = foldRecord(history)
-    if (complete || !hasGivenIds(model)) return record
-    const [ends, older] = await Promise.all([
-      this.store.readStreams(names.map((name) => endsStream(name, record.generation))),
-      record.stored ? [] : this.#newest(names, LONG_WINDOW), // below its revocations, which are limited
-    ])
-    const byPosition = new Map([...older, ...ends, ...commits].map((commit) => [commit.position, commit]))
-    const all = [...byPosition.values()].sort((a, b) => a.position - b.position)
-    return foldRecord(this.#own(model, all, names))
+    const record = foldRecord(this.#own(model, commits, names))
+    return complete || !hasGivenIds(model) ? record : this.#longRecord(model, names, commits, record)
+  }
+
+  /**
+   * The record of a stream that is longer than one look-up reads. What was read may all belong to a generation whose end
+   * lies below it: then the next generation is looked at, until one has not ended.
+   */
+  async #longRecord(
+    model: string,
+    names: readonly string[],
+    commits: readonly Commit[],
+    newest: ModelRecord,
+  ): Promise<ModelRecord> {
+    const read = new Map(commits.map((commit) => [commit.position, commit]))
+    let record = newest
+    let isReadFar = false
+    for (let looks = 0; looks < MAX_GENERATIONS; looks++) {
+      const { generation, stored } = record
+      const [ends, older] = await Promise.all([
+        this.store.readStreams(names.map((name) => endsStream(name, generation))),
+        stored || isReadFar ? [] : this.#newest(names, LONG_WINDOW),
+      ])
+      isReadFar ||= !stored
+      for (const commit of [...ends, ...older]) read.set(commit.position, commit)
+      const all = [...read.values()].sort((a, b) => a.position - b.position)
+      record = foldRecord(this.#own(model, all, names))
+      if (record.generation === generation) break
+    }
+    return record
   }
 
   /**

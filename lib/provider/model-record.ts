@@ -43,6 +43,8 @@ export interface ModelRecord {
   readonly consumedAt?: number
   /** Of a Grant: how often what is issued under it was revoked in this generation, by model. */
   readonly revocations: ReadonlyMap<string, number>
+  /** Of a Grant: the revocations of this generation, whatever models they concern. */
+  readonly revocationEvents: number
 }
 
 /** What was seen of the Grant by whoever issued something under it. */
@@ -53,7 +55,7 @@ export interface GrantSeen {
 }
 
 /** A record of which the log holds nothing. */
-export const NO_RECORD: ModelRecord = { generation: 0, revocations: new Map() }
+export const NO_RECORD: ModelRecord = { generation: 0, revocations: new Map(), revocationEvents: 0 }
 
 /**
  * Folds the events of one instance, oldest first; each commit once.
@@ -67,10 +69,11 @@ export function foldRecord(history: readonly LocatedEvent[]): ModelRecord {
   let began: number | undefined
   let consumedAt: number | undefined
   let last: LocatedEvent | undefined
+  let lastBegan: number | undefined
   let end: LocatedEvent | undefined
+  let revocationEvents = 0
   const revocations = new Map<string, number>()
   for (const located of history) {
-  let lastBegan: number | undefined
     const { event } = located
     if (generationOf(event) === generation - 1) {
       if (event.type === 'stored') {
@@ -82,12 +85,13 @@ export function foldRecord(history: readonly LocatedEvent[]): ModelRecord {
     if (event.type === 'stored') {
       stored = located
       began ??= beganAt(located)
-    } else if (event.type === 'consumed') consumedAt = Number(event.data['at'])
-    else if (event.type === 'revoked') {
-      for (const model of revokedModels(event)) revocations.set(model, (revocations.get(model) ?? 0) + 1)
       if (typeof event.data['consumed'] === 'number') consumedAt = event.data['consumed']
       for (const [model, count] of revocationsBefore(event))
         revocations.set(model, Math.max(count, revocations.get(model) ?? 0))
+    } else if (event.type === 'consumed') consumedAt = Number(event.data['at'])
+    else if (event.type === 'revoked') {
+      revocationEvents += 1
+      for (const model of revokedModels(event)) revocations.set(model, (revocations.get(model) ?? 0) + 1)
     }
   }
   return {
@@ -97,6 +101,7 @@ export function foldRecord(history: readonly LocatedEvent[]): ModelRecord {
     ...(last && end && lastBegan !== undefined && { ended: { stored: last, end, began: lastBegan } }),
     ...(consumedAt !== undefined && { consumedAt }),
     revocations,
+    revocationEvents,
   }
 }
 
@@ -124,16 +129,16 @@ function beganAt({ commit, event }: LocatedEvent): number {
   return typeof event.data['began'] === 'number' ? event.data['began'] : commit.position
 }
 
-function revokedModels({ data }: Event): readonly string[] {
-  return Array.isArray(data['models']) ? (data['models'] as string[]) : []
-}
-
-/** Whether something issued under the grant is dead: an end or a revocation came that its issuer had not seen. */
 /** The counts of revocations that the state of a Grant follows. */
 function revocationsBefore({ data }: Event): [string, number][] {
   return Object.entries((data['revocations'] ?? {}) as Record<string, number>)
 }
 
+function revokedModels({ data }: Event): readonly string[] {
+  return Array.isArray(data['models']) ? (data['models'] as string[]) : []
+}
+
+/** Whether something issued under the grant is dead: an end or a revocation came that its issuer had not seen. */
 export function isRevoked(model: string, seen: GrantSeen, grant: ModelRecord): boolean {
   if (seen.generation !== grant.generation) return seen.generation < grant.generation
   return (grant.revocations.get(model) ?? 0) > seen.revocations

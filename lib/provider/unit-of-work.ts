@@ -210,6 +210,7 @@ export class UnitOfWork {
     const record = looksFirst ? await this.#record(model, id) : await this.#records.get(key)
     const before = this.#writes.get(key)
     const isNew = before === undefined || (before.payload === undefined && before.ended !== undefined)
+    const consumed = before?.ended === undefined ? record?.consumedAt : undefined
     this.#stage(key, {
       model,
       names: before?.names ?? namesOf(this.#keys, model, id, record),
@@ -218,7 +219,7 @@ export class UnitOfWork {
       revocations: before ? before.revocations : record?.revocations,
       indexedBy: before?.indexedBy ?? [],
       ...(before?.ended !== undefined && { ended: before.ended }),
-      payload,
+      payload: consumed === undefined ? payload : { ...payload, consumed },
       stores: true,
       ...(before && !isNew && before.consumedAt !== undefined && { consumedAt: before.consumedAt }),
       ...(model === 'ReplayDetection' && { follows: record?.stored?.commit.id ?? 'none' }),
@@ -248,8 +249,8 @@ export class UnitOfWork {
     this.#stage(key, {
       ...rest,
       generation: record.generation + (exists ? 1 : 0),
-      stores: false,
       revocations: undefined,
+      stores: false,
       ...(exists && { ended: record.generation }),
       ...(model === 'Interaction' && this.#isResume && { resumed: true }),
     })
@@ -342,11 +343,11 @@ export class UnitOfWork {
     this.#closed = true
   }
 
-  async commitProofs(): Promise<void> {
-    for (const write of this.#writes.values()) {
   /**
    * Appends the shown proofs alone, after the commit failed: a proof that was shown is spent, even by the loser.
    */
+  async commitProofs(): Promise<void> {
+    for (const write of this.#writes.values()) {
       if (write.model !== 'ReplayDetection') continue
       const commit = { events: eventsOf(this.#keys, write), claims: claimsOf(write), meta: this.#context.meta }
       try {
@@ -399,8 +400,8 @@ export class UnitOfWork {
       if (this.#endsGrant(grantId)) return [] // its end counts for all models
       const record = await this.#record('Grant', grantId)
       const names = namesOf(this.#keys, 'Grant', grantId, record)
-      const full = [...models].some((model) => (record.revocations.get(model) ?? 0) >= MAX_REVOCATIONS)
-      if (full) return [endEvent('Grant', names, record.generation, indexedByOf('Grant', record))]
+      if (record.revocationEvents >= MAX_REVOCATIONS)
+        return [endEvent('Grant', names, record.generation, indexedByOf('Grant', record))]
       return [revokedEvent(names, record.generation, [...models])]
     })
     return (await Promise.all(events)).flat()
@@ -510,14 +511,14 @@ export class UnitOfWork {
   }
 }
 
-/** The account of a login whose result an interaction holds. */
-function loginOf({ result }: Payload): string | undefined {
 /** Whether a session went on under another cookie value in the commit that ended this one. */
 function isRotation({ commit, event }: LocatedEvent): boolean {
   const uids = event.also?.filter((name) => name.startsWith('uid:')) ?? []
   return commit.events.some((other) => other.type === 'stored' && uids.some((uid) => isIn(other, uid)))
 }
 
+/** The account of a login whose result an interaction holds. */
+function loginOf({ result }: Payload): string | undefined {
   const { login } = (result ?? {}) as { login?: { accountId?: unknown } }
   return typeof login?.accountId === 'string' ? login.accountId : undefined
 }
