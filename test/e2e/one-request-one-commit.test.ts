@@ -14,6 +14,7 @@ import {
   StoreUnavailableError,
   silent,
 } from '../../lib/index.ts'
+import { FakeClock } from '../support/fake-clock.ts'
 import { Client, type Op, type OpOptions, Person, startOp, type TokenAnswer, testClient } from '../support/op.ts'
 import { newProofKey, type ProofKey } from '../support/proofs.ts'
 import { barrier, eventNames, SteeredStore } from '../support/steered-store.ts'
@@ -357,6 +358,30 @@ describe('while the store is not available', () => {
     assert.equal(headers.get('cache-control'), 'no-store')
     assert.equal(body['error'], 'temporarily_unavailable')
   }
+})
+
+describe('tabs of one session while the store does not answer', () => {
+  const clock = new FakeClock(Date.now())
+  const at = steeredOp(() => ({ clock }))
+
+  it('try one commit, and those that wait for it are refused with it', async () => {
+    const person = new Person(at.op)
+    await person.authorize('rp')
+    const tabs = Array.from({ length: 5 }, () => new Person(at.op, person.agent.clone()))
+    const allHaveRead = barrier(tabs.length)
+    at.store.beforeRead = ([stream]) => (stream?.startsWith('Session:') ? allHaveRead() : undefined)
+    let tried = 0
+    at.store.beforeAppend = async () => {
+      tried += 1
+      await clock.scheduled(tabs.length - 1) // the others wait
+      throw new OutcomeUnknownError('timeout')
+    }
+    const answers = await Promise.all(tabs.map((tab) => tab.agent.get(tab.authorizationUrl('rp'))))
+    at.store.beforeAppend = at.store.beforeRead = undefined
+    assert.deepEqual(answers.map(({ status }) => status).sort(), [500, 503, 503, 503, 503])
+    assert.equal(tried, 1)
+    assert.ok((await person.authorize('rp')).get('code'))
+  })
 })
 
 describe('a request that ends in a 500', () => {

@@ -251,8 +251,10 @@ describe('a start that nobody awaits', () => {
     const again = at.op.start(provider as never)
     while (slow.starts < 2) await new Promise((resolve) => setImmediate(resolve))
     assert.ok((await at.person.authorize('rp')).get('code'))
-    await slow.end()
-    await again
+    await slow.end(new Error('no database'))
+    await assert.rejects(again, /no database/)
+    assert.ok((await at.person.authorize('rp')).get('code'))
+    assert.deepEqual(at.log.of(/answered 503/), [])
   })
 })
 
