@@ -18,7 +18,7 @@ import { type Placed, resolveOutcomes } from './resolve-outcomes.ts'
 /** The limits of a batch: it goes as one document of at most 16 MB. */
 const BATCH: Limits = { commits: 1_000, bytes: 12 * 1024 * 1024 }
 
-/** What may wait. Whoever comes when so much waits is told at once that the database is away. */
+/** The limits of the queue. An append beyond them is rejected at once: the database is away, or too slow. */
 const QUEUE: Limits = { commits: 20_000, bytes: 128 * 1024 * 1024 }
 
 /** So many batches at most are sent and not settled: in flight, or of unknown outcome. */
@@ -30,10 +30,10 @@ const OVERTAKE_MS = 250
 /** The pause before an unknown outcome is looked into again, in milliseconds; doubled each time, up to the second. */
 const RESOLVE_AGAIN_MS = { first: 100, most: 5_000 }
 
-/** The pause before a commit is sent again that a unique index refused although nobody holds anything, in milliseconds. */
+/** Pauses before a commit is sent again that a unique index refused although no claim of it is held, in milliseconds. */
 const RETRY_MS: readonly number[] = [0, 5, 20, 50, 100, 200, 500, 1_000]
 
-/** After so many such refusals, an index of somebody else's is looked for. */
+/** After so many such refusals, a unique index that is not the log's is looked for. */
 const SUSPICIOUS_REFUSALS = 5
 
 /** An append that is not acknowledged yet. */
@@ -200,7 +200,7 @@ export class Appender {
     return !moved
   }
 
-  /** Undefined: nobody waits any more. */
+  /** Undefined when no caller waits any more. */
   async #allocate(batch: readonly Pending[]): Promise<Allocation | undefined> {
     try {
       return await this.#parts.positions.allocate(batch.length, () => batch.some(({ settled }) => !settled))
@@ -279,8 +279,8 @@ export class Appender {
   }
 
   /**
-   * Sends them again, at new positions, after a pause that grows where a unique index refused them and nobody holds
-   * anything. Until then their streams stay busy. Those whose callers were told `OUTCOME_UNKNOWN` are not repeated:
+   * Sends them again, at new positions, after a pause that grows where a unique index refused them and none of their
+   * claims is held. Until then their streams stay busy. Those whose callers were told `OUTCOME_UNKNOWN` are not repeated:
    * their positions are dead, so they were not stored.
    */
   async #retry(appends: readonly Pending[]): Promise<void> {
@@ -298,8 +298,8 @@ export class Appender {
   }
 
   /**
-   * Nobody tells what became of them. Only what the server refused in the first place was surely not stored: by its
-   * rights or rules, or by a unique index that is not the log's.
+   * The server does not tell what became of them. Only what it refused in the first place was certainly not stored: for
+   * want of rights, by a rule, or by a unique index that is not the log's.
    */
   #keepUnresolved(appends: readonly Unresolved[], error: unknown): readonly Unresolved[] {
     if (!isPermanent(error)) return appends

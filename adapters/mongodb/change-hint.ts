@@ -36,7 +36,7 @@ export function hasConnectionToSpare({ client }: Collections): boolean {
 
 /**
  * Wakes this process's subscriptions when another process has appended, where the server has change streams. Nothing
- * depends on it: whoever is woken reads for himself, and while there is no stream, subscriptions poll more often. A
+ * depends on it: a woken subscription reads by itself, and while there is no stream, subscriptions poll more often. A
  * stream that ends is opened again, after a pause that grows to half a minute, as long as the store is open.
  *
  * It speaks to the server by commands of its own, since the driver's cursors cannot be stopped while they wait: a silent
@@ -133,7 +133,7 @@ export class ChangeHint {
     return withTimeout(clock, timeoutMs, ask, this.#stopping.signal)
   }
 
-  /** Tells the server that nobody listens any more. It finds out by itself where it cannot be told. */
+  /** Closes the cursor on the server, which closes it by itself after a while when it cannot be reached. */
   async #end(session: ClientSession, id: bigint | undefined): Promise<void> {
     const { collections, clock } = this.#parts
     if (id) {

@@ -21,7 +21,7 @@ import { COMMAND_TIMEOUT_MS, withTimeout } from './with-timeout.ts'
 /** A call that has not been answered in time is repeated, once, over another connection. */
 const TRIES = 2
 
-/** A work that uses the database, with the signal that ends it. */
+/** A call to the database, with the signal that ends it. */
 export type Call<T> = (signal: AbortSignal) => Promise<T>
 
 /**
@@ -65,7 +65,7 @@ export class Collections {
     }
   }
 
-  /** A server's verdict is not asked for again. */
+  /** An error that the server itself has answered is not a reason to repeat the command. */
   async #repeated<T>(call: Call<T>): Promise<T> {
     for (let tries = 1; ; tries++) {
       try {

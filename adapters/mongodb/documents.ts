@@ -1,5 +1,5 @@
 import { BSON, type Document } from 'mongodb'
-import { CommitInvalidError, CommitTooLargeError, SchemaNewerError } from '../../lib/errors.ts'
+import { CollectionUnfitError, CommitInvalidError, CommitTooLargeError, SchemaNewerError } from '../../lib/errors.ts'
 import type { Commit, Event, JsonObject, Meta } from '../../lib/log/commit.ts'
 import { COMMIT_BYTES_LIMIT, type PreparedCommit, SCHEMA_VERSION } from '../../lib/log/prepare.ts'
 
@@ -150,7 +150,7 @@ export function tombstone(position: number, id: string, at: number): EventsDocum
   return { _id: BigInt(position), c: id, s: [], e: [], m: { v: SCHEMA_VERSION }, at: new Date(at) }
 }
 
-/** Whether this is a document of a log, as far as its shape tells: somebody else may write to the collection too. */
+/** Whether this is a document of a log, as far as its shape tells: others may write to the collection too. */
 export function isEventsDocument(document: unknown): boolean {
   const { _id, c, s, e, m, at } = (document ?? {}) as Record<string, unknown>
   const isPosition = Number.isSafeInteger(_id) && Number(_id) > 0
@@ -163,6 +163,13 @@ export function isEventsDocument(document: unknown): boolean {
     typeof version === 'number' &&
     at instanceof Date
   )
+}
+
+/** @throws CollectionUnfitError (`COLLECTION_UNFIT`) when one of them is no document of a log */
+export function assertEventsDocuments(namespace: string, documents: readonly EventsDocument[]): void {
+  const foreign = documents.find((document) => !isEventsDocument(document))
+  if (foreign)
+    throw new CollectionUnfitError(namespace, `holds a document that is no commit, with the _id ${foreign._id}`)
 }
 
 export function isTombstone(document: Pick<EventsDocument, 'e'>): boolean {

@@ -15,8 +15,8 @@ export async function indexesOf(collections: Collections, name: string): Promise
 }
 
 /**
- * A unique index that somebody else has made refuses commits and tombstones with E11000 for ever: nobody holds what it
- * calls a duplicate.
+ * A unique index that is not the log's refuses commits and tombstones with E11000 for ever, and no document holds their
+ * position or their claims.
  *
  * @throws StoreRefusedError (`STORE_REFUSED`) that names the index
  */

@@ -15,7 +15,7 @@ import { ChangeHint, hasConnectionToSpare } from './change-hint.ts'
 import type { ServerCapabilities } from './check-server.ts'
 import { Collections } from './collections.ts'
 import { MongoConsumers } from './consumers.ts'
-import { commitOf, type EventsDocument, isTombstone } from './documents.ts'
+import { assertEventsDocuments, commitOf, type EventsDocument, isTombstone } from './documents.ts'
 import { type FirstBatch, firstBatch } from './first-batch.ts'
 import { MongoIndex } from './index-table.ts'
 import { Latency } from './latency.ts'
@@ -252,6 +252,7 @@ export class MongoEventStore implements EventStore {
     const page = await this.#collections.reach((signal) =>
       firstBatch(signal, most, (options) => this.#collections.events.find(filter, options).sort({ _id: order })),
     )
+    assertEventsDocuments(this.#collections.namespace('events'), page.documents)
     for (const { _id } of page.documents) this.#positions.see(Number(_id))
     return page
   }

@@ -11,7 +11,7 @@ export interface Pending {
   readonly since: number
   /** Whether an insert of it was ever sent: until then, nothing can have been stored. */
   sent: boolean
-  /** How often a unique index refused it although nobody held its position or its claims. */
+  /** How often a unique index refused it although its position was free and its claims were not held. */
   refusals: number
   /** Set once its caller has been told. */
   settled: boolean

@@ -37,7 +37,7 @@ export class Positions {
 
   /**
    * Positions for so many appends, allocated again until they are good: fresh, and above everything that this process
-   * has seen. Undefined: nobody wants them any more.
+   * has seen. Undefined when no caller waits for them any more.
    *
    * @throws what the server says when it refuses for good
    */

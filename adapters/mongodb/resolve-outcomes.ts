@@ -14,7 +14,7 @@ export interface Placed {
 }
 
 /** What became of it. */
-export type Verdict =
+export type Resolution =
   /** It is in the log. */
   | { readonly appended: Appended }
   /** Its caller is told; it is not in the log, and will not be. */
@@ -37,7 +37,7 @@ export async function resolveOutcomes<T extends Placed>(
   clock: Clock,
   appends: readonly T[],
   signal: AbortSignal,
-): Promise<Map<T, Verdict>> {
+): Promise<Map<T, Resolution>> {
   const positions = appends.map(({ position }) => position)
   const owners = await settlePositions(collections, clock, positions, signal)
   const isThere = ({ pending, position }: T): boolean => owners.get(position) === pending.commit.id
@@ -47,7 +47,7 @@ export async function resolveOutcomes<T extends Placed>(
     appends.map((append) => {
       const { pending, position } = append
       const stored = { appended: { position, id: pending.commit.id } }
-      return [append, isThere(append) ? stored : judge(pending, holders)]
+      return [append, isThere(append) ? stored : resolve(pending, holders)]
     }),
   )
 }
@@ -62,7 +62,7 @@ async function holdersOf(collections: Collections, claims: readonly string[]): P
   )
 }
 
-function judge({ commit }: Pending, holders: readonly Holder[]): Verdict {
+function resolve({ commit }: Pending, holders: readonly Holder[]): Resolution {
   const own = holders.find(({ c }) => c === commit.id)
   if (own) return { appended: { position: Number(own._id), id: commit.id } }
   const held = commit.claims.filter((claim) => holders.some(({ k }) => k?.includes(claim)))

@@ -3,7 +3,7 @@ import { EventStoreError, StoreClosedError, StoreUnavailableError } from '../../
 import type { Commit } from '../../lib/log/commit.ts'
 import type { Logger } from '../../lib/logger.ts'
 import type { Collections } from './collections.ts'
-import { commitOf, type EventsDocument, isFromNewerSchema, isTombstone } from './documents.ts'
+import { assertEventsDocuments, commitOf, type EventsDocument, isFromNewerSchema, isTombstone } from './documents.ts'
 import { firstBatch } from './first-batch.ts'
 import type { Latency } from './latency.ts'
 import type { Positions } from './positions.ts'
@@ -36,7 +36,7 @@ const PAUSE_MS = { least: 20, idle: 640, hole: 250, failing: 1_000 }
 
 /**
  * The log in order, without a gap. Reads at majority, and delivers only the contiguous run: a later position seen while
- * an earlier one is missing is a *hole*, somebody's insert that is under way, or will never come. Once this reader has
+ * an earlier one is missing is a *hole*, an insert that is under way, or will never come. Once this reader has
  * watched the hole long enough, by its own monotonic clock, it puts a tombstone there. Whoever inserts first wins, so
  * safety needs no clock; and what counts is only what is then read back.
  *
@@ -115,6 +115,7 @@ async function readRun(collections: Collections, position: number): Promise<Run>
   const { documents } = await collections.attempt((signal) =>
     firstBatch(signal, BATCH, (options) => collections.majorityEvents.find(filter, options).sort({ _id: 1 })),
   )
+  assertEventsDocuments(collections.namespace('events'), documents)
   let length = 0
   while (length < documents.length && Number(documents[length]?._id) === position + 1 + length) length++
   const next = documents[length]

@@ -18,7 +18,7 @@ const SUSPICIOUS_TRIES = 5
  * answered for all of them, or `signal` aborts. Few commands, however many positions: a fail-over may leave a whole
  * batch to be settled, on a primary that has enough to do.
  *
- * @throws what the server says when it refuses for good; StoreRefusedError when somebody else's index refuses
+ * @throws what the server says when it refuses for good; StoreRefusedError when a unique index that is not the log's refuses
  */
 export async function settlePositions(
   collections: Collections,
@@ -42,7 +42,7 @@ export async function settlePositions(
     if (isPermanent(failure)) throw failure
     if (isDuplicate(failure)) refused++
     if (refused >= SUSPICIOUS_TRIES) await assertNoForeignUniqueIndex(collections)
-    // Somebody else came first, and what he wrote has no majority yet; or nobody answers.
+    // Another writer was first and its document has no majority yet, or the server did not answer.
     if (failure !== undefined) await clock.sleep(PAUSES_MS[Math.min(tries, PAUSES_MS.length - 1)] as number, signal)
   }
 }
@@ -57,7 +57,7 @@ async function ownersOf(collections: Collections, positions: readonly number[]):
   return found.map(({ _id, c }) => [Number(_id), c])
 }
 
-/** Whether or not it came first: the read that follows tells. Returns what went wrong. */
+/** Inserts tombstones where nothing is yet; the read that follows tells which were first. Returns the error, if any. */
 async function insertTombstones(
   collections: Collections,
   clock: Clock,

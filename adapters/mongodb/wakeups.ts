@@ -10,7 +10,7 @@ export interface Wakeup {
   happened(signal: AbortSignal): Promise<void>
 }
 
-/** Wakes who waits for new commits. A hint: whoever is woken looks for himself. */
+/** Wakes subscriptions that wait for new commits. A hint: a woken subscription reads by itself. */
 export class Wakeups {
   readonly #waiting = new Set<() => void>()
   #calls = 0

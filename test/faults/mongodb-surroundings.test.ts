@@ -101,6 +101,17 @@ describe('opening the log where something else is', () => {
     })
   }
 
+  it('answers COLLECTION_UNFIT to who reads a document that somebody else has put into the log meanwhile', async () => {
+    const store = await MongoEventStore.open(mongo.db, { keys, prefix })
+    const { position, id } = await append(store, commitOf('ours'))
+    await mongo.db.collection<{ _id: number }>(events()).insertOne({ _id: Number(position) + 1 })
+    await rejectsWith('COLLECTION_UNFIT', () => store.readAll({ after: 0, limit: 9 }))
+    const follower = new Follower(store, 0)
+    await rejectsWith('COLLECTION_UNFIT', () => follower.ended)
+    assert.notEqual(id, undefined)
+    await store.close()
+  })
+
   it('goes on above the last position when the counter was lost, without trying each one', async () => {
     const first = await MongoEventStore.open(mongo.db, { keys, prefix })
     const answered = await appendAll(
