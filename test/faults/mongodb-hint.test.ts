@@ -110,13 +110,8 @@ describe('a subscription of another process than the writer', () => {
   })
 
   it('is woken again when the connection of the stream went silent', async () => {
-    const open = opened()
-    const follower = new Follower(reader, 0)
-    await open
-    // The question after this one is never answered.
     const silence = log.proxy.silence({ command: 'getMore' }, 'before')
-    const first = await append(log.store, commitOf('far'))
-    await follower.saw([first.id ?? ''])
+    const follower = new Follower(reader, 0)
     await silence.happened
     const again = opened()
     let isOpen = false
@@ -127,8 +122,8 @@ describe('a subscription of another process than the writer', () => {
       await clock.advance(1_000)
       await sleep(1)
     }
-    const second = await append(log.store, commitOf('far'))
-    await follower.saw([second.id ?? ''])
+    const { id } = await append(log.store, commitOf('far'))
+    await follower.saw([id ?? ''])
     await follower.stop()
   })
 })
