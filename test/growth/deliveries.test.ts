@@ -138,6 +138,16 @@ describe('what a process remembers of RPs', () => {
     })
   }
 
+  it('is nothing of one that was not asked, and of one that asked to be left alone until when', () => {
+    const traffic = trafficOf()
+    traffic.recordResult('new', { probe: false }, { sign: 'none', confirmed: false }, 0)
+    assert.equal(traffic.room([], 0).size, 0)
+    const result = { sign: 'alive', tookWell: false, confirmed: false, retryAfterMs: 600 } as const
+    traffic.recordResult('held', { probe: false }, result, 0)
+    assert.deepEqual([traffic.request('held', 599), traffic.nextRoomAt(0)], [undefined, 600])
+    assert.deepEqual(traffic.request('held', 600), { probe: false })
+  })
+
   it('is nothing of 10,000 that are well, a minute after they were asked', () => {
     const traffic = trafficOf()
     for (let n = 0; n < 10_000; n++) {
