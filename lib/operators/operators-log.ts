@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts'
-import { OptionInvalidError, ProviderUnfitError } from '../errors.ts'
-import type { Commit, Event } from '../log/commit.ts'
+import { ConcurrencyError, OptionInvalidError, ProviderUnfitError } from '../errors.ts'
+import type { Commit, Event, Meta, NewEvent } from '../log/commit.ts'
 import type { EventStore } from '../log/event-store.ts'
 import type { Heartbeat } from '../log/heartbeat.ts'
 import type { Logger } from '../logger.ts'
@@ -23,14 +23,28 @@ export interface OperatorsLogParts {
   readonly issuers: () => readonly string[]
 }
 
+/** So many times another operator may be faster before an act is given up. */
+const MAX_TRIES = 20
+
+/** What is known of one stream. */
+interface KnownStream {
+  /** Oldest first; the last one's version is their number. */
+  readonly acts: readonly OperatorAct[]
+  /** The commit that holds the last one. */
+  readonly last?: { readonly id: string; readonly position: number }
+}
+
+const NOTHING_KNOWN: KnownStream = { acts: [] }
+
 /**
- * Operators' state on the log. All streams that are followed are read whole, with one command: they are as short as what
- * people do by hand. Read when a process tells that it has set something, which arrives with the next heartbeat. Reads do not
+ * Operators' state on the log. Acts of a stream are numbered: each follows the one before, so that whoever has read up to
+ * one reads on behind it and misses none. What scripts set ten thousand times is read once. Read when a process tells that it has set something, which arrives with the next heartbeat. Reads do not
  * overlap, so that none tells less than the one before it.
  */
 export class OperatorsLog implements OperatorsState {
   readonly #parts: OperatorsLogParts
   readonly #followers = new Map<ActsHeard, string>()
+  readonly #known = new Map<string, KnownStream>()
   #reading: Promise<void> = Promise.resolve()
   #running: { readonly stopping: AbortController; readonly ended: Promise<void> } | undefined
   #failing = false
@@ -82,12 +96,26 @@ export class OperatorsLog implements OperatorsState {
     const { level, type, data, actor } = act
     const [instance] = this.#parts.issuers()
     const stream = streamOf(kind, level, instance)
-    await this.#parts.store.append({
-      events: [{ stream, type, data: { ...data, level, actor } }],
-      meta: { actor, ...(level === 'instance' && instance !== undefined && { instance }) },
-    })
+    const event = { stream, type, data: { ...data, level, actor } }
+    await this.#append(event, { actor, ...(level === 'instance' && instance !== undefined && { instance }) })
     await Promise.all([this.#tryToRead(), this.#tell()])
     if (this.#failing) this.#told.abort()
+  }
+
+  /** Where another operator was faster, the act follows his. */
+  async #append(event: NewEvent, meta: Meta): Promise<void> {
+    const { store, clock } = this.#parts
+    for (let tries = 1; ; tries++) {
+      const known = tries === 1 ? this.#known.get(event.stream) : undefined
+      const { acts } = known ?? (await this.#readOn(event.stream))
+      try {
+        await store.append({ events: [{ ...event, version: acts.length + 1 }], meta })
+        return
+      } catch (error) {
+        if (!(error instanceof ConcurrencyError) || tries >= MAX_TRIES) throw error
+        if (tries > 1) await clock.sleep(Math.random() * Math.min(100, 2 ** tries))
+      }
+    }
   }
 
   /** It is recorded, whatever becomes of this: then the others know it when they read next. */
@@ -133,16 +161,37 @@ export class OperatorsLog implements OperatorsState {
     const followers = [...this.#followers]
     if (followers.length === 0) return
     const streams = new Map([...new Set(this.#followers.values())].map((kind) => [kind, this.#streamsOf(kind)]))
-    const commits = await this.#parts.store.readStreams([...streams.values()].flatMap((names) => [...names.keys()]))
+    const names = [...new Set([...streams.values()].flatMap((ofKind) => [...ofKind.keys()]))]
+    const known = new Map(await Promise.all(names.map(async (name) => [name, await this.#readOn(name)] as const)))
     const failures: unknown[] = []
     for (const [heard, kind] of followers) {
       try {
-        heard(actsIn(commits, streams.get(kind) ?? new Map()))
+        heard(actsIn(known, streams.get(kind) ?? new Map()))
       } catch (error) {
         failures.push(error) // it is no reason for the others not to be told
       }
     }
     if (failures.length > 0) throw failures[0]
+  }
+
+  /**
+   * Reads what was set since, in order; everything, where the last known act is not there any more: a fail-over may roll
+   * back what was not acknowledged.
+   */
+  async #readOn(stream: string): Promise<KnownStream> {
+    const known = this.#known.get(stream) ?? NOTHING_KNOWN
+    const [first, ...rest] = await this.#parts.store.read(stream, { from: known.last?.position ?? 0 })
+    const isSame = known.last === undefined || first?.id === known.last.id
+    if (!isSame) this.#known.delete(stream)
+    if (!isSame) return this.#readOn(stream)
+    const commits = known.last === undefined && first ? [first, ...rest] : rest
+    const acts = commits.flatMap((commit) =>
+      commit.events.filter((event) => event.stream === stream).map((event) => actOf(commit, event)),
+    )
+    const last = commits.at(-1)
+    const now = last ? { acts: [...known.acts, ...acts], last: { id: last.id, position: last.position } } : known
+    this.#known.set(stream, now)
+    return now
   }
 
   /** The streams of a kind, each with its level. What was set under a former issuer is this one's. */
@@ -168,15 +217,12 @@ function streamOf(kind: string, level: Level, issuer: string | undefined): strin
   return `${kind}:instance:${issuer}`
 }
 
-function actsIn(commits: readonly Commit[], streams: ReadonlyMap<string, Level>): OperatorAct[] {
-  return commits.flatMap((commit) =>
-    commit.events.flatMap((event) => {
-      const level = streams.get(event.stream)
-      return level === undefined ? [] : [actOf(commit, event, level)]
-    }),
-  )
+/** In the order of the log, whatever stream they are of. */
+function actsIn(known: ReadonlyMap<string, KnownStream>, streams: ReadonlyMap<string, Level>): OperatorAct[] {
+  const acts = [...streams.keys()].flatMap((stream) => known.get(stream)?.acts ?? [])
+  return acts.sort((a, b) => a.position - b.position)
 }
 
-function actOf({ at }: Commit, { type, data }: Event, level: Level): OperatorAct {
-  return { level, type, data, actor: String(data['actor']), at }
+function actOf({ at, position }: Commit, { type, data }: Event): OperatorAct {
+  return { level: data['level'] as Level, type, data, actor: String(data['actor']), at, position }
 }

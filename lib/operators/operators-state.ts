@@ -12,6 +12,8 @@ export interface OperatorAct {
   readonly actor: string
   /** When it was recorded, milliseconds since 1970. */
   readonly at: number
+  /** Its place in the log. */
+  readonly position: number
 }
 
 /** What is to be recorded of it. */

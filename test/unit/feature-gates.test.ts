@@ -103,7 +103,7 @@ describe('the features of an OP', () => {
     assert.equal(two.features.isOn(LOGOUT), true)
   })
 
-  it('are facts of the log, with who did it', async () => {
+  it('are facts of the log, numbered, with who did it', async () => {
     const { features } = await start()
     await features.set(LOGOUT, false, system)
     await features.reset(LOGOUT, instance)
@@ -112,6 +112,7 @@ describe('the features of an OP', () => {
       {
         stream: 'feature:system',
         type: 'feature.set',
+        version: 1,
         data: { feature: LOGOUT, enabled: false, level: 'system', actor: 'ann' },
       },
     ])
@@ -120,6 +121,7 @@ describe('the features of an OP', () => {
       {
         stream: `feature:instance:${ISSUER}`,
         type: 'feature.reset',
+        version: 1,
         data: { feature: LOGOUT, level: 'instance', actor: 'bob' },
       },
     ])
@@ -297,7 +299,7 @@ describe('the features of an OP', () => {
   })
 
   describe('are read', () => {
-    it('when somebody tells that he has set something, and once a minute, with one command; no more once it is stopped', async () => {
+    it('when somebody tells that he has set something, and once a minute, each stream by one command; no more once it is stopped', async () => {
       const { operators } = await start()
       const acts: number[] = []
       const unfollow = operators.follow('other', (heard) => acts.push(heard.length))
@@ -309,15 +311,15 @@ describe('the features of an OP', () => {
         await clock.advance(waitMs - 1)
         assert.deepEqual(store.reads, [])
         await clock.advance(1)
-        assert.deepEqual(store.reads.splice(0), [{ kind: 'readStreams', streams }])
+        assert.deepEqual(store.reads.splice(0), eachOf(streams))
       }
       await memory.liveness.notify()
       await clock.advance(2_000)
-      assert.deepEqual(store.reads.splice(0), [{ kind: 'readStreams', streams }])
+      assert.deepEqual(store.reads.splice(0), eachOf(streams))
       assert.deepEqual(acts, [0, 0, 0])
       unfollow()
       await clock.advance(60_000)
-      assert.deepEqual(store.reads.at(-1)?.streams, streams.slice(0, 2))
+      assert.deepEqual(store.reads.splice(0), eachOf(streams.slice(0, 2)))
       await operators.stop()
       assert.equal(clock.pending, 0)
       const { length } = store.reads
@@ -338,12 +340,12 @@ describe('the features of an OP', () => {
 
     it('one after the other: what a slow read finds never hides what was set meanwhile', async () => {
       const { features } = await start()
-      const { readStreams } = memory
+      const { read } = memory
       const answer = new Gate()
       answer.shut()
-      memory.readStreams = async (streams) => {
-        memory.readStreams = readStreams
-        const found = await readStreams.call(memory, streams)
+      memory.read = async (stream, options) => {
+        memory.read = read
+        const found = await read.call(memory, stream, options)
         await answer.pass()
         return found
       }
@@ -371,3 +373,7 @@ describe('the features of an OP', () => {
     assert.equal(features.offMs(SINGLE, began, clock.now()), 2_500)
   })
 })
+
+function eachOf(streams: readonly string[]): { readonly kind: 'read'; readonly streams: readonly string[] }[] {
+  return streams.map((stream) => ({ kind: 'read', streams: [stream] }))
+}

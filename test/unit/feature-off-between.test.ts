@@ -6,7 +6,7 @@ import type { Level, OperatorAct } from '../../lib/index.ts'
 function set(at: number, enabled: boolean | undefined, level: Level = 'instance'): OperatorAct {
   const type = enabled === undefined ? 'feature.reset' : 'feature.set'
   const data = { feature: 'back_channel_logout', ...(enabled !== undefined && { enabled }) }
-  return { level, type, data, actor: 'ann', at }
+  return { level, type, data, actor: 'ann', at, position: at }
 }
 
 describe('the time for which a feature was off', () => {
