@@ -17,7 +17,8 @@ export interface CountingRp {
 }
 
 export async function startCountingRp(clientId: string, options: { hangs: boolean; alg: string }): Promise<CountingRp> {
-  const sids = new Set<unknown>()
+  /** By the sid; where no ID token was issued that had one, by the sub: everybody logs in once. */
+  const logins = new Set<unknown>()
   const waiting: { readonly logins: number; readonly resolve: () => void }[] = []
   let tokens = 0
   const server = createServer((request, response) => {
@@ -28,8 +29,9 @@ export async function startCountingRp(clientId: string, options: { hangs: boolea
     })
     request.on('end', () => {
       tokens += 1
-      sids.add(decodeJwt(new URLSearchParams(body).get('logout_token') ?? '')['sid'])
-      for (const { logins, resolve } of waiting) if (sids.size >= logins) resolve()
+      const { sid, sub } = decodeJwt(new URLSearchParams(body).get('logout_token') ?? '')
+      logins.add(sid ?? sub)
+      for (const waiter of waiting) if (logins.size >= waiter.logins) waiter.resolve()
       if (!options.hangs) response.writeHead(200).end()
     })
   })
@@ -44,10 +46,10 @@ export async function startCountingRp(clientId: string, options: { hangs: boolea
       return tokens
     },
     get logins() {
-      return sids.size
+      return logins.size
     },
-    async told(logins) {
-      if (sids.size < logins) await new Promise<void>((resolve) => waiting.push({ logins, resolve }))
+    async told(count) {
+      if (logins.size < count) await new Promise<void>((resolve) => waiting.push({ logins: count, resolve }))
     },
     async stop() {
       server.closeAllConnections()
