@@ -71,6 +71,8 @@ export class EventSourced {
   readonly #running: Plugin[] = []
   readonly #adapters = new WeakSet<object>()
   #started: Promise<void> | undefined
+  /** The stop that was asked for last: a start that is asked for after it waits for it. */
+  #stopping: Promise<void> | undefined
 
   constructor(store: EventStore, options: EventSourcedOptions) {
     assertOptions(store, options)
@@ -140,8 +142,20 @@ export class EventSourced {
     } catch (error) {
       return Promise.reject(error)
     }
-    this.#started ??= this.#gate.openAfter(() => this.#start(provider))
+    this.#started ??= this.#startAfterStop(provider)
     return this.#started
+  }
+
+  #startAfterStop(provider: ProviderLike): Promise<void> {
+    const stopping = this.#stopping
+    const started = this.#gate.openAfter(async () => {
+      await stopping?.catch(() => undefined)
+      await this.#start(provider)
+    })
+    started.catch(() => {
+      if (this.#started === started) this.#started = undefined // it may go better the next time
+    })
+    return started
   }
 
   async #start(provider: ProviderLike): Promise<void> {
@@ -163,7 +177,6 @@ export class EventSourced {
       }
     } catch (error) {
       await this.#stopRunning()
-      this.#started = undefined // it may go better the next time
       throw error
     }
   }
@@ -199,10 +212,15 @@ export class EventSourced {
    * Stops the plugins and waits until they have stopped; `start()` starts them again. Requests go on being one commit
    * each. The store stays open.
    */
-  async stop(): Promise<void> {
-    await this.#started?.catch(() => undefined)
-    await this.#stopRunning()
+  stop(): Promise<void> {
+    const [started, before] = [this.#started, this.#stopping]
     this.#started = undefined
+    this.#stopping = (async () => {
+      await before?.catch(() => undefined)
+      await started?.catch(() => undefined)
+      await this.#stopRunning()
+    })()
+    return this.#stopping
   }
 
   async #stopRunning(): Promise<void> {

@@ -49,6 +49,22 @@ describe('starting', () => {
     assert.deepEqual((await logout.receipt('uid')).ends, [])
   })
 
+  it('starts again what is being stopped, once it has stopped', async () => {
+    const made = await provider()
+    await op.start(made)
+    const stopped = [op.stop(), op.stop()]
+    await Promise.all([op.start(made), op.start(made), ...stopped])
+    assert.deepEqual((await logout.receipt('uid')).ends, [])
+    store.hiccups = 1
+    await op.stop()
+    const failed = op.start(made)
+    const stoppedAgain = op.stop()
+    const started = op.start(made)
+    await assert.rejects(failed, { code: 'STORE_UNAVAILABLE' })
+    await Promise.all([stoppedAgain, started])
+    assert.deepEqual((await logout.receipt('uid')).ends, [])
+  })
+
   it('is refused for another provider', async () => {
     await op.start(await provider())
     await assert.rejects(op.start(await provider('http://127.0.0.1:3001')), { code: 'PROVIDER_UNFIT' })

@@ -40,6 +40,25 @@ describe('a thing whose stream is longer than a look-up reads', () => {
     assert.equal(await adapter('RefreshToken').find(token), undefined)
   })
 
+  it('is a grant that 200 revoke at once at the limit: each counts, and the next one ends it', async () => {
+    const grantId = newId()
+    const stored = sample('Grant', grantId)
+    await adapter('Grant').upsert(grantId, stored, 60)
+    for (let n = 0; n < 99; n++) await adapter('RefreshToken').revokeByGrantId(grantId)
+    const token = await issue(grantId)
+    assert.ok(await adapter('RefreshToken').find(token))
+    await Promise.all(Array.from({ length: 200 }, () => adapter('RefreshToken').revokeByGrantId(grantId)))
+    assert.equal(await adapter('RefreshToken').find(token), undefined)
+    const after = await issue(grantId)
+    assert.ok(await adapter('RefreshToken').find(after))
+    await adapter('AccessToken').revokeByGrantId(grantId)
+    assert.equal(await adapter('Grant').find(grantId), undefined)
+    assert.equal(await adapter('RefreshToken').find(after), undefined)
+    await adapter('Grant').upsert(grantId, stored, 60)
+    assert.deepEqual(await adapter('Grant').find(grantId), stored)
+    assert.ok(await adapter('RefreshToken').find(await issue(grantId)))
+  })
+
   for (const late of [15, 16, 17, 200]) {
     it(`lives below ${late} late saves by those who had not seen the end of a former one`, async () => {
       const id = newId()
