@@ -1,16 +1,22 @@
 import assert from 'node:assert/strict'
 import type { Reason } from '../../plugins/back-channel-logout/index.ts'
+import { enterUserCode } from '../support/device-user.ts'
 import { LogoutScene } from '../support/logout-scene.ts'
 import { Client, Person } from '../support/op.ts'
 import type { Answer } from '../support/user-agent.ts'
 
+const DEVICE_CODE = 'urn:ietf:params:oauth:grant-type:device_code'
 const ACTOR = { actor: 'user service' }
 
 describe('a login that was typed in before its account was signed out, and is resumed after', () => {
   let scene: LogoutScene<'rp'>
 
   beforeEach(async () => {
-    scene = await LogoutScene.start({ rp: {} })
+    const features = { deviceFlow: { enabled: true } }
+    scene = await LogoutScene.start(
+      { rp: { grant_types: ['authorization_code', 'refresh_token', DEVICE_CODE] } },
+      { configuration: { features } },
+    )
   })
   afterEach(() => scene.stop())
 
@@ -64,6 +70,15 @@ describe('a login that was typed in before its account was signed out, and is re
     await scene.logout.terminateAccount('alice', { ...ACTOR, reason: 'password_changed' })
     // The application checked the old password before, and took its time.
     const submitted = await person.submit(page, 'alice')
+    assert.equal(await isAskedAgain(person, submitted), true)
+    assert.equal(await liveSessions(), 0)
+  })
+
+  it('is asked for again where it was typed in for a device', async () => {
+    const { body } = await new Client(scene.op, scene.rps.rp.metadata).startDevice()
+    const person = new Person(scene.op)
+    const submitted = await person.submit(await enterUserCode(person, scene.op, String(body['user_code'])), 'alice')
+    await scene.logout.terminateAccount('alice', { ...ACTOR, reason: 'password_changed' })
     assert.equal(await isAskedAgain(person, submitted), true)
     assert.equal(await liveSessions(), 0)
   })
