@@ -13,7 +13,7 @@ import type { ErrorPage } from './provider/answers.ts'
 import type { Configuration, ConfigurationWithoutAdapter } from './provider/configuration.ts'
 import { type Endings, UnitEndings } from './provider/endings.ts'
 import { ModelLog } from './provider/model-log.ts'
-import { isWrittenByRequests } from './provider/models.ts'
+import { isModelName, isWrittenByRequests } from './provider/models.ts'
 import { isUnavailable, OneCommit } from './provider/one-commit.ts'
 import { ownAdapter } from './provider/own-adapters.ts'
 import { assertProvider } from './provider/provider-check.ts'
@@ -105,7 +105,10 @@ export class EventSourced {
       },
     }
     this.adapter = (model) => {
-      const adapter = (ownAdapter(own, model) ?? new ModelAdapter(model, units)) as ProviderAdapter
+      const elsewhere = ownAdapter(own, model)
+      if (!elsewhere && !isModelName(model))
+        throw new OptionInvalidError('model', `must be the name of a class, such as Ticket: ${JSON.stringify(model)}`)
+      const adapter = (elsewhere ?? new ModelAdapter(model, units)) as ProviderAdapter
       this.#adapters.add(adapter)
       return adapter
     }

@@ -71,6 +71,12 @@ const WRITTEN_BY_REQUESTS: ReadonlySet<string> = new Set<ModelName>([
 /** All of them. */
 export const MODELS: readonly string[] = [...MADE_IDS, 'Client', 'Grant']
 
+/**
+ * Whether a model may have this name. Its streams begin with it, and those of everything else with a lower-case letter: a
+ * model `account` would be found among the accounts.
+ */
+export const isModelName = (model: string): boolean => /^\p{Lu}[\p{L}\p{N}_$]*$/u.test(model)
+
 /** Models that another adapter may serve: nothing that a request commits depends on them. */
 const MAY_BE_ELSEWHERE: ReadonlySet<string> = new Set<ModelName>([
   'Client',
