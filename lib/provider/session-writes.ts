@@ -98,7 +98,6 @@ export class SessionWrites {
 
   /** The end of a session whose cookie value has rotated since the application read it. */
   endRotated(state: ModelState): void {
-    this.read(state)
     this.#of(String(state.payload['uid'])).gone.add(String(state.payload['jti']))
   }
 
