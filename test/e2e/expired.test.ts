@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { MemoryEventStore } from '../../adapters/memory/index.ts'
 import { generateSecret, type Key, KeyRing } from '../../lib/index.ts'
-import { Client, type Op, startOp, testClient } from '../support/op.ts'
+import { Client, type Op, Person, startOp, testClient } from '../support/op.ts'
 import { SteeredStore } from '../support/steered-store.ts'
 
 const TWO_DAYS_SECONDS = 2 * 86_400
@@ -33,6 +33,63 @@ describe('what has expired', () => {
     const op = await startOp(store)
     ops.push(op)
     return op
+  }
+})
+
+describe('a token that expired within the clock tolerance', () => {
+  const RP = testClient('rp')
+  const store = new MemoryEventStore()
+  let op: Op
+
+  before(async () => {
+    op = await startOp(store, { clients: [RP], configuration: { clockTolerance: 3_600 } })
+  })
+  after(async () => {
+    await op.stop()
+    await store.close()
+  })
+
+  for (const [how, revoke] of [
+    ['a revocation', async ({ client, refresh }: Expired) => client.revoke(refresh)],
+    ['reuse detection', async ({ client, code }: Expired) => client.exchange(code)],
+    ['the end of its grant', async ({ grantId }: Expired) => (await op.provider.Grant.find(grantId))?.destroy()],
+  ] as const) {
+    it(`is honoured, and ends like a live one by ${how}`, async () => {
+      const expired = await issueExpired()
+      const { client, access, refresh } = expired
+      assert.equal((await client.userinfo(access)).status, 200)
+      await revoke(expired)
+      assert.equal((await client.userinfo(access)).status, 401)
+      assert.equal((await client.refresh(refresh)).body['error'], 'invalid_grant')
+    })
+  }
+
+  interface Expired {
+    readonly client: Client
+    readonly code: string
+    readonly access: string
+    readonly refresh: string
+    readonly grantId: string
+  }
+
+  async function issueExpired(): Promise<Expired> {
+    const client = new Client(op, RP)
+    const more = { scope: 'openid offline_access', prompt: 'consent' }
+    const code = (await new Person(op).authorize('rp', more)).get('code') ?? ''
+    const { body } = await client.exchange(code)
+    const [access, refresh] = [String(body['access_token']), String(body['refresh_token'])]
+    const exp = Math.floor(Date.now() / 1_000) - 60
+    let grantId = ''
+    for (const [model, id] of [
+      ['AccessToken', access],
+      ['RefreshToken', refresh],
+    ] as const) {
+      const adapter = op.eventSourced.adapter(model)
+      const payload = await adapter.find(id)
+      grantId = String(payload?.['grantId'])
+      await adapter.upsert(id, { ...payload, iat: exp - 300, exp })
+    }
+    return { client, code, access, refresh, grantId }
   }
 })
 
