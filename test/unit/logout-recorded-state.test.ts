@@ -68,6 +68,11 @@ describe('what the log knows of a delivery that somebody had in hand before', ()
     })
   }
 
+  it('is nothing where only that it is owed was recorded', async () => {
+    await record({ type: 'session_logout.back_channel.owed', delivery: ID, client_id: 'rp' })
+    assert.deepEqual(await known(), { kind: 'nothing' })
+  })
+
   it('is the last attempt that failed, where the work does not know of it', async () => {
     const failed = { ...attemptFailed(ID, 3), answer: 'no', bad_requests: 2, early: 1, next_attempt_at: 77 }
     await record(attemptFailed(ID, 2), failed as SessionLogoutEvent)

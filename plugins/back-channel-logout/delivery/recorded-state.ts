@@ -1,6 +1,11 @@
 import type { Commit, EventStore, JsonObject, Work } from '../../../lib/index.ts'
 import { positionOfEnd } from '../recording/delivery-id.ts'
-import { type AttemptFailed, roundOf, sessionLogoutStream } from '../recording/session-logout-events.ts'
+import {
+  type AttemptFailed,
+  roundOf,
+  type SessionLogoutEvent,
+  sessionLogoutStream,
+} from '../recording/session-logout-events.ts'
 import type { Delivery } from './delivery.ts'
 import { deliveryOf } from './rounds.ts'
 
@@ -16,7 +21,14 @@ export type RecordedState =
 const PAGE = 100
 
 const FAILED = 'session_logout.back_channel.attempt_failed'
-const REPLAYED = 'session_logout.back_channel.replayed'
+
+/** The facts that end a round of a delivery. Every other one about it leaves it owed. */
+const SETTLING: ReadonlySet<string> = new Set<SessionLogoutEvent['type']>([
+  'session_logout.back_channel.sent',
+  'session_logout.back_channel.rejected',
+  'session_logout.back_channel.abandoned',
+  'session_logout.back_channel.superseded',
+])
 
 /**
  * What a process has recorded that died before it could tell the work table. Reads only when somebody had the work in
@@ -35,8 +47,8 @@ export async function recordedState(
   const { round = 0 } = fact.data as { readonly round?: number }
   // Where a later round has begun, this one had ended before.
   if (round !== roundOf(delivery)) return { kind: round > roundOf(delivery) ? 'settled' : 'nothing' }
-  if (fact.type === REPLAYED) return { kind: 'nothing' }
-  if (fact.type !== FAILED) return { kind: 'settled' }
+  if (SETTLING.has(fact.type)) return { kind: 'settled' }
+  if (fact.type !== FAILED) return { kind: 'nothing' }
   const failed = fact.data as unknown as AttemptFailed
   if (failed.attempt <= delivery.attempts) return { kind: 'nothing' }
   return { kind: 'failed', delivery: caughtUp(delivery, failed), dueAt: failed.next_attempt_at }
