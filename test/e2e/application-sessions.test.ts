@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import type { Configuration } from 'oidc-provider'
 import { uidOfStream } from '../../plugins/back-channel-logout/recording/session-logout-events.ts'
+import { newId, sample } from '../contract/provider-adapter/samples.ts'
 import { LogoutScene } from '../support/logout-scene.ts'
-import { Person } from '../support/op.ts'
+import { Person, startOp } from '../support/op.ts'
 
 /** What application code does with a session, outside requests. */
 interface AppSession {
@@ -81,6 +82,22 @@ describe('application code that works on a session outside requests', () => {
     assert.equal(await find(), undefined)
     assert.deepEqual(await terminations(), ['session_destroyed'])
     await Promise.all([scene.rps.a.received(1), scene.rps.b.received(1)])
+  })
+
+  it('saves what it was given in another process, and takes no login away', async () => {
+    const [id, uid] = [newId(), newId()]
+    const stored = sample('Session', id, { uid, authorizations: { a: { sid: 'a' }, b: { sid: 'b' } } })
+    await scene.op.eventSourced.adapter('Session').upsert(id, stored, 3_600)
+    const other = await startOp(scene.store, { issuer: scene.op.issuer })
+    try {
+      const given = { ...stored, amr: ['otp'], acr: 'high', authorizations: { b: { sid: 'b' }, c: { sid: 'c' } } }
+      await other.eventSourced.adapter('Session').upsert(id, given, 3_600)
+      const authorizations = { a: { sid: 'a' }, b: { sid: 'b' }, c: { sid: 'c' } }
+      const found = await other.eventSourced.adapter('Session').findByUid(uid)
+      assert.deepEqual(found, { ...given, authorizations })
+    } finally {
+      await other.stop()
+    }
   })
 
   it('cannot bring a session back that has ended', async () => {
