@@ -194,7 +194,7 @@ export class EventSourced {
   }
 
   #attach(provider: ProviderLike): void {
-    if (this.#provider === provider) return
+    if (this.#provider !== undefined && this.#provider === provider) return
     if (this.#provider)
       throw new ProviderUnfitError('this was started with another provider: make one eventSourced() for each')
     assertProvider(provider, (adapter) => this.#adapters.has(adapter))

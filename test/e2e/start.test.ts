@@ -70,6 +70,22 @@ describe('starting', () => {
     await assert.rejects(op.start(await provider('http://127.0.0.1:3001')), { code: 'PROVIDER_UNFIT' })
   })
 
+  for (const missing of ['use', 'issuer', 'Session', 'Client'] as const) {
+    it(`is refused for what is no provider: it has no ${missing}`, async () => {
+      const like = {
+        issuer: 'https://op.example.com',
+        use: () => {},
+        Client: { find: async () => undefined, adapter: op.adapter('Client') },
+        Session: class {},
+      }
+      await assert.rejects(op.start({ ...like, [missing]: undefined } as never), { code: 'PROVIDER_UNFIT' })
+    })
+  }
+
+  for (const nothing of [undefined, null, {}, 'https://op.example.com'])
+    it(`is refused for ${JSON.stringify(nothing)}`, () =>
+      assert.rejects(op.start(nothing as never), { code: 'PROVIDER_UNFIT' }))
+
   it('is refused for a provider that was made without configure(), whose state would be elsewhere', async () => {
     const configuration = await testConfiguration({})
     const forgotten = withoutNotices(() => new Provider('http://127.0.0.1:3000', configuration))
