@@ -111,4 +111,17 @@ describe('a session that its browser renews without a pause, with several reques
     })
     assert.equal(ended, undefined)
   })
+
+  it('belongs to an account whose grants are told as they are: their client, their expiry', async () => {
+    stopped = true
+    const grant = { jti: 'a grant', accountId: 'alice', clientId: 'rp', exp: 4_102_444_800 }
+    await op.adapter('Grant').upsert('a grant', grant, 60)
+    await op.adapter('Grant').upsert('another', { jti: 'another' }, 60)
+    const [told, other] = [await host?.endings.grant('a grant'), await host?.endings.grant('another')]
+    const { commit, ...rest } = told ?? {}
+    assert.equal(typeof commit, 'string')
+    assert.deepEqual(rest, { id: 'a grant', accountId: 'alice', clientId: 'rp', exp: 4_102_444_800 })
+    assert.deepEqual(Object.keys(other ?? {}).sort(), ['commit', 'id'])
+    assert.equal(await host?.endings.grant('none'), undefined)
+  })
 })
