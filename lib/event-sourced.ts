@@ -84,9 +84,9 @@ export class EventSourced {
     this.#formerIssuers = options.formerIssuers ?? []
     const issuers = (): readonly string[] => this.#issuers
     this.#log = new ModelLog(store, this.#clock, issuers)
-    const around = { store, clock: this.#clock, logger: this.#logger }
-    this.#heartbeat = new Heartbeat(around)
-    this.#operators = new OperatorsLog({ ...around, heartbeat: this.#heartbeat, issuers })
+    const context = { store, clock: this.#clock, logger: this.#logger }
+    this.#heartbeat = new Heartbeat(context)
+    this.#operators = new OperatorsLog({ ...context, heartbeat: this.#heartbeat, issuers })
     this.features = new Features(this.#operators, configuredFeatures(this.#plugins))
     const pages = { clock: this.#clock, errorPage: () => this.#errorPage }
     this.#gate = new StartGate({ ...pages, logger: this.#logger })
@@ -173,7 +173,7 @@ export class EventSourced {
         features: this.features,
         operators: this.#operators,
       }
-      if (this.#plugins.length > 0) await this.#operators.start() // nobody else asks
+      if (this.#plugins.length > 0) await this.#operators.start() // only plugins use it
       for (const plugin of this.#plugins) {
         await plugin.start(host)
         this.#running.push(plugin)
@@ -228,7 +228,7 @@ export class EventSourced {
 
   async #stopRunning(): Promise<void> {
     const operators = this.#operators.stop()
-    // Those that were started here: a plugin that was refused runs for somebody else.
+    // Only those that were started here: a plugin that refused to start may run for another provider.
     for (const plugin of this.#running.splice(0).reverse()) await plugin.stop()
     await operators
   }
@@ -283,7 +283,7 @@ export class EventSourced {
     )
   }
 
-  /** What is wrong with all requests is told at the first. */
+  /** A problem of all requests is logged once. */
   #logOnce(event: string, message: string): void {
     if (this.#logged.has(event)) return
     this.#logged.add(event)

@@ -49,7 +49,7 @@ export class ModelAdapter implements ProviderAdapter {
     return this.#read((unit) => unit.findDeviceCode(userCode))
   }
 
-  /** @param _expiresIn - not needed: the payload tells, and retention is a matter of the log */
+  /** @param _expiresIn - not used: the payload has its expiry, and the log has its own retention */
   upsert(id: string, payload: Payload, _expiresIn?: number): Promise<void> {
     return this.#write((unit) => unit.upsert(this.#model, id, payload), { id, payload })
   }

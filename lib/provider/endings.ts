@@ -58,7 +58,7 @@ export interface Ended extends Ending {
 /** Which session: by its uid, or by the streams of it that a commit names. */
 export type SessionName = string | readonly string[]
 
-/** How a session stands: its state, or where it ended. */
+/** The state of a session, or the place where it ended. */
 export type SessionStanding =
   | { readonly lives: SessionState }
   | { readonly ended: { readonly position: number; readonly streams: readonly string[] } }
@@ -76,16 +76,16 @@ export interface Endings {
   /** What `end` would end now. */
   preview(session: SessionName, wish: EndWish): Promise<Ending | undefined>
   /**
-   * Revokes a grant and what lives under it. Undefined: it is gone already.
+   * Revokes a grant and what was issued under it. Undefined: it does not exist any more.
    *
    * @param facts - what to record in the same commit
    */
   revoke(grantId: string, cause: Cause, facts: readonly NewEvent[]): Promise<Appended | undefined>
   /**
    * The event that ends every login which began before it, though it be resumed later. To be appended with what orders
-   * the end, before sessions are looked for.
+   * the end, before the sessions are looked up.
    *
-   * @param accountId - undefined: everybody's
+   * @param accountId - undefined: all accounts
    */
   signOut(accountId: string | undefined, cause: Cause): NewEvent
   /** Undefined: there never was one. */
@@ -94,7 +94,7 @@ export interface Endings {
   withSid(sid: string): Promise<SessionName | undefined>
   /** The sessions that a commit stores: whatever became of them since. */
   sessionsStoredBy(commit: Commit): readonly SessionName[]
-  /** The sessions of somebody that a commit stores, as it stores them. */
+  /** The sessions with an account that a commit stores, as it stores them. */
   loggedInBy(commit: Commit): readonly SessionState[]
   /** The grants that a commit stores, as it stores them; only those of this client, where one is named. */
   grantsStoredBy(commit: Commit, clientId?: string): readonly GrantState[]
@@ -102,8 +102,8 @@ export interface Endings {
   grant(grantId: string): Promise<GrantState | undefined>
 }
 
-/** A session that is written again each time it is looked at keeps its end waiting for so many looks. */
-const MOST_TRIES = 64
+/** The most attempts to end a session that other processes write in between. */
+const MAX_TRIES = 64
 
 /** How endings work: a unit of their own for each, decided on what it has read. */
 export class UnitEndings implements Endings {
@@ -122,7 +122,7 @@ export class UnitEndings implements Endings {
       try {
         return await this.#end(this.#streamsOf(name), wish)
       } catch (error) {
-        if (!(error instanceof SessionChangedError) || tries >= MOST_TRIES) throw error
+        if (!(error instanceof SessionChangedError) || tries >= MAX_TRIES) throw error
       }
     }
   }
@@ -153,8 +153,8 @@ export class UnitEndings implements Endings {
     if (!stored) return undefined
     await unit.revoke(grantId)
     unit.record(facts)
-    // Of two who revoke it at once one does: its facts are recorded once, and the RP is told once. Two issuers may have a
-    // grant of the same id each.
+    // Of two simultaneous revocations one is stored: its facts are recorded once, and the RP is told once. Two issuers
+    // may each have a grant with this id.
     const mark = `#revoked@${generation} ${stored.commit.meta.instance ?? ''}`
     const marks = this.#log.store.keys.streams('Grant', grantId).map((name) => `${name}${mark}`)
     unit.claimOnce(marks)

@@ -39,7 +39,7 @@ export class ModelLog {
   /** States that were opened, by the event that stored them: an event is opened once with the same keys. */
   readonly #opened = new WeakMap<object, { readonly keys: KeyRing; readonly state: ModelState }>()
 
-  /** @param issuers - whose commits are found; empty: everybody's */
+  /** @param issuers - the issuers whose commits are found; empty: those of all */
   constructor(store: EventStore, clock: Clock, issuers: () => readonly string[] = () => []) {
     this.store = store
     this.#clock = clock
@@ -85,7 +85,7 @@ export class ModelLog {
     const read = new Map(commits.map((commit) => [commit.position, commit]))
     let record = newest
     let isReadFar = false
-    for (let looks = 0; looks < MAX_GENERATIONS; looks++) {
+    for (let rounds = 0; rounds < MAX_GENERATIONS; rounds++) {
       const { generation, stored } = record
       const [ends, older] = await Promise.all([
         this.store.readStreams(names.map((name) => endsStream(name, generation))),
@@ -220,7 +220,7 @@ export class ModelLog {
     )
   }
 
-  /** Whether another issuer has stored it. What was written before a provider was started is everybody's. */
+  /** Whether another issuer has stored it. What was written before a provider was started belongs to all issuers. */
   #isForeign(model: string, { meta: { instance } }: Commit): boolean {
     if (instance === undefined || isShared(model)) return false
     const issuers = this.#issuers()

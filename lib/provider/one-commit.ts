@@ -38,7 +38,7 @@ const UNAVAILABLE: Refusal = {
   headers: { 'Retry-After': '2' },
 }
 
-/** Without Retry-After: whoever tries again may do a second time what has happened already. */
+/** Without Retry-After: a request that is sent again may take effect twice. */
 const UNKNOWN: Refusal = {
   status: 500,
   error: 'server_error',
@@ -156,7 +156,7 @@ export class OneCommit {
     if (error instanceof AlreadyClaimedError) return this.#lost(unit, ctx, before, error)
     if (error instanceof SessionChangedError) {
       this.#parts.logger.info(
-        { event: 'request_repeated', ...whichOf(ctx), why: error.message },
+        { event: 'request_repeated', ...whichOf(ctx), reason: error.message },
         'a request meets a newer session and is repeated',
       )
       return repeat(ctx, before)

@@ -5,7 +5,7 @@ import type { ProviderAdapter, ProviderLike } from './provider-like.ts'
 /**
  * Refuses a provider whose requests would not be what the log promises, before anything is changed.
  *
- * @param isOurs - whether an adapter is one that `eventSourced()` has made, or was told of
+ * @param isOurs - whether `eventSourced()` has made this adapter, or was given it as an option
  * @throws ProviderUnfitError (`PROVIDER_UNFIT`)
  */
 export function assertProvider(provider: ProviderLike, isOurs: (adapter: object) => boolean): void {
@@ -26,7 +26,7 @@ export function assertProvider(provider: ProviderLike, isOurs: (adapter: object)
   }
 }
 
-/** A forgotten `configure()` would keep the provider's state in memory, and nobody notice. */
+/** Without `configure()` the provider would keep its state in memory, without any sign of it. */
 function modelsElsewhere(provider: ProviderLike, isOurs: (adapter: object) => boolean): string[] {
   const models = provider as unknown as Readonly<Record<string, { readonly adapter?: ProviderAdapter } | undefined>>
   return MODELS.filter((model) => {

@@ -7,8 +7,8 @@ export interface SeenSession {
   readonly commit: string
 }
 
-/** How many sessions are remembered. */
-const MOST = 1_000
+/** The most sessions that are remembered. */
+const MAX_SESSIONS = 1_000
 
 /**
  * The states that application code has read outside requests, newest last: a session that it saves says nothing of the
@@ -25,7 +25,7 @@ export class RecentSessions {
     this.#seen.delete(uid)
     this.#seen.set(uid, seen)
     const [oldest] = this.#seen.keys()
-    if (this.#seen.size > MOST && oldest !== undefined) this.#seen.delete(oldest)
+    if (this.#seen.size > MAX_SESSIONS && oldest !== undefined) this.#seen.delete(oldest)
   }
 
   forget(uid: string): void {

@@ -1,4 +1,4 @@
-/** What this package looks at in a Koa context of the provider. */
+/** The part of the provider's Koa context that this package uses. */
 export interface RequestContext {
   method: string
   originalUrl: string

@@ -2,9 +2,9 @@ import type { Appended, JsonObject, NewEvent } from '../log/commit.ts'
 import type { Payload } from './models.ts'
 import type { RequestContext } from './request-context.ts'
 
-/** Why somebody ends a session who is not the user at the browser. */
+/** Why a session is ended that its user did not end at the browser. */
 export interface Cause {
-  /** In the words of whoever ends it. */
+  /** Free text, given by the caller. */
   readonly reason: string
   /** Who did it, where that is not the user: an operator, `system`. */
   readonly actor?: string
@@ -40,7 +40,7 @@ export interface Observation {
 
 /**
  * Sees every change of a session in the commit that makes it: the one place through which sessions begin, change and
- * end. May be asked again for the same change, on top of a newer state, so it only looks and answers.
+ * end. May be asked again for the same change, on top of a newer state, so it must have no effect of its own.
  */
 export interface SessionObserver {
   /** Under which its notes are kept. */

@@ -16,7 +16,7 @@ interface Line {
   failed: boolean
 }
 
-/** The turn of one unit of work: nobody else of this process commits to its sessions meanwhile. */
+/** The turn of one unit of work: no other unit of this process commits to its sessions meanwhile. */
 export interface SessionTurn {
   /** The state that the commit before left, where one of this process came right before. */
   newest(uid: string): ModelState | undefined

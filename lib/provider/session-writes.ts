@@ -19,7 +19,7 @@ interface SessionWrite {
   readonly gone: Set<string>
   /** The state to write; absent when it ends. */
   written: { readonly id: string; payload: Payload } | undefined
-  /** Whether a newer state is to end as well, where somebody else than a request ends it. */
+  /** Whether a newer state is to end as well. Absent in a request: it is. */
   endsToo?: (newest: ModelState) => boolean
   /** What was built last: the state that the commit leaves. */
   built?: Omit<ModelState, 'commit' | 'position'> | undefined
@@ -116,7 +116,7 @@ export class SessionWrites {
     return [...this.#writes.values()].some((write) => this.#uidStreams(write).includes(stream))
   }
 
-  /** The session that this unit logs somebody in to. */
+  /** The session in which this unit begins a login. */
   newLogin(): { readonly uid: string; readonly accountId: string } | undefined {
     for (const { uid, base, written } of this.#writes.values()) {
       const accountId = written?.payload['accountId']
@@ -194,8 +194,8 @@ export class SessionWrites {
   }
 
   /**
-   * Whoever renews a session without a pause must not keep it from ending: the end is put on top of a newer state with the
-   * same logins. With other ones, there are grants that whoever ends the session has not seen.
+   * Continuous renewals must not prevent the end of a session: the end is put on top of a newer state with the same
+   * logins. Other logins have grants that the unit has not revoked.
    */
   #assertEndsToo({ endsToo }: SessionWrite, base: Payload, newest: ModelState): void {
     const isSame = ['accountId', 'authorizations'].every((field) =>
@@ -206,7 +206,7 @@ export class SessionWrites {
 
   /**
    * What a request answers its client is about the login that it has read: with an ID token or a code for one that has
-   * ended meanwhile, the client would hold a login of which the session knows nothing, and that nobody ever ends.
+   * ended meanwhile, the client would hold a login that the session does not list and that is never ended.
    */
   #assertServes(written: Payload, read: Payload, newest: Payload): void {
     const clientId = this.#origin.kind === 'request' ? this.#origin.request.oidc?.client?.clientId : undefined

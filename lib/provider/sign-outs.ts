@@ -15,7 +15,7 @@ export interface SignOut {
  * begin a new one. So a sign-out is an event of its own, and a login counts only if its interaction began above the newest
  * one. An append that was acknowledged before another began has the lower position: no clock is asked.
  *
- * @param accountId - undefined: everybody at the issuer
+ * @param accountId - undefined: all accounts of the issuer
  */
 export function signOutEvent(
   store: EventStore,
@@ -23,7 +23,7 @@ export function signOutEvent(
   accountId: string | undefined,
   { reason, actor }: Cause,
 ): NewEvent {
-  const names = accountId === undefined ? [everybody(issuer)] : accountStreams(store, issuer, accountId)
+  const names = accountId === undefined ? [allAccounts(issuer)] : accountStreams(store, issuer, accountId)
   const [stream = '', ...also] = names
   return {
     stream,
@@ -34,7 +34,7 @@ export function signOutEvent(
 }
 
 /**
- * The newest sign-out of an account, whether of it alone or of everybody. One command.
+ * The newest sign-out of an account, whether of it alone or of all accounts. One command.
  *
  * @param issuers - the issuer, and those that it was before
  */
@@ -43,7 +43,7 @@ export async function newestSignOut(
   accountId: string,
   issuers: readonly string[],
 ): Promise<SignOut | undefined> {
-  const names = issuers.flatMap((issuer) => [...accountStreams(store, issuer, accountId), everybody(issuer)])
+  const names = issuers.flatMap((issuer) => [...accountStreams(store, issuer, accountId), allAccounts(issuer)])
   const [commit] = await store.readStreams(names, { limit: 1 })
   return commit && signOutIn(commit, names)
 }
@@ -57,11 +57,11 @@ function signOutIn(commit: Commit, names: readonly string[]): SignOut {
   }
 }
 
-/** The same account id at another issuer may be somebody else. */
+/** The same account id at another issuer may belong to another person. */
 function accountStreams(store: EventStore, issuer: string, accountId: string): readonly string[] {
   return store.keys.streams('signed_out', `${issuer} ${accountId}`)
 }
 
-function everybody(issuer: string): string {
+function allAccounts(issuer: string): string {
   return `signed_out:all ${issuer}`
 }

@@ -47,9 +47,9 @@ export class StartGate {
   async openAfter(start: () => Promise<void>): Promise<void> {
     if (this.#isOpen) return start()
     const { clock, logger } = this.#parts
-    let letGo = (): void => {}
+    let release = (): void => {}
     this.#waiting = new Promise((resolve) => {
-      letGo = resolve
+      release = resolve
     })
     const timer = clock.setTimeout(() => {
       logger.warn(
@@ -57,7 +57,7 @@ export class StartGate {
         'the plugins take long to start: requests are answered 503 until they have started',
       )
       this.#waiting = undefined
-      letGo()
+      release()
     }, MAX_WAIT_MS)
     try {
       await start()
@@ -71,7 +71,7 @@ export class StartGate {
     } finally {
       timer.cancel()
       this.#waiting = undefined
-      letGo()
+      release()
     }
   }
 

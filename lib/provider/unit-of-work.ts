@@ -34,7 +34,7 @@ const MAX_TRIES = 32
 const MAX_PAUSE_MS = 100
 
 /**
- * After so many revocations under one grant the next one ends the grant, and the user consents again: whoever looks up a
+ * After so many revocations under one grant the next one ends the grant, and the user consents again: each look-up of a
  * token reads all revocations of its grant.
  */
 const MAX_REVOCATIONS = 100
@@ -288,7 +288,7 @@ export class UnitOfWork {
     this.#once.push(...marks)
   }
 
-  /** Whether it takes something away from somebody: then it counts even when the request ends in an error. */
+  /** Whether it ends or revokes something: then it is committed even when the request ends in an error. */
   get isDestructive(): boolean {
     if (this.#revocations.size > 0 || this.#sessions.endsOne) return true
     return [...this.#writes.values()].some(({ model, ended }) => ended !== undefined && model !== 'Interaction')
@@ -344,7 +344,8 @@ export class UnitOfWork {
   }
 
   /**
-   * Appends the shown proofs alone, after the commit failed: a proof that was shown is spent, even by the loser.
+   * Appends the shown proofs alone, after the commit failed: a proof that was shown is used up, also by a request that
+   * lost a race.
    */
   async commitProofs(): Promise<void> {
     for (const write of this.#writes.values()) {
@@ -465,7 +466,7 @@ export class UnitOfWork {
     }
   }
 
-  /** What cannot be opened can be ended: nobody stays logged in because a key is gone. */
+  /** State that cannot be opened can be ended: a missing key must not keep a login alive. */
   #openIfReadable(model: string, record: ModelRecord): ModelState | undefined {
     try {
       return this.#context.log.open(model, record)
@@ -485,7 +486,7 @@ export class UnitOfWork {
     if (this.#closed) throw new UnitClosed('the unit of work has begun to commit')
   }
 
-  /** What the log held when the unit looked first: what it decides is decided on that. */
+  /** The record as the unit read it first: all of its decisions are based on that. */
   #record(model: string, id: string): Promise<ModelRecord> {
     const key = this.#key(model, id)
     let reading = this.#records.get(key)
@@ -528,7 +529,7 @@ function copyOf(payload: Payload | undefined): Payload | undefined {
   return payload && structuredClone(payload)
 }
 
-/** The payload as it will come back; from now on the provider may change its own. */
+/** The payload as a later read returns it. A copy: the provider changes its own. */
 function asStored(payload: Payload): Payload {
   return JSON.parse(JSON.stringify(payload)) as Payload
 }

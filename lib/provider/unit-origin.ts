@@ -7,7 +7,7 @@ export type UnitOrigin =
   | { readonly kind: 'request'; readonly request: RequestContext }
   /** A single write of application code, which says nothing of the state that it is based on. */
   | { readonly kind: 'application' }
-  /** Somebody ends a session or a grant, having looked at it. */
+  /** The end of a session or a grant outside requests (operators, expiry), decided on the state that was read. */
   | { readonly kind: 'ending'; readonly cause: Cause }
 
 /** Whether what the unit writes was decided on what it has read: then it may follow that state only. */
