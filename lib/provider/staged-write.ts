@@ -28,6 +28,8 @@ export interface StagedWrite {
   readonly stores: boolean
   /** When the unit used it up, in seconds since 1970: the commit claims it. */
   readonly consumedAt?: number
+  /** The generation that the unit used up before it ended it: the commit claims that as well. */
+  readonly usedUp?: number | undefined
   /** For a proof that must not be shown twice: the commit that left the state which this follows, `none` for the first. */
   readonly follows?: string
   /** What the issuer of the state that was read had seen of its grant. Absent for a state that the unit stores. */
@@ -107,9 +109,10 @@ function endNames(model: string, names: readonly string[], generation: number): 
 }
 
 /** The claims that make a write happen once. */
-export function claimsOf({ names, generation, consumedAt, follows }: StagedWrite): Claim[] {
+export function claimsOf({ names, generation, consumedAt, usedUp, follows }: StagedWrite): Claim[] {
   return names.flatMap((name): Claim[] => [
     ...(consumedAt !== undefined ? [{ kind: 'once' as const, mark: consumedMark(name, generation) }] : []),
+    ...(usedUp !== undefined ? [{ kind: 'once' as const, mark: consumedMark(name, usedUp) }] : []),
     ...(follows !== undefined ? [{ kind: 'once' as const, mark: `${name}@${follows}` }] : []),
   ])
 }

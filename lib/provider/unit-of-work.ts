@@ -209,7 +209,6 @@ export class UnitOfWork {
     const looksFirst = !isDecidedOnRead(this.#origin) || hasGivenIds(model) || model === 'ReplayDetection'
     const record = looksFirst ? await this.#record(model, id) : await this.#records.get(key)
     const before = this.#writes.get(key)
-    const isNew = before === undefined || (before.payload === undefined && before.ended !== undefined)
     const consumed = before?.ended === undefined ? record?.consumedAt : undefined
     this.#stage(key, {
       model,
@@ -221,7 +220,8 @@ export class UnitOfWork {
       ...(before?.ended !== undefined && { ended: before.ended }),
       payload: consumed === undefined ? payload : { ...payload, consumed },
       stores: true,
-      ...(before && !isNew && before.consumedAt !== undefined && { consumedAt: before.consumedAt }),
+      ...(before?.consumedAt !== undefined && { consumedAt: before.consumedAt }),
+      usedUp: before?.usedUp,
       ...(model === 'ReplayDetection' && { follows: record?.stored?.commit.id ?? 'none' }),
     })
   }
@@ -245,13 +245,14 @@ export class UnitOfWork {
     // A grant ends for all that was issued under it, whether it was ever stored or not.
     const exists = record.stored !== undefined || model === 'Grant'
     if (!exists && !before) return
-    const { payload: _, ...rest } = before ?? this.#unchanged(model, id, record)
+    const { payload: _, consumedAt, ...rest } = before ?? this.#unchanged(model, id, record)
     this.#stage(key, {
       ...rest,
       generation: record.generation + (exists ? 1 : 0),
       revocations: undefined,
       stores: false,
       ...(exists && { ended: record.generation }),
+      ...(exists && consumedAt !== undefined && { usedUp: record.generation }),
       ...(model === 'Interaction' && this.#isResume && { resumed: true }),
     })
   }

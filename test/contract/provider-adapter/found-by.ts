@@ -61,6 +61,18 @@ export function foundByContract(makeLog: MakeLog): void {
       assert.equal(still?.['jti'], ids[1])
     })
 
+    it('is found by its own user code beside others that the same request stores', async () => {
+      const [one, two] = [newId(), newId()].map((id) => sample('DeviceCode', id))
+      await caller.run(async (adapter) => {
+        await adapter('Ticket').upsert('a ticket', { jti: 'a ticket', userCode: two?.['userCode'] }, 60)
+        for (const payload of [one, two])
+          await adapter('DeviceCode').upsert(String(payload?.['jti']), payload ?? {}, 60)
+        for (const payload of [one, two])
+          assert.deepEqual(await adapter('DeviceCode').findByUserCode(String(payload?.['userCode'])), payload)
+        assert.equal(await adapter('DeviceCode').findByUserCode(newId()), undefined)
+      })
+    })
+
     it('that was found by its user code can be consumed, saved and destroyed in the same request', async () => {
       const [id, userCode] = [newId(), newId()]
       await caller.run((adapter) => adapter('DeviceCode').upsert(id, sample('DeviceCode', id, { userCode }), 60))

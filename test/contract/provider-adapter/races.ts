@@ -14,6 +14,54 @@ import { revokeAll } from './grants.ts'
 import { CONSUMABLES, newId, sample } from './samples.ts'
 
 export function racesContract(makeLog: MakeLog): void {
+  describe('what one request uses up and ends', () => {
+    const opened = openedStore(makeLog)
+
+    for (const [what, again] of [
+      ['', false],
+      [', and stores again', true],
+    ] as const) {
+      it(`${again ? 'and stores again ' : ''}is used by no other, and what comes back is used once`, async () => {
+        const caller = inRequests(opened.store)
+        const id = newId()
+        const payload = sample('DeviceCode', id)
+        await caller.run((adapter) => adapter('DeviceCode').upsert(id, payload, 60))
+        const use = () =>
+          caller.run(async (adapter) => {
+            await adapter('DeviceCode').find(id)
+            await adapter('DeviceCode').consume(id)
+          })
+        await assert.rejects(
+          caller.run(async (adapter) => {
+            await adapter('DeviceCode').find(id)
+            await adapter('DeviceCode').consume(id)
+            await adapter('DeviceCode').destroy(id)
+            if (again) await adapter('DeviceCode').upsert(id, payload, 60)
+            await use()
+          }),
+          Refused,
+          `it was used twice${what}`,
+        )
+        const other = newId()
+        const stored = sample('DeviceCode', other)
+        await caller.run((adapter) => adapter('DeviceCode').upsert(other, stored, 60))
+        await caller.run(async (adapter) => {
+          await adapter('DeviceCode').consume(other)
+          await adapter('DeviceCode').destroy(other)
+          if (again) await adapter('DeviceCode').upsert(other, stored, 60)
+        })
+        const found = () => alone(opened.store).run((adapter) => adapter('DeviceCode').find(other))
+        if (!again) {
+          assert.equal(await found(), undefined)
+          await alone(opened.store).run((adapter) => adapter('DeviceCode').upsert(other, stored, 60))
+        }
+        assert.deepEqual(await found(), stored)
+        await alone(opened.store).run((adapter) => adapter('DeviceCode').consume(other))
+        assert.equal(typeof (await found())?.['consumed'], 'number')
+      })
+    }
+  })
+
   forEachCaller('32 that want to use the same', makeLog, (caller, opened) => {
     for (const model of CONSUMABLES) {
       it(`${model}: one can`, async () => {
