@@ -130,6 +130,26 @@ describe('clients in a table of one’s own', () => {
     )
   })
 
+  it('that cannot be read while a logout is planned, and turn out to have no URI, are settled, and the receipt says so', async () => {
+    table.rows.set('rp', testClient('rp'))
+    const alice = new Person(scene.op)
+    await alice.authorize('rp')
+    const page = await alice.endSession()
+    table.failure = new Error('the table is locked')
+    await alice.confirm(page)
+    while (log.of(/whether it is to be told is looked up again/).length === 0) await turn()
+    while ((await scene.logout.pendingByClient()).length === 0) await turn()
+    assert.deepEqual(await scene.commitsWith('session_logout.back_channel.owed'), [])
+    while ((await scene.commitsWith('session_logout.back_channel.attempt_failed')).length === 0) await turn()
+    table.failure = undefined
+    while ((await scene.logout.pendingByClient()).length > 0) {
+      await scene.logout.retry({ client: 'rp' })
+      await turn()
+    }
+    const [entry] = (await scene.receipt()).ends[0]?.relyingParties ?? []
+    assert.deepEqual([entry?.clientId, entry?.state], ['rp', 'abandoned'])
+  })
+
   it('are told of the end of a grant though they cannot be read when it is revoked', async () => {
     const alice = new Person(scene.op)
     const code = (await alice.authorize('rp', { scope: 'openid offline_access', prompt: 'consent' })).get('code') ?? ''

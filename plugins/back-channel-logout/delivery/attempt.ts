@@ -106,7 +106,8 @@ export async function attempt(
     ...(absence && { absence }),
   })
   const absent = async (why: Absence): Promise<Attempt> => {
-    if (delivery.onlyWithUri) return { kind: 'notOwed' }
+    // Once an attempt has failed the log says that it is pending, and has to say how it ended.
+    if (delivery.onlyWithUri) return delivery.attempts > 0 ? { kind: 'nobody', why } : { kind: 'notOwed' }
     const { sure, error } = ABSENCES[why]
     const last = await within(storedClient(store, delivery.clientId), over.signal)
     return last === sure ? { kind: 'nobody', why } : failed(error, why)
