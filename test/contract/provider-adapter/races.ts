@@ -17,6 +17,19 @@ export function racesContract(makeLog: MakeLog): void {
   describe('what one request uses up and ends', () => {
     const opened = openedStore(makeLog)
 
+    it('is refused as what was lost, not as the proof that was shown with it', async () => {
+      const caller = inRequests(opened.store)
+      const [code, proof] = [newId(), newId()]
+      await caller.run((adapter) => adapter('AuthorizationCode').upsert(code, sample('AuthorizationCode', code), 60))
+      const lost = caller.run(async (adapter) => {
+        await adapter('ReplayDetection').upsert(proof, sample('ReplayDetection', proof), 60)
+        await adapter('AuthorizationCode').find(code)
+        await caller.run((other) => other('AuthorizationCode').consume(code))
+        await adapter('AuthorizationCode').consume(code)
+      })
+      await assert.rejects(lost, { status: 400, error: 'invalid_grant' })
+    })
+
     for (const [what, again] of [
       ['', false],
       [', and stores again', true],
