@@ -11,16 +11,16 @@ import type { Plugin } from './plugin.ts'
 import { type AutocommitWrite, ModelAdapter, type UnitSource } from './provider/adapter.ts'
 import type { ErrorPage } from './provider/answers.ts'
 import type { Configuration, ConfigurationWithoutAdapter } from './provider/configuration.ts'
-import { type Endings, UnitEndings } from './provider/endings.ts'
 import { ModelLog } from './provider/model-log.ts'
 import { isModelName, isWrittenByRequests } from './provider/models.ts'
-import { isUnavailable, OneCommit } from './provider/one-commit.ts'
+import { isStoreUnavailable, OneCommit } from './provider/one-commit.ts'
 import { ownAdapter } from './provider/own-adapters.ts'
 import { assertProvider } from './provider/provider-check.ts'
 import type { ProviderAdapter, ProviderLike } from './provider/provider-like.ts'
 import { RecentSessions } from './provider/recent-sessions.ts'
 import { asProviderError, usedUp } from './provider/refusals.ts'
 import type { Cause } from './provider/session-change.ts'
+import { type SessionTerminator, UnitSessionTerminator } from './provider/session-terminator.ts'
 import { SessionTurns } from './provider/session-turns.ts'
 import { StartGate } from './provider/start-gate.ts'
 import type { UnitContext } from './provider/unit-context.ts'
@@ -101,7 +101,7 @@ export class EventSourced {
       reading: () => this.#oneCommit.reading(),
       autocommit: (work, write) => this.#autocommit(work, write),
       failed: (error) => {
-        if (isUnavailable(error)) this.#oneCommit.unavailable(error)
+        if (isStoreUnavailable(error)) this.#oneCommit.unavailable(error)
       },
     }
     this.adapter = (model) => {
@@ -184,13 +184,13 @@ export class EventSourced {
     }
   }
 
-  #endingsOf({ issuer }: ProviderLike): Endings {
+  #endingsOf({ issuer }: ProviderLike): SessionTerminator {
     const context = { ...this.#context(), meta: { instance: issuer } }
-    return new UnitEndings(this.#log, issuer, (cause) => new UnitOfWork(context, { kind: 'ending', cause }))
+    return new UnitSessionTerminator(this.#log, issuer, (cause) => new UnitOfWork(context, { kind: 'ending', cause }))
   }
 
   async #endSession(uid: string, cause: Cause): Promise<void> {
-    if (this.#provider) await this.#endingsOf(this.#provider).end(uid, { cause, grants: 'loose' })
+    if (this.#provider) await this.#endingsOf(this.#provider).end(uid, { cause, grants: 'sessionBound' })
   }
 
   #attach(provider: ProviderLike): void {

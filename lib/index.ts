@@ -14,22 +14,28 @@ export type { IndexEntry, IndexPlace, IndexTable, NewIndexEntry } from './log/in
 export type { LivenessTable, Living, Sign } from './log/liveness-table.ts'
 export type { ClaimOptions, LaneCount, NewWork, Work, WorkTable } from './log/work-table.ts'
 export { consoleLogger, type Logger, silent } from './logger.ts'
-export type { ActsHeard, Level, NewOperatorAct, OperatorAct, OperatorsState } from './operators/operators-state.ts'
+export type {
+  Level,
+  NewOperatorChange,
+  OperatorChange,
+  OperatorChangeListener,
+  OperatorsState,
+} from './operators/operators-state.ts'
 export type { Host, Plugin } from './plugin.ts'
 export type { ConfigurationWithoutAdapter } from './provider/configuration.ts'
-export type {
-  Ended,
-  Ending,
-  Endings,
-  EndWish,
-  GrantState,
-  SessionName,
-  SessionStanding,
-  SessionState,
-} from './provider/endings.ts'
 export type { Payload } from './provider/models.ts'
 export type { OwnAdapter, OwnAdapters } from './provider/own-adapters.ts'
 export type { ProviderAdapter, ProviderLike } from './provider/provider-like.ts'
 export type { ClientLike, OidcContext, RequestContext } from './provider/request-context.ts'
 export type { Cause, Observation, SessionChange, SessionObserver } from './provider/session-change.ts'
+export type {
+  GrantState,
+  SessionName,
+  SessionState,
+  SessionStatus,
+  SessionTerminator,
+  TerminationOptions,
+  TerminationPlan,
+  TerminationResult,
+} from './provider/session-terminator.ts'
 export { ephemeralKeys, generateSecret, type Key, KeyRing, type Keys } from './secrets/key-ring.ts'

@@ -4,10 +4,10 @@ import type { EventStore } from './log/event-store.ts'
 import type { Heartbeat } from './log/heartbeat.ts'
 import type { Logger } from './logger.ts'
 import type { OperatorsState } from './operators/operators-state.ts'
-import type { Endings } from './provider/endings.ts'
 import type { ProviderLike } from './provider/provider-like.ts'
 import type { RequestContext } from './provider/request-context.ts'
 import type { SessionObserver } from './provider/session-change.ts'
+import type { SessionTerminator } from './provider/session-terminator.ts'
 
 /** What a plugin works with. */
 export interface Host {
@@ -18,7 +18,7 @@ export interface Host {
   /** Shows that this process lives: for whoever holds leases or work in it. */
   readonly heartbeat: Heartbeat
   /** Ends sessions and grants that no request is about. */
-  readonly endings: Endings
+  readonly endings: SessionTerminator
   /** Which features are on, for the provider's issuer. */
   readonly features: FeatureGates
   /** What operators have set, and where a plugin may keep such things of its own. */

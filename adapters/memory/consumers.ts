@@ -1,6 +1,6 @@
 import { CheckpointAheadError } from '../../lib/errors.ts'
 import type { ConsumerRecord, ConsumerTable } from '../../lib/log/consumer-table.ts'
-import type { Change, Turns } from './turns.ts'
+import type { Change, WriteLock } from './write-lock.ts'
 
 /** Leases and checkpoints in memory. */
 export class MemoryConsumers implements ConsumerTable {
@@ -10,7 +10,7 @@ export class MemoryConsumers implements ConsumerTable {
   readonly #end: () => number
 
   /** @param end - returns the position at which the log ends */
-  constructor({ change, assertOpen }: Turns, end: () => number) {
+  constructor({ change, assertOpen }: WriteLock, end: () => number) {
     this.#change = change
     this.#assertOpen = assertOpen
     this.#end = end

@@ -1,7 +1,7 @@
 import type { IndexEntry, IndexPlace, IndexTable, NewIndexEntry } from '../../lib/log/index-table.ts'
 import { deepFreeze, frozenCopy } from './frozen.ts'
 import type { Entry } from './journal.ts'
-import type { Change, Turns } from './turns.ts'
+import type { Change, WriteLock } from './write-lock.ts'
 
 /** An index in memory: entries by id, and for each key a list in the order of their first positions. */
 export class MemoryIndex implements IndexTable {
@@ -11,7 +11,7 @@ export class MemoryIndex implements IndexTable {
   readonly #entries = new Map<string, IndexEntry>()
   readonly #byKey = new Map<string, IndexEntry[]>()
 
-  constructor(name: string, { change, assertOpen }: Turns) {
+  constructor(name: string, { change, assertOpen }: WriteLock) {
     this.#name = name
     this.#change = change
     this.#assertOpen = assertOpen

@@ -1,5 +1,5 @@
 import type { LivenessTable, Living, Sign } from '../../lib/log/liveness-table.ts'
-import type { Turns } from './turns.ts'
+import type { WriteLock } from './write-lock.ts'
 
 /** Signs of life in memory. Not kept: nobody can look for one of a process that is gone. */
 export class MemoryLiveness implements LivenessTable {
@@ -9,7 +9,7 @@ export class MemoryLiveness implements LivenessTable {
   #count = 0
   #notices = 0
 
-  constructor({ assertOpen }: Pick<Turns, 'assertOpen'>) {
+  constructor({ assertOpen }: Pick<WriteLock, 'assertOpen'>) {
     this.#assertOpen = assertOpen
   }
 

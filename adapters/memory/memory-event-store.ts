@@ -12,8 +12,8 @@ import { MemoryIndex } from './index-table.ts'
 import { type Entry, type Journal, noJournal } from './journal.ts'
 import { MemoryLiveness } from './liveness.ts'
 import { LogState } from './log-state.ts'
-import type { Turns } from './turns.ts'
 import { MemoryWork } from './work.ts'
+import type { WriteLock } from './write-lock.ts'
 import { WriteQueue } from './write-queue.ts'
 
 /** How to open a store in memory. */
@@ -38,7 +38,7 @@ export class MemoryEventStore implements EventStore {
   readonly #clock: Clock
   readonly #state = new LogState()
   readonly #writes: WriteQueue
-  readonly #turns: Turns
+  readonly #turns: WriteLock
   readonly #consumers: MemoryConsumers
   readonly #liveness: MemoryLiveness
   readonly #work = new Map<string, MemoryWork>()

@@ -10,7 +10,7 @@ import type {
 } from '../../lib/log/work-table.ts'
 import { deepFreeze, frozenCopy } from './frozen.ts'
 import type { Entry } from './journal.ts'
-import type { Change, Turns } from './turns.ts'
+import type { Change, WriteLock } from './write-lock.ts'
 
 /** Work in memory: rows by id, and for each lane what is due, in order. */
 export class MemoryWork implements WorkTable {
@@ -21,7 +21,7 @@ export class MemoryWork implements WorkTable {
   readonly #rows = new Map<string, Work>()
   readonly #waiting = new Map<string, Work[]>()
 
-  constructor(table: string, { change, assertOpen, steadyNow }: Turns) {
+  constructor(table: string, { change, assertOpen, steadyNow }: WriteLock) {
     this.#table = table
     this.#change = change
     this.#assertOpen = assertOpen

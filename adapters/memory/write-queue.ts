@@ -1,6 +1,6 @@
 import { OutcomeUnknownError, StoreClosedError, StoreRefusedError } from '../../lib/errors.ts'
 import type { Entry, Journal } from './journal.ts'
-import type { Change } from './turns.ts'
+import type { Change } from './write-lock.ts'
 
 /** A batch is closed when it has this many entries, */
 const BATCH_ENTRIES = 1_000

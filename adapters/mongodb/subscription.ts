@@ -177,6 +177,6 @@ async function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<
 
 /** What this package throws by itself says something of the log; but the database that is away comes back. */
 function endsSubscription(error: unknown): boolean {
-  const isAway = error instanceof StoreUnavailableError || error instanceof StoreClosedError
-  return error instanceof EventStoreError && !isAway && error.code !== 'STORE_REFUSED'
+  const isStoreUnavailable = error instanceof StoreUnavailableError || error instanceof StoreClosedError
+  return error instanceof EventStoreError && !isStoreUnavailable && error.code !== 'STORE_REFUSED'
 }

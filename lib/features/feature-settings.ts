@@ -1,5 +1,5 @@
 import { EventTypeUnknownError } from '../errors.ts'
-import type { Level, OperatorAct } from '../operators/operators-state.ts'
+import type { Level, OperatorChange } from '../operators/operators-state.ts'
 import type { Feature } from './feature-gates.ts'
 
 /** The kind of operators' state that gates are: the streams are `feature:system` and `feature:instance:<issuer>`. */
@@ -20,7 +20,7 @@ export interface FeatureSetting {
 export type FeatureSettings = Readonly<Partial<Record<Level, FeatureSetting>>>
 
 /** The acts that are about one feature. A newer version may know more features: they are none of this one's. */
-export function actsOn(feature: Feature, acts: readonly OperatorAct[]): OperatorAct[] {
+export function actsOn(feature: Feature, acts: readonly OperatorChange[]): OperatorChange[] {
   return acts.filter(({ data }) => data['feature'] === feature)
 }
 
@@ -29,7 +29,7 @@ export function actsOn(feature: Feature, acts: readonly OperatorAct[]): Operator
  *
  * @throws EventTypeUnknownError (`EVENT_TYPE_UNKNOWN`)
  */
-export function evolve(settings: FeatureSettings, { level, type, data, actor, at }: OperatorAct): FeatureSettings {
+export function evolve(settings: FeatureSettings, { level, type, data, actor, at }: OperatorChange): FeatureSettings {
   switch (type as FeatureEventType) {
     case 'feature.set':
       return { ...settings, [level]: { enabled: data['enabled'] === true, actor, at } }

@@ -1,5 +1,5 @@
 import { OptionInvalidError } from '../errors.ts'
-import type { Level, OperatorAct, OperatorsState } from '../operators/operators-state.ts'
+import type { Level, OperatorChange, OperatorsState } from '../operators/operators-state.ts'
 import { FEATURES, type Feature, type FeatureGates } from './feature-gates.ts'
 import {
   actsOn,
@@ -39,7 +39,7 @@ export interface FeatureState {
 export class Features implements FeatureGates {
   readonly #operators: OperatorsState
   readonly #configured: Readonly<Partial<Record<Feature, boolean>>>
-  #acts: readonly OperatorAct[] = []
+  #acts: readonly OperatorChange[] = []
   #settings: ReadonlyMap<Feature, FeatureSettings> = new Map()
 
   constructor(operators: OperatorsState, configured: Readonly<Partial<Record<Feature, boolean>>>) {
@@ -90,11 +90,11 @@ export class Features implements FeatureGates {
     })
   }
 
-  #record(type: FeatureEventType, data: OperatorAct['data'], options: FeatureOptions): Promise<void> {
+  #record(type: FeatureEventType, data: OperatorChange['data'], options: FeatureOptions): Promise<void> {
     return this.#operators.record(FEATURE, { level: options?.level, type, data, actor: options?.actor })
   }
 
-  #hear(acts: readonly OperatorAct[]): void {
+  #hear(acts: readonly OperatorChange[]): void {
     this.#settings = new Map(FEATURES.map((feature) => [feature, actsOn(feature, acts).reduce(evolve, {})]))
     this.#acts = acts
   }

@@ -1,4 +1,4 @@
-import type { OperatorAct } from '../operators/operators-state.ts'
+import type { OperatorChange } from '../operators/operators-state.ts'
 import { evolve, type FeatureSettings, isEnabled } from './feature-settings.ts'
 
 /**
@@ -10,7 +10,7 @@ import { evolve, type FeatureSettings, isEnabled } from './feature-settings.ts'
  * @param from - milliseconds since 1970
  * @param to - milliseconds since 1970
  */
-export function offBetween(acts: readonly OperatorAct[], configured: boolean, from: number, to: number): number {
+export function offBetween(acts: readonly OperatorChange[], configured: boolean, from: number, to: number): number {
   let settings: FeatureSettings = {}
   let since = Number.NEGATIVE_INFINITY
   let off = 0

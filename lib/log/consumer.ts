@@ -333,19 +333,19 @@ export class Consumer {
     try {
       await this.#options.handle(commits)
     } catch (error) {
-      if (isAway(error)) throw error
+      if (isStoreUnavailable(error)) throw error
       this.#options.logger.warn(
         { err: error, consumer: this.#options.name },
         'a batch could not be handled and is tried commit by commit',
       )
       for (const commit of commits) {
-        await this.#insist(commit, signal)
+        await this.#retryUntilStored(commit, signal)
         this.#progress()
       }
     }
   }
 
-  async #insist(commit: Commit, signal: AbortSignal): Promise<void> {
+  async #retryUntilStored(commit: Commit, signal: AbortSignal): Promise<void> {
     const { handle, clock, logger, name, tries = TRIES, onFailure = 'stop', store } = this.#options
     let last: unknown
     for (let attempt = 1; attempt <= tries; attempt++) {
@@ -353,7 +353,7 @@ export class Consumer {
       try {
         return await handle([commit])
       } catch (error) {
-        if (isAway(error)) throw error
+        if (isStoreUnavailable(error)) throw error
         last = error
         this.#progress() // it fails, and says so: it does not hang
         logger.warn({ err: error, consumer: name, position: commit.position, attempt }, 'a commit could not be handled')
@@ -375,7 +375,7 @@ export class Consumer {
 }
 
 /** The store is away: that says nothing about the commit, which comes again when the store is back. */
-function isAway(error: unknown): boolean {
+function isStoreUnavailable(error: unknown): boolean {
   return (
     error instanceof StoreUnavailableError || error instanceof StoreClosedError || error instanceof OutcomeUnknownError
   )

@@ -4,7 +4,13 @@ import type { Commit, Event, Meta, NewEvent } from '../log/commit.ts'
 import type { EventStore } from '../log/event-store.ts'
 import type { Heartbeat } from '../log/heartbeat.ts'
 import type { Logger } from '../logger.ts'
-import type { ActsHeard, Level, NewOperatorAct, OperatorAct, OperatorsState } from './operators-state.ts'
+import type {
+  Level,
+  NewOperatorChange,
+  OperatorChange,
+  OperatorChangeListener,
+  OperatorsState,
+} from './operators-state.ts'
 
 /** So often it is read though nobody has told of anything, in milliseconds: whoever sets something may die before it tells. */
 const READ_EVERY_MS = 60_000
@@ -29,7 +35,7 @@ const MAX_TRIES = 20
 /** What is known of one stream. */
 interface KnownStream {
   /** Oldest first; the last one's version is their number. */
-  readonly acts: readonly OperatorAct[]
+  readonly acts: readonly OperatorChange[]
   /** The commit that holds the last one. */
   readonly last?: { readonly id: string; readonly position: number }
 }
@@ -43,7 +49,7 @@ const NOTHING_KNOWN: KnownStream = { acts: [] }
  */
 export class OperatorsLog implements OperatorsState {
   readonly #parts: OperatorsLogParts
-  readonly #followers = new Map<ActsHeard, string>()
+  readonly #followers = new Map<OperatorChangeListener, string>()
   readonly #known = new Map<string, KnownStream>()
   #reading: Promise<void> = Promise.resolve()
   #running: { readonly stopping: AbortController; readonly ended: Promise<void> } | undefined
@@ -77,8 +83,8 @@ export class OperatorsLog implements OperatorsState {
     await running?.ended
   }
 
-  follow(kind: string, heard: ActsHeard): () => void {
-    const follower: ActsHeard = (acts) => heard(acts) // one for each call, though the same function comes twice
+  follow(kind: string, heard: OperatorChangeListener): () => void {
+    const follower: OperatorChangeListener = (acts) => heard(acts) // one for each call, though the same function comes twice
     this.#followers.set(follower, kind)
     return () => this.#followers.delete(follower)
   }
@@ -91,7 +97,7 @@ export class OperatorsLog implements OperatorsState {
     return this.#reading
   }
 
-  async record(kind: string, act: NewOperatorAct): Promise<void> {
+  async record(kind: string, act: NewOperatorChange): Promise<void> {
     assertAct(act)
     const { level, type, data, actor } = act
     const [instance] = this.#parts.issuers()
@@ -203,7 +209,7 @@ export class OperatorsLog implements OperatorsState {
 
 const LEVELS: readonly Level[] = ['system', 'instance']
 
-function assertAct({ level, actor }: NewOperatorAct): void {
+function assertAct({ level, actor }: NewOperatorChange): void {
   if (!LEVELS.includes(level)) throw new OptionInvalidError('level', `must be one of ${LEVELS.join(', ')}`)
   // Whoever reads the log later must be able to ask somebody.
   if (typeof actor !== 'string' || actor.trim() === '')
@@ -218,11 +224,11 @@ function streamOf(kind: string, level: Level, issuer: string | undefined): strin
 }
 
 /** In the order of the log, whatever stream they are of. */
-function actsIn(known: ReadonlyMap<string, KnownStream>, streams: ReadonlyMap<string, Level>): OperatorAct[] {
+function actsIn(known: ReadonlyMap<string, KnownStream>, streams: ReadonlyMap<string, Level>): OperatorChange[] {
   const acts = [...streams.keys()].flatMap((stream) => known.get(stream)?.acts ?? [])
   return acts.sort((a, b) => a.position - b.position)
 }
 
-function actOf({ at, position }: Commit, { type, data }: Event): OperatorAct {
+function actOf({ at, position }: Commit, { type, data }: Event): OperatorChange {
   return { level: data['level'] as Level, type, data, actor: String(data['actor']), at, position }
 }

@@ -4,7 +4,7 @@ import type { JsonObject } from '../log/commit.ts'
 export type Level = 'system' | 'instance'
 
 /** Something that an operator did, as the log has it. */
-export interface OperatorAct {
+export interface OperatorChange {
   readonly level: Level
   /** What, in the past tense: an event's type. */
   readonly type: string
@@ -17,10 +17,10 @@ export interface OperatorAct {
 }
 
 /** What is to be recorded of it. */
-export type NewOperatorAct = Pick<OperatorAct, 'level' | 'type' | 'data' | 'actor'>
+export type NewOperatorChange = Pick<OperatorChange, 'level' | 'type' | 'data' | 'actor'>
 
 /** Told all that operators did of one kind, oldest first, whenever it was read. */
-export type ActsHeard = (acts: readonly OperatorAct[]) => void
+export type OperatorChangeListener = (acts: readonly OperatorChange[]) => void
 
 /**
  * What operators set while the processes run. Acts of one kind lie in two streams of the log, `<kind>:system` and
@@ -29,7 +29,7 @@ export type ActsHeard = (acts: readonly OperatorAct[]) => void
  */
 export interface OperatorsState {
   /** From now on `heard` is told; `refresh()` tells it for the first time. Returns what ends that. */
-  follow(kind: string, heard: ActsHeard): () => void
+  follow(kind: string, heard: OperatorChangeListener): () => void
 
   /** Reads now. Resolves when everybody was told of all that had been recorded before the call. */
   refresh(): Promise<void>
@@ -40,5 +40,5 @@ export interface OperatorsState {
    * @throws OptionInvalidError (`OPTION_INVALID`) for `level` and `actor`; ProviderUnfitError (`PROVIDER_UNFIT`) for an
    *   act at the level `instance` before `start()`; whatever the store throws
    */
-  record(kind: string, act: NewOperatorAct): Promise<void>
+  record(kind: string, act: NewOperatorChange): Promise<void>
 }

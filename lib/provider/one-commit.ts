@@ -113,7 +113,7 @@ export class OneCommit {
     }
     this.#openUnits.delete(unit)
     // A plugin's own answer needs the store, too.
-    if (thrown && isUnavailable(thrown.error)) slot.unavailable ??= thrown.error
+    if (thrown && isStoreUnavailable(thrown.error)) slot.unavailable ??= thrown.error
     const replaced = await this.#close(slot, unit, ctx, before, thrown !== undefined)
     if (replaced) return
     if (slot.unavailable !== undefined && !answered(ctx)) await this.#answerUnavailable(ctx, before, slot.unavailable)
@@ -149,7 +149,7 @@ export class OneCommit {
       )
       return
     }
-    if (isUnavailable(error)) return this.#answerUnavailable(ctx, before, error)
+    if (isStoreUnavailable(error)) return this.#answerUnavailable(ctx, before, error)
     await unit
       .commitProofs()
       .catch((err) => this.#parts.logger.warn({ event: 'proof_not_stored', err }, 'a shown proof could not be stored'))
@@ -196,7 +196,7 @@ export class OneCommit {
 }
 
 /** Whether waiting may help: the store is away, closing, or did not say in time how it went. */
-export function isUnavailable(error: unknown): error is EventStoreError {
+export function isStoreUnavailable(error: unknown): error is EventStoreError {
   return (
     error instanceof StoreUnavailableError ||
     error instanceof StoreClosedError ||

@@ -1,6 +1,6 @@
 import type { Clock, EventStore, WorkTable } from '../../lib/index.ts'
 import { countDeadLetters } from './dead-letters/listing.ts'
-import { AT_ONCE } from './delivery/courier.ts'
+import { AT_ONCE } from './delivery/delivery-worker.ts'
 import type { ParkedCommits } from './delivery/parked-commits.ts'
 import { PLANNER } from './delivery/planner.ts'
 import { inTime } from './work/in-time.ts'

@@ -311,7 +311,9 @@ const HOSTILE = `<img src=x onerror="window.ran=1">'"><script>window.ran=1</scri
 /** What the server would answer if everything in it were somebody's attempt. */
 const hostile: Readonly<Record<string, object>> = {
   sessions: {
-    sessions: [{ uid: HOSTILE, accountId: HOSTILE, logins: [{ clientId: HOSTILE, sid: HOSTILE, tellable: false }] }],
+    sessions: [
+      { uid: HOSTILE, accountId: HOSTILE, logins: [{ clientId: HOSTILE, sid: HOSTILE, hasBackchannelLogout: false }] },
+    ],
     more: true,
   },
   logouts: {

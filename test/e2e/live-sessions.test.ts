@@ -52,8 +52,8 @@ describe('the live sessions of an account', () => {
       since: found.since,
       expiresAt: Number(session?.exp) * 1_000,
       logins: [
-        { clientId: 'one', sid: String(session?.sidFor('one')), tellable: true },
-        { clientId: 'untold', sid: String(session?.sidFor('untold')), tellable: false },
+        { clientId: 'one', sid: String(session?.sidFor('one')), hasBackchannelLogout: true },
+        { clientId: 'untold', sid: String(session?.sidFor('untold')), hasBackchannelLogout: false },
       ],
     } satisfies LiveSession)
   })

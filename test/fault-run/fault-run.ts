@@ -43,12 +43,12 @@ export interface FaultRunReport {
 const DELIVERY: DeliveryOptions = {
   retryDelaysMs: [250, 500, 1_000, 2_000, 3_000, 4_000],
   timeoutMs: 3_000,
-  retryAfterMostMs: 2_000,
+  maxRetryAfterMs: 2_000,
   badRequestDelaysMs: [500, 500],
-  circuit: { failures: 5, openLeastMs: 50, openMostMs: 400 },
+  circuit: { failures: 5, minOpenMs: 50, maxOpenMs: 400 },
   clients: {
-    'rp-7': { retryDelaysMs: [200, 400, 800], circuit: { failures: 5, openLeastMs: 20, openMostMs: 40 } },
-    'rp-8': { retryDelaysMs: [200, 400], timeoutMs: 400, circuit: { failures: 5, openLeastMs: 20, openMostMs: 40 } },
+    'rp-7': { retryDelaysMs: [200, 400, 800], circuit: { failures: 5, minOpenMs: 20, maxOpenMs: 40 } },
+    'rp-8': { retryDelaysMs: [200, 400], timeoutMs: 400, circuit: { failures: 5, minOpenMs: 20, maxOpenMs: 40 } },
   },
 }
 

@@ -6,7 +6,7 @@ import type { OrderReason, OrderTarget } from '../../plugins/back-channel-logout
 import { OrderRun, PAGE } from '../../plugins/back-channel-logout/ending/order-run.ts'
 import { backChannelLogout } from '../../plugins/back-channel-logout/index.ts'
 import type { OidcProvider } from '../../plugins/back-channel-logout/provider-internals.ts'
-import { orderStream } from '../../plugins/back-channel-logout/recording/found-by.ts'
+import { orderStream } from '../../plugins/back-channel-logout/recording/index-streams.ts'
 import { range } from '../contract/event-store/log-under-test.ts'
 import { type Op, startOp, testClient } from '../support/op.ts'
 import { pastSessions } from '../support/past-sessions.ts'

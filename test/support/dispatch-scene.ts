@@ -1,8 +1,8 @@
 import { MemoryEventStore } from '../../adapters/memory/index.ts'
 import type { Commit, EventStore } from '../../lib/index.ts'
-import type { CourierParts } from '../../plugins/back-channel-logout/delivery/courier.ts'
 import { withDeadlines } from '../../plugins/back-channel-logout/delivery/deadlines.ts'
 import type { DeliveryOptions, DeliveryPolicy } from '../../plugins/back-channel-logout/delivery/delivery-policy.ts'
+import type { DeliveryWorkerParts } from '../../plugins/back-channel-logout/delivery/delivery-worker.ts'
 import { Dispatcher } from '../../plugins/back-channel-logout/delivery/dispatcher.ts'
 import { policyOf } from '../../plugins/back-channel-logout/delivery/policy-options.ts'
 import type { Answer } from '../../plugins/back-channel-logout/network/answer.ts'
@@ -116,10 +116,10 @@ export class DispatchScene {
   async dispatcher(
     wishes: DeliveryOptions = {},
     clock: FakeClock = this.clock,
-    reaching: (parts: CourierParts) => CourierParts = (parts) => parts,
+    reaching: (parts: DeliveryWorkerParts) => DeliveryWorkerParts = (parts) => parts,
   ): Promise<Dispatcher> {
     const policy = policyOf({ jitter: 0, ...wishes })
-    const parts: CourierParts = {
+    const parts: DeliveryWorkerParts = {
       provider: this.#provider(),
       store: this.store,
       keys: this.store.keys,

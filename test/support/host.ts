@@ -9,12 +9,12 @@ import {
   systemClock,
 } from '../../lib/index.ts'
 import { OperatorsLog } from '../../lib/operators/operators-log.ts'
-import { UnitEndings } from '../../lib/provider/endings.ts'
 import { ModelLog } from '../../lib/provider/model-log.ts'
+import { UnitSessionTerminator } from '../../lib/provider/session-terminator.ts'
 
 /** What a plugin is started with, for tests that start one without `eventSourced()`. Nothing is ended through it. */
 export function hostOf(store: EventStore, provider: ProviderLike, clock: Clock = systemClock): Host {
-  const endings = new UnitEndings(new ModelLog(store, clock), provider.issuer, () => {
+  const endings = new UnitSessionTerminator(new ModelLog(store, clock), provider.issuer, () => {
     throw new Error('this host ends nothing')
   })
   const heartbeat = new Heartbeat({ store, clock, logger: silent })

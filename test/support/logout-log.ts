@@ -1,6 +1,10 @@
 import type { EventStore } from '../../lib/index.ts'
-import { deadBy, registeredBy, terminatedBy } from '../../plugins/back-channel-logout/recording/found-by.ts'
 import { readLogout } from '../../plugins/back-channel-logout/recording/histories.ts'
+import {
+  deadLetterStreams,
+  registrationStreams,
+  terminationStreams,
+} from '../../plugins/back-channel-logout/recording/index-streams.ts'
 import {
   type SessionLogoutEvent,
   sessionLogoutStream,
@@ -28,7 +32,7 @@ export class LogoutLog {
   async login(uid: string, account: string, clientId: string, sid = `${uid} ${clientId}`): Promise<void> {
     const { keys } = this.#store
     const event = registered(clientId, sid, { user_id: keys.seal(account, sessionLogoutStream(uid)) })
-    await this.#append(uid, event, registeredBy(keys, clientId, account))
+    await this.#append(uid, event, registrationStreams(keys, clientId, account))
   }
 
   /** @param sids - of the logins that end alone; absent: the session ends */
@@ -37,7 +41,7 @@ export class LogoutLog {
     const ended = [...registrations.values()].filter(({ sid }) => sids?.includes(sid) ?? true)
     const clients = ended.map(({ clientId }) => clientId)
     const event = terminated(sids ?? 'session', { triggered_at_origin: this.#issuer, ...more })
-    return this.#append(uid, event, terminatedBy(this.#store.keys, this.#issuer, account, clients))
+    return this.#append(uid, event, terminationStreams(this.#store.keys, this.#issuer, account, clients))
   }
 
   /** A session with a login at each of the clients, which has ended. Returns its deliveries, in the order of the clients. */
@@ -53,11 +57,11 @@ export class LogoutLog {
   }
 
   async rejected(uid: string, delivery: string, clientId: string, more: InRound = {}): Promise<void> {
-    await this.#append(uid, rejected(delivery, more), deadBy(this.#issuer, clientId))
+    await this.#append(uid, rejected(delivery, more), deadLetterStreams(this.#issuer, clientId))
   }
 
   async abandoned(uid: string, delivery: string, clientId: string, more: InRound = {}): Promise<void> {
-    await this.#append(uid, abandoned(delivery, more), deadBy(this.#issuer, clientId))
+    await this.#append(uid, abandoned(delivery, more), deadLetterStreams(this.#issuer, clientId))
   }
 
   async #append(uid: string, event: SessionLogoutEvent, also: readonly string[] = []): Promise<number> {

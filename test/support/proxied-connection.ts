@@ -24,7 +24,7 @@ export type Script = (request: Document, reply: Document) => Document
 export interface Faults {
   /** A request has arrived at the proxy. */
   arrived(command: string | undefined): void
-  judge(command: string | undefined, message: Buffer): Verdict
+  classifyResponse(command: string | undefined, message: Buffer): Verdict
   delayMs(direction: Direction): number
   /** Resolves when nothing holds this direction back. */
   pass(direction: Direction): Promise<void>
@@ -66,7 +66,7 @@ export class ProxiedConnection {
   }
 
   async #request(message: Buffer): Promise<void> {
-    const verdict = this.#faults.judge(commandName(message), message)
+    const verdict = this.#faults.classifyResponse(commandName(message), message)
     if (verdict.kind === 'hold') await verdict.until
     if (this.#isSilent) return
     if (verdict.kind === 'silence') {

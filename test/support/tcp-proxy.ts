@@ -208,7 +208,7 @@ export class TcpProxy implements Faults {
   }
 
   /** @internal for connections */
-  judge(command: string | undefined, message: Buffer): Verdict {
+  classifyResponse(command: string | undefined, message: Buffer): Verdict {
     const request = (): Document | undefined => bodyOf(message)
     const planned = this.#planned.find(({ fault }) => fault.claims(command, request))
     if (planned) return planned.verdict()

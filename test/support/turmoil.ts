@@ -14,10 +14,10 @@ export const POLICY: DeliveryPolicy = policyOf({
   jitter: 0.2,
   timeoutMs: 3_000,
   badRequestDelaysMs: [10_000, 30_000],
-  retryAfterMostMs: 30_000,
+  maxRetryAfterMs: 30_000,
   concurrency: 6,
   concurrencyPerClient: 3,
-  circuit: { failures: 3, openLeastMs: 5_000, openMostMs: 20_000 },
+  circuit: { failures: 3, minOpenMs: 5_000, maxOpenMs: 20_000 },
 })
 
 /** Two of them behind one origin, until one moves. */

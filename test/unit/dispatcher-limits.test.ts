@@ -40,7 +40,7 @@ describe('the dispatcher, with an RP that asks to be left alone', () => {
       scene.client(id, busy(429, '86400'))
       await scene.owe(id, 10)
     }
-    const clients = { short: { retryAfterMostMs: 10_000 }, none: { retryAfterMostMs: 0 } }
+    const clients = { short: { maxRetryAfterMs: 10_000 }, none: { maxRetryAfterMs: 0 } }
     await scene.dispatcher({ clients })
     await scene.clock.advance(9_999)
     assert.equal(scene.postsTo('short').length, 4)

@@ -71,7 +71,7 @@ describe('the dispatcher, told to treat one client in another way', () => {
       scene.client(id, busy)
       await scene.owe(id)
     }
-    await scene.dispatcher({ clients: { short: { retryAfterMostMs: 20_000 }, none: { retryAfterMostMs: 0 } } })
+    await scene.dispatcher({ clients: { short: { maxRetryAfterMs: 20_000 }, none: { maxRetryAfterMs: 0 } } })
     await scene.clock.advance(600_000)
     assert.deepEqual(scene.timesOf('short').slice(0, 2), [0, 20_000])
     assert.deepEqual(scene.timesOf('none').slice(0, 2), [0, 5_000])
@@ -83,7 +83,7 @@ describe('the dispatcher, told to treat one client in another way', () => {
       scene.client(id, () => says(503))
       await scene.owe(id, 20)
     }
-    const circuit = { failures: 2, openLeastMs: 1_000, openMostMs: 3_000 }
+    const circuit = { failures: 2, minOpenMs: 1_000, maxOpenMs: 3_000 }
     await scene.dispatcher({ retryDelaysMs: [3_600_000], clients: { own: { circuit } } })
     await scene.clock.advance(29_999)
     assert.equal(scene.postsTo('usual').length, 5)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { REASONS, type Reason } from '../../plugins/back-channel-logout/reasons.ts'
-import { accountStreams } from '../../plugins/back-channel-logout/recording/found-by.ts'
+import { accountStreams } from '../../plugins/back-channel-logout/recording/index-streams.ts'
 import {
   type Registered,
   sessionLogoutStream,

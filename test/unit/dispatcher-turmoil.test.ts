@@ -121,7 +121,7 @@ async function assertTold(turmoil: Turmoil, uid: string): Promise<string> {
   for (const failure of failures) {
     const { attempt, status, at, next_attempt_at, early: earlyByNow = 0, bad_requests = 0 } = failure
     const least = status === 400 ? (POLICY.badRequestDelaysMs[before.bad_requests] ?? 0) : status === 503 ? 10_000 : 0
-    const wanted = status === 429 ? POLICY.retryAfterMostMs : least
+    const wanted = status === 429 ? POLICY.maxRetryAfterMs : least
     if (earlyByNow > before.early) {
       assert.equal(next_attempt_at, Math.max(before.next_attempt_at, at + wanted), 'it keeps its place in the schedule')
     } else {

@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { type Commit, type Endings, KeyUnknownError, type NewWork, type SessionState } from '../../lib/index.ts'
+import {
+  type Commit,
+  KeyUnknownError,
+  type NewWork,
+  type SessionState,
+  type SessionTerminator,
+} from '../../lib/index.ts'
 import { ExpiryPlanner } from '../../plugins/back-channel-logout/ending/expiry.ts'
 import { NOTE } from '../../plugins/back-channel-logout/recording/logins.ts'
 
@@ -19,7 +25,10 @@ describe('planning looks at what may have expired', () => {
     expiries = []
     told = []
     open = new Map()
-    planner = new ExpiryPlanner(endings as Endings, 0, { ...silent, warn: (_, message) => told.push(message) })
+    planner = new ExpiryPlanner(endings as SessionTerminator, 0, {
+      ...silent,
+      warn: (_, message) => told.push(message),
+    })
   })
 
   it('makes one look at a time at a session that is written each five minutes for a day', () => {
@@ -44,7 +53,7 @@ describe('planning looks at what may have expired', () => {
       fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
         expiries = []
         open = new Map()
-        planner = new ExpiryPlanner(endings as Endings, 0, silent)
+        planner = new ExpiryPlanner(endings as SessionTerminator, 0, silent)
         let unplanned = 0
         let now = 0
         for (const { passes, lifetime, plans, stores } of steps) {
@@ -86,7 +95,7 @@ describe('planning looks at what may have expired', () => {
     assert.equal(told.length, 1)
   })
 
-  const endings: Pick<Endings, 'loggedInBy'> = {
+  const endings: Pick<SessionTerminator, 'loggedInBy'> = {
     loggedInBy({ position }): SessionState[] {
       const expiry = Number(expiries[position])
       if (expiry === 0) throw new KeyUnknownError('sealed with a key that is gone')

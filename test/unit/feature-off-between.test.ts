@@ -1,16 +1,16 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { offBetween } from '../../lib/features/off-between.ts'
-import type { Level, OperatorAct } from '../../lib/index.ts'
+import type { Level, OperatorChange } from '../../lib/index.ts'
 
-function set(at: number, enabled: boolean | undefined, level: Level = 'instance'): OperatorAct {
+function set(at: number, enabled: boolean | undefined, level: Level = 'instance'): OperatorChange {
   const type = enabled === undefined ? 'feature.reset' : 'feature.set'
   const data = { feature: 'back_channel_logout', ...(enabled !== undefined && { enabled }) }
   return { level, type, data, actor: 'ann', at, position: at }
 }
 
 describe('the time for which a feature was off', () => {
-  const CASES: readonly (readonly [string, readonly OperatorAct[], boolean, number, number, number])[] = [
+  const CASES: readonly (readonly [string, readonly OperatorChange[], boolean, number, number, number])[] = [
     ['is nothing where it is on by configuration', [], true, 0, 100, 0],
     ['is all of it where it is off by configuration', [], false, 20, 100, 80],
     ['begins where it was switched off', [set(40, false)], true, 0, 100, 60],
@@ -68,7 +68,7 @@ describe('the time for which a feature was off', () => {
         const acts = list.toSorted(([a], [b]) => a - b).map(([at, enabled, level]) => set(at, enabled, level))
         let off = 0
         for (let ms = from; ms < to; ms++) {
-          const last = (level: Level): OperatorAct | undefined =>
+          const last = (level: Level): OperatorChange | undefined =>
             acts.findLast((one) => one.level === level && one.at <= ms)
           const value = last('instance')?.data['enabled'] ?? last('system')?.data['enabled'] ?? configured
           if (value === false) off++

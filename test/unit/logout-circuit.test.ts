@@ -71,7 +71,7 @@ describe('the circuit of an RP', () => {
   })
 
   it('goes by the numbers that it is given', () => {
-    const policy = { failures: 2, openLeastMs: 100, openMostMs: 150 }
+    const policy = { failures: 2, minOpenMs: 100, maxOpenMs: 150 }
     const open = failed(failed(CLOSED, false, policy, 0), false, policy, 0)
     assert.deepEqual([room(open, 99), room(open, 100)], ['none', 'probe'])
     assert.equal(failed(sent(open), true, policy, 100).open?.until, 250)
@@ -84,7 +84,7 @@ describe('the circuit of an RP', () => {
     )
     const policies = fc
       .tuple(fc.integer({ min: 1, max: 10 }), fc.integer({ min: 1, max: 60_000 }), fc.nat(600_000))
-      .map(([failures, openLeastMs, more]) => ({ failures, openLeastMs, openMostMs: openLeastMs + more }))
+      .map(([failures, minOpenMs, more]) => ({ failures, minOpenMs, maxOpenMs: minOpenMs + more }))
     fc.assert(
       fc.property(fc.array(act, { maxLength: 60 }), policies, (acts, policy) => {
         let circuit = CLOSED
@@ -101,9 +101,9 @@ describe('the circuit of an RP', () => {
           else if (what.kind === 'fail') circuit = failed(circuit, probe, policy, now)
           else circuit = released(circuit)
           assert.ok(circuit.failures <= policy.failures)
-          assert.ok(circuit.open === undefined || circuit.open.until <= now + policy.openMostMs)
+          assert.ok(circuit.open === undefined || circuit.open.until <= now + policy.maxOpenMs)
         }
-        const later = now + policy.openMostMs
+        const later = now + policy.maxOpenMs
         assert.notEqual(room(circuit, later), 'none')
         assert.equal(room(sent(circuit), later), circuit.open ? 'none' : 'any', 'one probe at a time')
       }),

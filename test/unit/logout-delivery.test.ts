@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
+import type { ResponseVerdict } from '../../plugins/back-channel-logout/delivery/classify-response.ts'
 import {
   type Delivery,
   fromBody,
@@ -9,7 +10,6 @@ import {
   toBody,
 } from '../../plugins/back-channel-logout/delivery/delivery.ts'
 import { DEFAULT_POLICY, type DeliveryPolicy } from '../../plugins/back-channel-logout/delivery/delivery-policy.ts'
-import type { Judgement } from '../../plugins/back-channel-logout/delivery/judge.ts'
 
 const NOW = 1_000_000
 const MINUTE_MS = 60_000
@@ -27,14 +27,14 @@ const NEW: Delivery = {
   badRequests: 0,
 }
 
-const CONFIRMED: Judgement = { verdict: 'confirmed', status: 200 }
-const GONE: Judgement = { verdict: 'gone', status: 410, body: 'never again' }
-const BAD: Judgement = { verdict: 'bad_request', status: 400, body: 'no' }
-const AGAIN: Judgement = { verdict: 'again', status: 503, body: 'out of order' }
+const CONFIRMED: ResponseVerdict = { verdict: 'confirmed', status: 200 }
+const GONE: ResponseVerdict = { verdict: 'gone', status: 410, body: 'never again' }
+const BAD: ResponseVerdict = { verdict: 'bad_request', status: 400, body: 'no' }
+const AGAIN: ResponseVerdict = { verdict: 'again', status: 503, body: 'out of order' }
 
 /** Goes on as the dispatcher does: until nothing is to be tried again, or there are no more judgements. */
 function run(
-  judgements: readonly Judgement[],
+  judgements: readonly ResponseVerdict[],
   { policy = DEFAULT_POLICY, random = MIDDLE }: { policy?: DeliveryPolicy; random?: number } = {},
 ): { steps: Step[]; times: number[] } {
   const steps: Step[] = []
@@ -217,7 +217,7 @@ describe('a delivery that is tried before its time, since its RP seemed to be ba
 })
 
 describe('any sequence of judgements', () => {
-  const judgement: fc.Arbitrary<Judgement> = fc.oneof(
+  const judgement: fc.Arbitrary<ResponseVerdict> = fc.oneof(
     {
       weight: 6,
       arbitrary: fc.record({ verdict: fc.constant('again' as const), status: fc.integer({ min: 100, max: 599 }) }),
@@ -266,7 +266,7 @@ describe('any sequence of judgements', () => {
     fc.assert(
       fc.property(cases, ([judgements, wish, chance]) => {
         const { steps } = run(judgements, { policy: { ...DEFAULT_POLICY, ...wish }, random: chance })
-        const { verdict } = judgements[steps.length - 1] as Judgement
+        const { verdict } = judgements[steps.length - 1] as ResponseVerdict
         const end = steps.at(-1)?.kind
         if (verdict === 'confirmed') assert.equal(end, 'confirmed')
         else if (verdict === 'gone') assert.equal(end, 'rejected')
@@ -301,7 +301,7 @@ describe('any sequence of judgements', () => {
           if (next.kind !== 'again') return
           const waitMs = next.dueAt - (times[i] ?? 0)
           const delay = wish.retryDelaysMs[i] ?? 0
-          const before = judgements[i] as Judgement
+          const before = judgements[i] as ResponseVerdict
           const badBefore = judgements.slice(0, i).filter(({ verdict }) => verdict === 'bad_request').length
           const least =
             before.verdict === 'bad_request'

@@ -90,6 +90,7 @@ describe('the RPs that may be inside the network', () => {
       {
         stream: `network_permission:instance:${ISSUER}`,
         type: 'network_permission.allowed',
+        version: 1,
         data: { client_id: 'intranet', level: 'instance', actor: 'ann' },
       },
     ])

@@ -1,18 +1,23 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { type Judgement, judge, parseRetryAfter, showsLife } from '../../plugins/back-channel-logout/delivery/judge.ts'
+import {
+  classifyResponse,
+  parseRetryAfter,
+  type ResponseVerdict,
+  showsLife,
+} from '../../plugins/back-channel-logout/delivery/classify-response.ts'
 import type { Answer } from '../../plugins/back-channel-logout/network/answer.ts'
 
 const NOW = Date.parse('2026-01-01T00:00:00Z')
 const HOUR_MS = 3_600_000
-const POLICY = { confirmedBy: [200, 202, 204], retryAfterMostMs: HOUR_MS }
+const POLICY = { confirmedBy: [200, 202, 204], maxRetryAfterMs: HOUR_MS }
 
 function answered(status: number, retryAfter?: string): Answer {
   return { kind: 'answered', status, body: 'said', ...(retryAfter !== undefined && { retryAfter }) }
 }
 
 describe('the judgement of an answer', () => {
-  const SPECIAL: Readonly<Record<number, Judgement>> = {
+  const SPECIAL: Readonly<Record<number, ResponseVerdict>> = {
     200: { verdict: 'confirmed', status: 200 },
     202: { verdict: 'confirmed', status: 202 },
     204: { verdict: 'confirmed', status: 204 },
@@ -23,45 +28,50 @@ describe('the judgement of an answer', () => {
   it('is, for each status from 100 to 599, what the table says, and else to try again', () => {
     for (let status = 100; status <= 599; status++) {
       assert.deepEqual(
-        judge(answered(status), POLICY, NOW),
+        classifyResponse(answered(status), POLICY, NOW),
         SPECIAL[status] ?? { verdict: 'again', status, body: 'said' },
       )
     }
   })
 
   it('is to try again when nothing was answered', () => {
-    assert.deepEqual(judge({ kind: 'failed', error: 'ECONNREFUSED' }, POLICY, NOW), {
+    assert.deepEqual(classifyResponse({ kind: 'failed', error: 'ECONNREFUSED' }, POLICY, NOW), {
       verdict: 'again',
       error: 'ECONNREFUSED',
     })
   })
 
   it('passes on how long the RP wants to be left alone', () => {
-    assert.deepEqual(judge(answered(503, '120'), POLICY, NOW), {
+    assert.deepEqual(classifyResponse(answered(503, '120'), POLICY, NOW), {
       verdict: 'again',
       status: 503,
       body: 'said',
       retryAfterMs: 120_000,
     })
-    assert.deepEqual(judge(answered(503, 'soon'), POLICY, NOW), { verdict: 'again', status: 503, body: 'said' })
+    assert.deepEqual(classifyResponse(answered(503, 'soon'), POLICY, NOW), {
+      verdict: 'again',
+      status: 503,
+      body: 'said',
+    })
   })
 
   it('does not let Retry-After put off what is settled', () => {
     for (const status of [200, 202, 204, 410])
-      assert.ok(!('retryAfterMs' in judge(answered(status, '120'), POLICY, NOW)))
+      assert.ok(!('retryAfterMs' in classifyResponse(answered(status, '120'), POLICY, NOW)))
   })
 })
 
 describe('the answers by which a client confirms', () => {
   it('are those that its policy names, and no others', () => {
     const policy = { ...POLICY, confirmedBy: [204, 400, 410] }
-    const verdicts = [200, 204, 400, 410].map((status) => judge(answered(status), policy, NOW).verdict)
+    const verdicts = [200, 204, 400, 410].map((status) => classifyResponse(answered(status), policy, NOW).verdict)
     assert.deepEqual(verdicts, ['again', 'confirmed', 'confirmed', 'confirmed'])
   })
 
   it('may be those with a text in them: the others of that status mean what they usually do', () => {
     const policy = { ...POLICY, confirmedBy: [200, { status: 400, body: 'no such session' }] }
-    const says = (status: number, body: string): Judgement => judge({ kind: 'answered', status, body }, policy, NOW)
+    const says = (status: number, body: string): ResponseVerdict =>
+      classifyResponse({ kind: 'answered', status, body }, policy, NOW)
     assert.equal(says(400, '{"error":"no such session"}').verdict, 'confirmed')
     assert.equal(says(400, 'stale keys').verdict, 'bad_request')
     assert.equal(says(404, 'no such session').verdict, 'again')
@@ -70,7 +80,7 @@ describe('the answers by which a client confirms', () => {
 })
 
 describe('a sign of life of an RP', () => {
-  const alive = (answer: Answer, policy = POLICY): boolean => showsLife(answer, judge(answer, policy, NOW))
+  const alive = (answer: Answer, policy = POLICY): boolean => showsLife(answer, classifyResponse(answer, policy, NOW))
 
   it('is every status below 500 but 429, and no 5xx', () => {
     for (let status = 200; status <= 599; status++)
@@ -82,7 +92,7 @@ describe('a sign of life of an RP', () => {
     assert.equal(alive(answered(429)), false)
     assert.equal(alive(answered(429, '0')), false)
     assert.equal(alive(answered(429, 'soon')), false)
-    assert.equal(alive(answered(429, '120'), { ...POLICY, retryAfterMostMs: 0 }), false)
+    assert.equal(alive(answered(429, '120'), { ...POLICY, maxRetryAfterMs: 0 }), false)
   })
 
   it('is no 503, though it says when to come back', () => {

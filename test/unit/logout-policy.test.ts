@@ -23,9 +23,9 @@ const MEANINGLESS: readonly (readonly [string, unknown, string?])[] = [
   ['retryDelaysMs', [1e300]],
   ['retryDelaysMs', [365 * 86_400_000 + 1]],
   ['badRequestDelaysMs', [1e300]],
-  ['retryAfterMostMs', 1e300],
+  ['maxRetryAfterMs', 1e300],
   ['maxAgeMs', 365 * 86_400_000 + 1],
-  ['circuit', { openMostMs: Number.MAX_SAFE_INTEGER }, 'circuit.openMostMs'],
+  ['circuit', { maxOpenMs: Number.MAX_SAFE_INTEGER }, 'circuit.maxOpenMs'],
   ['circuit', new Map([['failures', 2]])],
   ['retryDelaysMs', undefined],
   ['jitter', -0.1],
@@ -41,9 +41,9 @@ const MEANINGLESS: readonly (readonly [string, unknown, string?])[] = [
   ['badRequestDelaysMs', 60_000],
   ['badRequestDelaysMs', [-1]],
   ['badRequestDelaysMs', [Number.NaN]],
-  ['retryAfterMostMs', -1],
-  ['retryAfterMostMs', Number.POSITIVE_INFINITY],
-  ['retryAfterMostMs', '3600'],
+  ['maxRetryAfterMs', -1],
+  ['maxRetryAfterMs', Number.POSITIVE_INFINITY],
+  ['maxRetryAfterMs', '3600'],
   ['maxAgeMs', 0],
   ['maxAgeMs', 1.5],
   ['maxAgeMs', Number.POSITIVE_INFINITY],
@@ -71,9 +71,9 @@ const MEANINGLESS: readonly (readonly [string, unknown, string?])[] = [
   ['circuit', { failure: 5 }, 'circuit.failure'],
   ['circuit', { failures: 0 }, 'circuit.failures'],
   ['circuit', { failures: 1.5 }, 'circuit.failures'],
-  ['circuit', { openLeastMs: 0 }, 'circuit.openLeastMs'],
-  ['circuit', { openMostMs: '1' }, 'circuit.openMostMs'],
-  ['circuit', { openLeastMs: 2_000, openMostMs: 1_000 }, 'circuit.openMostMs'],
+  ['circuit', { minOpenMs: 0 }, 'circuit.minOpenMs'],
+  ['circuit', { maxOpenMs: '1' }, 'circuit.maxOpenMs'],
+  ['circuit', { minOpenMs: 2_000, maxOpenMs: 1_000 }, 'circuit.maxOpenMs'],
 ]
 
 function refused(wishes: unknown, option: string): void {
@@ -93,7 +93,7 @@ describe('the policy of deliveries', () => {
 
   it('takes waits of up to a year', () => {
     const year = 365 * 86_400_000
-    const wish = { retryDelaysMs: [year], badRequestDelaysMs: [0, year], retryAfterMostMs: year, maxAgeMs: year }
+    const wish = { retryDelaysMs: [year], badRequestDelaysMs: [0, year], maxRetryAfterMs: year, maxAgeMs: year }
     assert.deepEqual(policyOf(wish), { ...DEFAULT_POLICY, ...wish })
   })
 
@@ -119,7 +119,7 @@ describe('the policy of deliveries', () => {
   })
 
   it('takes each wish and leaves the rest', () => {
-    const wish = { concurrency: 3, retryDelaysMs: [1, 2], jitter: 0, badRequestDelaysMs: [], retryAfterMostMs: 0 }
+    const wish = { concurrency: 3, retryDelaysMs: [1, 2], jitter: 0, badRequestDelaysMs: [], maxRetryAfterMs: 0 }
     assert.deepEqual(policyOf(wish), { ...DEFAULT_POLICY, ...wish })
     assert.deepEqual(policyOf({ retryDelaysMs: [] }).retryDelaysMs, [])
     assert.deepEqual(policyOf({ circuit: { failures: 9 } }).circuit, { ...DEFAULT_POLICY.circuit, failures: 9 })
@@ -155,12 +155,12 @@ describe('the policy of deliveries', () => {
 describe('the policy of deliveries to one client', () => {
   it('is that of all, but for what is said of it', () => {
     const own = { timeoutMs: 30_000, circuit: { failures: 2 } }
-    const policy = policyOf({ jitter: 0.1, circuit: { openLeastMs: 7 }, clients: { slow: own, rp: {} } })
+    const policy = policyOf({ jitter: 0.1, circuit: { minOpenMs: 7 }, clients: { slow: own, rp: {} } })
     const { clients: _, concurrency: __, concurrencyPerOrigin: ___, ...all } = policy
     assert.deepEqual(policyFor(policy, 'slow'), {
       ...all,
       timeoutMs: 30_000,
-      circuit: { ...DEFAULT_POLICY.circuit, openLeastMs: 7, failures: 2 },
+      circuit: { ...DEFAULT_POLICY.circuit, minOpenMs: 7, failures: 2 },
     })
     assert.deepEqual(policyFor(policy, 'rp'), all)
     assert.equal(policyFor(policy, 'other'), policy)

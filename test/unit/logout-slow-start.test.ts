@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { Places } from '../../plugins/back-channel-logout/delivery/places.ts'
+import { ConcurrencyLimits } from '../../plugins/back-channel-logout/delivery/concurrency-limits.ts'
 import { FIRST_PLACES, grown, shrunk } from '../../plugins/back-channel-logout/delivery/slow-start.ts'
 
 describe('the places of an RP', () => {
@@ -20,7 +20,7 @@ describe('the places of an RP', () => {
     const most = fc.integer({ min: 1, max: 64 })
     fc.assert(
       fc.property(fc.array(fc.boolean(), { maxLength: 200 }), most, (outcomes, limit) => {
-        const places = new Places()
+        const places = new ConcurrencyLimits()
         for (const well of outcomes) {
           places.recordResult('rp', well, limit, 0)
           assert.ok(places.of('rp', limit) >= 1 && places.of('rp', limit) <= limit)
@@ -32,7 +32,7 @@ describe('the places of an RP', () => {
   })
 
   it("are each RP's own, and few for one that is new", () => {
-    const places = new Places()
+    const places = new ConcurrencyLimits()
     places.recordResult('bad', false, 16, 0)
     places.recordResult('good', true, 16, 0)
     assert.deepEqual(
@@ -44,7 +44,7 @@ describe('the places of an RP', () => {
   })
 
   it('are forgotten a minute after the last answer, so that memory holds those that are busy', () => {
-    const places = new Places()
+    const places = new ConcurrencyLimits()
     places.recordResult('old', true, 16, 0)
     places.recordResult('busy', true, 16, 1)
     assert.deepEqual([...places.known(59_999)], ['old', 'busy'])

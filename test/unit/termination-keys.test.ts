@@ -9,7 +9,7 @@ import { previewOrder } from '../../plugins/back-channel-logout/ending/order-pre
 import { OrderRun } from '../../plugins/back-channel-logout/ending/order-run.ts'
 import { type BackChannelLogout, backChannelLogout } from '../../plugins/back-channel-logout/index.ts'
 import type { OidcProvider } from '../../plugins/back-channel-logout/provider-internals.ts'
-import { orderStream } from '../../plugins/back-channel-logout/recording/found-by.ts'
+import { orderStream } from '../../plugins/back-channel-logout/recording/index-streams.ts'
 import { type Op, startOp, testClient } from '../support/op.ts'
 import { clientsOf } from '../support/told-clients.ts'
 

@@ -10,7 +10,7 @@ import { OrderRun } from '../../plugins/back-channel-logout/ending/order-run.ts'
 import { tallyOf } from '../../plugins/back-channel-logout/ending/tally.ts'
 import { backChannelLogout } from '../../plugins/back-channel-logout/index.ts'
 import type { OidcProvider } from '../../plugins/back-channel-logout/provider-internals.ts'
-import { orderStream } from '../../plugins/back-channel-logout/recording/found-by.ts'
+import { orderStream } from '../../plugins/back-channel-logout/recording/index-streams.ts'
 import { type Op, startOp, testClient } from '../support/op.ts'
 import { clientsOf } from '../support/told-clients.ts'
 
@@ -191,10 +191,10 @@ describe('a termination of many sessions', () => {
     const names = new Set(commits.flatMap((commit: Commit) => host.endings.sessionsStoredBy(commit)).map(String))
     return Promise.all(
       [...names].map(async (name) => {
-        const standing = await host.endings.look(name.split(','))
-        const payload = standing && 'lives' in standing ? standing.lives.payload : {}
+        const standing = await host.endings.status(name.split(','))
+        const payload = standing && 'live' in standing ? standing.live.payload : {}
         return {
-          lives: standing !== undefined && 'lives' in standing,
+          lives: standing !== undefined && 'live' in standing,
           account: String(payload['accountId']),
           clients: Object.keys(payload['authorizations'] ?? {}),
         }
@@ -218,8 +218,8 @@ function boundTo(endings: Host['endings']): Host['endings'] {
     preview: endings.preview.bind(endings),
     revoke: endings.revoke.bind(endings),
     signOut: endings.signOut.bind(endings),
-    look: endings.look.bind(endings),
-    withSid: endings.withSid.bind(endings),
+    status: endings.status.bind(endings),
+    findBySid: endings.findBySid.bind(endings),
     sessionsStoredBy: endings.sessionsStoredBy.bind(endings),
     loggedInBy: endings.loggedInBy.bind(endings),
     grantsStoredBy: endings.grantsStoredBy.bind(endings),

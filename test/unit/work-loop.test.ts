@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { MemoryEventStore } from '../../adapters/memory/index.ts'
 import { Heartbeat, StoreUnavailableError, silent, type Work, type WorkTable } from '../../lib/index.ts'
-import { INSIST_MS, insist } from '../../plugins/back-channel-logout/work/insist.ts'
+import { INSIST_MS, retryUntilStored } from '../../plugins/back-channel-logout/work/retry-until-stored.ts'
 import { HAND_MS, WorkLoop, type WorkLoopParts } from '../../plugins/back-channel-logout/work/work-loop.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { KeptLog } from '../support/kept-log.ts'
@@ -153,14 +153,14 @@ describe('a loop that does the work of a table', () => {
     assert.deepEqual(done, ['a'])
   })
 
-  it('does not insist for ever that an outcome be stored', async () => {
+  it('does not retryUntilStored for ever that an outcome be stored', async () => {
     let tries = 0
     const write = (): Promise<never> => {
       tries += 1
       return away()
     }
     let failed = false
-    const insisting = insist(write, { clock, logger: log }, new AbortController().signal).catch(() => {
+    const insisting = retryUntilStored(write, { clock, logger: log }, new AbortController().signal).catch(() => {
       failed = true
     })
     await clock.advance(INSIST_MS - 10_000)

@@ -1,6 +1,6 @@
 import type { Logger, RequestContext } from '../../../lib/index.ts'
 import type { OidcProvider } from '../provider-internals.ts'
-import { isAway } from '../work/store-away.ts'
+import { isStoreUnavailable } from '../work/store-unavailable.ts'
 
 /**
  * While a user logs out, a client that cannot be loaded is answered as absent: `end_session_confirm` loads every client
@@ -19,7 +19,7 @@ export class BrokenClients {
       try {
         return await find.call(Client, id)
       } catch (error) {
-        if (isAway(error)) throw error // nobody must be logged out by half
+        if (isStoreUnavailable(error)) throw error // nobody must be logged out by half
         if (routeOf(provider) !== 'end_session_confirm') throw error
         logger.warn(
           { err: error, client_id: id },

@@ -3,7 +3,7 @@ import { ORDER_REASONS } from '../ending/order-events.ts'
 import type { OidcClient, OidcProvider } from '../provider-internals.ts'
 import type { Reason } from '../reasons.ts'
 import { isClearText } from '../recording/clear-text.ts'
-import { isAway } from '../work/store-away.ts'
+import { isStoreUnavailable } from '../work/store-unavailable.ts'
 import { INITIATORS, initiatorsProblem, uriProblem } from './client-metadata.ts'
 
 /** A client that can be told of logouts. */
@@ -47,7 +47,7 @@ export class ToldClients {
       const client = await this.#parts.provider.Client.find(clientId)
       return client && this.of(client)
     } catch (err) {
-      if (isAway(err)) throw err
+      if (isStoreUnavailable(err)) throw err
       if (isInvalid(err)) {
         this.#warn(clientId, 'it cannot be loaded', err)
         return undefined

@@ -7,8 +7,8 @@ import {
   type ReadingOptions,
   type Time,
 } from '../recording/criteria.ts'
-import { deadLettersOfClientStream, deadLettersStream } from '../recording/found-by.ts'
 import { readLogouts } from '../recording/histories.ts'
+import { deadLettersOfClientStream, deadLettersStream } from '../recording/index-streams.ts'
 import { PAGE_SIZE, pagesOf } from '../recording/pages.ts'
 import { positionAt } from '../recording/position-at.ts'
 import { uidOfStream } from '../recording/session-logout-events.ts'

@@ -44,18 +44,18 @@ export function released(circuit: Circuit): Circuit {
 export function failed(
   circuit: Circuit,
   probe: boolean,
-  { failures: most, openLeastMs, openMostMs }: CircuitPolicy,
+  { failures: most, minOpenMs, maxOpenMs }: CircuitPolicy,
   now: number,
 ): Circuit {
   if (circuit.open) {
     if (!probe || !circuit.probing) return circuit
-    const ms = Math.min(openMostMs, circuit.open.ms * 2)
+    const ms = Math.min(maxOpenMs, circuit.open.ms * 2)
     return { ...circuit, open: { until: now + ms, ms }, probing: false }
   }
   const failures = circuit.failures + 1
   return failures < most
     ? { ...circuit, failures }
-    : { ...circuit, failures, open: { until: now + openLeastMs, ms: openLeastMs } }
+    : { ...circuit, failures, open: { until: now + minOpenMs, ms: minOpenMs } }
 }
 
 /** When waiting may be over; undefined while closed or probing. */

@@ -4,7 +4,7 @@ import type { Delivery, Step } from './delivery.ts'
 import { deliveryOf } from './rounds.ts'
 
 /** The logger's line on what an attempt came to. */
-export function tellOfStep(logger: Logger, id: string, next: Step, tookMs: number): void {
+export function logOutcome(logger: Logger, id: string, next: Step, tookMs: number): void {
   const { clientId, sessionUid, attempts } = next.delivery
   const fields = {
     session: sessionUid,
@@ -44,12 +44,7 @@ export function logExpiry(logger: Logger, id: string, { clientId, sessionUid, at
 }
 
 /** The logger's line on a delivery that nobody is there for any more, or whose RP does not want it any more. */
-export function tellOfUnsent(
-  logger: Logger,
-  id: string,
-  { clientId, sessionUid }: Delivery,
-  { kind, why }: Unsent,
-): void {
+export function logUnsent(logger: Logger, id: string, { clientId, sessionUid }: Delivery, { kind, why }: Unsent): void {
   const event = kind === 'nobody' ? 'delivery_without_recipient' : 'delivery_superseded'
   const fields = { event, session: sessionUid, client_id: clientId, delivery: deliveryOf(id), why }
   if (kind === 'nobody') logger.warn(fields, `${clientId} cannot be told of a logout any more`)

@@ -3,9 +3,9 @@ export interface CircuitOptions {
   /** After so many failures in a row its circuit opens. Default: 5. */
   readonly failures?: number
   /** How long it stays open before one request probes the RP, in milliseconds. Default: 30 s. */
-  readonly openLeastMs?: number
+  readonly minOpenMs?: number
   /** That doubles with each probe that fails, up to so many milliseconds. Default: 5 min. */
-  readonly openMostMs?: number
+  readonly maxOpenMs?: number
 }
 
 /** An answer that confirms a logout: a status, or one whose body, its first 4 KiB, contains a text. */
@@ -49,7 +49,7 @@ export interface ClientDeliveryOptions {
    * `Retry-After` (RFC 9110 section 10.2.3) is honoured up to so many milliseconds; 0: not at all. It holds the RP: nothing
    * is sent to it meanwhile by this process. Default: 1 h.
    */
-  readonly retryAfterMostMs?: number
+  readonly maxRetryAfterMs?: number
   /**
    * Whether logout tokens name the session by `sid` alone, where they have one (Back-Channel Logout 1.0 section 2.4 wants
    * `sub`, `sid` or both). For RPs that end all of the user's sessions as soon as they read a `sub`. Some RPs cannot do
@@ -115,9 +115,9 @@ export const DEFAULT_POLICY: DeliveryPolicy = {
   tokenLifetimeSeconds: 120,
   confirmedBy: [200, 202, 204],
   badRequestDelaysMs: [MINUTE, 10 * MINUTE, 30 * MINUTE, HOUR, 2 * HOUR, 4 * HOUR],
-  retryAfterMostMs: HOUR,
+  maxRetryAfterMs: HOUR,
   sidOnly: false,
-  circuit: { failures: 5, openLeastMs: 30 * SECOND, openMostMs: 5 * MINUTE },
+  circuit: { failures: 5, minOpenMs: 30 * SECOND, maxOpenMs: 5 * MINUTE },
   clients: new Map(),
 }
 

@@ -1,7 +1,7 @@
 import type { JsonObject } from '../../../lib/index.ts'
 import type { Reason } from '../reasons.ts'
+import type { ResponseVerdict } from './classify-response.ts'
 import type { ClientPolicy } from './delivery-policy.ts'
-import type { Judgement } from './judge.ts'
 import { keptAnswer } from './mask-tokens.ts'
 
 /** One logout token owed to one RP for one session end, as it lies in the work table. */
@@ -81,7 +81,7 @@ export function isEarly({ scheduledFor }: Delivery, now: number): boolean {
  */
 export function step(
   delivery: Delivery,
-  judgement: Judgement,
+  judgement: ResponseVerdict,
   policy: ClientPolicy,
   now: number,
   random: number,

@@ -1,7 +1,7 @@
 import { Heartbeat, type Work } from '../../../lib/index.ts'
 import { laneOf, lanePrefix } from '../work/lanes.ts'
 import { putBackAll, WorkLoop } from '../work/work-loop.ts'
-import { AT_ONCE, Courier, type CourierParts } from './courier.ts'
+import { AT_ONCE, DeliveryWorker, type DeliveryWorkerParts } from './delivery-worker.ts'
 import { Traffic } from './traffic.ts'
 
 /** While something is due that may not be claimed now it is tried so often, in milliseconds: gates and circuits open. */
@@ -15,13 +15,13 @@ const OVERDUE_EVERY_MS = 60_000
  * and hands each to the courier.
  */
 export class Dispatcher {
-  readonly #parts: CourierParts
+  readonly #parts: DeliveryWorkerParts
   readonly #prefix: string
   readonly #traffic: Traffic
   readonly #loop: WorkLoop
   #lookedForOverdueAt: number | undefined
 
-  constructor(parts: CourierParts) {
+  constructor(parts: DeliveryWorkerParts) {
     const { work, clock, logger, policy, provider, paused } = parts
     const { issuer } = provider
     this.#parts = parts
@@ -39,10 +39,10 @@ export class Dispatcher {
       heartbeat: parts.heartbeat ?? new Heartbeat(parts),
       called: 'deliveries of logout tokens',
       claim: (holder, inHand) => this.#claim(holder, [...inHand.values()]),
-      carry: (delivery) => courier.carry(delivery),
+      carry: (delivery) => courier.process(delivery),
       pause: () => this.#pause(),
     })
-    const courier = new Courier(parts, this.#traffic, this.#loop.stopping, this.#loop.hurry)
+    const courier = new DeliveryWorker(parts, this.#traffic, this.#loop.stopping, this.#loop.hurry)
   }
 
   start(): Promise<void> {

@@ -1,6 +1,6 @@
 import type { Commit, EventStore } from '../../../lib/index.ts'
 import type { Reason } from '../reasons.ts'
-import { accountStreams } from '../recording/found-by.ts'
+import { accountStreams } from '../recording/index-streams.ts'
 import { pagesOf } from '../recording/pages.ts'
 import {
   type Registered,

@@ -1,5 +1,5 @@
 import type { Claim, NewCommit } from '../../../lib/index.ts'
-import { deadBy } from '../recording/found-by.ts'
+import { deadLetterStreams } from '../recording/index-streams.ts'
 import { roundOf, type SessionLogoutEvent, toEvent } from '../recording/session-logout-events.ts'
 import type { Attempt, Unsent } from './attempt.ts'
 import type { Delivery, Step } from './delivery.ts'
@@ -92,7 +92,7 @@ function settling(id: string, delivery: Delivery, issuer: string, event: Session
 }
 
 function commit({ sessionUid, clientId }: Delivery, issuer: string, event: SessionLogoutEvent): NewCommit {
-  const also = isDeath(event) ? deadBy(issuer, clientId) : []
+  const also = isDeath(event) ? deadLetterStreams(issuer, clientId) : []
   return { events: [toEvent(sessionUid, event, also)], meta: { instance: issuer, actor: 'system' } }
 }
 

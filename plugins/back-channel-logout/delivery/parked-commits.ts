@@ -1,7 +1,7 @@
 import type { Commit, EventStore, NewEvent } from '../../../lib/index.ts'
 import { clearTextOf } from '../recording/clear-text.ts'
 import { PAGE_SIZE, pagesOf } from '../recording/pages.ts'
-import { isAway } from '../work/store-away.ts'
+import { isStoreUnavailable } from '../work/store-unavailable.ts'
 import { PLANNER } from './planner.ts'
 
 /** A commit that could not be planned: the logouts that it causes are not told until it is planned again. */
@@ -98,7 +98,7 @@ export class ParkedCommits {
     try {
       await plan(commits.filter((commit) => commit.position === position))
     } catch (error) {
-      if (isAway(error)) throw error
+      if (isStoreUnavailable(error)) throw error
       if (reasonOf(error) !== why) await this.park({ position }, error)
       return false
     }

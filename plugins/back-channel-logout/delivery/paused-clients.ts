@@ -1,4 +1,9 @@
-import { EventTypeUnknownError, type OperatorAct, type OperatorsState, ProviderUnfitError } from '../../../lib/index.ts'
+import {
+  EventTypeUnknownError,
+  type OperatorChange,
+  type OperatorsState,
+  ProviderUnfitError,
+} from '../../../lib/index.ts'
 import { assertActor, assertKnown, assertText } from '../recording/criteria.ts'
 
 /** The kind of operators' state that pauses are: the stream is `delivery_pause:instance:<issuer>`. */
@@ -69,7 +74,7 @@ export class PausedClients {
     return [...this.#paused.values()].toSorted((a, b) => (a.clientId < b.clientId ? -1 : 1))
   }
 
-  #hear(acts: readonly OperatorAct[]): void {
+  #hear(acts: readonly OperatorChange[]): void {
     const paused = new Map<string, PausedClient>()
     for (const { level, type, data, actor, at } of acts) {
       const clientId = String(data['client_id'])

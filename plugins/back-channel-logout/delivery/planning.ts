@@ -8,7 +8,7 @@ import {
 } from '../../../lib/index.ts'
 import type { ToldClients } from '../clients/told-clients.ts'
 import { LongLogouts } from '../recording/long-logouts.ts'
-import { isAway } from '../work/store-away.ts'
+import { isStoreUnavailable } from '../work/store-unavailable.ts'
 import { withDeadlines } from './deadlines.ts'
 import type { DeliveryPolicy } from './delivery-policy.ts'
 import { ParkedCommits } from './parked-commits.ts'
@@ -62,7 +62,7 @@ export class Planning {
     try {
       await this.#plan(commits)
     } catch (error) {
-      if (isAway(error)) throw error
+      if (isStoreUnavailable(error)) throw error
       for (const commit of commits) await this.#planOrPark(commit)
     }
   }
@@ -98,7 +98,7 @@ export class Planning {
       try {
         return await this.#plan([commit])
       } catch (err) {
-        if (isAway(err)) throw err
+        if (isStoreUnavailable(err)) throw err
         const pauseMs = PAUSES_MS[tried - 1]
         if (pauseMs !== undefined && !(err instanceof EventTypeUnknownError)) {
           await clock.sleep(pauseMs, this.#stopping.signal)

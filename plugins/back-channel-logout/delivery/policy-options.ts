@@ -57,20 +57,20 @@ function assertPolicy(policy: ClientPolicy, where: string): void {
         `must be an array of milliseconds, from 0 to ${WAIT_MOST_MS} each`,
       )
   }
-  const { jitter, timeoutMs, concurrencyPerClient, retryAfterMostMs, circuit } = policy
+  const { jitter, timeoutMs, concurrencyPerClient, maxRetryAfterMs, circuit } = policy
   assertConfirming(policy.confirmedBy, `${where}.confirmedBy`)
   assertWhole(policy.maxAgeMs, `${where}.maxAgeMs`, 1, WAIT_MOST_MS)
   assertWhole(policy.tokenLifetimeSeconds, `${where}.tokenLifetimeSeconds`, 1, TOKEN_MOST_SECONDS)
   if (!(typeof jitter === 'number' && jitter >= 0 && jitter < 1))
     throw new OptionInvalidError(`${where}.jitter`, 'must be a share from 0 up to, not including, 1')
-  if (!isWait(retryAfterMostMs))
-    throw new OptionInvalidError(`${where}.retryAfterMostMs`, `must be milliseconds, from 0 to ${WAIT_MOST_MS}`)
+  if (!isWait(maxRetryAfterMs))
+    throw new OptionInvalidError(`${where}.maxRetryAfterMs`, `must be milliseconds, from 0 to ${WAIT_MOST_MS}`)
   if (typeof policy.sidOnly !== 'boolean') throw new OptionInvalidError(`${where}.sidOnly`, 'must be true or false')
   assertWhole(timeoutMs, `${where}.timeoutMs`, 1, TIMER_MOST_MS)
   assertWhole(concurrencyPerClient, `${where}.concurrencyPerClient`)
   assertWhole(circuit.failures, `${where}.circuit.failures`)
-  assertWhole(circuit.openLeastMs, `${where}.circuit.openLeastMs`)
-  assertWhole(circuit.openMostMs, `${where}.circuit.openMostMs`, circuit.openLeastMs, WAIT_MOST_MS)
+  assertWhole(circuit.minOpenMs, `${where}.circuit.minOpenMs`)
+  assertWhole(circuit.maxOpenMs, `${where}.circuit.maxOpenMs`, circuit.minOpenMs, WAIT_MOST_MS)
 }
 
 function isWait(ms: unknown): boolean {

@@ -1,8 +1,8 @@
 import { Circuits, type Permit, type Sign } from './circuits.ts'
+import { ConcurrencyLimits } from './concurrency-limits.ts'
 import { type DeliveryPolicy, policyFor } from './delivery-policy.ts'
 import { Holds } from './holds.ts'
 import { OriginLimits } from './origin-limits.ts'
-import { Places } from './places.ts'
 import { Recoveries } from './recoveries.ts'
 import { FIRST_PLACES } from './slow-start.ts'
 
@@ -30,7 +30,7 @@ export interface Result {
 export class Traffic {
   readonly #parts: TrafficParts
   readonly #circuits = new Circuits()
-  readonly #places = new Places()
+  readonly #places = new ConcurrencyLimits()
   readonly #holds = new Holds()
   readonly #recoveries = new Recoveries()
   readonly #origins: OriginLimits

@@ -10,9 +10,9 @@ import {
 } from '../../../lib/index.ts'
 import type { ToldClients } from '../clients/told-clients.ts'
 import type { OidcProvider } from '../provider-internals.ts'
-import { orderOfStream, orderStream } from '../recording/found-by.ts'
-import { insist } from '../work/insist.ts'
+import { orderOfStream, orderStream } from '../recording/index-streams.ts'
 import { lanePrefix } from '../work/lanes.ts'
+import { retryUntilStored } from '../work/retry-until-stored.ts'
 import { WorkLoop } from '../work/work-loop.ts'
 import { deadlineOf, type Expiry, ExpiryPlanner, expiryLane, lookAt } from './expiry.ts'
 import { LiveIndex } from './live-index.ts'
@@ -124,7 +124,7 @@ export class EndingWork {
   /** Makes the work of an order at once. The planner would make the same. */
   async begin(order: Order): Promise<void> {
     this.#begun.add(order.id)
-    await this.#insist(() => this.#work.add([orderWork(order, this.#parts.provider.issuer)]))
+    await this.#retryUntilStored(() => this.#work.add([orderWork(order, this.#parts.provider.issuer)]))
     this.#loop.wake()
   }
 
@@ -157,7 +157,9 @@ export class EndingWork {
     } catch (err) {
       if (this.#loop.stopping.aborted) return // others take it over
       logger.error({ err, work: work.id }, 'an end of sessions failed in an unforeseen way; it will be tried again')
-      await this.#insist(() => this.#work.putBack(work, { dueAt: clock.now() + SET_ASIDE_MS, body: work.body }))
+      await this.#retryUntilStored(() =>
+        this.#work.putBack(work, { dueAt: clock.now() + SET_ASIDE_MS, body: work.body }),
+      )
     }
   }
 
@@ -167,18 +169,18 @@ export class EndingWork {
     if (
       isAtItsBeginning(before) &&
       !this.#begun.delete(before.id) &&
-      (await this.#insist(() => isCompleted(host.store, before.id)))
+      (await this.#retryUntilStored(() => isCompleted(host.store, before.id)))
     ) {
-      await this.#insist(() => this.#work.finish(work, host.clock.now()))
+      await this.#retryUntilStored(() => this.#work.finish(work, host.clock.now()))
       return
     }
-    const { order, completed } = await this.#insist(() => this.#run.further(before))
+    const { order, completed } = await this.#retryUntilStored(() => this.#run.further(before))
     if (completed) {
-      await this.#insist(() => this.#complete(order))
-      await this.#insist(() => this.#work.finish(work, host.clock.now()))
+      await this.#retryUntilStored(() => this.#complete(order))
+      await this.#retryUntilStored(() => this.#work.finish(work, host.clock.now()))
     } else {
       const change = { dueAt: host.clock.now(), body: toOrderBody(order) }
-      if (!(await this.#insist(() => this.#work.putBack(work, change)))) return // it was taken over meanwhile
+      if (!(await this.#retryUntilStored(() => this.#work.putBack(work, change)))) return // it was taken over meanwhile
     }
     onProgress(order, completed)
   }
@@ -202,7 +204,7 @@ export class EndingWork {
   async #look(work: Work, { uid }: Expiry): Promise<void> {
     const { host, provider, toleranceSeconds } = this.#parts
     const { endings, clock } = host
-    const ended = await this.#insist(() =>
+    const ended = await this.#retryUntilStored(() =>
       endings.end(uid, {
         cause: { reason: 'session_expired', actor: 'system' },
         grants: 'none',
@@ -210,20 +212,20 @@ export class EndingWork {
       }),
     )
     if (!ended) {
-      const standing = await this.#insist(() => endings.look(uid))
-      const [next] = standing && 'lives' in standing ? lookAt(standing.lives, provider.issuer, toleranceSeconds) : []
+      const standing = await this.#retryUntilStored(() => endings.status(uid))
+      const [next] = standing && 'live' in standing ? lookAt(standing.live, provider.issuer, toleranceSeconds) : []
       // The clock went back after the claim: this look is yet to come.
       if (next?.id === work.id) {
-        await this.#insist(() => this.#work.putBack(work, next))
+        await this.#retryUntilStored(() => this.#work.putBack(work, next))
         return
       }
-      if (next) await this.#insist(() => this.#work.add([next]))
+      if (next) await this.#retryUntilStored(() => this.#work.add([next]))
     }
-    await this.#insist(() => this.#work.finish(work, clock.now()))
+    await this.#retryUntilStored(() => this.#work.finish(work, clock.now()))
   }
 
-  #insist<T>(write: () => Promise<T>): Promise<T> {
-    return insist(write, this.#parts.host, this.#loop.stopping)
+  #retryUntilStored<T>(write: () => Promise<T>): Promise<T> {
+    return retryUntilStored(write, this.#parts.host, this.#loop.stopping)
   }
 }
 

@@ -1,12 +1,12 @@
 import {
   type Commit,
-  type Endings,
   type JsonObject,
   KeyUnknownError,
   type Logger,
   type NewWork,
   SealBrokenError,
   type SessionState,
+  type SessionTerminator,
 } from '../../../lib/index.ts'
 import { hasRegistered } from '../recording/logins.ts'
 import { lanePrefix } from '../work/lanes.ts'
@@ -57,12 +57,12 @@ export interface PlannedLooks {
  * moves back is a look of its own, so that it is not missed.
  */
 export class ExpiryPlanner {
-  readonly #endings: Endings
+  readonly #endings: SessionTerminator
   readonly #toleranceSeconds: number
   readonly #logger: Logger
   readonly #seen = new Map<string, Seen>()
 
-  constructor(endings: Endings, toleranceSeconds: number, logger: Logger) {
+  constructor(endings: SessionTerminator, toleranceSeconds: number, logger: Logger) {
     this.#endings = endings
     this.#toleranceSeconds = toleranceSeconds
     this.#logger = logger

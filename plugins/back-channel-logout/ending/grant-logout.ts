@@ -1,6 +1,6 @@
 import type { KeyRing, NewEvent } from '../../../lib/index.ts'
 import type { ToldClient } from '../clients/told-clients.ts'
-import { orderStream, terminatedBy } from '../recording/found-by.ts'
+import { orderStream, terminationStreams } from '../recording/index-streams.ts'
 import { registrationOf } from '../recording/registration.ts'
 import { type Terminated, toEvent } from '../recording/session-logout-events.ts'
 import type { Order } from './order.ts'
@@ -39,6 +39,6 @@ export function grantLogout(
       ...{ uid, clientId: client.clientId, sid: '', withSid: false, accountId },
       client: client.isUncertain ? undefined : client,
     }),
-    toEvent(uid, end, [...terminatedBy(keys, issuer, accountId, [client.clientId]), orderStream(id)]),
+    toEvent(uid, end, [...terminationStreams(keys, issuer, accountId, [client.clientId]), orderStream(id)]),
   ]
 }

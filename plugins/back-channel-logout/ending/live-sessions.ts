@@ -3,12 +3,12 @@ import {
   KeyUnknownError,
   SealBrokenError,
   type SessionName,
-  type SessionStanding,
   type SessionState,
+  type SessionStatus,
 } from '../../../lib/index.ts'
 import type { ToldClients } from '../clients/told-clients.ts'
 import { assertKnown, assertReading, assertText, type ReadingOptions } from '../recording/criteria.ts'
-import { accountStreams } from '../recording/found-by.ts'
+import { accountStreams } from '../recording/index-streams.ts'
 import { loginsOf } from '../recording/logins.ts'
 import { PAGE_SIZE } from '../recording/pages.ts'
 import { type CandidatePage, type CandidatePlace, candidates, type Wanted } from './candidates.ts'
@@ -41,7 +41,7 @@ export interface LiveLogin {
   /** The RP's session id for it (Back-Channel Logout 1.0 section 2.1). */
   readonly sid: string
   /** Whether the RP can be told when it ends: this process knows a usable URI of its client now. */
-  readonly tellable: boolean
+  readonly hasBackchannelLogout: boolean
 }
 
 /** What they are read with. */
@@ -88,11 +88,11 @@ export async function* liveSessionsOf(
     if (signal?.aborted) return
     const page: CandidatePage = await candidates(store, wanted, place, size)
     for await (const standing of looks(endings, lastUsedFirst(endings, page))) {
-      if (!standing || !('lives' in standing) || told.has(standing.lives.uid)) continue
+      if (!standing || !('live' in standing) || told.has(standing.live.uid)) continue
       // Another account may have logged in with it meanwhile.
-      if (standing.lives.payload['accountId'] !== account || isExpired(standing.lives)) continue
-      told.add(standing.lives.uid)
-      yield await liveSessionOf(standing.lives, account, clients)
+      if (standing.live.payload['accountId'] !== account || isExpired(standing.live)) continue
+      told.add(standing.live.uid)
+      yield await liveSessionOf(standing.live, account, clients)
       left -= 1
       if (left === 0 || signal?.aborted) return
     }
@@ -102,11 +102,11 @@ export async function* liveSessionsOf(
 
 /** How they stand, some of them looked at at a time. */
 async function* looks(
-  endings: Pick<Host['endings'], 'look'>,
+  endings: Pick<Host['endings'], 'status'>,
   names: readonly SessionName[],
-): AsyncGenerator<SessionStanding | undefined, void> {
+): AsyncGenerator<SessionStatus | undefined, void> {
   for (let i = 0; i < names.length; i += LOOKS_AT_ONCE)
-    yield* await Promise.all(names.slice(i, i + LOOKS_AT_ONCE).map((name) => ifReadable(() => endings.look(name))))
+    yield* await Promise.all(names.slice(i, i + LOOKS_AT_ONCE).map((name) => ifReadable(() => endings.status(name))))
 }
 
 /** The sessions of a page, each once. */
@@ -144,7 +144,7 @@ async function liveSessionOf(
     logins: await Promise.all(
       loginsOf(payload).map(async (login) => ({
         ...login,
-        tellable: (await clients.find(login.clientId)) !== undefined,
+        hasBackchannelLogout: (await clients.find(login.clientId)) !== undefined,
       })),
     ),
   }

@@ -1,6 +1,6 @@
 import type { JsonObject, NewEvent } from '../../../lib/index.ts'
 import type { Reason } from '../reasons.ts'
-import { orderStream } from '../recording/found-by.ts'
+import { orderStream } from '../recording/index-streams.ts'
 
 /** Reasons that operators and applications may give for an end that they order. */
 export type OrderReason = Extract<

@@ -1,7 +1,7 @@
 import type { GrantState, SessionName } from '../../../lib/index.ts'
 import { recordedLogins } from '../recording/logins.ts'
 import { inParallel } from '../work/in-parallel.ts'
-import { isAway } from '../work/store-away.ts'
+import { isStoreUnavailable } from '../work/store-unavailable.ts'
 import { type CandidatePage, candidates } from './candidates.ts'
 import { afterPage, clientOf, grantsWithSession, isMeant, type Order, revokesLeftGrants, wantedBy } from './order.ts'
 import { NOTHING_YET, type Tally } from './order-events.ts'
@@ -72,7 +72,7 @@ class Preview {
     try {
       await work()
     } catch (error) {
-      if (isAway(error)) throw error
+      if (isStoreUnavailable(error)) throw error
       if (this.#unreadable.add(name)) this.failed += 1
     }
   }

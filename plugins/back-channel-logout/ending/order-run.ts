@@ -1,20 +1,20 @@
 import {
   type Commit,
-  type EndWish,
   type EventStore,
   type GrantState,
   type Host,
   type IndexEntry,
   SessionChangedError,
   type SessionName,
+  type TerminationOptions,
 } from '../../../lib/index.ts'
 import type { ToldClients } from '../clients/told-clients.ts'
 import type { OidcProvider } from '../provider-internals.ts'
 import { clearTextOf } from '../recording/clear-text.ts'
-import { accountStreams, clientStreams, orderStream } from '../recording/found-by.ts'
+import { accountStreams, clientStreams, orderStream } from '../recording/index-streams.ts'
 import { pagesOf } from '../recording/pages.ts'
 import { inParallel } from '../work/in-parallel.ts'
-import { isAway } from '../work/store-away.ts'
+import { isStoreUnavailable } from '../work/store-unavailable.ts'
 import { candidates } from './candidates.ts'
 import { grantLogout } from './grant-logout.ts'
 import { afterPage, clientOf, grantsWithSession, isMeant, type Order, wantedBy } from './order.ts'
@@ -87,7 +87,7 @@ export class OrderRun {
       try {
         await work()
       } catch (err) {
-        if (isAway(err)) throw err
+        if (isStoreUnavailable(err)) throw err
         failed += 1
         this.#parts.host.logger.error(
           { event: 'termination_incomplete', err, termination: order.id },
@@ -138,13 +138,13 @@ export class OrderRun {
       })
       looked()
     } catch (error) {
-      if (!isAway(error)) looked() // counted as failed once, however often it was written
+      if (!isStoreUnavailable(error)) looked() // counted as failed once, however often it was written
       throw error
     }
   }
 
   /** A session that is written all the time lets its end wait: tried again with pauses in which others come through. */
-  async #endInSpiteOfWrites(name: SessionName, wish: EndWish): Promise<void> {
+  async #endInSpiteOfWrites(name: SessionName, wish: TerminationOptions): Promise<void> {
     const { endings, clock } = this.#parts.host
     for (let tries = 1; ; tries++) {
       try {

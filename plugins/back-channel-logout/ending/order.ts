@@ -1,5 +1,5 @@
 import type { JsonObject, KeyRing } from '../../../lib/index.ts'
-import { accountStreams, orderStream } from '../recording/found-by.ts'
+import { accountStreams, orderStream } from '../recording/index-streams.ts'
 import type { CandidatePlace, Wanted } from './candidates.ts'
 import { NOTHING_YET, type OrderReason, type OrderTarget, type Tally } from './order-events.ts'
 
@@ -65,8 +65,8 @@ export function afterPage(order: Order, next: CandidatePlace | undefined): Order
 }
 
 /** Which grants go with a session. Those of offline access outlive a logout, but not the account, nor its password. */
-export function grantsWithSession({ target, reason }: Pick<Order, 'target' | 'reason'>): 'loose' | 'all' {
-  return reason !== 'admin' || target.kind === 'client' ? 'all' : 'loose'
+export function grantsWithSession({ target, reason }: Pick<Order, 'target' | 'reason'>): 'sessionBound' | 'all' {
+  return reason !== 'admin' || target.kind === 'client' ? 'all' : 'sessionBound'
 }
 
 /** The client whose logins alone are to end; undefined: it is about whole sessions. */

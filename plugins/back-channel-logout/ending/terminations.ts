@@ -7,7 +7,7 @@ import {
   TerminationUnfinishedError,
 } from '../../../lib/index.ts'
 import { assertClearText, assertText } from '../recording/criteria.ts'
-import { orderOfStream, orderStream } from '../recording/found-by.ts'
+import { orderOfStream, orderStream } from '../recording/index-streams.ts'
 import { recordedLogins } from '../recording/logins.ts'
 import { ENDINGS, type EndingParts, type EndingWork } from './ending-work.ts'
 import { accountOf, newOrder, type Order } from './order.ts'
@@ -95,7 +95,7 @@ export class Terminations {
     const { endings } = this.#parts.host
     const wish = {
       cause: { reason: 'admin', actor: options.actor },
-      grants: 'loose',
+      grants: 'sessionBound',
       onlyIf: ({ payload }) => typeof payload['accountId'] === 'string',
     } satisfies Parameters<typeof endings.end>[1]
     const ending = options.dryRun ? await endings.preview(uid, wish) : await endings.end(uid, wish)

@@ -1,7 +1,7 @@
 import {
   EventTypeUnknownError,
   type Logger,
-  type OperatorAct,
+  type OperatorChange,
   type OperatorsState,
   OptionInvalidError,
   ProviderUnfitError,
@@ -132,7 +132,7 @@ export class InternalClients {
     await this.#started().record(PERMISSION, act)
   }
 
-  #hear(acts: readonly OperatorAct[]): void {
+  #hear(acts: readonly OperatorChange[]): void {
     const said = new Map<string, InternalClient>()
     for (const { level, type, data, actor, at } of acts) {
       const clientId = String(data['client_id'])

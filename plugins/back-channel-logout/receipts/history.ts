@@ -7,8 +7,8 @@ import {
   type ReadingOptions,
   type Time,
 } from '../recording/criteria.ts'
-import { accountStreams, clientStreams, endsStream } from '../recording/found-by.ts'
 import { readLogouts } from '../recording/histories.ts'
+import { accountStreams, clientStreams, endsStream } from '../recording/index-streams.ts'
 import { PAGE_SIZE, pagesOf } from '../recording/pages.ts'
 import { positionAt } from '../recording/position-at.ts'
 import type { Termination } from '../recording/session-logout.ts'

@@ -1,6 +1,6 @@
 import type { KeyRing, NewEvent } from '../../../lib/index.ts'
 import type { ToldClient } from '../clients/told-clients.ts'
-import { registeredBy } from './found-by.ts'
+import { registrationStreams } from './index-streams.ts'
 import type { Login } from './logins.ts'
 import { sessionLogoutStream, toEvent } from './session-logout-events.ts'
 
@@ -30,6 +30,6 @@ export function registrationOf(
       ...(client && { has_uri: true }),
       ...(client?.initiators && { initiators: client.initiators }),
     },
-    registeredBy(keys, clientId, accountId),
+    registrationStreams(keys, clientId, accountId),
   )
 }

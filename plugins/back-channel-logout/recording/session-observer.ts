@@ -12,7 +12,7 @@ import type { ToldClients } from '../clients/told-clients.ts'
 import type { OidcClient, OidcProvider } from '../provider-internals.ts'
 import type { Reason } from '../reasons.ts'
 import { isClearText } from './clear-text.ts'
-import { orderStream, terminatedBy } from './found-by.ts'
+import { orderStream, terminationStreams } from './index-streams.ts'
 import { fromNote, type KnownLogin, type Login, loginsOf, NOTE, toNote } from './logins.ts'
 import { askingClient, reasonOfEnd, reasonOfRemoval } from './reason.ts'
 import { registrationOf } from './registration.ts'
@@ -106,7 +106,7 @@ export class BackChannelObserver implements SessionObserver {
     }
     const order = cause?.order === undefined ? [] : [orderStream(cause.order)]
     const clientIds = recorded.map(({ clientId }) => clientId)
-    return [toEvent(uid, event, [...terminatedBy(keys, provider.issuer, accountOf(before), clientIds), ...order])]
+    return [toEvent(uid, event, [...terminationStreams(keys, provider.issuer, accountOf(before), clientIds), ...order])]
   }
 }
 

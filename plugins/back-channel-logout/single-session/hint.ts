@@ -1,5 +1,5 @@
 import type { OidcClient, OidcProvider } from '../provider-internals.ts'
-import { isAway } from '../work/store-away.ts'
+import { isStoreUnavailable } from '../work/store-unavailable.ts'
 import { sameText } from './same-text.ts'
 
 /** What an ID token says that names a session (OpenID Connect RP-Initiated Logout 1.0 section 2, `id_token_hint`). */
@@ -23,7 +23,7 @@ export async function readHint({ Client, IdToken }: OidcProvider, jwt: string): 
     const { sid, sub } = payload
     return typeof sid === 'string' && typeof sub === 'string' ? { client, sid, sub } : undefined
   } catch (error) {
-    if (isAway(error)) throw error
+    if (isStoreUnavailable(error)) throw error
     return undefined // forged, or of keys that are gone, or of a client that cannot be loaded
   }
 }

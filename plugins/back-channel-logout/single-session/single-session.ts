@@ -99,9 +99,9 @@ export class SingleSession {
   async #isOwn({ uid, authorizations }: EndSession['session'], clientId: string, sid: string): Promise<boolean> {
     if (authorizations && Object.hasOwn(authorizations, clientId) && authorizations[clientId]?.sid === sid) return true
     const { endings } = this.#parts.host
-    const name = await endings.withSid(sid)
-    const standing = name === undefined ? undefined : await endings.look(name)
-    return standing !== undefined && 'lives' in standing && standing.lives.uid === uid
+    const name = await endings.findBySid(sid)
+    const standing = name === undefined ? undefined : await endings.status(name)
+    return standing !== undefined && 'live' in standing && standing.live.uid === uid
   }
 
   /** Why the form counts nothing; or what it asks for. */
@@ -118,14 +118,14 @@ export class SingleSession {
   async #end(hint: Hint): Promise<void> {
     const { endings } = this.#parts.host
     const { clientId } = hint.client
-    const name = await endings.withSid(hint.sid)
-    const standing = name && (await endings.look(name))
-    if (!name || !standing || !('lives' in standing)) return
-    const { accountId } = standing.lives.payload
+    const name = await endings.findBySid(hint.sid)
+    const standing = name && (await endings.status(name))
+    if (!name || !standing || !('live' in standing)) return
+    const { accountId } = standing.live.payload
     if (typeof accountId !== 'string' || !(await this.#isSubject(hint, accountId))) return
     await endings.end(name, {
       cause: { reason: 'single_session', byClient: clientId },
-      grants: 'loose',
+      grants: 'sessionBound',
       onlyIf: ({ payload }) => payload['accountId'] === accountId && sidAt(payload, clientId) === hint.sid,
     })
   }

@@ -31,7 +31,7 @@ export function deadLettersOfClientStream(issuer: string, clientId: string): str
 }
 
 /** What a registration is found by. */
-export function registeredBy(keys: KeyRing, clientId: string, accountId: string): string[] {
+export function registrationStreams(keys: KeyRing, clientId: string, accountId: string): string[] {
   return [...accountStreams(keys, accountId), ...clientStreams(keys, clientId)]
 }
 
@@ -40,7 +40,7 @@ export function registeredBy(keys: KeyRing, clientId: string, accountId: string)
  *
  * @param clientIds - the clients of the logins that end, each once or more
  */
-export function terminatedBy(
+export function terminationStreams(
   keys: KeyRing,
   issuer: string,
   accountId: string | undefined,
@@ -54,7 +54,7 @@ export function terminatedBy(
 }
 
 /** What a dead letter is found by. */
-export function deadBy(issuer: string, clientId: string): string[] {
+export function deadLetterStreams(issuer: string, clientId: string): string[] {
   return [deadLettersStream(issuer), deadLettersOfClientStream(issuer, clientId)]
 }
 

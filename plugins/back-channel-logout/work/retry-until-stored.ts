@@ -1,5 +1,5 @@
 import { type Clock, EventStoreError, type Logger } from '../../../lib/index.ts'
-import { isAway } from './store-away.ts'
+import { isStoreUnavailable } from './store-unavailable.ts'
 
 /** How long it waits between two tries at most, in milliseconds. */
 const WAIT_MOST_MS = 5_000
@@ -12,7 +12,7 @@ export const INSIST_MS = 600_000
  *
  * @throws what waiting does not mend, at once; what it failed with last, when the time is over
  */
-export async function insist<T>(
+export async function retryUntilStored<T>(
   write: () => Promise<T>,
   { clock, logger }: { readonly clock: Clock; readonly logger: Logger },
   stopping: AbortSignal,
@@ -41,6 +41,6 @@ const MISTAKES = [TypeError, RangeError, ReferenceError, SyntaxError]
  * missing), nor with a mistake in the code. What is none of either is the store's own trouble: a driver's, a disk's.
  */
 function mayPass(error: unknown): boolean {
-  if (error instanceof EventStoreError) return isAway(error)
+  if (error instanceof EventStoreError) return isStoreUnavailable(error)
   return !MISTAKES.some((Mistake) => error instanceof Mistake)
 }

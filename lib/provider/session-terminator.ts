@@ -29,13 +29,13 @@ export interface GrantState {
 }
 
 /** How a session is to be ended. */
-export interface EndWish {
+export interface TerminationOptions {
   readonly cause: Cause
   /**
    * Which of the grants that the session's logins stand on are revoked with it: none; those that do not outlive a logout
    * (`persistsLogout`, which the provider sets where `offline_access` was granted); all.
    */
-  readonly grants: 'none' | 'loose' | 'all'
+  readonly grants: 'none' | 'sessionBound' | 'all'
   /** Only this client's login. Default: the whole session. */
   readonly clientId?: string
   /** Asked of the state that would be ended, each time anew: a session that was written meanwhile is another matter. */
@@ -43,7 +43,7 @@ export interface EndWish {
 }
 
 /** A session that ends, or a login in it. */
-export interface Ending {
+export interface TerminationPlan {
   /** The state that it had. */
   readonly session: SessionState
   /** The grants that are revoked with it. */
@@ -51,7 +51,7 @@ export interface Ending {
 }
 
 /** An end, as it was stored. */
-export interface Ended extends Ending {
+export interface TerminationResult extends TerminationPlan {
   readonly appended: Appended
 }
 
@@ -59,22 +59,22 @@ export interface Ended extends Ending {
 export type SessionName = string | readonly string[]
 
 /** The state of a session, or the place where it ended. */
-export type SessionStanding =
-  | { readonly lives: SessionState }
+export type SessionStatus =
+  | { readonly live: SessionState }
   | { readonly ended: { readonly position: number; readonly streams: readonly string[] } }
 
 /**
  * Ends sessions and grants that no request is about: one commit for each, that closes the session, revokes the grants
  * and holds what the observers say of it. What was in flight loses.
  */
-export interface Endings {
+export interface SessionTerminator {
   /**
    * Undefined: there is no such session any more, or `onlyIf` says no, or there is no such login in it; one without a sid
    * was only started, and is none.
    */
-  end(session: SessionName, wish: EndWish): Promise<Ended | undefined>
+  end(session: SessionName, wish: TerminationOptions): Promise<TerminationResult | undefined>
   /** What `end` would end now. */
-  preview(session: SessionName, wish: EndWish): Promise<Ending | undefined>
+  preview(session: SessionName, wish: TerminationOptions): Promise<TerminationPlan | undefined>
   /**
    * Revokes a grant and what was issued under it. Undefined: it does not exist any more.
    *
@@ -89,9 +89,9 @@ export interface Endings {
    */
   signOut(accountId: string | undefined, cause: Cause): NewEvent
   /** Undefined: there never was one. */
-  look(session: SessionName): Promise<SessionStanding | undefined>
+  status(session: SessionName): Promise<SessionStatus | undefined>
   /** The session that holds, or held last, the login with this `sid`. Undefined: none does. */
-  withSid(sid: string): Promise<SessionName | undefined>
+  findBySid(sid: string): Promise<SessionName | undefined>
   /** The sessions that a commit stores: whatever became of them since. */
   sessionsStoredBy(commit: Commit): readonly SessionName[]
   /** The sessions with an account that a commit stores, as it stores them. */
@@ -106,7 +106,7 @@ export interface Endings {
 const MAX_TRIES = 64
 
 /** How endings work: a unit of their own for each, decided on what it has read. */
-export class UnitEndings implements Endings {
+export class UnitSessionTerminator implements SessionTerminator {
   readonly #log: ModelLog
   readonly #issuer: string
   readonly #open: (cause: Cause) => UnitOfWork
@@ -117,7 +117,7 @@ export class UnitEndings implements Endings {
     this.#open = open
   }
 
-  async end(name: SessionName, wish: EndWish): Promise<Ended | undefined> {
+  async end(name: SessionName, wish: TerminationOptions): Promise<TerminationResult | undefined> {
     for (let tries = 1; ; tries++) {
       try {
         return await this.#end(this.#streamsOf(name), wish)
@@ -127,7 +127,7 @@ export class UnitEndings implements Endings {
     }
   }
 
-  async preview(name: SessionName, wish: EndWish): Promise<Ending | undefined> {
+  async preview(name: SessionName, wish: TerminationOptions): Promise<TerminationPlan | undefined> {
     const head = await this.#log.findSessionUnder(this.#streamsOf(name))
     const ending = head && 'state' in head ? endingOf(head.state, wish) : undefined
     if (!ending) return undefined
@@ -135,7 +135,7 @@ export class UnitEndings implements Endings {
     return { ...ending, grantIds: ending.grantIds.filter((_, index) => grants[index] !== undefined) }
   }
 
-  async #end(names: readonly string[], wish: EndWish): Promise<Ended | undefined> {
+  async #end(names: readonly string[], wish: TerminationOptions): Promise<TerminationResult | undefined> {
     const unit = this.#open(wish.cause)
     const state = await unit.readSession(names)
     const ending = state && endingOf(state, wish)
@@ -170,13 +170,13 @@ export class UnitEndings implements Endings {
     return signOutEvent(this.#log.store, this.#issuer, accountId, cause)
   }
 
-  async look(name: SessionName): Promise<SessionStanding | undefined> {
+  async status(name: SessionName): Promise<SessionStatus | undefined> {
     const head = await this.#log.findSessionUnder(this.#streamsOf(name))
     if (!head) return undefined
-    return 'state' in head ? { lives: sessionOf(head.state) } : { ended: head.ended }
+    return 'state' in head ? { live: sessionOf(head.state) } : { ended: head.ended }
   }
 
-  withSid(sid: string): Promise<SessionName | undefined> {
+  findBySid(sid: string): Promise<SessionName | undefined> {
     return this.#log.sessionWithSid(sid)
   }
 
@@ -212,7 +212,7 @@ function authorizationsOf({ authorizations }: Payload): [string, Authorization][
   return typeof authorizations === 'object' && authorizations !== null ? Object.entries(authorizations) : []
 }
 
-function endingOf(state: ModelState, { grants, clientId, onlyIf }: EndWish): Ending | undefined {
+function endingOf(state: ModelState, { grants, clientId, onlyIf }: TerminationOptions): TerminationPlan | undefined {
   const session = sessionOf(state)
   if (onlyIf && !onlyIf(session)) return undefined
   const logins = authorizationsOf(state.payload).filter(
@@ -220,7 +220,7 @@ function endingOf(state: ModelState, { grants, clientId, onlyIf }: EndWish): End
   )
   if (clientId !== undefined && logins.length === 0) return undefined
   const grantIds = logins.flatMap(([, { grantId, persistsLogout }]) =>
-    grantId !== undefined && (grants === 'all' || (grants === 'loose' && !persistsLogout)) ? [grantId] : [],
+    grantId !== undefined && (grants === 'all' || (grants === 'sessionBound' && !persistsLogout)) ? [grantId] : [],
   )
   return { session, grantIds: [...new Set(grantIds)] }
 }

@@ -2,7 +2,7 @@ import type { Answer } from '../network/answer.ts'
 import type { ConfirmingAnswer } from './delivery-policy.ts'
 
 /** What an answer means for the delivery. */
-export type Judgement =
+export type ResponseVerdict =
   | { readonly verdict: 'confirmed'; readonly status: number }
   /** The RP wants no more of it. */
   | { readonly verdict: 'gone'; readonly status: number; readonly body: string }
@@ -22,7 +22,7 @@ export type Judgement =
 /** What of the policy answers are judged by. */
 export interface JudgingPolicy {
   readonly confirmedBy: readonly ConfirmingAnswer[]
-  readonly retryAfterMostMs: number
+  readonly maxRetryAfterMs: number
 }
 
 /**
@@ -31,13 +31,17 @@ export interface JudgingPolicy {
  *
  * @param now - milliseconds since 1970, for a `Retry-After` that names a date
  */
-export function judge(answer: Answer, { confirmedBy, retryAfterMostMs }: JudgingPolicy, now: number): Judgement {
+export function classifyResponse(
+  answer: Answer,
+  { confirmedBy, maxRetryAfterMs }: JudgingPolicy,
+  now: number,
+): ResponseVerdict {
   if (answer.kind === 'failed') return { verdict: 'again', error: answer.error }
   const { status, body } = answer
   if (confirmedBy.some((confirming) => matches(confirming, status, body))) return { verdict: 'confirmed', status }
   if (status === 410) return { verdict: 'gone', status, body }
   if (status === 400) return { verdict: 'bad_request', status, body }
-  const retryAfterMs = parseRetryAfter(answer.retryAfter, retryAfterMostMs, now)
+  const retryAfterMs = parseRetryAfter(answer.retryAfter, maxRetryAfterMs, now)
   return { verdict: 'again', status, body, ...(retryAfterMs !== undefined && { retryAfterMs }) }
 }
 
@@ -45,7 +49,7 @@ export function judge(answer: Answer, { confirmedBy, retryAfterMostMs }: Judging
  * Whether the answer shows that the RP is there, whatever becomes of the delivery. A 5xx says that it cannot. So does 429
  * (RFC 6585 section 4), unless it names the time to come back at: then the RP is well, and is left alone until then.
  */
-export function showsLife(answer: Answer, judgement: Judgement): boolean {
+export function showsLife(answer: Answer, judgement: ResponseVerdict): boolean {
   if (answer.kind === 'failed') return false
   if (judgement.verdict === 'confirmed') return true
   if (answer.status === 429) return judgement.verdict === 'again' && judgement.retryAfterMs !== undefined

@@ -4,7 +4,7 @@ import type { Entry } from './journal.ts'
 export type Change = <T>(change: (write: (entry: Entry) => void) => T) => Promise<T>
 
 /** What the store's tables need of it. */
-export interface Turns {
+export interface WriteLock {
   readonly change: Change
   /** @throws StoreClosedError (`STORE_CLOSED`), StoreRefusedError (`STORE_REFUSED`) */
   assertOpen(): void

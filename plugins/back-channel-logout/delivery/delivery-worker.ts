@@ -6,20 +6,20 @@ import {
   type Work,
   type WorkTable,
 } from '../../../lib/index.ts'
-import { insist } from '../work/insist.ts'
+import { retryUntilStored } from '../work/retry-until-stored.ts'
 import { type Attempt, type AttemptParts, attempt } from './attempt.ts'
 import type { Permit } from './circuits.ts'
+import { classifyResponse, type ResponseVerdict, showsLife } from './classify-response.ts'
 import { type Delivery, fromBody, isEarly, MOST_EARLY, step, toBody } from './delivery.ts'
-import { logExpiry, tellOfStep, tellOfUnsent } from './delivery-lines.ts'
+import { logExpiry, logOutcome, logUnsent } from './delivery-lines.ts'
 import { policyFor } from './delivery-policy.ts'
-import { type Judgement, judge, showsLife } from './judge.ts'
 import { commitOfExpiry, commitOfStep, commitOfUnsent } from './outcome-events.ts'
 import { announceOutcome } from './provider-events.ts'
 import { recordedState } from './recorded-state.ts'
 import type { Traffic } from './traffic.ts'
 
 /** What the courier works with. */
-export interface CourierParts extends AttemptParts {
+export interface DeliveryWorkerParts extends AttemptParts {
   readonly work: WorkTable
   readonly logger: Logger
   /** Shows that the process lives. Default: one of its own. */
@@ -39,8 +39,8 @@ export const AT_ONCE = 0
  * work is finished: killed in between, an RP is told twice, never not at all. Times are those of the work table, which
  * all processes share.
  */
-export class Courier {
-  readonly #parts: CourierParts
+export class DeliveryWorker {
+  readonly #parts: DeliveryWorkerParts
   readonly #traffic: Traffic
   readonly #stopping: AbortSignal
   readonly #hurry: AbortSignal
@@ -49,7 +49,7 @@ export class Courier {
    * @param stopping - aborts when the store is not to be insisted upon any more
    * @param hurry - aborts when attempts in flight are to end
    */
-  constructor(parts: CourierParts, traffic: Traffic, stopping: AbortSignal, hurry: AbortSignal) {
+  constructor(parts: DeliveryWorkerParts, traffic: Traffic, stopping: AbortSignal, hurry: AbortSignal) {
     this.#parts = parts
     this.#traffic = traffic
     this.#stopping = stopping
@@ -57,7 +57,7 @@ export class Courier {
   }
 
   /** Rejects where the store takes it neither as done nor back. */
-  async carry(work: Work): Promise<void> {
+  async process(work: Work): Promise<void> {
     try {
       await this.#deliver(work)
     } catch (error) {
@@ -68,7 +68,7 @@ export class Courier {
   async #deliver(work: Work): Promise<void> {
     const { store, clock } = this.#parts
     const delivery = fromBody(work.body)
-    const recorded = await this.#insist(() => recordedState(store, work, delivery))
+    const recorded = await this.#retryUntilStored(() => recordedState(store, work, delivery))
     if (recorded.kind === 'settled') return this.#finish(work)
     if (recorded.kind === 'failed') return this.#giveBack(work, recorded.delivery, recorded.dueAt)
     const now = await this.#now()
@@ -93,7 +93,7 @@ export class Courier {
     const { provider, logger } = this.#parts
     await this.#record(commitOfUnsent(work.id, delivery, tried, provider.issuer))
     await this.#finish(work)
-    tellOfUnsent(logger, work.id, delivery, tried)
+    logUnsent(logger, work.id, delivery, tried)
   }
 
   /** What follows from an attempt, for the RP and for the delivery. */
@@ -109,20 +109,20 @@ export class Courier {
       this.#traffic.release(work.lane, permit)
       throw error
     })
-    const judgement = judge(tried.answer, policy, now)
+    const judgement = classifyResponse(tried.answer, policy, now)
     const next = step(delivery, judgement, policy, now, random())
     const recovered = this.#learn(work.lane, permit, tried, judgement)
     await this.#record(commitOfStep(work.id, next, tried, provider.issuer))
     if (next.kind === 'again') await this.#giveBack(work, next.delivery, next.dueAt)
     else await this.#finish(work)
-    tellOfStep(logger, work.id, next, tried.tookMs)
+    logOutcome(logger, work.id, next, tried.tookMs)
     announceOutcome(this.#parts, next, tried)
     if (recovered) await this.#catchUp(work.lane, delivery.clientId, now)
   }
 
   /** The RP answers well: what it has missed is due now. How much of it is sent at a time, slow start decides. */
   async #catchUp(lane: string, clientId: string, now: number): Promise<void> {
-    const hastened = await this.#insist(() => this.#parts.work.hasten(lane, now))
+    const hastened = await this.#retryUntilStored(() => this.#parts.work.hasten(lane, now))
     if (hastened > 0) {
       this.#parts.logger.info(
         { event: 'rp_catches_up', client_id: clientId, deliveries: hastened },
@@ -145,7 +145,7 @@ export class Courier {
       { event: 'delivery_set_aside', err: error, delivery: work.id },
       'a delivery failed in an unforeseen way; it will be tried again',
     )
-    await this.#insist(async () => {
+    await this.#retryUntilStored(async () => {
       const dueAt = (await this.#parts.work.time()) + SET_ASIDE_MS
       return this.#parts.work.putBack(work, { dueAt, body: work.body })
     })
@@ -153,20 +153,20 @@ export class Courier {
 
   async #giveBack(work: Work, delivery: Delivery, dueAt: number): Promise<void> {
     const body = toBody({ ...delivery, fence: work.fence })
-    await this.#insist(() => this.#parts.work.putBack(work, { dueAt, body }))
+    await this.#retryUntilStored(() => this.#parts.work.putBack(work, { dueAt, body }))
   }
 
   async #finish(work: Work): Promise<void> {
-    await this.#insist(async () => this.#parts.work.finish(work, await this.#parts.work.time()))
+    await this.#retryUntilStored(async () => this.#parts.work.finish(work, await this.#parts.work.time()))
   }
 
   #now(): Promise<number> {
-    return this.#insist(() => this.#parts.work.time())
+    return this.#retryUntilStored(() => this.#parts.work.time())
   }
 
   /** Another process may have settled it meanwhile: then that is how it is. */
   async #record(commit: NewCommit): Promise<void> {
-    await this.#insist(async () => {
+    await this.#retryUntilStored(async () => {
       try {
         await this.#parts.store.append(commit)
       } catch (error) {
@@ -175,8 +175,8 @@ export class Courier {
     })
   }
 
-  #insist<T>(write: () => Promise<T>): Promise<T> {
-    return insist(write, this.#parts, this.#stopping)
+  #retryUntilStored<T>(write: () => Promise<T>): Promise<T> {
+    return retryUntilStored(write, this.#parts, this.#stopping)
   }
 
   /**
@@ -188,7 +188,7 @@ export class Courier {
     lane: string,
     permit: Permit,
     { answer, origin, absence }: Extract<Attempt, { kind: 'tried' }>,
-    judgement: Judgement,
+    judgement: ResponseVerdict,
   ): boolean {
     const { logger, clock } = this.#parts
     if (absence !== undefined) {

@@ -4,7 +4,7 @@ import { FIRST_PLACES, grown, shrunk } from './slow-start.ts'
 const REMEMBERED_MS = 60_000
 
 /** How many requests each lane may have in flight, by how its RP did in this process. */
-export class Places {
+export class ConcurrencyLimits {
   readonly #byLane = new Map<string, { readonly places: number; readonly at: number }>()
 
   /** Lanes whose RP was asked of late. Forgets the others, so that it holds no more than are busy. */
