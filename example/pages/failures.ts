@@ -11,7 +11,7 @@ export class PageError extends Error {
   }
 }
 
-/** WriteLock whatever is thrown, or found nowhere, into a page. What nobody foresaw goes to the log, not to the user. */
+/** Turns whatever is thrown, or found nowhere, into a page. What nobody foresaw goes to the log, not to the user. */
 export function failurePages(
   frame: Pick<Page, 'app' | 'places'>,
   unforeseen: (error: unknown, ctx: Context) => void,

@@ -153,7 +153,7 @@ describe('a loop that does the work of a table', () => {
     assert.deepEqual(done, ['a'])
   })
 
-  it('does not retryUntilStored for ever that an outcome be stored', async () => {
+  it('does not retry for ever to store an outcome', async () => {
     let tries = 0
     const write = (): Promise<never> => {
       tries += 1
