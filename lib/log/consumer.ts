@@ -7,6 +7,7 @@ import {
   OptionInvalidError,
   OutcomeUnknownError,
   StoreClosedError,
+  StoreRefusedError,
   StoreUnavailableError,
 } from '../errors.ts'
 import { consoleLogger, type Logger } from '../logger.ts'
@@ -374,10 +375,16 @@ export class Consumer {
   }
 }
 
-/** The store is away: that says nothing about the commit, which comes again when the store is back. */
+/**
+ * The store is away, or takes nothing (a full disk, rights that are missing): that says nothing about the commit, which
+ * comes again when the store is back.
+ */
 function isStoreUnavailable(error: unknown): boolean {
   return (
-    error instanceof StoreUnavailableError || error instanceof StoreClosedError || error instanceof OutcomeUnknownError
+    error instanceof StoreUnavailableError ||
+    error instanceof StoreClosedError ||
+    error instanceof StoreRefusedError ||
+    error instanceof OutcomeUnknownError
   )
 }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { MemoryEventStore } from '../../adapters/memory/index.ts'
-import { CheckpointAheadError, OutcomeUnknownError, StoreUnavailableError } from '../../lib/index.ts'
+import { CheckpointAheadError, OutcomeUnknownError, StoreRefusedError, StoreUnavailableError } from '../../lib/index.ts'
 import { rejectsWith } from '../contract/event-store/expect.ts'
 import { type Follower, follower, until } from '../support/log-follower.ts'
 
@@ -41,7 +41,11 @@ describe('a consumer of the log', () => {
     assert.deepEqual(waits, [100, 200, 400, 800, 1_600, 3_200, 6_400, 10_000, 10_000])
   })
 
-  for (const error of [new StoreUnavailableError('away'), new OutcomeUnknownError('no answer')]) {
+  for (const error of [
+    new StoreUnavailableError('away'),
+    new OutcomeUnknownError('no answer'),
+    new StoreRefusedError('a full disk'),
+  ]) {
     it(`does not hold ${error.code} against the commit: it goes on when the store is back`, async () => {
       const at = await append()
       let away = true
