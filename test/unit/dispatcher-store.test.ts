@@ -8,6 +8,7 @@ import {
   StoreRefusedError,
   StoreUnavailableError,
 } from '../../lib/index.ts'
+import type { Answer } from '../../plugins/back-channel-logout/network/answer.ts'
 import { DispatchScene, says } from '../support/dispatch-scene.ts'
 
 describe('the dispatcher and its store', () => {
@@ -136,6 +137,19 @@ describe('the dispatcher and its store', () => {
     scene.store.read = read
     scene.behave('rp', () => says(200))
     await scene.clock.advance(120_000)
+    assert.deepEqual(await scene.states(uids), { confirmed: 6 })
+  })
+
+  it('probes again, where a network of the deployment made no answer of what the probe got', async () => {
+    scene.client('rp', () => says(503))
+    const uids = await scene.owe('rp', 6)
+    await scene.dispatcher({ concurrencyPerClient: 6 })
+    await scene.clock.advance(0)
+    scene.behave('rp', () => ({ kind: 'answered', status: 410 }) as Answer)
+    await scene.clock.advance(30_000)
+    assert.ok(scene.log.of(/unforeseen/).length > 0)
+    scene.behave('rp', () => says(200))
+    await scene.clock.advance(300_000)
     assert.deepEqual(await scene.states(uids), { confirmed: 6 })
   })
 

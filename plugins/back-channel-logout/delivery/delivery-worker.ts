@@ -10,7 +10,7 @@ import { retryUntilStored } from '../work/retry-until-stored.ts'
 import { type Attempt, type AttemptParts, attempt } from './attempt.ts'
 import type { Permit } from './circuits.ts'
 import { classifyResponse, type ResponseVerdict, showsLife } from './classify-response.ts'
-import { type Delivery, fromBody, isEarly, MOST_EARLY, step, toBody } from './delivery.ts'
+import { type Delivery, fromBody, isEarly, MOST_EARLY, type Step, step, toBody } from './delivery.ts'
 import { logExpiry, logOutcome, logUnsent } from './delivery-lines.ts'
 import { policyFor } from './delivery-policy.ts'
 import { commitOfExpiry, commitOfStep, commitOfUnsent } from './outcome-events.ts'
@@ -103,14 +103,11 @@ export class DeliveryWorker {
     permit: Permit,
     tried: Extract<Attempt, { kind: 'tried' }>,
   ): Promise<void> {
-    const { provider, logger, random } = this.#parts
-    const policy = policyFor(this.#parts.policy, delivery.clientId)
-    const now = await this.#now().catch((error) => {
-      this.#traffic.release(work.lane, permit)
+    const { provider, logger } = this.#parts
+    const { now, judgement, next } = await this.#classified(delivery, tried).catch((error) => {
+      this.#traffic.release(work.lane, permit) // what cannot be classified says nothing of the RP
       throw error
     })
-    const judgement = classifyResponse(tried.answer, policy, now)
-    const next = step(delivery, judgement, policy, now, random())
     const recovered = this.#learn(work.lane, permit, tried, judgement)
     await this.#record(commitOfStep(work.id, next, tried, provider.issuer))
     if (next.kind === 'again') await this.#giveBack(work, next.delivery, next.dueAt)
@@ -118,6 +115,17 @@ export class DeliveryWorker {
     logOutcome(logger, work.id, next, tried.tookMs)
     announceOutcome(this.#parts, next, tried)
     if (recovered) await this.#catchUp(work.lane, delivery.clientId, now)
+  }
+
+  /** Rejects with what a deployment's own network makes of an answer that is none. */
+  async #classified(
+    delivery: Delivery,
+    { answer }: Extract<Attempt, { kind: 'tried' }>,
+  ): Promise<{ readonly now: number; readonly judgement: ResponseVerdict; readonly next: Step }> {
+    const policy = policyFor(this.#parts.policy, delivery.clientId)
+    const now = await this.#now()
+    const judgement = classifyResponse(answer, policy, now)
+    return { now, judgement, next: step(delivery, judgement, policy, now, this.#parts.random()) }
   }
 
   /** The RP answers well: what it has missed is due now. How much of it is sent at a time, slow start decides. */
