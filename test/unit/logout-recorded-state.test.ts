@@ -73,6 +73,14 @@ describe('what the log knows of a delivery that somebody had in hand before', ()
     assert.deepEqual(await known(), { kind: 'nothing' })
   })
 
+  it('is what became of it, though another process that plans recorded later that it is owed', async () => {
+    const owed: SessionLogoutEvent = { type: 'session_logout.back_channel.owed', delivery: ID, client_id: 'rp' }
+    await record(owed, attemptFailed(ID), owed)
+    assert.equal((await known()).kind, 'failed')
+    await record(sent(ID), owed)
+    assert.deepEqual(await known(), { kind: 'settled' })
+  })
+
   it('is the last attempt that failed, where the work does not know of it', async () => {
     const failed = { ...attemptFailed(ID, 3), answer: 'no', bad_requests: 2, early: 1, next_attempt_at: 77 }
     await record(attemptFailed(ID, 2), failed as SessionLogoutEvent)

@@ -21,6 +21,7 @@ export type RecordedState =
 const PAGE = 100
 
 const FAILED = 'session_logout.back_channel.attempt_failed'
+const OWED = 'session_logout.back_channel.owed'
 
 /** The facts that end a round of a delivery. Every other one about it leaves it owed. */
 const SETTLING: ReadonlySet<string> = new Set<SessionLogoutEvent['type']>([
@@ -91,6 +92,9 @@ async function lastFact(store: EventStore, uid: string, delivery: string): Promi
   }
 }
 
+/** That it is owed says nothing of what became of it, and may be recorded late, by another process that plans. */
 function factIn({ events }: Commit, stream: string, delivery: string): Fact | undefined {
-  return events.findLast((event) => event.stream === stream && event.data['delivery'] === delivery)
+  return events.findLast(
+    ({ stream: own, type, data }) => own === stream && type !== OWED && data['delivery'] === delivery,
+  )
 }
