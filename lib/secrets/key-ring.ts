@@ -64,8 +64,12 @@ export class KeyRing {
 
   /** @throws KeysInvalidError (`KEYS_INVALID`) */
   constructor(keys: Keys) {
-    if (typeof keys !== 'object' || keys === null)
+    if (keys === undefined || keys === null)
       throw new KeysInvalidError('`keys` is missing: { sealing: [key], hashing: [key] }')
+    if (typeof keys !== 'object') {
+      const parse = typeof keys === 'string' ? '; parse the JSON text first' : ''
+      throw new KeysInvalidError(`\`keys\` must be an object, { sealing: [key], hashing: [key] }${parse}`)
+    }
     for (const option of Object.keys(keys)) {
       if (!OPTIONS.has(option)) throw new KeysInvalidError(`\`keys.${option}\` is not known`)
     }
@@ -181,7 +185,15 @@ export class KeyRing {
   assertHashingKnown(remembered: readonly string[]): void {
     if (remembered.length === 0) return
     if (this.hashingFingerprints().some((print) => remembered.includes(print))) return
-    const ids = remembered.map((print) => print.slice(0, print.lastIndexOf('.'))).join(', ')
+    const former = remembered.map((print) => print.slice(0, print.lastIndexOf('.')))
+    const ids = former.join(', ')
+    const impostor = this.#hashing.find(({ id }) => former.includes(id))
+    if (impostor) {
+      throw new KeyUnknownError(
+        `the hashing key "${impostor.id}" is not the one that this store was written with, which had the same id: nothing ` +
+          'stored would be found. Configure the former secret under that id, and give the new key an id of its own',
+      )
+    }
     throw new KeyUnknownError(
       `none of keys.hashing is one that this store was written with (${ids}): nothing stored would be found. ` +
         'Configure the former key; to rotate, add the new key as the second one first',
@@ -204,7 +216,10 @@ function retiredOf(retired: readonly string[] | undefined, sealing: readonly Sec
     throw new KeysInvalidError('`keys.retired` must be the ids of former sealing keys')
   }
   const both = sealing.find(({ id }) => retired.includes(id))
-  if (both) throw new KeysInvalidError(`the key "${both.id}" is in \`keys.retired\` and in \`keys.sealing\``)
+  if (both)
+    throw new KeysInvalidError(
+      `the key "${both.id}" is in \`keys.retired\` and in \`keys.sealing\`: take it out of one of them`,
+    )
   return retired
 }
 
@@ -215,11 +230,13 @@ function secretsOf(keys: readonly Key[], name: string): readonly Secret[] {
     if (typeof key?.id !== 'string' || !/^[A-Za-z0-9_-]{1,32}$/.test(key.id)) {
       throw new KeysInvalidError(`${at} needs an id of 1 to 32 letters, digits, - or _`)
     }
-    const bytes = typeof key.secret === 'string' ? Buffer.from(key.secret, 'base64url') : Buffer.from(key.secret ?? [])
+    if (typeof key.secret !== 'string' && !(key.secret instanceof Uint8Array))
+      throw new KeysInvalidError(`${at} ("${key.id}") needs a secret: base64url text, or bytes`)
+    const bytes = typeof key.secret === 'string' ? Buffer.from(key.secret, 'base64url') : Buffer.from(key.secret)
     if (bytes.length !== 32) throw new KeysInvalidError(`${at} ("${key.id}") has ${bytes.length} bytes, 32 are needed`)
     return { id: key.id, bytes }
   })
-  const ids = new Set(secrets.map(({ id }) => id))
-  if (ids.size !== secrets.length) throw new KeysInvalidError(`\`${name}\` has two keys with the same id`)
+  const twice = secrets.find(({ id }, index) => secrets.findIndex((other) => other.id === id) !== index)
+  if (twice) throw new KeysInvalidError(`\`${name}\` has two keys with the id "${twice.id}": give each one of its own`)
   return secrets
 }
