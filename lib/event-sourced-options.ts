@@ -28,8 +28,11 @@ const OPTIONS: ReadonlySet<string> = new Set(['plugins', 'logger', 'clock', 'for
 
 /** @throws OptionInvalidError (`OPTION_INVALID`) */
 export function assertOptions(store: EventStore, options: EventSourcedOptions): void {
+  if (store instanceof Promise)
+    throw new OptionInvalidError('store', 'must be an EventStore, not the promise of one: await what open() returns')
   if (typeof store?.append !== 'function')
     throw new OptionInvalidError('store', 'must be an EventStore: open one from adapters/')
+  if (typeof options !== 'object' || options === null) throw new OptionInvalidError('options', 'must be an object')
   for (const option of Object.keys(options)) {
     if (!OPTIONS.has(option)) throw new OptionInvalidError(option, `is not known; known are ${[...OPTIONS].join(', ')}`)
   }

@@ -120,6 +120,8 @@ export class EventSourced {
    * @throws OptionInvalidError (`OPTION_INVALID`) where the configuration contradicts that
    */
   configure(configuration: ConfigurationWithoutAdapter): Configuration {
+    if (typeof configuration !== 'object' || configuration === null)
+      throw new OptionInvalidError('configuration', "must be given: oidc-provider's configuration, as an object")
     if ('adapter' in configuration && configuration.adapter !== undefined) {
       throw new OptionInvalidError('adapter', 'is set by configure(): leave it out')
     }
