@@ -31,7 +31,7 @@ export function millisecondsOf(since: Time | undefined): number | undefined {
 /** @throws OptionInvalidError (`OPTION_INVALID`) */
 export function assertKnown(options: object, known: readonly string[]): void {
   if (typeof options !== 'object' || options === null)
-    throw new OptionInvalidError(known.join(', '), 'must be given as an object')
+    throw new OptionInvalidError(known.join(', '), `must be given in an object: { ${known.join(', ')} }`)
   for (const option of Object.keys(options)) {
     if (!known.includes(option)) throw new OptionInvalidError(option, `is not known; known are ${known.join(', ')}`)
   }
