@@ -38,7 +38,9 @@ export function uriProblem(uri: unknown, development: boolean): string | undefin
   if (protocol === 'https:') return undefined
   if (protocol !== 'http:') return 'must be an https URI'
   if (development && isLoopback(hostname)) return undefined
-  return development ? 'must be an https URI (http is for loopback only)' : 'must be an https URI'
+  return development
+    ? 'must be an https URI (http is for loopback only)'
+    : 'must be an https URI (http is for loopback only, and only with the option `development`)'
 }
 
 function isLoopback(hostname: string): boolean {
