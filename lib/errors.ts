@@ -177,11 +177,11 @@ export class JournalCorruptError extends EventStoreError {
   readonly code = 'JOURNAL_CORRUPT'
 }
 
-/** Another process has the folder of the embedded store open. */
+/** The folder of the embedded store is open already, in another process or in this one. */
 export class FolderHeldError extends EventStoreError {
   readonly code = 'FOLDER_HELD'
   constructor(folder: string) {
-    super(`${folder} is in use by another process: stop it, or give this one a folder of its own`)
+    super(`${folder} is in use, by another process or by this one: stop or close that, or use a folder of its own`)
   }
 }
 

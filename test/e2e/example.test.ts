@@ -213,7 +213,7 @@ describe('the example', function () {
     it('says that another process holds the folder', async () => {
       await start({ START: 'op' })
       const other = await examplePlaces(folder.path)
-      await failsToStart({ ...other.environment }, /is in use by another process: .* \(FOLDER_HELD\)$/)
+      await failsToStart({ ...other.environment }, /is in use, by another process or by this one: .* \(FOLDER_HELD\)$/)
     })
 
     it('says within seconds that MongoDB cannot be reached', async () => {
