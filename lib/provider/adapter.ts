@@ -1,6 +1,7 @@
+import { UnitClosed } from './model-writes.ts'
 import type { Payload } from './models.ts'
 import type { ProviderAdapter } from './provider-like.ts'
-import { UnitClosed, type UnitOfWork } from './unit-of-work.ts'
+import type { UnitOfWork } from './unit-of-work.ts'
 
 /** Where an adapter's calls go: the unit of work of the request, or one of their own. */
 export interface UnitSource {

@@ -14,3 +14,9 @@ export type UnitOrigin =
 export function isDecidedOnRead({ kind }: UnitOrigin): boolean {
   return kind !== 'application'
 }
+
+/** Whether the provider goes on with the result of an interaction. */
+export function isResume(origin: UnitOrigin): boolean {
+  const route = origin.kind === 'request' ? origin.request.oidc?.route : undefined
+  return route === 'resume' || route === 'device_resume'
+}
