@@ -81,7 +81,7 @@ ${field('order-client', 'Every login at an RP', html`<input id="order-client" na
 function features(): Html {
   return view(
     'features',
-    html`<p class="hint">What is set for this issuer holds, else what is set for the system, else the configuration. It holds here at once, in all other processes within about a second.</p>`,
+    html`<p class="hint">What is set for this issuer holds, else what is set for the system, else the configuration. It holds here at once, in all other processes within about two seconds.</p>`,
   )
 }
 

@@ -58,7 +58,7 @@ export class Features implements FeatureGates {
 
   /**
    * Switches a feature on or off. Resolves when that is stored; it holds in this process then, and in all others within
-   * about a second.
+   * about two seconds.
    *
    * @throws OptionInvalidError (`OPTION_INVALID`); ProviderUnfitError (`PROVIDER_UNFIT`) for `instance` before `start()`;
    *   whatever the store throws

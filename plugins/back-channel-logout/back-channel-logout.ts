@@ -293,7 +293,7 @@ export class BackChannelLogout implements Plugin {
 
   /**
    * Has nothing sent to a client until it is resumed: in this process from now on, in all others of this issuer within
-   * about a second, and after restarts. What is in flight ends; what is owed waits, and grows older meanwhile.
+   * about two seconds, and after restarts. What is in flight ends; what is owed waits, and grows older meanwhile.
    *
    * @throws OptionInvalidError (`OPTION_INVALID`)
    */

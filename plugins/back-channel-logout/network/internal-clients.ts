@@ -94,7 +94,7 @@ export class InternalClients {
 
   /**
    * Lets logout tokens for this client go to addresses inside the network. Resolves when that is stored; it holds in this
-   * process then, and in all others of this issuer within about a second.
+   * process then, and in all others of this issuer within about two seconds.
    *
    * @throws OptionInvalidError (`OPTION_INVALID`), ProviderUnfitError (`PROVIDER_UNFIT`) while it is not started
    */
