@@ -44,8 +44,9 @@ const NOTHING_KNOWN: KnownStream = { acts: [] }
 
 /**
  * Operators' state on the log. Acts of a stream are numbered: each follows the one before, so that whoever has read up to
- * one reads on behind it and misses none. What scripts set ten thousand times is read once. Read when a process tells that it has set something, which arrives with the next heartbeat. Reads do not
- * overlap, so that none tells less than the one before it.
+ * one reads on behind it and misses none. What scripts set ten thousand times is read once. Read when a process tells
+ * that it has set something, which arrives with the next heartbeat. Reads do not overlap, so that none tells less than
+ * the one before it.
  */
 export class OperatorsLog implements OperatorsState {
   readonly #parts: OperatorsLogParts
