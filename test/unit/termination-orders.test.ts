@@ -101,6 +101,29 @@ describe('a termination of many sessions', () => {
     assert.deepEqual([tally.sessions, failed], [1, 1])
   })
 
+  it('counts what cannot be ended once, though the store goes away in the middle of the page', async () => {
+    for (const account of ['alice', 'bob']) await make(op.provider, { account, clients: ['a'], saves: 1, ended: false })
+    const order = await ordered('all', 'admin')
+    let away = true
+    const endings: Host['endings'] = {
+      ...boundTo(host.endings),
+      end: (name, wish) =>
+        host.endings.end(name, {
+          ...wish,
+          onlyIf({ payload }) {
+            if (payload['accountId'] === 'alice') throw new TypeError('something is wrong with it')
+            if (away) throw new StoreUnavailableError('away')
+            return true
+          },
+        }),
+    }
+    const run = new OrderRun(parts({ ...host, endings }))
+    await assert.rejects(run.further(order), StoreUnavailableError)
+    away = false
+    const { order: after, completed } = await run.further(order)
+    assert.deepEqual([after.tally.sessions, after.failed, completed], [1, 1, true])
+  })
+
   it('revokes a grant once, though another does at the same moment', async () => {
     await new op.provider.Grant({ accountId: 'alice', clientId: 'a' }).save()
     const [one, other] = [await ordered('account', 'account_deleted'), await ordered('account', 'account_deleted')]

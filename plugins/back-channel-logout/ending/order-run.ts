@@ -36,6 +36,9 @@ export const PAGE = 256
 /** So many sessions are ended at a time: enough to share the commands of the store. */
 export const AT_ONCE = 32
 
+/** Of so many orders it is remembered what could not be ended on their page. */
+const ORDERS = 1_000
+
 /** So often a session is tried to be ended that is written all the time, with pauses; each try looks many times. */
 const MOST_TRIES = 8
 
@@ -52,6 +55,8 @@ export class OrderRun {
   readonly #looked = new Recent(REMEMBERED)
   /** Accounts at clients that an order need not tell any more. */
   readonly #told = new Recent(REMEMBERED)
+  /** What could not be ended on the page of an order that is under way. */
+  readonly #failed = new Map<string, { readonly page: string; readonly names: Set<string> }>()
   readonly #page: number
 
   constructor(parts: OrderParts, page: number = PAGE) {
@@ -61,9 +66,9 @@ export class OrderRun {
 
   /** About a page further: a small order is done at once. */
   async further(before: Order): Promise<{ readonly order: Order; readonly completed: boolean }> {
+    const failed = this.#failedOf(before)
     let order: Order | undefined = before
     let last = before
-    let failed = 0
     for (let left = this.#page; order && left > 0; ) {
       const { commits, entries, next } = await candidates(
         this.#store,
@@ -71,24 +76,44 @@ export class OrderRun {
         order.place,
         left,
       )
-      failed += await this.#end(order, commits, entries)
+      await this.#end(order, commits, entries, failed)
       left -= commits.length + entries.length
       last = order
       order = afterPage(order, next)
     }
     const counted = await this.#counted(last)
-    return { order: { ...(order ?? last), ...counted, failed: before.failed + failed }, completed: order === undefined }
+    return {
+      order: { ...(order ?? last), ...counted, failed: before.failed + failed.size },
+      completed: order === undefined,
+    }
   }
 
-  /** Ends what there is to end among the candidates. Returns how much could not be ended. */
-  async #end(order: Order, commits: readonly Commit[], entries: readonly IndexEntry[]): Promise<number> {
-    let failed = 0
-    const tried = async (work: () => Promise<unknown>): Promise<void> => {
+  /** By name. A page that the store interrupts is done again: what failed on it is not looked at twice, but counted. */
+  #failedOf({ id, pass, place }: Order): Set<string> {
+    const page = JSON.stringify([pass, place])
+    const before = this.#failed.get(id)
+    const failed = before?.page === page ? before : { page, names: new Set<string>() }
+    this.#failed.delete(id)
+    this.#failed.set(id, failed)
+    const [oldest] = this.#failed.keys()
+    if (this.#failed.size > ORDERS && oldest !== undefined) this.#failed.delete(oldest)
+    return failed.names
+  }
+
+  /** Ends what there is to end among the candidates, and adds the names of what could not be ended to `failed`. */
+  async #end(
+    order: Order,
+    commits: readonly Commit[],
+    entries: readonly IndexEntry[],
+    failed: Set<string>,
+  ): Promise<void> {
+    const tried = async (name: string, work: () => Promise<unknown>): Promise<void> => {
       try {
         await work()
+        failed.delete(name)
       } catch (err) {
         if (isStoreUnavailable(err)) throw err
-        failed += 1
+        failed.add(name)
         this.#parts.host.logger.error(
           { event: 'termination_incomplete', err, termination: order.id },
           'a session or a grant could not be ended; the termination goes on without it',
@@ -97,12 +122,12 @@ export class OrderRun {
     }
     if (order.pass === 'sessions') {
       const names = this.#sessionsIn(order, commits, entries)
-      await inParallel(names, AT_ONCE, (name) => tried(() => this.#endSession(order, name)))
-      return failed
+      await inParallel(names, AT_ONCE, (name) => tried(String(name), () => this.#endSession(order, name)))
+      return
     }
     const grants = new Map<string, GrantState[]>()
     for (const commit of [...commits, ...(await storedGrants(this.#store, entries))]) {
-      await tried(async () => {
+      await tried(`@${commit.position}`, async () => {
         for (const grant of this.#grantsIn(order, commit)) {
           const login = JSON.stringify([grant.accountId, grant.clientId])
           grants.set(login, [...(grants.get(login) ?? []), grant])
@@ -111,9 +136,8 @@ export class OrderRun {
     }
     // Of several grants of one RP the first one tells it, so they are revoked one after the other.
     await inParallel([...grants.values()], AT_ONCE, async (some) => {
-      for (const grant of some) await tried(() => this.#revoke(order, grant))
+      for (const grant of some) await tried(grant.id, () => this.#revoke(order, grant))
     })
-    return failed
   }
 
   #sessionsIn({ id }: Order, commits: readonly Commit[], entries: readonly IndexEntry[]): SessionName[] {
