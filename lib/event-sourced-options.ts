@@ -1,5 +1,6 @@
 import type { Clock } from './clock.ts'
 import { OptionInvalidError } from './errors.ts'
+import { assertKnownOptions } from './known-options.ts'
 import type { EventStore } from './log/event-store.ts'
 import type { Logger } from './logger.ts'
 import type { Plugin } from './plugin.ts'
@@ -32,10 +33,7 @@ export function assertOptions(store: EventStore, options: EventSourcedOptions): 
     throw new OptionInvalidError('store', 'must be an EventStore, not the promise of one: await what open() returns')
   if (typeof store?.append !== 'function')
     throw new OptionInvalidError('store', 'must be an EventStore: open one from adapters/')
-  if (typeof options !== 'object' || options === null) throw new OptionInvalidError('options', 'must be an object')
-  for (const option of Object.keys(options)) {
-    if (!OPTIONS.has(option)) throw new OptionInvalidError(option, `is not known; known are ${[...OPTIONS].join(', ')}`)
-  }
+  assertKnownOptions(options, OPTIONS)
   if (options.plugins !== undefined && !Array.isArray(options.plugins))
     throw new OptionInvalidError('plugins', 'must be an array')
   const names = new Set<string>()

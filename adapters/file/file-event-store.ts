@@ -3,6 +3,7 @@ import { type FileHandle, open } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import type { Clock } from '../../lib/clock.ts'
 import { OptionInvalidError } from '../../lib/errors.ts'
+import { assertKnownOptions } from '../../lib/known-options.ts'
 import { consoleLogger, type Logger } from '../../lib/logger.ts'
 import { KeyRing, type Keys } from '../../lib/secrets/key-ring.ts'
 import { MemoryEventStore, type MemoryOptions } from '../memory/memory-event-store.ts'
@@ -133,10 +134,7 @@ const OPTIONS: ReadonlySet<string> = new Set(['keys', 'logger', 'clock'])
 function assertOptions(folder: string, options: FileOptions): void {
   if (typeof folder !== 'string' || folder === '')
     throw new OptionInvalidError('folder', 'must be the path of a folder')
-  if (typeof options !== 'object' || options === null) throw new OptionInvalidError('options', 'must be an object')
-  for (const option of Object.keys(options)) {
-    if (!OPTIONS.has(option)) throw new OptionInvalidError(option, `is not known; known are ${[...OPTIONS].join(', ')}`)
-  }
+  assertKnownOptions(options, OPTIONS)
   if (options.logger !== undefined && typeof options.logger?.warn !== 'function') {
     throw new OptionInvalidError('logger', 'needs a method `warn`')
   }

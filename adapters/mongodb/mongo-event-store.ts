@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events'
 import type { Db, Filter } from 'mongodb'
 import { type Clock, systemClock } from '../../lib/clock.ts'
 import { OptionInvalidError, StoreClosedError } from '../../lib/errors.ts'
+import { assertKnownOptions } from '../../lib/known-options.ts'
 import type { Appended, Commit, NewCommit } from '../../lib/log/commit.ts'
 import type { ConsumerTable } from '../../lib/log/consumer-table.ts'
 import type { EventStore, ReadOptions } from '../../lib/log/event-store.ts'
@@ -267,9 +268,7 @@ const OPTIONS: ReadonlySet<string> = new Set(['keys', 'prefix', 'logger', 'clock
 function assertOptions(db: Db, options: MongoOptions): void {
   if (typeof db?.collection !== 'function')
     throw new OptionInvalidError('db', "must be a Db of the mongodb driver: client.db('op')")
-  for (const option of Object.keys(options ?? {})) {
-    if (!OPTIONS.has(option)) throw new OptionInvalidError(option, `is not known; known are ${[...OPTIONS].join(', ')}`)
-  }
+  assertKnownOptions(options ?? {}, OPTIONS)
   if (options?.prefix !== undefined && !/^[A-Za-z0-9_-]*$/.test(options.prefix)) {
     throw new OptionInvalidError('prefix', 'may hold letters, digits, - and _')
   }

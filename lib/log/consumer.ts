@@ -10,6 +10,7 @@ import {
   StoreRefusedError,
   StoreUnavailableError,
 } from '../errors.ts'
+import { assertKnownOptions } from '../known-options.ts'
 import { consoleLogger, type Logger } from '../logger.ts'
 import type { Commit } from './commit.ts'
 import type { ConsumerRecord } from './consumer-table.ts'
@@ -402,9 +403,7 @@ const OPTIONS: ReadonlySet<string> = new Set([
 
 function assertOptions(options: ConsumerOptions): void {
   const { store, name, handle, onFailure } = options
-  for (const option of Object.keys(options)) {
-    if (!OPTIONS.has(option)) throw new OptionInvalidError(option, `is not known; known are ${[...OPTIONS].join(', ')}`)
-  }
+  assertKnownOptions(options, OPTIONS)
   if (typeof store?.subscribe !== 'function') throw new OptionInvalidError('store', 'must be an EventStore')
   if (typeof name !== 'string' || name === '') throw new OptionInvalidError('name', 'must be text')
   if (typeof handle !== 'function') throw new OptionInvalidError('handle', 'must be a function that takes commits')

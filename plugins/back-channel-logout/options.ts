@@ -1,4 +1,5 @@
 import { OptionInvalidError } from '../../lib/index.ts'
+import { assertKnownOptions } from '../../lib/known-options.ts'
 import type { DeliveryOptions } from './delivery/delivery-policy.ts'
 import type { InternalClientRule } from './network/internal-clients.ts'
 import type { Network } from './network/network.ts'
@@ -58,10 +59,7 @@ const OPTIONS: ReadonlySet<string> = new Set([
 
 /** @throws OptionInvalidError (`OPTION_INVALID`) */
 export function assertOptions(options: BackChannelLogoutOptions): void {
-  if (typeof options !== 'object' || options === null) throw new OptionInvalidError('options', 'must be an object')
-  for (const option of Object.keys(options)) {
-    if (!OPTIONS.has(option)) throw new OptionInvalidError(option, `is not known; known are ${[...OPTIONS].join(', ')}`)
-  }
+  assertKnownOptions(options, OPTIONS)
   const { network } = options
   for (const option of ['enabled', 'singleSessionTermination', 'development'] as const) {
     if (options[option] !== undefined && typeof options[option] !== 'boolean')

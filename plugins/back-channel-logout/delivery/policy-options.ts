@@ -1,4 +1,5 @@
 import { OptionInvalidError } from '../../../lib/index.ts'
+import { assertKnownOptions } from '../../../lib/known-options.ts'
 import {
   type ClientDeliveryOptions,
   type ClientPolicy,
@@ -22,7 +23,7 @@ const TIMER_MOST_MS = 2 ** 31 - 1
  * @throws OptionInvalidError (`OPTION_INVALID`)
  */
 export function policyOf(wishes: DeliveryOptions = {}): DeliveryPolicy {
-  assertKnown(wishes, Object.keys(DEFAULT_POLICY), 'delivery')
+  assertKnownOptions(wishes, Object.keys(DEFAULT_POLICY), 'delivery')
   const { concurrency: most, concurrencyPerOrigin: mostPerOrigin, clients: none, ...defaults } = DEFAULT_POLICY
   const { concurrency = most, concurrencyPerOrigin = mostPerOrigin, clients = {}, ...ofAll } = wishes
   assertWhole(concurrency, 'delivery.concurrency')
@@ -37,8 +38,9 @@ export function policyOf(wishes: DeliveryOptions = {}): DeliveryPolicy {
 }
 
 function clientPolicyOf(wishes: ClientDeliveryOptions, defaults: ClientPolicy, where: string): ClientPolicy {
-  assertKnown(wishes, Object.keys(defaults), where)
-  if (wishes.circuit !== undefined) assertKnown(wishes.circuit, Object.keys(defaults.circuit), `${where}.circuit`)
+  assertKnownOptions(wishes, Object.keys(defaults), where)
+  if (wishes.circuit !== undefined)
+    assertKnownOptions(wishes.circuit, Object.keys(defaults.circuit), `${where}.circuit`)
   const policy = { ...defaults, ...wishes, circuit: { ...defaults.circuit, ...wishes.circuit } }
   assertPolicy(policy, where)
   return policy
@@ -102,15 +104,6 @@ function isConfirming(answer: unknown): boolean {
 /** Of a server that fails nobody can say that it has done what it was asked for. */
 function isStatus(status: unknown): boolean {
   return Number.isSafeInteger(status) && Number(status) >= 200 && Number(status) <= 499
-}
-
-/** @throws OptionInvalidError (`OPTION_INVALID`) for an option that nobody reads */
-function assertKnown(wishes: unknown, known: readonly string[], where: string): asserts wishes is object {
-  if (!isPlainObject(wishes)) throw new OptionInvalidError(where, 'must be an object')
-  for (const option of Object.keys(wishes)) {
-    if (!known.includes(option))
-      throw new OptionInvalidError(`${where}.${option}`, `is not known; known are ${known.join(', ')}`)
-  }
 }
 
 function assertWhole(value: number, option: string, least: number = 1, most: number = Number.MAX_SAFE_INTEGER): void {

@@ -1,4 +1,5 @@
 import { OptionInvalidError } from '../../../lib/index.ts'
+import { assertKnownOptions } from '../../../lib/known-options.ts'
 import { CLEAR_TEXT_LIMIT, isClearText } from './clear-text.ts'
 import type { Order } from './pages.ts'
 
@@ -32,9 +33,7 @@ export function millisecondsOf(since: Time | undefined): number | undefined {
 export function assertKnown(options: object, known: readonly string[]): void {
   if (typeof options !== 'object' || options === null)
     throw new OptionInvalidError(known.join(', '), `must be given in an object: { ${known.join(', ')} }`)
-  for (const option of Object.keys(options)) {
-    if (!known.includes(option)) throw new OptionInvalidError(option, `is not known; known are ${known.join(', ')}`)
-  }
+  assertKnownOptions(options, known)
 }
 
 /** @throws OptionInvalidError (`OPTION_INVALID`) */
