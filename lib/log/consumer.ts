@@ -10,6 +10,7 @@ import {
   StoreRefusedError,
   StoreUnavailableError,
 } from '../errors.ts'
+import { inTime } from '../in-time.ts'
 import { assertKnownOptions } from '../known-options.ts'
 import { consoleLogger, type Logger } from '../logger.ts'
 import type { Commit } from './commit.ts'
@@ -146,11 +147,7 @@ export class Consumer {
     this.#stopping.abort()
     const running = this.#running
     if (running === undefined) return
-    const returned = new AbortController()
-    const late = clock.sleep(this.#leaseMs, returned.signal)
-    const ended = await Promise.race([running.then(() => true), late.then(() => false)])
-    returned.abort()
-    if (!ended)
+    if (!(await inTime(running, clock, this.#leaseMs)))
       logger.error(
         { event: 'consumer_not_stopped', consumer: name },
         'a consumer could not be stopped in time: its handler or the store does not answer',

@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts'
+import { inTime } from '../in-time.ts'
 import type { Refusal } from './refusals.ts'
 import type { RequestContext } from './request-context.ts'
 
@@ -79,18 +80,10 @@ export async function refuse(
 
 /** Whether it ends well, and in time. */
 async function succeeds(page: () => Promise<unknown>, clock: Clock): Promise<boolean> {
-  let timer: { cancel(): void } | undefined
-  const late = new Promise<false>((resolve) => {
-    timer = clock.setTimeout(() => resolve(false), MAX_PAGE_MS)
-  })
-  const made = page().then(
-    () => true,
-    () => false,
-  )
   try {
-    return await Promise.race([made, late])
-  } finally {
-    timer?.cancel()
+    return await inTime(page(), clock, MAX_PAGE_MS)
+  } catch {
+    return false
   }
 }
 

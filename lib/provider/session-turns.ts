@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts'
 import { StoreUnavailableError } from '../errors.ts'
+import { inTime } from '../in-time.ts'
 import type { ModelState } from './model-state.ts'
 
 /** The longest wait for the commits of one session that came before, in milliseconds. */
@@ -85,20 +86,7 @@ export class SessionTurns {
       if (line.length === 0) this.#lines.delete(uid)
     })
     if (line.length === 1) return
-    if (!(await inTime(before, clock)) || line.failed)
+    if (!(await inTime(before, clock, MAX_WAIT_MS)) || line.failed)
       throw new StoreUnavailableError('the commits before this one were not answered in time: nothing was stored')
-  }
-}
-
-/** False: it took too long. */
-async function inTime(promise: Promise<void>, clock: Clock): Promise<boolean> {
-  let timer: { cancel(): void } | undefined
-  const late = new Promise<false>((resolve) => {
-    timer = clock.setTimeout(() => resolve(false), MAX_WAIT_MS)
-  })
-  try {
-    return await Promise.race([promise.then(() => true as const), late])
-  } finally {
-    timer?.cancel()
   }
 }

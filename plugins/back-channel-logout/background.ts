@@ -1,3 +1,4 @@
+import { inTime } from '../../lib/in-time.ts'
 import { type Appended, Consumer, type Host, type NewEvent, type WorkTable } from '../../lib/index.ts'
 import type { ToldClients } from './clients/told-clients.ts'
 import type { AttemptParts } from './delivery/attempt.ts'
@@ -11,7 +12,6 @@ import { logBacklog } from './delivery/planning-lines.ts'
 import type { EndingWork } from './ending/ending-work.ts'
 import { guardedNetwork, type Network } from './network/network.ts'
 import type { OidcProvider } from './provider-internals.ts'
-import { inTime } from './work/in-time.ts'
 import { STOP_MS } from './work/work-loop.ts'
 
 /** What deliveries are made and sent with. */

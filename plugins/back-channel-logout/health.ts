@@ -1,9 +1,9 @@
+import { inTime } from '../../lib/in-time.ts'
 import type { Clock, EventStore, WorkTable } from '../../lib/index.ts'
 import { countDeadLetters } from './dead-letters/listing.ts'
 import { AT_ONCE } from './delivery/delivery-worker.ts'
 import type { ParkedCommits } from './delivery/parked-commits.ts'
 import { PLANNER } from './delivery/planner.ts'
-import { inTime } from './work/in-time.ts'
 import { lanePrefix } from './work/lanes.ts'
 
 /** A count that costs the same however much there is. */

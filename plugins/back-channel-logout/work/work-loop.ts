@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { setMaxListeners } from 'node:events'
+import { inTime } from '../../../lib/in-time.ts'
 import type { Clock, Heartbeat, Logger, Member, Work, WorkTable } from '../../../lib/index.ts'
-import { inTime } from './in-time.ts'
 
 /** What a loop does, and with what. */
 export interface WorkLoopParts {

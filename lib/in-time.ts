@@ -1,4 +1,4 @@
-import type { Clock } from '../../../lib/index.ts'
+import type { Clock } from './clock.ts'
 
 /**
  * Whether something ends within so many milliseconds; it goes on if it does not. For what a shutdown cannot wait for
