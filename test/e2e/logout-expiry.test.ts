@@ -166,6 +166,29 @@ describe('a session that expires', () => {
     await scene.rps.rp.received(1)
   })
 
+  it('does not end before its time, though the clock of a machine is ahead', async () => {
+    await planned()
+    clock.jumpWall(2 * HOUR * 1_000)
+    await new Person(scene.op).authorize('other', { login: 'bob' })
+    await passing(HOUR - 5)
+    assert.deepEqual(await scene.ended(), [])
+    await passing(TOLERANCE + 6)
+    await scene.rps.rp.received(1)
+  })
+
+  it('is still found by who ends all of the account, though the clock of a machine is ahead by weeks', async () => {
+    ttl = 10 * 24 * 3_600
+    const other = new Person(scene.op)
+    await other.authorize('other')
+    await planned()
+    clock.jumpWall(30 * 24 * 3_600_000)
+    await passing(3_600) // the index of what lives is swept once an hour
+    await new Person(scene.op).authorize('other', { login: 'bob' })
+    await planned()
+    const { sessions } = await scene.logout.terminateAccount('alice', { actor: 'anna' })
+    assert.equal(sessions, 1)
+  })
+
   it('of nobody that an RP knows ends without a word', async () => {
     await person.logout()
     await scene.receipt()

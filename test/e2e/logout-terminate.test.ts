@@ -235,6 +235,24 @@ describe('operators end', () => {
     assert.equal(await isLoggedIn(alice), true)
   })
 
+  it('what is left of many at once, whatever the clock of the process that ended the first of them', async () => {
+    const { Session } = scene.op.provider
+    for (let n = 0; n < 300; n++) {
+      const session = new Session()
+      session.loginAccount({ accountId: `user-${n}` })
+      await session.save(3_600)
+    }
+    const work = scene.store.work('endings')
+    const { putBack } = work
+    const dueAt: number[] = []
+    work.putBack = (row, change) => {
+      dueAt.push(change.dueAt)
+      return putBack.call(work, row, change)
+    }
+    assert.equal((await scene.logout.terminateAll(ACTOR)).sessions, 300)
+    assert.deepEqual(dueAt, [0])
+  })
+
   it('nothing again when the work of an order is made anew from the log', async () => {
     await loggedIn('alice', 'one')
     const { id } = await scene.logout.terminateAll(ACTOR)

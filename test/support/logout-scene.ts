@@ -30,7 +30,7 @@ export class LogoutScene<Id extends string> {
   readonly op: Op
 
   static async start<Id extends string>(cast: Cast<Id>, options: SceneOptions = {}): Promise<LogoutScene<Id>> {
-    const { logout: wishes, others = [], store = new MemoryEventStore(), ...opOptions } = options
+    const { logout: wishes, others = [], store = memoryStore(options), ...opOptions } = options
     const ids = Object.keys(cast) as Id[]
     const started = await Promise.all(ids.map((id) => startRp(id, cast[id])))
     const logout = backChannelLogout({ development: true, allowInternal: ids, ...wishes })
@@ -98,4 +98,9 @@ export class LogoutScene<Id extends string> {
     }
     return this.store.work('deliveries').countOpen()
   }
+}
+
+/** On the clock of the scene, if it has one: the store's time is not the machine's, then. */
+function memoryStore({ clock }: Pick<SceneOptions, 'clock'>): EventStore {
+  return new MemoryEventStore({ ...(clock && { clock }) })
 }

@@ -1,24 +1,16 @@
-import {
-  AlreadyClaimedError,
-  type Commit,
-  type EventStore,
-  type Host,
-  type JsonObject,
-  type NewWork,
-  type Work,
-  type WorkTable,
-} from '../../../lib/index.ts'
+import { AlreadyClaimedError, type Commit, type Host, type Work, type WorkTable } from '../../../lib/index.ts'
 import type { ToldClients } from '../clients/told-clients.ts'
 import type { OidcProvider } from '../provider-internals.ts'
-import { orderOfStream, orderStream } from '../recording/index-streams.ts'
+import { orderStream } from '../recording/index-streams.ts'
 import { lanePrefix } from '../work/lanes.ts'
 import { retryUntilStored } from '../work/retry-until-stored.ts'
 import { WorkLoop } from '../work/work-loop.ts'
 import { deadlineOf, type Expiry, ExpiryPlanner, expiryLane, lookAt } from './expiry.ts'
 import { LiveIndex } from './live-index.ts'
-import { isAtItsBeginning, newOrder, type Order, toOrderBody } from './order.ts'
-import { type Ordered, ordersStream, toOrderEvent } from './order-events.ts'
+import { isAtItsBeginning, type Order, toOrderBody } from './order.ts'
+import { ordersStream, toOrderEvent } from './order-events.ts'
 import { OrderRun } from './order-run.ts'
+import { AT_ONCE, isCompleted, ordersIn, orderWork } from './order-work.ts'
 import { Recent } from './recent.ts'
 
 /** The work table of ends that are to come: orders, and sessions that may have expired. */
@@ -118,7 +110,7 @@ export class EndingWork {
     const { clock } = this.#parts.host
     if (this.#sweptAt !== undefined && clock.monotonic() - this.#sweptAt < SWEEP_MS) return
     this.#sweptAt = clock.monotonic()
-    await this.#live.sweep(clock.now())
+    await this.#live.sweep(await this.#now())
   }
 
   /** Makes the work of an order at once. The planner would make the same. */
@@ -129,14 +121,14 @@ export class EndingWork {
   }
 
   async #claim(holder: string, inHand: number): Promise<Work[]> {
-    const { provider, host } = this.#parts
+    const { provider } = this.#parts
     const limit = EXPIRIES_AT_ONCE + ORDERS_AT_ONCE - inHand
     this.#limit = limit
     if (limit <= 0) return []
     return this.#work.claim({
       holder,
       prefix: lanePrefix(provider.issuer),
-      now: host.clock.now(),
+      now: await this.#now(),
       limit,
       perLane: 1,
       room: new Map([[expiryLane(provider.issuer), EXPIRIES_AT_ONCE]]),
@@ -144,21 +136,21 @@ export class EndingWork {
   }
 
   async #pause(): Promise<number> {
-    const { provider, host } = this.#parts
+    const { provider } = this.#parts
     const dueAt = await this.#work.nextDueAt(lanePrefix(provider.issuer))
-    return dueAt === undefined ? Number.POSITIVE_INFINITY : Math.max(1, dueAt - host.clock.now())
+    return dueAt === undefined ? Number.POSITIVE_INFINITY : Math.max(1, dueAt - (await this.#now()))
   }
 
   async #carry(work: Work): Promise<void> {
-    const { logger, clock } = this.#parts.host
+    const { logger } = this.#parts.host
     const body = work.body as unknown as Order | Expiry
     try {
       await (body.kind === 'order' ? this.#further(work, body) : this.#look(work, body))
     } catch (err) {
       if (this.#loop.stopping.aborted) return // others take it over
       logger.error({ err, work: work.id }, 'an end of sessions failed in an unforeseen way; it will be tried again')
-      await this.#retryUntilStored(() =>
-        this.#work.putBack(work, { dueAt: clock.now() + SET_ASIDE_MS, body: work.body }),
+      await this.#retryUntilStored(async () =>
+        this.#work.putBack(work, { dueAt: (await this.#now()) + SET_ASIDE_MS, body: work.body }),
       )
     }
   }
@@ -179,7 +171,7 @@ export class EndingWork {
       await this.#retryUntilStored(() => this.#complete(order))
       await this.#retryUntilStored(() => this.#work.finish(work, host.clock.now()))
     } else {
-      const change = { dueAt: host.clock.now(), body: toOrderBody(order) }
+      const change = { dueAt: AT_ONCE, body: toOrderBody(order) }
       if (!(await this.#retryUntilStored(() => this.#work.putBack(work, change)))) return // it was taken over meanwhile
     }
     onProgress(order, completed)
@@ -204,11 +196,12 @@ export class EndingWork {
   async #look(work: Work, { uid }: Expiry): Promise<void> {
     const { host, provider, toleranceSeconds } = this.#parts
     const { endings, clock } = host
+    const now = await this.#retryUntilStored(() => this.#now())
     const ended = await this.#retryUntilStored(() =>
       endings.end(uid, {
         cause: { reason: 'session_expired', actor: 'system' },
         grants: 'none',
-        onlyIf: (session) => (deadlineOf(session, toleranceSeconds) ?? Number.POSITIVE_INFINITY) <= clock.now(),
+        onlyIf: (session) => (deadlineOf(session, toleranceSeconds) ?? Number.POSITIVE_INFINITY) <= now,
       }),
     )
     if (!ended) {
@@ -224,27 +217,15 @@ export class EndingWork {
     await this.#retryUntilStored(() => this.#work.finish(work, clock.now()))
   }
 
+  /**
+   * Milliseconds since 1970: the earlier of this machine's time and the store's. Where one of the two clocks is ahead
+   * nobody's session ends before its time.
+   */
+  async #now(): Promise<number> {
+    return Math.min(this.#parts.host.clock.now(), await this.#work.time())
+  }
+
   #retryUntilStored<T>(write: () => Promise<T>): Promise<T> {
     return retryUntilStored(write, this.#parts.host, this.#loop.stopping)
   }
-}
-
-/** Whether the order was carried out before: its work was made again, from the log. */
-async function isCompleted(store: EventStore, id: string): Promise<boolean> {
-  const newest = await store.latest(orderStream(id))
-  return newest?.events.some(({ type }) => type === 'termination.completed') ?? false
-}
-
-/** The work that a commit's orders make: of the issuer in whose name they were given. */
-function ordersIn({ events, position, meta: { instance } }: Commit): NewWork[] {
-  return events.flatMap(({ stream, type, data }) => {
-    const id = orderOfStream(stream)
-    if (id === undefined || type !== 'termination.ordered' || instance === undefined) return []
-    return [orderWork(newOrder(id, position, data as unknown as Ordered), instance)]
-  })
-}
-
-function orderWork(order: Order, issuer: string): NewWork {
-  const lane = `${lanePrefix(issuer)}order ${order.id}`
-  return { id: `order/${order.id}`, lane, dueAt: 0, body: toOrderBody(order) as JsonObject }
 }
