@@ -163,7 +163,7 @@ export function workContract(makeLog: MakeLog): void {
     it('never hands a row to two that claim at once', async () => {
       await table.add(range(200).map((n) => job(`${n}`, { lane: `rp-${n % 7}`, dueAt: n })))
       const claimed: string[] = []
-      const claimUntilNothing = async (holder: string, now = all.now): Promise<void> => {
+      const claimUntilNothing = async (holder: string, now: number = all.now): Promise<void> => {
         for (;;) {
           const work = await table.claim({ ...all, now, holder, limit: 5, perLane: 2 })
           if (work.length === 0) return
