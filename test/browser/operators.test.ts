@@ -137,6 +137,7 @@ describe('the operators’ page in a browser', function () {
     await sessions.getByRole('button', { name: 'Show its sessions' }).click()
     await sessions.getByText('1 live session of alice').waitFor()
     assert.deepEqual(await sessions.locator('.rps .rp').allTextContents(), ['rp-one', 'rp-two'])
+    assert.equal(await sessions.getByText('is not told of logouts').count(), 0, 'both are')
     await seen('sessions')
     await sessions.getByRole('button', { name: 'End this session' }).click()
     await page
@@ -278,6 +279,7 @@ describe('the operators’ page in a browser', function () {
       if (view === 'sessions') {
         await other.locator('#sessions-account').fill(HOSTILE)
         await other.locator('#sessions button.primary').click()
+        await other.getByText('is not told of logouts').waitFor()
       }
       await other.locator(`#${view} .found`).getByText(HOSTILE).first().waitFor()
       assert.equal(await other.locator('main :is(img, script, iframe, svg)').count(), 0)

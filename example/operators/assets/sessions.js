@@ -54,14 +54,14 @@ function item({ uid, since, expiresAt, logins }) {
   )
 }
 
-function rp({ clientId, sid, tellable }) {
+function rp({ clientId, sid, hasBackchannelLogout }) {
   return element(
     'li',
     {},
     element('b', { class: 'rp', 'data-app': clientId }, clientId),
     ' ',
     short(sid),
-    !tellable && element('span', { class: 'hint' }, ' is not told of logouts'),
+    !hasBackchannelLogout && element('span', { class: 'hint' }, ' is not told of logouts'),
   )
 }
 
