@@ -4,7 +4,7 @@ import { clockTime, countdown, span } from '../pages/clock-time.ts'
 import { type Html, html } from '../pages/html.ts'
 import type { Place } from '../settings.ts'
 import { nameOf } from './accounts.ts'
-import { REASONS } from './reasons.ts'
+import { GIVEN_UP, REASONS } from './reasons.ts'
 import type { RecentLogout } from './recent-logouts.ts'
 
 /** As much of oidc-provider's session as is shown. */
@@ -91,7 +91,7 @@ function progress({ state, attempts, status, why, nextAttemptAt, timeToLogoutMs 
       return html`HTTP ${status} after ${tries}: ${why}`
     case 'abandoned':
     case 'superseded':
-      return html`${why} after ${tries}`
+      return html`${tries}: ${Object.entries(GIVEN_UP).find(([code]) => code === why)?.[1] ?? why}`
   }
 }
 

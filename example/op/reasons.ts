@@ -1,4 +1,4 @@
-import type { Reason } from 'oidc-provider-eventstore/plugins/back-channel-logout'
+import type { Reason, SessionLogoutEvent } from 'oidc-provider-eventstore/plugins/back-channel-logout'
 
 /** Why sessions end, in words; the log has the codes. */
 export const REASONS: Readonly<Record<Reason, string>> = {
@@ -13,4 +13,18 @@ export const REASONS: Readonly<Record<Reason, string>> = {
   password_changed: 'The password was changed',
   signed_out_everywhere: 'The user signed out everywhere',
   session_destroyed: 'The application ended it',
+}
+
+type GivenUp = Extract<
+  SessionLogoutEvent,
+  { type: 'session_logout.back_channel.abandoned' | 'session_logout.back_channel.superseded' }
+>['why']
+
+/** Why nobody tries to tell an RP any more, in words; the log has the codes. */
+export const GIVEN_UP: Readonly<Record<GivenUp, string>> = {
+  budget_spent: 'all attempts failed',
+  expired: 'it could not be told in time',
+  client_deleted: 'its client was deleted',
+  no_uri: 'its client has no back-channel logout URI any more',
+  newer_login: 'it would have ended a newer login',
 }

@@ -181,6 +181,8 @@ describe('the operators’ page in a browser', function () {
     const end = other.getByRole('listitem').filter({ hasText: 'The account was disabled' }).first()
     await end.getByText('all attempts failed').waitFor()
     assert.deepEqual(await end.locator('.state').allTextContents(), ['confirmed', 'abandoned'])
+    await other.goto(places.op)
+    await other.locator('article.receipt').getByText('2 attempts: all attempts failed').waitFor()
     await other.close()
     const terminations = await go('Terminations')
     const order = terminations.getByRole('listitem').filter({ hasText: 'All sessions of bob' })

@@ -15,6 +15,7 @@ export const ORDER_REASONS = [
 /** Why a delivery is where it is. */
 const WHY = {
   budget_spent: 'all attempts failed',
+  expired: 'it could not be told in time',
   client_deleted: 'its client was deleted',
   no_uri: 'its client has no back-channel logout URI any more',
   newer_login: 'it would have ended a newer login',
