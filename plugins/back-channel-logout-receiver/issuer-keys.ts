@@ -50,7 +50,10 @@ function isLoopback(hostname: string): boolean {
 
 function publicKeys(jwks: unknown): JSONWebKeySet {
   if (!isObject(jwks) || !Array.isArray(jwks.keys) || jwks.keys.length === 0 || !jwks.keys.every(isObject)) {
-    throw new ReceiverOptionError('jwks', 'must be a JWKS ({ keys: [...] }), a URL object, or a key getter of jose')
+    throw new ReceiverOptionError(
+      'jwks',
+      'must be a JWKS ({ keys: [...] }, at least one key), a URL object, or a key getter of jose',
+    )
   }
   if (jwks.keys.some((key) => key.kty === 'oct' || 'd' in key || 'priv' in key)) {
     throw new ReceiverOptionError('jwks', 'must hold public keys only: take them from the jwks_uri of the issuer')

@@ -19,6 +19,13 @@ export function requireKnownOptions(options: unknown, known: readonly string[]):
   }
 }
 
+/** Throws unless `sessions` has the methods of what `loggedOutSessions()` returns that are named. */
+export function requireSessions(sessions: unknown, methods: readonly string[]): void {
+  const isObject = typeof sessions === 'object' && sessions !== null
+  if (!isObject || methods.some((method) => typeof Reflect.get(sessions, method) !== 'function'))
+    throw new ReceiverOptionError('sessions', 'must be what loggedOutSessions() returns')
+}
+
 export function nonEmptyString(option: string, value: unknown): string {
   if (typeof value !== 'string' || value === '') throw new ReceiverOptionError(option, 'must be a non-empty string')
   return value

@@ -219,7 +219,8 @@ describe('loggedOutSessions', () => {
         { ...login, iat: Number.NaN },
       ],
     ]) {
-      assert.throws(() => sessions.onLogin(session, claims as unknown as IdTokenClaims), { name: 'TypeError' })
+      const call = () => sessions.onLogin(session, claims as unknown as IdTokenClaims)
+      assert.throws(call, { code: 'OPTION_INVALID', option: 'claims' })
     }
     assert.deepEqual(session, {})
   })

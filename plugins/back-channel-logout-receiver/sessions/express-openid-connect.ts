@@ -1,4 +1,5 @@
 import { decodeJwt } from 'jose'
+import { requireSessions } from '../option-error.ts'
 import type { LoggedOutSessions } from './logged-out-sessions.ts'
 import { type IdTokenClaims, recordedLogin, recordLogin } from './session-login.ts'
 
@@ -24,8 +25,11 @@ interface Session {
 /**
  * The three hooks of express-openid-connect. Its default hooks treat the logout of one session as one of all sessions of
  * the user, and delete it when the user logs in again anywhere. These hooks end the sessions that the logout token names.
+ *
+ * @throws {ReceiverOptionError} `OPTION_INVALID`
  */
 export function expressOpenidConnect(sessions: LoggedOutSessions): ExpressOpenidConnectHooks {
+  requireSessions(sessions, ['onLogin', 'onLogoutToken', 'isLoggedOut'])
   return {
     onLogoutToken: (token) => sessions.onLogoutToken(token),
     async isLoggedOut(req, config) {

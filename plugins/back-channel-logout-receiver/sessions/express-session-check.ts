@@ -1,4 +1,4 @@
-import { positiveNumber, requireKnownOptions } from '../option-error.ts'
+import { positiveNumber, requireKnownOptions, requireSessions } from '../option-error.ts'
 import { ReceiverStoreError } from '../receiver-store-error.ts'
 import { withTimeout } from '../time-limit.ts'
 import type { LoggedOutSessions } from './logged-out-sessions.ts'
@@ -23,15 +23,16 @@ export type ExpressSessionCheck = (
  * @throws {ReceiverOptionError} `OPTION_INVALID`
  */
 export function expressSessionCheck(
-  { isLoggedOut }: Pick<LoggedOutSessions, 'isLoggedOut'>,
+  sessions: Pick<LoggedOutSessions, 'isLoggedOut'>,
   options: { timeoutMs?: number } = {},
 ): ExpressSessionCheck {
+  requireSessions(sessions, ['isLoggedOut'])
   requireKnownOptions(options, ['timeoutMs'])
   const timeoutMs = positiveNumber('timeoutMs', options.timeoutMs, 5_000)
   return async function endLoggedOutSession({ session }, _res, next) {
     let error: unknown
     try {
-      if (session !== undefined && (await isLoggedOut(session))) await regenerateSession(session, timeoutMs)
+      if (session !== undefined && (await sessions.isLoggedOut(session))) await regenerateSession(session, timeoutMs)
     } catch (reason) {
       error = reason ?? new Error('the session could not be checked')
     }

@@ -1,4 +1,4 @@
-import { positiveNumber, requireKnownOptions } from '../option-error.ts'
+import { positiveNumber, requireKnownOptions, requireSessions } from '../option-error.ts'
 import { ReceiverStoreError } from '../receiver-store-error.ts'
 import { withTimeout } from '../time-limit.ts'
 import type { LoggedOutSessions } from './logged-out-sessions.ts'
@@ -19,14 +19,15 @@ interface WithSession {
  * @throws {ReceiverOptionError} `OPTION_INVALID`
  */
 export function koaSessionCheck(
-  { isLoggedOut }: Pick<LoggedOutSessions, 'isLoggedOut'>,
+  sessions: Pick<LoggedOutSessions, 'isLoggedOut'>,
   options: { timeoutMs?: number } = {},
 ): KoaSessionCheck {
+  requireSessions(sessions, ['isLoggedOut'])
   requireKnownOptions(options, ['timeoutMs'])
   const timeoutMs = positiveNumber('timeoutMs', options.timeoutMs, 5_000)
   const late = (): Error => new ReceiverStoreError(`the session store has not responded within ${timeoutMs} ms`)
   return async function endLoggedOutSession(ctx: WithSession, next) {
-    if (await isLoggedOut(ctx.session)) {
+    if (await sessions.isLoggedOut(ctx.session)) {
       // Not null: the application expects a session. And an empty session alone would keep the id.
       ctx.session = {}
       const fresh = ctx.session as { regenerate(): Promise<void> }

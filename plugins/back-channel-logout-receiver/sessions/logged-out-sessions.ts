@@ -56,7 +56,7 @@ export interface LoggedOutSessions {
    * Records the login in the session, as its member `backChannelLogin`. Call it at each login with the claims of the ID
    * token of that login, not with those of an ID token from a refresh, which is younger.
    *
-   * @throws {TypeError} when they are not those of an ID token
+   * @throws {ReceiverOptionError} (`OPTION_INVALID`) when there is no session, or they are not those of an ID token
    */
   readonly onLogin: (session: object, claims: IdTokenClaims) => void
   /**

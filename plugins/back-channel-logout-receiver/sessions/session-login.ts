@@ -1,4 +1,5 @@
 import { isObject } from '../claim-rules.ts'
+import { ReceiverOptionError } from '../option-error.ts'
 
 /** The claims of an ID token that are used here: OpenID Connect Core 1.0 section 2, Back-Channel Logout 1.0 section 2.1. */
 export interface IdTokenClaims {
@@ -19,11 +20,13 @@ export interface SessionLogin {
 /** The member of the session that holds its {@link SessionLogin}. */
 const MEMBER = 'backChannelLogin'
 
-/** @throws {TypeError} when the claims are not those of an ID token */
+/** @throws {ReceiverOptionError} when there is no session, or the claims are not those of an ID token */
 export function recordLogin(session: object, claims: IdTokenClaims): void {
+  if (!isObject(session))
+    throw new ReceiverOptionError('session', 'must be an object: has the session middleware run before this?')
   const login = loginOf(claims)
   if (login === undefined) {
-    throw new TypeError('not the claims of an ID token: iss, sub and iat are required')
+    throw new ReceiverOptionError('claims', 'must be the claims of an ID token: iss, sub and iat are required')
   }
   Object.assign(session, { [MEMBER]: login })
 }
