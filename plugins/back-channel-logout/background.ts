@@ -85,7 +85,7 @@ export class Background {
       handle: (commits) => this.#planning.handle(commits),
     })
     this.#atOnce = new PlanAtOnce(
-      (commits) => this.#planning.deliveriesOf(commits),
+      (commits) => this.#planning.planAtOnce(commits),
       () => this.#planner.isHolder,
     )
   }

@@ -55,8 +55,8 @@ describe('the logout of a session that is long', () => {
   })
 
   it('is remembered where it is long, and only what is new is read', async () => {
-    await ends('a', LONG)
-    await read('a')
+    await ends('a', LONG - 1)
+    await read('a', await append('a', registered('rp', 'long'), terminated(['long'])))
     await append('a', registered('rp', 'new'), terminated(['new']))
     const found = await read('a')
     assert.deepEqual(reads, ['session_logout:a', `session_logout:a from ${LONG + 1}`])
@@ -69,11 +69,24 @@ describe('the logout of a session that is long', () => {
     await ends('a', LONG)
     const late = await append('a', registered('rp', 'late'), terminated(['late']))
     hidden.add(late.position)
-    const last = await append('a', registered('rp', 'last'), terminated(['last']))
-    assert.equal((await read('a', last))?.terminationsAt.get(late.position), undefined)
+    await append('a', registered('rp', 'last'), terminated(['last']))
+    const [first] = await store.readAll({ after: 0, limit: 1 })
+    assert.equal((await read('a', first as Commit))?.terminationsAt.get(late.position), undefined)
     hidden.clear()
     assert.equal((await read('a', late))?.terminationsAt.get(late.position)?.length, 1)
     assert.deepEqual(await read('a'), await readLogout(store, 'a'))
+  })
+
+  it('is read anew where a commit appears of which another process has had the batch', async () => {
+    await ends('a', LONG)
+    const late = await append('a', registered('rp', 'late'))
+    hidden.add(late.position)
+    await append('a', registered('rp', 'last'))
+    const [first] = await store.readAll({ after: 0, limit: 1 })
+    await read('a', first as Commit)
+    hidden.clear()
+    const end = await append('a', terminated(['late']))
+    assert.deepEqual(await read('a', end), await readLogout(store, 'a'))
   })
 
   it('is the same for two who read it at once', async () => {
@@ -119,7 +132,7 @@ describe('the logout of a session that is long', () => {
       }))
       const { readStreams } = store
       store.readStreams = async () => commits
-      await read(uid)
+      await read(uid, commits.at(-1) as Commit)
       store.readStreams = readStreams
     }
     reads = []

@@ -45,6 +45,26 @@ describe('a commit that cannot be planned', () => {
     await store.close()
   })
 
+  it('is none of whose session a login is seen late: each RP has its delivery, whoever planned before', async () => {
+    for (let n = 0; n < 70; n++) await store.append({ events: [toEvent('a', registered('rp', `${n}`))] })
+    const { position: late } = await store.append({ events: [toEvent('a', registered('an rp', 'late'))] })
+    await store.append({ events: [toEvent('a', terminated(['0']))] })
+    const { read, readStreams } = store
+    const visible = (commits: Commit[]): Commit[] => commits.filter(({ position }) => position !== late)
+    store.read = async (...given) => visible(await read.apply(store, given))
+    store.readStreams = async (...given) => visible(await readStreams.apply(store, given))
+    await planning.planAtOnce(await store.readAll({ after: late, limit: 1 }))
+    Object.assign(store, { read, readStreams })
+    const { position: end } = await store.append({ events: [toEvent('a', terminated(['late', '1']))] })
+    await planning.planAtOnce(await store.readAll({ after: end - 1, limit: 1 }))
+    await planning.handle(await store.readAll({ after: 0, limit: 1_000 }))
+    const told = await Promise.all([0, 1].map((part) => store.work('deliveries').get(`${end}/0.${part}`)))
+    assert.deepEqual(
+      told.map((work) => work?.body['sid']),
+      ['late', '1'],
+    )
+  })
+
   /** The session of this uid ends; its commit. */
   async function ended(uid: string): Promise<Commit> {
     const events = [toEvent(uid, registered('rp', `sid of ${uid}`)), toEvent(uid, terminated())]

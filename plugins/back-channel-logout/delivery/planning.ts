@@ -7,12 +7,13 @@ import {
   type WorkTable,
 } from '../../../lib/index.ts'
 import type { ToldClients } from '../clients/told-clients.ts'
+import { readShortLogouts } from '../recording/histories.ts'
 import { LongLogouts } from '../recording/long-logouts.ts'
 import { isStoreUnavailable } from '../work/store-unavailable.ts'
 import { withDeadlines } from './deadlines.ts'
 import type { DeliveryPolicy } from './delivery-policy.ts'
 import { ParkedCommits } from './parked-commits.ts'
-import { type PlannedCommit, plan } from './planner.ts'
+import { type PlannedCommit, type PlanParts, plan } from './planner.ts'
 import { logPlanned } from './planning-lines.ts'
 
 /** What planning is done with. */
@@ -33,6 +34,9 @@ export interface PlanningParts {
 
 /** How often a commit that cannot be planned is tried, and the pauses between, in milliseconds. */
 const PAUSES_MS: readonly number[] = [100, 400]
+
+/** Of so many commits about their sessions ends are not planned at once. */
+const AT_ONCE = 10_000
 
 /** So many facts are recorded with one commit. */
 const FACTS = 500
@@ -67,11 +71,21 @@ export class Planning {
     }
   }
 
-  /** Makes the deliveries of ends that are stored; nothing is parked. */
-  async deliveriesOf(commits: readonly PlannedCommit[]): Promise<void> {
+  /**
+   * Makes the deliveries of ends that this process has just stored; nothing is parked. What is below them in the log may
+   * still appear, but for what their sessions stood on: so nothing is remembered of what is read, and sessions of which
+   * there is much to read are left to the planner.
+   */
+  async planAtOnce(commits: readonly PlannedCommit[]): Promise<void> {
+    const { store } = this.#parts
+    const read = async (uids: Iterable<string>) => (await readShortLogouts(store, uids, AT_ONCE)) ?? new Map()
+    await this.#deliver(commits, { read })
+  }
+
+  async #deliver(commits: readonly PlannedCommit[], logouts: PlanParts['logouts']): Promise<void> {
     const { store, issuer, clients, policy, logger, work, onPlanned } = this.#parts
     const now = await work.time()
-    const made = await plan({ logouts: this.#logouts, issuer, clients }, commits, now)
+    const made = await plan({ logouts, issuer, clients }, commits, now)
     for (let at = 0; at < made.facts.length; at += FACTS) {
       const events = made.facts.slice(at, at + FACTS)
       await store.append({ events, meta: { instance: issuer, actor: 'system' } })
@@ -89,7 +103,7 @@ export class Planning {
 
   async #plan(commits: readonly Commit[]): Promise<void> {
     await this.#parts.planEndings(commits)
-    await this.deliveriesOf(commits)
+    await this.#deliver(commits, this.#logouts)
   }
 
   async #planOrPark(commit: Commit): Promise<void> {

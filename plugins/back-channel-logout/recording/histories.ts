@@ -13,9 +13,23 @@ export async function readLogouts(
   store: EventStore,
   uids: Iterable<string>,
 ): Promise<ReadonlyMap<string, SessionLogout>> {
-  const logouts = new Map([...uids].map((uid) => [uid, nothing(uid)]))
-  if (logouts.size === 0) return logouts
-  const commits = await store.readStreams([...logouts.keys()].map(sessionLogoutStream))
+  const sessions = [...uids]
+  return foldAll(sessions, sessions.length > 0 ? await store.readStreams(sessions.map(sessionLogoutStream)) : [])
+}
+
+/** The same, where they are fewer than so many commits. Else undefined: nobody waits for so much to be read. */
+export async function readShortLogouts(
+  store: EventStore,
+  uids: Iterable<string>,
+  most: number,
+): Promise<ReadonlyMap<string, SessionLogout> | undefined> {
+  const sessions = [...uids]
+  const commits = await store.readStreams(sessions.map(sessionLogoutStream), { limit: most })
+  return commits.length < most ? foldAll(sessions, commits) : undefined
+}
+
+function foldAll(uids: readonly string[], commits: readonly Commit[]): ReadonlyMap<string, SessionLogout> {
+  const logouts = new Map(uids.map((uid) => [uid, nothing(uid)]))
   for (const commit of commits) {
     for (const uid of uidsIn(commit)) {
       const before = logouts.get(uid)

@@ -15,16 +15,21 @@ interface Remembered {
   readonly logout: SessionLogoutFold
   readonly positions: Set<number>
   upTo: number
+  /** Up to here everything was to be seen when it was read; above that something may still appear below `upTo`. */
+  complete: number
 }
 
 /**
- * The logouts of sessions, for whoever asks again and again: in one session a login may be made and ended ten thousand
- * times, and each end must not cost all that were before it. Long logouts are remembered, and only what is new is read.
+ * The logouts of sessions, for the planner, which asks again and again: in one session a login may be made and ended ten
+ * thousand times, and each end must not cost all that were before it. Long logouts are remembered, and only what is new is
+ * read. Positions become visible in any order: where one appears below what was read, the logout is read anew.
  */
 export class LongLogouts {
   readonly #store: EventStore
   /** Those used last come last. */
   readonly #remembered = new Map<string, Remembered>()
+  /** One reads after the other: they change what is remembered. */
+  #turn: Promise<unknown> = Promise.resolve()
 
   constructor(store: EventStore) {
     this.#store = store
@@ -33,39 +38,41 @@ export class LongLogouts {
   /**
    * The logouts of these sessions, with at least all that these commits tell of them.
    *
+   * @param commits - a batch of the log: everything up to its last commit can be seen
    * @throws EventTypeUnknownError (`EVENT_TYPE_UNKNOWN`)
    */
-  async read(
+  read(
     uids: Iterable<string>,
-    commits: readonly Pick<Commit, 'events' | 'position'>[],
+    commits: readonly Pick<Commit, 'position'>[],
   ): Promise<ReadonlyMap<string, SessionLogout>> {
-    this.#forgetLate(commits)
-    const found = [...uids].map((uid): [string, Remembered] => [
-      uid,
-      this.#remembered.get(uid) ?? { logout: nothing(uid), positions: new Set(), upTo: 0 },
-    ])
-    const fresh = found.filter(([, { upTo }]) => upTo === 0)
-    const known = found.filter(([, { upTo }]) => upTo > 0)
-    const reads = [
-      ...(fresh.length > 0 ? [this.#store.readStreams(fresh.map(([uid]) => sessionLogoutStream(uid)))] : []),
-      ...known.map(([uid, { upTo }]) => this.#store.read(sessionLogoutStream(uid), { from: upTo + 1 })),
-    ]
-    const of = new Map(found)
-    for (const commit of (await Promise.all(reads)).flat()) {
-      for (const uid of uidsIn(commit)) this.#apply(of.get(uid), commit)
-    }
-    for (const [uid, one] of found) this.#remember(uid, one)
-    return new Map(found.map(([uid, { logout }]) => [uid, logout]))
+    const complete = commits.reduce((last, { position }) => Math.max(last, position), 0)
+    const reading = this.#turn.then(() => this.#read([...uids], complete))
+    this.#turn = reading.catch(() => undefined)
+    return reading
   }
 
-  /** Positions become visible in any order: one below what was read would be passed over. */
-  #forgetLate(commits: readonly Pick<Commit, 'events' | 'position'>[]): void {
-    for (const commit of commits) {
-      for (const uid of uidsIn(commit)) {
-        const one = this.#remembered.get(uid)
-        if (one && commit.position <= one.upTo && !one.positions.has(commit.position)) this.#remembered.delete(uid)
-      }
+  async #read(uids: readonly string[], complete: number): Promise<ReadonlyMap<string, SessionLogout>> {
+    const known = uids.flatMap((uid) => this.#remembered.get(uid) ?? [])
+    const news = await Promise.all(
+      known.map(({ logout: { uid }, upTo, complete }) =>
+        this.#store.read(sessionLogoutStream(uid), { from: Math.min(upTo, complete) + 1 }),
+      ),
+    )
+    known.forEach((one, index) => {
+      const isLate = ({ position }: Commit): boolean => position <= one.upTo && !one.positions.has(position)
+      if (news[index]?.some(isLate)) this.#remembered.delete(one.logout.uid)
+    })
+    const of = new Map(uids.map((uid) => [uid, this.#remembered.get(uid) ?? blank(uid)]))
+    const fresh = uids.filter((uid) => !this.#remembered.has(uid))
+    const anew = fresh.length > 0 ? await this.#store.readStreams(fresh.map(sessionLogoutStream)) : []
+    for (const commit of [...news.flat(), ...anew].sort((a, b) => a.position - b.position)) {
+      for (const uid of uidsIn(commit)) this.#apply(of.get(uid), commit)
     }
+    for (const [uid, one] of of) {
+      one.complete = Math.max(one.complete, complete)
+      this.#remember(uid, one)
+    }
+    return new Map([...of].map(([uid, { logout }]) => [uid, logout]))
   }
 
   #apply(one: Remembered | undefined, commit: Commit): void {
@@ -89,4 +96,8 @@ export class LongLogouts {
       if (sum > REMEMBERED && other !== uid) this.#remembered.delete(other)
     }
   }
+}
+
+function blank(uid: string): Remembered {
+  return { logout: nothing(uid), positions: new Set(), upTo: 0, complete: 0 }
 }
