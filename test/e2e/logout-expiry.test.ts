@@ -112,6 +112,10 @@ describe('a session that expires', () => {
     const { store } = scene
     const read = store.read.bind(store)
     let raced = false
+    let cameBack = (): void => {}
+    const isBack = new Promise<void>((resolve) => {
+      cameBack = resolve
+    })
     // When the session was read that is to be ended, the browser comes back.
     store.read = async (stream, options) => {
       const found = await read(stream, options)
@@ -119,11 +123,12 @@ describe('a session that expires', () => {
         raced = true
         ttl = 5 * HOUR
         await person.authorize('other')
+        cameBack()
       }
       return found
     }
     await clock.advance((HOUR + TOLERANCE + 1) * 1_000)
-    while (!raced) await new Promise((resolve) => setImmediate(resolve))
+    await isBack
     await passing(HOUR)
     assert.deepEqual(await scene.ended(), [])
     await passing(4 * HOUR)
