@@ -1,7 +1,7 @@
 import { AlreadyClaimedError, type Commit, type Host, type Work, type WorkTable } from '../../../lib/index.ts'
 import type { ToldClients } from '../clients/told-clients.ts'
 import type { OidcProvider } from '../provider-internals.ts'
-import { orderStream } from '../recording/index-streams.ts'
+import { completionStream, orderStream } from '../recording/index-streams.ts'
 import { lanePrefix } from '../work/lanes.ts'
 import { retryUntilStored } from '../work/retry-until-stored.ts'
 import { WorkLoop } from '../work/work-loop.ts'
@@ -10,7 +10,7 @@ import { LiveIndex } from './live-index.ts'
 import { isAtItsBeginning, type Order, toOrderBody } from './order.ts'
 import { ordersStream, toOrderEvent } from './order-events.ts'
 import { OrderRun } from './order-run.ts'
-import { AT_ONCE, isCompleted, ordersIn, orderWork } from './order-work.ts'
+import { AT_ONCE, completionOf, ordersIn, orderWork } from './order-work.ts'
 import { Recent } from './recent.ts'
 
 /** The work table of ends that are to come: orders, and sessions that may have expired. */
@@ -161,7 +161,7 @@ export class EndingWork {
     if (
       isAtItsBeginning(before) &&
       !this.#begun.delete(before.id) &&
-      (await this.#retryUntilStored(() => isCompleted(host.store, before.id)))
+      (await this.#retryUntilStored(() => completionOf(host.store, before.id)))
     ) {
       await this.#retryUntilStored(() => this.#work.finish(work, host.clock.now()))
       return
@@ -182,7 +182,10 @@ export class EndingWork {
     try {
       await host.store.append({
         events: [
-          toOrderEvent(id, { type: 'termination.completed', ...tally, failed }, [ordersStream(provider.issuer)]),
+          toOrderEvent(id, { type: 'termination.completed', ...tally, failed }, [
+            ordersStream(provider.issuer),
+            completionStream(id),
+          ]),
         ],
         claims: [{ kind: 'once', mark: `${orderStream(id)}#completed` }],
         meta: { instance: provider.issuer, actor },

@@ -1,16 +1,17 @@
 import type { Commit, EventStore, JsonObject, NewWork } from '../../../lib/index.ts'
-import { orderOfStream, orderStream } from '../recording/index-streams.ts'
+import { completionStream, orderOfStream } from '../recording/index-streams.ts'
 import { lanePrefix } from '../work/lanes.ts'
 import { newOrder, type Order, toOrderBody } from './order.ts'
-import type { Ordered } from './order-events.ts'
+import type { Completed, Ordered } from './order-events.ts'
 
 /** The due time of an order, whatever the clock of the process that did its last page. */
 export const AT_ONCE = 0
 
-/** Whether the order was carried out before: its work was made again, from the log. */
-export async function isCompleted(store: EventStore, id: string): Promise<boolean> {
-  const newest = await store.latest(orderStream(id))
-  return newest?.events.some(({ type }) => type === 'termination.completed') ?? false
+/** What an order came to. Undefined: it is not carried out yet. */
+export async function completionOf(store: EventStore, id: string): Promise<Completed | undefined> {
+  const newest = await store.latest(completionStream(id))
+  const completed = newest?.events.find(({ type }) => type === 'termination.completed')
+  return completed?.data as unknown as Completed | undefined
 }
 
 /** The work that a commit's orders make: of the issuer in whose name they were given. */

@@ -23,6 +23,7 @@ import {
 } from './order-events.ts'
 import { previewOrder } from './order-preview.ts'
 import type { OrderParts } from './order-run.ts'
+import { completionOf } from './order-work.ts'
 import {
   assertTerminateOptions,
   type TerminateManyOptions,
@@ -211,10 +212,9 @@ export class Terminations {
   }
 
   async #reportOf(id: string): Promise<TerminationReport | undefined> {
-    const newest = await this.#store.latest(orderStream(id))
-    const completed = newest?.events.find(({ type }) => type === 'termination.completed')
+    const completed = await completionOf(this.#store, id)
     if (!completed) return undefined
-    const { sessions, logins, grants, failed } = completed.data as unknown as Completed
+    const { sessions, logins, grants, failed } = completed
     return { id, sessions, logins, grants, failed }
   }
 

@@ -63,6 +63,11 @@ export function orderStream(id: string): string {
   return `termination:${id}`
 }
 
+/** That an order is completed: ends that were in flight in a process taken for dead may come after it in the order's own. */
+export function completionStream(id: string): string {
+  return `termination_completed:${id}`
+}
+
 export function orderOfStream(stream: string): string | undefined {
   return stream.startsWith('termination:') ? stream.slice('termination:'.length) : undefined
 }
