@@ -42,6 +42,8 @@ export class Heartbeat {
   readonly #seen = new Map<string, { readonly sign: Sign; readonly since: number }>()
   #present: ReadonlySet<string> = new Set()
   #notices: number | undefined
+  /** When it saw the others last, by the monotonic clock. */
+  #heardAt: number | undefined
   #timer: Timer | undefined
   #beating: Promise<void> = Promise.resolve()
   #failing = false
@@ -96,6 +98,11 @@ export class Heartbeat {
     return this.#present.has(holder)
   }
 
+  /** Whether it saw the others of late: who began since it saw them last is not known, and not dead. */
+  get isCurrent(): boolean {
+    return this.#heardAt !== undefined && this.#parts.clock.monotonic() - this.#heardAt < DEAD_MS
+  }
+
   /** Since when the holder's sign of life stands still, by the monotonic clock; undefined: it was never seen. */
   stillSince(holder: string): number | undefined {
     return this.#seen.get(holder)?.since
@@ -141,6 +148,7 @@ export class Heartbeat {
 
   #hear({ signs, notices }: Living): void {
     const now = this.#parts.clock.monotonic()
+    this.#heardAt = now
     for (const sign of signs) {
       if (this.#seen.get(sign.holder)?.sign.beat !== sign.beat) this.#seen.set(sign.holder, { sign, since: now })
     }

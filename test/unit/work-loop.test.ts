@@ -132,6 +132,15 @@ describe('a loop that does the work of a table', () => {
     assert.equal((await table.get('a'))?.holder, 'alive')
   })
 
+  it('leaves alone what a newcomer has in hand, while signs of life are not to be had', async () => {
+    await start(finish)
+    store.liveness.beat = away
+    await table.add([{ id: 'a', lane: 'l', dueAt: clock.now() + 300_000, body: {} }])
+    await table.claim({ holder: 'newcomer', now: clock.now() + 300_000, limit: 1, perLane: 1 })
+    for (let n = 0; n < 24; n++) await clock.advance(5_000)
+    assert.equal((await table.get('a'))?.holder, 'newcomer')
+  })
+
   it('falls silent when it can read nothing from its table, and others do its work', async () => {
     await add('a')
     const deaf = new FakeClock(0)

@@ -250,6 +250,7 @@ export class WorkLoop {
    */
   async #freeOrphans(): Promise<void> {
     const { clock, work, heartbeat } = this.#parts
+    if (!heartbeat.isCurrent) return
     if (this.#orphansAt !== undefined && clock.monotonic() - this.#orphansAt < ORPHANS_MS) return
     this.#orphansAt = clock.monotonic()
     const holders = await work.holders()
