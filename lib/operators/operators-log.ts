@@ -32,6 +32,9 @@ export interface OperatorsLogParts {
 /** So many times another operator may be faster before an act is given up. */
 const MAX_TRIES = 20
 
+/** So many of the newest acts are looked at: a slow writer may put one below others that are known. */
+const NEWEST = 16
+
 /** What is known of one stream. */
 interface KnownStream {
   /** Oldest first; the last one's version is their number. */
@@ -52,6 +55,8 @@ export class OperatorsLog implements OperatorsState {
   readonly #parts: OperatorsLogParts
   readonly #followers = new Map<OperatorChangeListener, string>()
   readonly #known = new Map<string, KnownStream>()
+  /** The ids of the newest commits of all streams, as they were looked at last. */
+  #newest: string | undefined
   #reading: Promise<void> = Promise.resolve()
   #running: { readonly stopping: AbortController; readonly ended: Promise<void> } | undefined
   #failing = false
@@ -169,7 +174,7 @@ export class OperatorsLog implements OperatorsState {
     if (followers.length === 0) return
     const streams = new Map([...new Set(this.#followers.values())].map((kind) => [kind, this.#streamsOf(kind)]))
     const names = [...new Set([...streams.values()].flatMap((ofKind) => [...ofKind.keys()]))]
-    const known = new Map(await Promise.all(names.map(async (name) => [name, await this.#readOn(name)] as const)))
+    const known = await this.#readAll(names)
     const failures: unknown[] = []
     for (const [heard, kind] of followers) {
       try {
@@ -179,6 +184,17 @@ export class OperatorsLog implements OperatorsState {
       }
     }
     if (failures.length > 0) throw failures[0]
+  }
+
+  /** One look at what is newest in all the streams; where that is what it was, nothing else is read. */
+  async #readAll(names: readonly string[]): Promise<ReadonlyMap<string, KnownStream>> {
+    const newest = await this.#parts.store.readStreams(names, { limit: NEWEST })
+    const ids = newest.map(({ id }) => id).join()
+    if (ids !== this.#newest || names.some((name) => !this.#known.has(name))) {
+      await Promise.all(names.map((name) => this.#readOn(name)))
+      this.#newest = ids
+    }
+    return this.#known
   }
 
   /**

@@ -77,15 +77,15 @@ describe('what operators set', () => {
     const heard: number[][] = []
     operators.follow('thing', (acts) => heard.push(acts.map(({ data }) => Number(data['n']))))
     await operators.record('thing', { ...ACT, data: { n: 1 } })
-    const { read } = log
-    log.read = async (stream, options) => {
-      const commits = await read.call(log, stream, options)
-      return commits.map((commit) => ({
+    const { read, readStreams } = log
+    const another = (commits: readonly Commit[]): Commit[] =>
+      commits.map((commit) => ({
         ...commit,
         id: `another ${commit.id}`,
         events: commit.events.map((event) => ({ ...event, data: { ...event.data, n: 7 } })),
       }))
-    }
+    log.read = async (stream, options) => another(await read.call(log, stream, options))
+    log.readStreams = async (streams, options) => another(await readStreams.call(log, streams, options))
     await operators.refresh()
     assert.deepEqual(heard.at(-1), [7])
     await log.close()

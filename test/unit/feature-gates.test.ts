@@ -299,7 +299,7 @@ describe('the features of an OP', () => {
   })
 
   describe('are read', () => {
-    it('when somebody tells that he has set something, and once a minute, each stream by one command; no more once it is stopped', async () => {
+    it('when somebody tells that he has set something, and once a minute, with one command; no more once it is stopped', async () => {
       const { operators } = await start()
       const acts: number[] = []
       const unfollow = operators.follow('other', (heard) => acts.push(heard.length))
@@ -311,15 +311,15 @@ describe('the features of an OP', () => {
         await clock.advance(waitMs - 1)
         assert.deepEqual(store.reads, [])
         await clock.advance(1)
-        assert.deepEqual(store.reads.splice(0), eachOf(streams))
+        assert.deepEqual(store.reads.splice(0), [{ kind: 'readStreams', streams }])
       }
       await memory.liveness.notify()
       await clock.advance(2_000)
-      assert.deepEqual(store.reads.splice(0), eachOf(streams))
+      assert.deepEqual(store.reads.splice(0), [{ kind: 'readStreams', streams }])
       assert.deepEqual(acts, [0, 0, 0])
       unfollow()
       await clock.advance(60_000)
-      assert.deepEqual(store.reads.splice(0), eachOf(streams.slice(0, 2)))
+      assert.deepEqual(store.reads.splice(0), [{ kind: 'readStreams', streams: streams.slice(0, 2) }])
       await operators.stop()
       assert.equal(clock.pending, 0)
       const { length } = store.reads
@@ -373,7 +373,3 @@ describe('the features of an OP', () => {
     assert.equal(features.offMs(SINGLE, began, clock.now()), 2_500)
   })
 })
-
-function eachOf(streams: readonly string[]): { readonly kind: 'read'; readonly streams: readonly string[] }[] {
-  return streams.map((stream) => ({ kind: 'read', streams: [stream] }))
-}
