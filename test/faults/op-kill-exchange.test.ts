@@ -74,3 +74,10 @@ for (const [sequel, where] of SEQUELS) {
     }
   })
 }
+
+/** What else happened where a code was consumed or a token stored, commit by commit. */
+function exchanges(log: readonly Commit[]): string[][] {
+  return log
+    .map(({ events }) => eventNames({ events }).sort())
+    .filter((names) => names.some((name) => WHOLE.includes(name)))
+}
