@@ -171,7 +171,7 @@ export class EventSourced {
         clock: this.#clock,
         logger: this.#logger,
         heartbeat: this.#heartbeat,
-        endings: this.#endingsOf(provider),
+        terminator: this.#terminatorOf(provider),
         features: this.features,
         operators: this.#operators,
       }
@@ -186,13 +186,13 @@ export class EventSourced {
     }
   }
 
-  #endingsOf({ issuer }: ProviderLike): SessionTerminator {
+  #terminatorOf({ issuer }: ProviderLike): SessionTerminator {
     const context = { ...this.#context(), meta: { instance: issuer } }
     return new UnitSessionTerminator(this.#log, issuer, (cause) => new UnitOfWork(context, { kind: 'ending', cause }))
   }
 
   async #endSession(uid: string, cause: Cause): Promise<void> {
-    if (this.#provider) await this.#endingsOf(this.#provider).end(uid, { cause, grants: 'sessionBound' })
+    if (this.#provider) await this.#terminatorOf(this.#provider).end(uid, { cause, grants: 'sessionBound' })
   }
 
   #attach(provider: ProviderLike): void {

@@ -18,7 +18,7 @@ export interface Host {
   /** Shows that this process lives: for whoever holds leases or work in it. */
   readonly heartbeat: Heartbeat
   /** Ends sessions and grants that no request is about. */
-  readonly endings: SessionTerminator
+  readonly terminator: SessionTerminator
   /** Which features are on, for the provider's issuer. */
   readonly features: FeatureGates
   /** What operators have set, and where a plugin may keep such things of its own. */

@@ -72,9 +72,9 @@ export interface SessionTerminator {
    * Undefined: there is no such session any more, or `onlyIf` says no, or there is no such login in it; one without a sid
    * was only started, and is none.
    */
-  end(session: SessionName, wish: TerminationOptions): Promise<TerminationResult | undefined>
+  end(session: SessionName, options: TerminationOptions): Promise<TerminationResult | undefined>
   /** What `end` would end now. */
-  preview(session: SessionName, wish: TerminationOptions): Promise<TerminationPlan | undefined>
+  preview(session: SessionName, options: TerminationOptions): Promise<TerminationPlan | undefined>
   /**
    * Revokes a grant and what was issued under it. Undefined: it does not exist any more.
    *
@@ -105,7 +105,7 @@ export interface SessionTerminator {
 /** The most attempts to end a session that other processes write in between. */
 const MAX_TRIES = 64
 
-/** How endings work: a unit of their own for each, decided on what it has read. */
+/** Ends each session and grant by a unit of work of its own, decided on what it has read. */
 export class UnitSessionTerminator implements SessionTerminator {
   readonly #log: ModelLog
   readonly #issuer: string
@@ -117,32 +117,32 @@ export class UnitSessionTerminator implements SessionTerminator {
     this.#open = open
   }
 
-  async end(name: SessionName, wish: TerminationOptions): Promise<TerminationResult | undefined> {
+  async end(name: SessionName, options: TerminationOptions): Promise<TerminationResult | undefined> {
     for (let tries = 1; ; tries++) {
       try {
-        return await this.#end(this.#streamsOf(name), wish)
+        return await this.#end(this.#streamsOf(name), options)
       } catch (error) {
         if (!(error instanceof SessionChangedError) || tries >= MAX_TRIES) throw error
       }
     }
   }
 
-  async preview(name: SessionName, wish: TerminationOptions): Promise<TerminationPlan | undefined> {
+  async preview(name: SessionName, options: TerminationOptions): Promise<TerminationPlan | undefined> {
     const head = await this.#log.findSessionUnder(this.#streamsOf(name))
-    const ending = head && 'state' in head ? endingOf(head.state, wish) : undefined
+    const ending = head && 'state' in head ? planOf(head.state, options) : undefined
     if (!ending) return undefined
     const grants = await Promise.all(ending.grantIds.map((grantId) => this.#log.find('Grant', grantId)))
     return { ...ending, grantIds: ending.grantIds.filter((_, index) => grants[index] !== undefined) }
   }
 
-  async #end(names: readonly string[], wish: TerminationOptions): Promise<TerminationResult | undefined> {
-    const unit = this.#open(wish.cause)
+  async #end(names: readonly string[], options: TerminationOptions): Promise<TerminationResult | undefined> {
+    const unit = this.#open(options.cause)
     const state = await unit.readSession(names)
-    const ending = state && endingOf(state, wish)
+    const ending = state && planOf(state, options)
     if (!ending) return undefined
     await Promise.all(ending.grantIds.map((grantId) => unit.revoke(grantId)))
-    if (wish.clientId === undefined) unit.endSession(state, (newest) => endingOf(newest, wish) !== undefined)
-    else unit.removeAuthorization(state, wish.clientId)
+    if (options.clientId === undefined) unit.endSession(state, (newest) => planOf(newest, options) !== undefined)
+    else unit.removeAuthorization(state, options.clientId)
     const appended = await unit.commit()
     return appended && { ...ending, appended }
   }
@@ -212,7 +212,7 @@ function authorizationsOf({ authorizations }: Payload): [string, Authorization][
   return typeof authorizations === 'object' && authorizations !== null ? Object.entries(authorizations) : []
 }
 
-function endingOf(state: ModelState, { grants, clientId, onlyIf }: TerminationOptions): TerminationPlan | undefined {
+function planOf(state: ModelState, { grants, clientId, onlyIf }: TerminationOptions): TerminationPlan | undefined {
   const session = sessionOf(state)
   if (onlyIf && !onlyIf(session)) return undefined
   const logins = authorizationsOf(state.payload).filter(

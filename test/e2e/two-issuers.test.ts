@@ -207,7 +207,7 @@ describe('a grant of an application’s own id, at two issuers on one log', () =
         Session: class {},
       })
       assert.ok(host)
-      return { op, endings: host.endings }
+      return { op, endings: host.terminator }
     }
   })
 })

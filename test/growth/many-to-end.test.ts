@@ -85,7 +85,7 @@ describe('what ends at once', function () {
       const session = new Session({ accountId: 'alice', loginTs: 1, authorizations })
       await session.save(3_600)
       const before = store.commits.length
-      const ended = await host.endings.end(session.uid, { cause: { reason: 'admin', actor: 'anna' }, grants: 'all' })
+      const ended = await host.terminator.end(session.uid, { cause: { reason: 'admin', actor: 'anna' }, grants: 'all' })
       assert.ok(ended)
       const [commit] = store.commits.slice(before)
       assert.ok(commit)

@@ -82,7 +82,7 @@ describe('a session that its browser renews without a pause, with several reques
 
   it('is ended by an operator at the first attempts', async () => {
     await renew()
-    const ended = await host?.endings.end(String(session['uid']), { cause: { reason: 'admin' }, grants: 'all' })
+    const ended = await host?.terminator.end(String(session['uid']), { cause: { reason: 'admin' }, grants: 'all' })
     assert.ok(ended)
     assert.ok(renewals < 10, `after ${renewals} renewals`)
     assert.equal(await op.adapter('Session').findByUid(String(session['uid'])), undefined)
@@ -104,7 +104,7 @@ describe('a session that its browser renews without a pause, with several reques
   it('lives on where the end was only for one that is not renewed', async () => {
     await renew()
     const before = Number(session['exp'])
-    const ended = await host?.endings.end(String(session['uid']), {
+    const ended = await host?.terminator.end(String(session['uid']), {
       cause: { reason: 'expired' },
       grants: 'none',
       onlyIf: ({ payload }) => Number(payload['exp']) <= before,
@@ -117,11 +117,11 @@ describe('a session that its browser renews without a pause, with several reques
     const grant = { jti: 'a grant', accountId: 'alice', clientId: 'rp', exp: 4_102_444_800 }
     await op.adapter('Grant').upsert('a grant', grant, 60)
     await op.adapter('Grant').upsert('another', { jti: 'another' }, 60)
-    const [told, other] = [await host?.endings.grant('a grant'), await host?.endings.grant('another')]
+    const [told, other] = [await host?.terminator.grant('a grant'), await host?.terminator.grant('another')]
     const { commit, ...rest } = told ?? {}
     assert.equal(typeof commit, 'string')
     assert.deepEqual(rest, { id: 'a grant', accountId: 'alice', clientId: 'rp', exp: 4_102_444_800 })
     assert.deepEqual(Object.keys(other ?? {}).sort(), ['commit', 'id'])
-    assert.equal(await host?.endings.grant('none'), undefined)
+    assert.equal(await host?.terminator.grant('none'), undefined)
   })
 })

@@ -86,10 +86,10 @@ describe('a termination of many sessions', () => {
     await make(op.provider, { account: 'alice', clients: ['a'], saves: 1, ended: false })
     await make(op.provider, { account: 'bob', clients: ['a'], saves: 1, ended: false })
     const order = await ordered('all', 'admin')
-    const endings: Host['endings'] = {
-      ...boundTo(host.endings),
+    const endings: Host['terminator'] = {
+      ...boundTo(host.terminator),
       end: (name, wish) =>
-        host.endings.end(name, {
+        host.terminator.end(name, {
           ...wish,
           onlyIf(session) {
             if (session.payload['accountId'] === 'alice') throw new TypeError('something is wrong with it')
@@ -97,7 +97,7 @@ describe('a termination of many sessions', () => {
           },
         }),
     }
-    const { tally, failed } = await carriedOut(order, [], { ...host, endings })
+    const { tally, failed } = await carriedOut(order, [], { ...host, terminator: endings })
     assert.deepEqual([tally.sessions, failed], [1, 1])
   })
 
@@ -105,10 +105,10 @@ describe('a termination of many sessions', () => {
     for (const account of ['alice', 'bob']) await make(op.provider, { account, clients: ['a'], saves: 1, ended: false })
     const order = await ordered('all', 'admin')
     let away = true
-    const endings: Host['endings'] = {
-      ...boundTo(host.endings),
+    const endings: Host['terminator'] = {
+      ...boundTo(host.terminator),
       end: (name, wish) =>
-        host.endings.end(name, {
+        host.terminator.end(name, {
           ...wish,
           onlyIf({ payload }) {
             if (payload['accountId'] === 'alice') throw new TypeError('something is wrong with it')
@@ -117,7 +117,7 @@ describe('a termination of many sessions', () => {
           },
         }),
     }
-    const run = new OrderRun(parts({ ...host, endings }))
+    const run = new OrderRun(parts({ ...host, terminator: endings }))
     await assert.rejects(run.further(order), StoreUnavailableError)
     away = false
     const { order: after, completed } = await run.further(order)
@@ -211,10 +211,10 @@ describe('a termination of many sessions', () => {
 
   async function everySession(): Promise<{ lives: boolean; account: string; clients: string[] }[]> {
     const commits = await store.readAll({ after: 0, limit: 100_000 })
-    const names = new Set(commits.flatMap((commit: Commit) => host.endings.sessionsStoredBy(commit)).map(String))
+    const names = new Set(commits.flatMap((commit: Commit) => host.terminator.sessionsStoredBy(commit)).map(String))
     return Promise.all(
       [...names].map(async (name) => {
-        const standing = await host.endings.status(name.split(','))
+        const standing = await host.terminator.status(name.split(','))
         const payload = standing && 'live' in standing ? standing.live.payload : {}
         return {
           lives: standing !== undefined && 'live' in standing,
@@ -235,7 +235,7 @@ function parts(host: Host): ConstructorParameters<typeof OrderRun>[0] {
   return { host, provider: host.provider as OidcProvider, clients: clientsOf(host), isOn: () => true }
 }
 
-function boundTo(endings: Host['endings']): Host['endings'] {
+function boundTo(endings: Host['terminator']): Host['terminator'] {
   return {
     end: endings.end.bind(endings),
     preview: endings.preview.bind(endings),

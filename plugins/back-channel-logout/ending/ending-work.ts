@@ -67,7 +67,7 @@ export class EndingWork {
     this.#work = host.store.work(ENDINGS)
     this.#run = new OrderRun(parts)
     this.#live = new LiveIndex(host.store)
-    this.#expiries = new ExpiryPlanner(host.endings, parts.toleranceSeconds, logger)
+    this.#expiries = new ExpiryPlanner(host.terminator, parts.toleranceSeconds, logger)
     this.#loop = new WorkLoop({
       work: this.#work,
       clock,
@@ -198,17 +198,17 @@ export class EndingWork {
   /** Ends the session if its newest state has expired: a save that is faster wins, and it lives on. */
   async #look(work: Work, { uid }: Expiry): Promise<void> {
     const { host, provider, toleranceSeconds } = this.#parts
-    const { endings, clock } = host
+    const { terminator, clock } = host
     const now = await this.#retryUntilStored(() => this.#now())
     const ended = await this.#retryUntilStored(() =>
-      endings.end(uid, {
+      terminator.end(uid, {
         cause: { reason: 'session_expired', actor: 'system' },
         grants: 'none',
         onlyIf: (session) => (deadlineOf(session, toleranceSeconds) ?? Number.POSITIVE_INFINITY) <= now,
       }),
     )
     if (!ended) {
-      const standing = await this.#retryUntilStored(() => endings.status(uid))
+      const standing = await this.#retryUntilStored(() => terminator.status(uid))
       const [next] = standing && 'live' in standing ? lookAt(standing.live, provider.issuer, toleranceSeconds) : []
       // The clock went back after the claim: this look is yet to come.
       if (next?.id === work.id) {

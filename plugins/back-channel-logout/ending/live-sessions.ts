@@ -46,7 +46,7 @@ export interface LiveLogin {
 
 /** What they are read with. */
 export interface LiveSessionParts {
-  readonly host: Pick<Host, 'store' | 'endings' | 'clock'>
+  readonly host: Pick<Host, 'store' | 'terminator' | 'clock'>
   /** The provider's `clockTolerance`: as late as that it still takes a session. */
   readonly toleranceSeconds: number
   readonly clients: Pick<ToldClients, 'find'>
@@ -76,7 +76,7 @@ export async function* liveSessionsOf(
   { limit = Number.POSITIVE_INFINITY, signal }: Pick<ReadingOptions, 'limit' | 'signal'>,
   size: number = PAGE_SIZE,
 ): AsyncGenerator<LiveSession, void> {
-  const { store, endings, clock } = host
+  const { store, terminator, clock } = host
   const told = new Set<string>()
   const isExpired = (session: SessionState): boolean =>
     (deadlineOf(session, toleranceSeconds) ?? Number.POSITIVE_INFINITY) <= clock.now()
@@ -87,7 +87,7 @@ export async function* liveSessionsOf(
   do {
     if (signal?.aborted) return
     const page: CandidatePage = await candidates(store, wanted, place, size)
-    for await (const standing of looks(endings, lastUsedFirst(endings, page))) {
+    for await (const standing of looks(terminator, lastUsedFirst(terminator, page))) {
       if (!standing || !('live' in standing) || told.has(standing.live.uid)) continue
       // Another account may have logged in with it meanwhile.
       if (standing.live.payload['accountId'] !== account || isExpired(standing.live)) continue
@@ -102,18 +102,18 @@ export async function* liveSessionsOf(
 
 /** How they stand, some of them looked at at a time. */
 async function* looks(
-  endings: Pick<Host['endings'], 'status'>,
+  terminator: Pick<Host['terminator'], 'status'>,
   names: readonly SessionName[],
 ): AsyncGenerator<SessionStatus | undefined, void> {
   for (let i = 0; i < names.length; i += LOOKS_AT_ONCE)
-    yield* await Promise.all(names.slice(i, i + LOOKS_AT_ONCE).map((name) => ifReadable(() => endings.status(name))))
+    yield* await Promise.all(names.slice(i, i + LOOKS_AT_ONCE).map((name) => ifReadable(() => terminator.status(name))))
 }
 
 /** The sessions of a page, each once. */
-function lastUsedFirst(endings: Pick<Host['endings'], 'sessionsStoredBy'>, page: CandidatePage): SessionName[] {
+function lastUsedFirst(terminator: Pick<Host['terminator'], 'sessionsStoredBy'>, page: CandidatePage): SessionName[] {
   const found = [
     ...page.commits.flatMap((commit) =>
-      endings.sessionsStoredBy(commit).map((name) => ({ name, position: commit.position })),
+      terminator.sessionsStoredBy(commit).map((name) => ({ name, position: commit.position })),
     ),
     ...page.entries.map(({ id, position }) => ({ name: [id], position })),
   ]

@@ -47,11 +47,13 @@ class Preview {
   }
 
   async page(order: Order, { commits, entries }: CandidatePage): Promise<Tally> {
-    const { endings, store } = this.#parts.host
+    const { terminator, store } = this.#parts.host
     const counts: Tally[] = []
     if (order.pass === 'sessions') {
       const found: { readonly name: SessionName; readonly commit?: string }[] = [
-        ...commits.flatMap((commit) => endings.sessionsStoredBy(commit).map((name) => ({ name, commit: commit.id }))),
+        ...commits.flatMap((commit) =>
+          terminator.sessionsStoredBy(commit).map((name) => ({ name, commit: commit.id })),
+        ),
         ...entries.map(({ id }) => ({ name: [id] })),
       ]
       await inParallel(found, AT_ONCE, ({ name, commit }) =>
@@ -60,7 +62,7 @@ class Preview {
     } else {
       for (const commit of [...commits, ...(await storedGrants(store, entries))]) {
         await this.#tried(commit.id, async () => {
-          for (const grant of endings.grantsStoredBy(commit, clientOf(order)))
+          for (const grant of terminator.grantsStoredBy(commit, clientOf(order)))
             counts.push(await this.#grant(order, grant))
         })
       }
@@ -80,9 +82,9 @@ class Preview {
   /** Counts where its newest state is met, or where the index names it: a session is in the log once for each write. */
   async #session(order: Order, name: SessionName, commit: string | undefined): Promise<Tally> {
     const { target, reason, actor } = order
-    const { endings, store } = this.#parts.host
+    const { terminator, store } = this.#parts.host
     const clientId = clientOf({ target })
-    const ending = await endings.preview(name, {
+    const ending = await terminator.preview(name, {
       cause: { reason, actor },
       grants: grantsWithSession({ target, reason }),
       onlyIf: (session) =>
@@ -104,7 +106,7 @@ class Preview {
     const { host, clients, isOn } = this.#parts
     if (clientId === undefined || !isMeant(host.store.keys, order, accountId)) return NOTHING_YET
     if (this.#isExpired(exp)) return NOTHING_YET
-    if ((await host.endings.grant(id))?.commit !== commit) return NOTHING_YET
+    if ((await host.terminator.grant(id))?.commit !== commit) return NOTHING_YET
     if (!this.#counted.add(`grant ${id}`)) return NOTHING_YET
     const isNew = isOn() && this.#told.add(JSON.stringify([accountId, clientId]))
     const client = isNew && (await clients.find(clientId))
@@ -112,7 +114,7 @@ class Preview {
   }
 
   async #expired(grantIds: readonly string[]): Promise<number> {
-    const grants = await Promise.all(grantIds.map((id) => this.#parts.host.endings.grant(id)))
+    const grants = await Promise.all(grantIds.map((id) => this.#parts.host.terminator.grant(id)))
     return grants.filter((grant) => this.#isExpired(grant?.exp)).length
   }
 

@@ -141,9 +141,9 @@ export class OrderRun {
   }
 
   #sessionsIn({ id }: Order, commits: readonly Commit[], entries: readonly IndexEntry[]): SessionName[] {
-    const { endings } = this.#parts.host
+    const { terminator } = this.#parts.host
     const found: SessionName[] = [
-      ...commits.flatMap((commit) => endings.sessionsStoredBy(commit)),
+      ...commits.flatMap((commit) => terminator.sessionsStoredBy(commit)),
       ...entries.map((entry) => [entry.id]),
     ]
     const names = new Map(found.map((name) => [`${id} ${String(name)}`, name]))
@@ -169,10 +169,10 @@ export class OrderRun {
 
   /** A session that is written all the time lets its end wait: tried again with pauses in which others come through. */
   async #endInSpiteOfWrites(name: SessionName, wish: TerminationOptions): Promise<void> {
-    const { endings, clock } = this.#parts.host
+    const { terminator, clock } = this.#parts.host
     for (let tries = 1; ; tries++) {
       try {
-        await endings.end(name, wish)
+        await terminator.end(name, wish)
         return
       } catch (error) {
         if (!(error instanceof SessionChangedError) || tries >= MOST_TRIES) throw error
@@ -183,20 +183,20 @@ export class OrderRun {
 
   #grantsIn(order: Order, commit: Commit): GrantState[] {
     const now = this.#parts.host.clock.now() / 1000
-    return this.#parts.host.endings
+    return this.#parts.host.terminator
       .grantsStoredBy(commit, clientOf(order))
       .filter(({ exp, accountId }) => isMeant(this.#store.keys, order, accountId) && !(exp !== undefined && exp < now))
   }
 
   async #revoke(order: Order, { id: grantId, accountId, clientId }: GrantState): Promise<void> {
     const { provider, isOn, host, clients } = this.#parts
-    if (accountId === undefined || clientId === undefined || !(await host.endings.grant(grantId))) return
+    if (accountId === undefined || clientId === undefined || !(await host.terminator.grant(grantId))) return
     const { id, reason, actor } = order
     const login = JSON.stringify([id, accountId, clientId])
     const on = isOn()
     const tells = on && !this.#told.has(login) && !(await wasTold(this.#store, order, accountId, clientId))
     const client = tells ? await clients.find(clientId) : undefined
-    await host.endings.revoke(grantId, { reason, actor, order: id }, [
+    await host.terminator.revoke(grantId, { reason, actor, order: id }, [
       toOrderEvent(id, { type: 'termination.grant_revoked', client_id: clearTextOf(clientId) }),
       ...(client ? grantLogout(this.#store.keys, provider.issuer, order, { id: grantId, accountId, client }) : []),
     ])

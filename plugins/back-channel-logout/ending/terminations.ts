@@ -93,13 +93,13 @@ export class Terminations {
   async session(uid: string, options: TerminateOptions): Promise<TerminationReport> {
     assertText('uid', uid)
     assertTerminateOptions(options, ['actor', 'dryRun'])
-    const { endings } = this.#parts.host
+    const { terminator } = this.#parts.host
     const wish = {
       cause: { reason: 'admin', actor: options.actor },
       grants: 'sessionBound',
       onlyIf: ({ payload }) => typeof payload['accountId'] === 'string',
-    } satisfies Parameters<typeof endings.end>[1]
-    const ending = options.dryRun ? await endings.preview(uid, wish) : await endings.end(uid, wish)
+    } satisfies Parameters<typeof terminator.end>[1]
+    const ending = options.dryRun ? await terminator.preview(uid, wish) : await terminator.end(uid, wish)
     if (!ending) return { ...NOTHING_YET, failed: 0 }
     const logins = recordedLogins(ending.session, this.#parts.isOn()).length
     return { sessions: 1, logins, grants: ending.grantIds.length, failed: 0 }
@@ -110,7 +110,7 @@ export class Terminations {
     assertTerminateOptions(options, ['actor', 'dryRun', 'reason', 'onProgress', 'signal'])
     const { keys } = this.#store
     const target = (stream: string): OrderTarget => ({ kind: 'account', account: keys.seal(accountId, stream) })
-    return this.#order(options, target, (cause) => [this.#parts.host.endings.signOut(accountId, cause)])
+    return this.#order(options, target, (cause) => [this.#parts.host.terminator.signOut(accountId, cause)])
   }
 
   client(clientId: string, options: TerminateManyOptions): Promise<TerminationReport> {
@@ -121,7 +121,7 @@ export class Terminations {
 
   all(options: TerminateWithReasonOptions): Promise<TerminationReport> {
     assertTerminateOptions(options, ['actor', 'dryRun', 'reason', 'onProgress', 'signal'])
-    const everybody = (cause: Cause): NewEvent[] => [this.#parts.host.endings.signOut(undefined, cause)]
+    const everybody = (cause: Cause): NewEvent[] => [this.#parts.host.terminator.signOut(undefined, cause)]
     return this.#order(options, () => ({ kind: 'all' }), everybody)
   }
 

@@ -98,9 +98,9 @@ export class SingleSession {
   /** Whether the login is, or was, one of the browser's own session: a client's older `sid` names it, too. */
   async #isOwn({ uid, authorizations }: EndSession['session'], clientId: string, sid: string): Promise<boolean> {
     if (authorizations && Object.hasOwn(authorizations, clientId) && authorizations[clientId]?.sid === sid) return true
-    const { endings } = this.#parts.host
-    const name = await endings.findBySid(sid)
-    const standing = name === undefined ? undefined : await endings.status(name)
+    const { terminator } = this.#parts.host
+    const name = await terminator.findBySid(sid)
+    const standing = name === undefined ? undefined : await terminator.status(name)
     return standing !== undefined && 'live' in standing && standing.live.uid === uid
   }
 
@@ -116,14 +116,14 @@ export class SingleSession {
 
   /** Ends the session that the hint names, if it lives and is that account's at that client. */
   async #end(hint: Hint): Promise<void> {
-    const { endings } = this.#parts.host
+    const { terminator } = this.#parts.host
     const { clientId } = hint.client
-    const name = await endings.findBySid(hint.sid)
-    const standing = name && (await endings.status(name))
+    const name = await terminator.findBySid(hint.sid)
+    const standing = name && (await terminator.status(name))
     if (!name || !standing || !('live' in standing)) return
     const { accountId } = standing.live.payload
     if (typeof accountId !== 'string' || !(await this.#isSubject(hint, accountId))) return
-    await endings.end(name, {
+    await terminator.end(name, {
       cause: { reason: 'single_session', byClient: clientId },
       grants: 'sessionBound',
       onlyIf: ({ payload }) => payload['accountId'] === accountId && sidAt(payload, clientId) === hint.sid,
