@@ -238,7 +238,10 @@ describe('the example', function () {
       const first = await start({ START: 'op', OP_KEYS: someKeys() })
       assert.equal(await first.end(), 0)
       await failsToStart({ START: 'op' }, /journal\.log is there, .*keys\.json is not: .* \(KEY_UNKNOWN\)$/)
-      await failsToStart({ START: 'op', OP_KEYS: someKeys() }, /^the hashing key "one" is not the one .* \(KEY_UNKNOWN\)$/)
+      await failsToStart(
+        { START: 'op', OP_KEYS: someKeys() },
+        /^the hashing key "one" is not the one .* \(KEY_UNKNOWN\)$/,
+      )
     })
 
     it('says which file is damaged', async () => {
