@@ -23,7 +23,7 @@ const TIMER_MOST_MS = 2 ** 31 - 1
  * @throws OptionInvalidError (`OPTION_INVALID`)
  */
 export function policyOf(wishes: DeliveryOptions = {}): DeliveryPolicy {
-  assertKnownOptions(wishes, Object.keys(DEFAULT_POLICY), 'delivery')
+  assertKnown(wishes, Object.keys(DEFAULT_POLICY), 'delivery')
   const { concurrency: most, concurrencyPerOrigin: mostPerOrigin, clients: none, ...defaults } = DEFAULT_POLICY
   const { concurrency = most, concurrencyPerOrigin = mostPerOrigin, clients = {}, ...ofAll } = wishes
   assertWhole(concurrency, 'delivery.concurrency')
@@ -38,9 +38,8 @@ export function policyOf(wishes: DeliveryOptions = {}): DeliveryPolicy {
 }
 
 function clientPolicyOf(wishes: ClientDeliveryOptions, defaults: ClientPolicy, where: string): ClientPolicy {
-  assertKnownOptions(wishes, Object.keys(defaults), where)
-  if (wishes.circuit !== undefined)
-    assertKnownOptions(wishes.circuit, Object.keys(defaults.circuit), `${where}.circuit`)
+  assertKnown(wishes, Object.keys(defaults), where)
+  if (wishes.circuit !== undefined) assertKnown(wishes.circuit, Object.keys(defaults.circuit), `${where}.circuit`)
   const policy = { ...defaults, ...wishes, circuit: { ...defaults.circuit, ...wishes.circuit } }
   assertPolicy(policy, where)
   return policy
@@ -104,6 +103,12 @@ function isConfirming(answer: unknown): boolean {
 /** Of a server that fails nobody can say that it has done what it was asked for. */
 function isStatus(status: unknown): boolean {
   return Number.isSafeInteger(status) && Number(status) >= 200 && Number(status) <= 499
+}
+
+/** @throws OptionInvalidError (`OPTION_INVALID`) */
+function assertKnown(wishes: unknown, known: readonly string[], where: string): asserts wishes is object {
+  if (!isPlainObject(wishes)) throw new OptionInvalidError(where, 'must be an object')
+  assertKnownOptions(wishes, known, where)
 }
 
 function assertWhole(value: number, option: string, least: number = 1, most: number = Number.MAX_SAFE_INTEGER): void {
