@@ -169,7 +169,7 @@ describe('the sessions and grants that live', () => {
   it('are known with where they began, and by an index that begins once', async () => {
     const lives = new Lives()
     await lives.index.begin()
-    for (const of of [1, 2, 1, 1]) await lives.take({ kind: 'session', of, account: 'alice', does: 'store' })
+    for (const uid of [1, 2, 1, 1]) await lives.take({ kind: 'session', of: uid, account: 'alice', does: 'store' })
     await lives.index.follow(await lives.store.readAll({ after: 0, limit: 10 }))
     const entries = await lives.index.list('session', 10)
     assert.deepEqual(
