@@ -18,21 +18,29 @@ for (const method of ['warn', 'error'] as const) {
 }
 
 /** Sockets that were told to close need a few turns of the event loop before they are gone. */
-const GRACE_MS = 10_000
+const GRACE_MS = Number(process.env['EVENTSTORE_TEST_GRACE_MS'] ?? 10_000)
 
+/** After each file where files run side by side, each in one of several processes; else after all of them. */
+export const mochaHooks = {
+  async afterAll(this: Mocha.Context): Promise<void> {
+    await Promise.resolve() // mocha sets its timer after the call
+    this.runnable().clearTimeout() // it would be one of those left
+    const deadline = performance.now() + GRACE_MS
+    let left = leftRunning()
+    while (left.length > 0 && performance.now() < deadline) {
+      // Not unref'ed: with nothing else alive the process would end here, in the middle of the report. The turn after it
+      // is for the timer itself to be off the list.
+      await new Promise((resolve) => setTimeout(resolve, 20))
+      await new Promise((resolve) => setImmediate(resolve))
+      left = leftRunning()
+    }
+    if (left.length > 0) throw new LeftRunning(left)
+  },
+}
+
+/** The server of a run in one process. Where there are several, each one's own ends with it. */
 export async function mochaGlobalTeardown(): Promise<void> {
-  const deadline = performance.now() + GRACE_MS
-  let left = leftRunning()
-  while (left.length > 0 && performance.now() < deadline) {
-    // Not unref'ed: with nothing else alive the process would end here, in the middle of the report. The turn after it
-    // is for the timer itself to be off the list.
-    await new Promise((resolve) => setTimeout(resolve, 20))
-    await new Promise((resolve) => setImmediate(resolve))
-    left = leftRunning()
-  }
-  // After the look around: it takes the forgotten connections down with it.
   await stopSharedServer()
-  if (left.length > 0) throw new LeftRunning(left)
 }
 
 class LeftRunning extends Error {

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { accessSync, constants, existsSync } from 'node:fs'
-import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, symlink } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { delimiter, join } from 'node:path'
 import { promisify } from 'node:util'
@@ -136,17 +136,17 @@ async function downloadedMongod(): Promise<string> {
   return await core.MongoBinary.getPath()
 }
 
+/** Several processes may install it at once: each into a folder of its own, and the link names the first that is ready. */
 async function installedWheel(): Promise<string> {
-  const folder = join(cacheFolder(), 'secantus-py')
-  const complete = join(folder, 'complete')
-  if (!existsSync(complete)) {
-    await rm(folder, { recursive: true, force: true })
+  const link = join(cacheFolder(), 'secantus-py')
+  if (!existsSync(link)) {
     await mkdir(cacheFolder(), { recursive: true })
+    const folder = await mkdtemp(`${link}-`)
     await run('python3', ['-m', 'venv', folder])
     await run(join(folder, 'bin', 'pip'), ['install', '--quiet', WHEEL])
-    await writeFile(complete, WHEEL)
+    await symlink(folder, link).catch(() => rm(folder, { recursive: true, force: true }))
   }
-  return join(folder, 'bin', 'secantusd-py')
+  return join(link, 'bin', 'secantusd-py')
 }
 
 function firstLine(error: unknown): string {

@@ -25,14 +25,19 @@ describe('a run of the tests', () => {
     await rm(folder, { recursive: true, force: true })
   })
 
-  const runOf = async (body: string): Promise<Run> => {
+  const runOf = async (body: string, options: readonly string[] = []): Promise<Run> => {
     const file = join(folder, 'one.test.mjs')
     await writeFile(file, body)
     return new Promise((resolve) => {
-      execFile(process.execPath, [mocha, file], { cwd: root }, (error, stdout, stderr) => {
-        const code = typeof error?.code === 'number' ? error.code : 0
-        resolve({ code, lastLine: stdout.split('\n').at(-2) ?? '', output: stdout + stderr })
-      })
+      execFile(
+        process.execPath,
+        [mocha, ...options, file],
+        { cwd: root, env: { ...process.env, EVENTSTORE_TEST_GRACE_MS: '500' } },
+        (error, stdout, stderr) => {
+          const code = typeof error?.code === 'number' ? error.code : 0
+          resolve({ code, lastLine: stdout.split('\n').at(-2) ?? '', output: stdout + stderr })
+        },
+      )
     })
   }
 
@@ -65,6 +70,15 @@ describe('a run of the tests', () => {
     assert.match(output, /server listening on port \d+/)
     assert.match(output, /child process \d+: sleep 60/)
     assert.match(output, /1 × Timeout/)
+  })
+
+  it('fails when a file leaves something running, where several processes run the files', async () => {
+    const body = `import { createServer } from 'node:net'
+      it('leaves a server', (done) => { createServer().listen(0, done) })`
+    const { code, lastLine, output } = await runOf(body, ['--parallel', '--jobs', '2'])
+    assert.equal(lastLine, '1 passed, 1 failed, 0 skipped')
+    assert.equal(code, 1)
+    assert.match(output, /server listening on port \d+/)
   })
 
   it('fails when its process ends before its tests do', async () => {

@@ -85,9 +85,14 @@ async function both(caller: Caller, reference: Reference, one: Call, n: number, 
         caller.run((adapter) => adapter(each).find(space + other)),
         reference.find(each, space + other),
       ])
-      assert.deepEqual(found, wanted, `${each} ${other} after ${kind} of ${model}`)
+      assert.deepEqual(timeless(found), timeless(wanted), `${each} ${other} after ${kind} of ${model}`)
     }
   }
+}
+
+/** Both note the second of a use, each by itself: one second may end between the two. `models.ts` tests which it is. */
+function timeless(payload: Payload | undefined): Payload | undefined {
+  return payload?.['consumed'] === undefined ? payload : { ...payload, consumed: typeof payload['consumed'] }
 }
 
 function isGrantable(model: string): boolean {
