@@ -39,6 +39,19 @@ async function write(lane: number): Promise<void> {
     const told = await append(store, commit)
     if (told.position !== undefined && commit.events[0]?.version !== undefined) version += 1
     tell(told)
+    if (told.code === 'STORE_UNAVAILABLE') await reachable()
+  }
+}
+
+/** Resolves when the server answers: an outage must not use up the commits. Each try ends by the driver's own limit. */
+async function reachable(): Promise<void> {
+  for (;;) {
+    try {
+      await client.db(database).command({ ping: 1 })
+      return
+    } catch {
+      // It is still away.
+    }
   }
 }
 

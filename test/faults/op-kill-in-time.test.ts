@@ -8,7 +8,7 @@ import { type RelyingParty, startRp } from '../support/rp.ts'
 const TAKEN_OVER_MS = 15_000
 
 /** And so many times as long as a logout takes on this machine now when nobody dies: it may have other things to do. */
-const UNDISTURBED_TIMES = 10
+const UNDISTURBED_TIMES = 30
 
 interface Scene {
   readonly processes: 1 | 2
