@@ -46,7 +46,7 @@ export interface TerminationOptions {
 export interface TerminationPlan {
   /** The state that it had. */
   readonly session: SessionState
-  /** The grants that are revoked with it. */
+  /** The grants that are revoked with it: those that lived until then. */
   readonly grantIds: readonly string[]
 }
 
@@ -140,11 +140,11 @@ export class UnitSessionTerminator implements SessionTerminator {
     const state = await unit.readSession(names)
     const ending = state && planOf(state, options)
     if (!ending) return undefined
-    await Promise.all(ending.grantIds.map((grantId) => unit.revoke(grantId)))
+    const lived = await Promise.all(ending.grantIds.map((grantId) => unit.revoke(grantId)))
     if (options.clientId === undefined) unit.endSession(state, (newest) => planOf(newest, options) !== undefined)
     else unit.removeAuthorization(state, options.clientId)
     const appended = await unit.commit()
-    return appended && { ...ending, appended }
+    return appended && { ...ending, grantIds: ending.grantIds.filter((_, index) => lived[index]), appended }
   }
 
   async revoke(grantId: string, cause: Cause, facts: readonly NewEvent[]): Promise<Appended | undefined> {

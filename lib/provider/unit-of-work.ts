@@ -133,9 +133,15 @@ export class UnitOfWork {
     this.#sessions.write(String(payload['jti']), { ...payload, authorizations: Object.fromEntries(left) })
   }
 
-  /** Ends a grant and what was issued under it, which may be there without it. Nothing of it need be readable. */
-  async revoke(grantId: string): Promise<void> {
+  /**
+   * Ends a grant and what was issued under it, which may be there without it. Nothing of it need be readable.
+   *
+   * @returns whether it lived: one that had been revoked before, or was never stored, is ended all the same
+   */
+  async revoke(grantId: string): Promise<boolean> {
+    const { stored } = await this.#models.record('Grant', grantId)
     await this.destroy('Grant', grantId)
+    return stored !== undefined
   }
 
   /** Reads a model anew: the same request has written it in a commit of its own. */

@@ -95,6 +95,27 @@ describe('operators end', () => {
     )
   })
 
+  for (const [what, terminate] of [
+    ['a session', (uid: string, dryRun: boolean) => scene.logout.terminateSession(uid, { ...ACTOR, dryRun })],
+    ...(['admin', 'account_disabled'] as const).map(
+      (reason) =>
+        [
+          `an account (${reason})`,
+          (_: string, dryRun: boolean) => scene.logout.terminateAccount('alice', { ...ACTOR, reason, dryRun }),
+        ] as const,
+    ),
+  ] as const) {
+    it(`${what} with a grant that was revoked before: it counts the grants that live, as its dry run does`, async () => {
+      const uid = await uidOf(await loggedIn('alice', 'one', 'two'))
+      const session = await scene.op.provider.Session.findByUid(uid)
+      const grant = await scene.op.provider.Grant.find(String(session?.authorizations?.['two']?.grantId))
+      await grant?.destroy()
+      const dry = await terminate(uid, true)
+      const { id: _, ...report } = await terminate(uid, false)
+      assert.deepEqual([dry, report], Array(2).fill({ sessions: 1, logins: 2, grants: 1, failed: 0 }))
+    })
+  }
+
   it('an account with offline access whose session ended before: its grant is revoked, and the RP told without sid', async () => {
     const alice = new Person(scene.op)
     const code = await alice.authorize('two', { scope: 'openid offline_access', prompt: 'consent' })
