@@ -58,30 +58,29 @@ export class LogState {
     for (const claim of commit.claims) this.#claimHolders.set(claim, commit)
   }
 
+  read(stream: string, options: ReadOptions): Commit[] {
+    return this.#positionsOf(stream, options).map((position) => this.#at(position))
+  }
+
+  readStreams(streams: readonly string[], options: ReadOptions): Commit[] {
+    const positions = new Set(streams.flatMap((stream) => this.#positionsOf(stream, options)))
+    const sorted = [...positions].sort(options.direction === 'backwards' ? (a, b) => b - a : (a, b) => a - b)
+    return sorted.slice(0, options.limit).map((position) => this.#at(position))
+  }
+
   /** Takes time in proportion to the result, after a binary search in the stream's positions. */
-  read(stream: string, { from, direction = 'forwards', limit = Number.POSITIVE_INFINITY }: ReadOptions): Commit[] {
+  #positionsOf(
+    stream: string,
+    { from, direction = 'forwards', limit = Number.POSITIVE_INFINITY }: ReadOptions,
+  ): number[] {
     const positions = this.#byStream.get(stream) ?? []
     const forwards = direction === 'forwards'
     const durable = lowerBound(this.#durable + 1, positions)
     const first = forwards ? lowerBound(from ?? 0, positions) : 0
     const end = forwards || from === undefined ? durable : Math.min(durable, lowerBound(from + 1, positions))
-    const chosen = forwards
+    return forwards
       ? positions.slice(first, Math.min(end, first + limit))
       : positions.slice(Math.max(0, end - limit), end).reverse()
-    return chosen.map((position) => this.#at(position))
-  }
-
-  readStreams(streams: readonly string[], limit: number = Number.POSITIVE_INFINITY): Commit[] {
-    const positions = new Set(streams.flatMap((stream) => this.#newest(stream, limit)))
-    const sorted = [...positions].sort((a, b) => a - b)
-    return sorted.slice(Math.max(0, sorted.length - limit)).map((position) => this.#at(position))
-  }
-
-  /** The newest durable positions of a stream. */
-  #newest(stream: string, limit: number): readonly number[] {
-    const positions = this.#byStream.get(stream) ?? []
-    const end = lowerBound(this.#durable + 1, positions)
-    return positions.slice(Math.max(0, end - limit), end)
   }
 
   readAll(after: number, limit: number): Commit[] {

@@ -94,9 +94,9 @@ export class MemoryEventStore implements EventStore {
     return this.#state.read(stream, options)
   }
 
-  async readStreams(streams: readonly string[], { limit }: { readonly limit?: number } = {}): Promise<Commit[]> {
+  async readStreams(streams: readonly string[], options: ReadOptions = {}): Promise<Commit[]> {
     this.#writes.assertOpen()
-    return this.#state.readStreams(streams, limit)
+    return this.#state.readStreams(streams, options)
   }
 
   async readAll({ after, limit }: { readonly after: number; readonly limit: number }): Promise<Commit[]> {

@@ -40,13 +40,6 @@ export interface MongoOptions {
   readonly clock?: Clock
 }
 
-/** Which part of the log to read. */
-interface Page {
-  readonly direction: 'forwards' | 'backwards'
-  readonly from?: number | undefined
-  readonly limit: number
-}
-
 /**
  * The log on MongoDB 7 and 8: no transactions, no change streams needed; a unique index and an atomic
  * `findOneAndUpdate` decide everything.
@@ -128,18 +121,16 @@ export class MongoEventStore implements EventStore {
     return commit
   }
 
-  async read(stream: string, { from, direction = 'forwards', limit }: ReadOptions = {}): Promise<Commit[]> {
-    return this.#pages({ s: stream }, { direction, from, limit: limit ?? Number.POSITIVE_INFINITY })
+  async read(stream: string, options: ReadOptions = {}): Promise<Commit[]> {
+    return this.#pages({ s: stream }, options)
   }
 
-  async readStreams(streams: readonly string[], { limit }: { readonly limit?: number } = {}): Promise<Commit[]> {
-    const found = { direction: 'backwards', limit: limit ?? Number.POSITIVE_INFINITY } as const
-    const newestFirst = await this.#pages({ s: { $in: [...streams] } }, found)
-    return newestFirst.reverse()
+  async readStreams(streams: readonly string[], options: ReadOptions = {}): Promise<Commit[]> {
+    return this.#pages({ s: { $in: [...streams] } }, options)
   }
 
   async readAll({ after, limit }: { readonly after: number; readonly limit: number }): Promise<Commit[]> {
-    return this.#pages({}, { direction: 'forwards', from: after + 1, limit })
+    return this.#pages({}, { from: after + 1, limit })
   }
 
   async end(): Promise<number> {
@@ -231,7 +222,7 @@ export class MongoEventStore implements EventStore {
    */
   async #pages(
     filter: { readonly s?: string | { readonly $in: string[] } },
-    { direction, from, limit }: Page,
+    { from, direction = 'forwards', limit = Number.POSITIVE_INFINITY }: ReadOptions,
   ): Promise<Commit[]> {
     this.#assertOpen()
     const found: Commit[] = []

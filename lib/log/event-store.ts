@@ -41,12 +41,10 @@ export interface EventStore {
   read(stream: string, options?: ReadOptions): Promise<Commit[]>
 
   /**
-   * The commits that name any of the streams, in order, with one command. Sees every append acknowledged before.
-   *
-   * @param options.limit - only the newest so many, of all the streams together. Default: all, for streams that are short
-   *   whatever anybody does
+   * The commits that name any of the streams, each once, in order, with one command. Sees every append acknowledged
+   * before. The options are about all the streams together.
    */
-  readStreams(streams: readonly string[], options?: { readonly limit?: number }): Promise<Commit[]>
+  readStreams(streams: readonly string[], options?: ReadOptions): Promise<Commit[]>
 
   /** The log from a position on, in order: commits above `after`, at most `limit`. Holes are not waited for. */
   readAll(options: { readonly after: number; readonly limit: number }): Promise<Commit[]>

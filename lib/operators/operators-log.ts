@@ -188,7 +188,7 @@ export class OperatorsLog implements OperatorsState {
 
   /** One look at what is newest in all the streams; where that is what it was, nothing else is read. */
   async #readAll(names: readonly string[]): Promise<ReadonlyMap<string, KnownStream>> {
-    const newest = await this.#parts.store.readStreams(names, { limit: NEWEST })
+    const newest = await this.#parts.store.readStreams(names, { direction: 'backwards', limit: NEWEST })
     const ids = newest.map(({ id }) => id).join()
     if (ids !== this.#newest || names.some((name) => !this.#known.has(name))) {
       await Promise.all(names.map((name) => this.#readOn(name)))

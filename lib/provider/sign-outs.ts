@@ -44,7 +44,7 @@ export async function newestSignOut(
   issuers: readonly string[],
 ): Promise<SignOut | undefined> {
   const names = issuers.flatMap((issuer) => [...accountStreams(store, issuer, accountId), allAccounts(issuer)])
-  const [commit] = await store.readStreams(names, { limit: 1 })
+  const [commit] = await store.readStreams(names, { direction: 'backwards', limit: 1 })
   return commit && signOutIn(commit, names)
 }
 

@@ -50,7 +50,9 @@ export class StreamReader {
   async #readJoined(joined: readonly Waiting[]): Promise<void> {
     try {
       const limit = WINDOW * joined.length
-      const commits = await this.#store.readStreams([...new Set(joined.flatMap(({ names }) => names))], { limit })
+      const names = [...new Set(joined.flatMap((one) => one.names))]
+      const newestFirst = await this.#store.readStreams(names, { direction: 'backwards', limit })
+      const commits = newestFirst.reverse()
       if (commits.length < limit) {
         for (const { names, resolve } of joined) resolve({ commits: naming(names, commits), complete: true })
       } else if (joined.length === 1) {

@@ -190,7 +190,12 @@ export class BackChannelLogout implements Plugin {
       clients,
       terminations,
       singleSession: new SingleSession({ host, provider, source: this.#options.singleSessionSource }),
-      receipts: new Receipts({ store, issuer, waiting: (from, to) => features.offMs('back_channel_logout', from, to) }),
+      receipts: new Receipts({
+        store,
+        issuer,
+        clock: host.clock,
+        waiting: (from, to) => features.offMs('back_channel_logout', from, to),
+      }),
       deadLetters: new DeadLetters({ store, issuer }),
       host,
       pending: { work: store.work('deliveries'), issuer },

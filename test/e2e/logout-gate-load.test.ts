@@ -3,10 +3,10 @@ import { MemoryEventStore } from '../../adapters/memory/index.ts'
 import type { Commit } from '../../lib/index.ts'
 import { backChannelLogout } from '../../plugins/back-channel-logout/index.ts'
 import { uidOfStream } from '../../plugins/back-channel-logout/recording/session-logout-events.ts'
-import { fold } from '../../plugins/back-channel-logout/recording/session-logout-fold.ts'
 import { Front } from '../support/front.ts'
 import { LogoutScene } from '../support/logout-scene.ts'
 import { type Op, Person, startOp } from '../support/op.ts'
+import { fold } from '../support/session-log.ts'
 
 const USERS = 40
 const RPS = ['rp-one', 'rp-two'] as const

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { MongoEventStore } from '../../adapters/mongodb/index.ts'
-import { type EventStore, ephemeralKeys, type ReadOptions } from '../../lib/index.ts'
+import { type EventStore, ephemeralKeys, type ReadOptions, systemClock } from '../../lib/index.ts'
 import { DeadLetters } from '../../plugins/back-channel-logout/dead-letters/dead-letters.ts'
 import { deadLettersOf } from '../../plugins/back-channel-logout/dead-letters/listing.ts'
 import { replay } from '../../plugins/back-channel-logout/dead-letters/replay.ts'
@@ -84,7 +84,7 @@ describe('a long history on MongoDB', function () {
     const log = new LogoutLog(store)
     const [shop = ''] = await log.ended('watched', 'carol', ['shop'])
     const states: (string | undefined)[] = []
-    for await (const { ends } of new Receipts({ store, issuer: ISSUER }).watch('watched', {})) {
+    for await (const { ends } of new Receipts({ store, issuer: ISSUER, clock: systemClock }).watch('watched', {})) {
       states.push(ends[0]?.relyingParties[0]?.state)
       if (states.length === 1) await log.confirmed('watched', shop)
     }

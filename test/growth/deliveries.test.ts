@@ -5,9 +5,8 @@ import { RecentLanes } from '../../plugins/back-channel-logout/delivery/recent-l
 import { Traffic } from '../../plugins/back-channel-logout/delivery/traffic.ts'
 import { receiptOf } from '../../plugins/back-channel-logout/receipts/receipt.ts'
 import { sessionLogoutStream, toEvent } from '../../plugins/back-channel-logout/recording/session-logout-events.ts'
-import { fold } from '../../plugins/back-channel-logout/recording/session-logout-fold.ts'
 import { DispatchScene, OP, says } from '../support/dispatch-scene.ts'
-import { attemptFailed, historyOf, registered, terminated } from '../support/session-log.ts'
+import { attemptFailed, fold, historyOf, registered, terminated } from '../support/session-log.ts'
 
 const SIZES = [1, 100, 10_000] as const
 

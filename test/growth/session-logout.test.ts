@@ -14,10 +14,9 @@ import { plan } from '../../plugins/back-channel-logout/delivery/planner.ts'
 import type { OidcProvider } from '../../plugins/back-channel-logout/provider-internals.ts'
 import { LongLogouts } from '../../plugins/back-channel-logout/recording/long-logouts.ts'
 import { toEvent } from '../../plugins/back-channel-logout/recording/session-logout-events.ts'
-import { fold } from '../../plugins/back-channel-logout/recording/session-logout-fold.ts'
 import { BackChannelObserver } from '../../plugins/back-channel-logout/recording/session-observer.ts'
 import { nobodyToTell, OP } from '../support/planning.ts'
-import { commitOf, registered, sent, terminated } from '../support/session-log.ts'
+import { commitOf, fold, registered, sent, terminated } from '../support/session-log.ts'
 
 const SIZES = [1, 100, 10_000] as const
 

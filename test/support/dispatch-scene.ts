@@ -10,11 +10,10 @@ import type { Network } from '../../plugins/back-channel-logout/network/network.
 import type { OidcClient, OidcProvider } from '../../plugins/back-channel-logout/provider-internals.ts'
 import { type Receipt, receiptOf } from '../../plugins/back-channel-logout/receipts/receipt.ts'
 import { sessionLogoutStream, toEvent } from '../../plugins/back-channel-logout/recording/session-logout-events.ts'
-import { fold } from '../../plugins/back-channel-logout/recording/session-logout-fold.ts'
 import { FakeClock } from './fake-clock.ts'
 import { KeptLog } from './kept-log.ts'
 import { workOf } from './planning.ts'
-import { registered, terminated } from './session-log.ts'
+import { fold, registered, terminated } from './session-log.ts'
 
 export const OP = 'https://op.example.com'
 

@@ -6,12 +6,13 @@ import {
   terminationStreams,
 } from '../../plugins/back-channel-logout/recording/index-streams.ts'
 import {
+  type Registered,
   type SessionLogoutEvent,
   sessionLogoutStream,
   type Terminated,
   toEvent,
 } from '../../plugins/back-channel-logout/recording/session-logout-events.ts'
-import { abandoned, registered, rejected, sent, terminated } from './session-log.ts'
+import { abandoned, owed, registered, registeredWithoutUri, rejected, sent, terminated } from './session-log.ts'
 
 export const ISSUER = 'https://op.example.com'
 
@@ -30,9 +31,18 @@ export class LogoutLog {
   }
 
   async login(uid: string, account: string, clientId: string, sid = `${uid} ${clientId}`): Promise<void> {
+    await this.#login(uid, account, registered(clientId, sid))
+  }
+
+  /** At a client that has no known URI. */
+  async loginWithoutUri(uid: string, account: string, clientId: string): Promise<void> {
+    await this.#login(uid, account, registeredWithoutUri(clientId, `${uid} ${clientId}`))
+  }
+
+  async #login(uid: string, account: string, event: Registered): Promise<void> {
     const { keys } = this.#store
-    const event = registered(clientId, sid, { user_id: keys.seal(account, sessionLogoutStream(uid)) })
-    await this.#append(uid, event, registrationStreams(keys, clientId, account))
+    const login = { ...event, user_id: keys.seal(account, sessionLogoutStream(uid)) }
+    await this.#append(uid, login, registrationStreams(keys, event.client_id, account))
   }
 
   /** @param sids - of the logins that end alone; absent: the session ends */
@@ -50,6 +60,11 @@ export class LogoutLog {
     await this.end(uid, account)
     const owed = (await readLogout(this.#store, uid)).terminations.flatMap((end) => end.owed)
     return clients.map((id) => owed.find(({ registration }) => registration.clientId === id)?.delivery ?? '')
+  }
+
+  /** That an RP which had no known URI at the login is owed the token. */
+  async owed(uid: string, delivery: string): Promise<void> {
+    await this.#append(uid, owed(delivery))
   }
 
   async confirmed(uid: string, delivery: string, more: InRound = {}): Promise<void> {

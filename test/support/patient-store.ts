@@ -34,7 +34,7 @@ export class PatientStore implements EventStore {
     return patiently(() => this.#store.read(stream, options))
   }
 
-  readStreams(streams: readonly string[], options?: { readonly limit?: number }): Promise<Commit[]> {
+  readStreams(streams: readonly string[], options?: ReadOptions): Promise<Commit[]> {
     return patiently(() => this.#store.readStreams(streams, options))
   }
 

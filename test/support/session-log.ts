@@ -1,4 +1,5 @@
 import type { Commit, NewEvent } from '../../lib/index.ts'
+import type { SessionLogout } from '../../plugins/back-channel-logout/recording/session-logout.ts'
 import {
   type Registered,
   type Replayed,
@@ -7,12 +8,19 @@ import {
   toEvent,
 } from '../../plugins/back-channel-logout/recording/session-logout-events.ts'
 
+import { evolve, nothing } from '../../plugins/back-channel-logout/recording/session-logout-fold.ts'
+
 /** When the first commit of such a history was appended; each further one a second later. */
 export const FIRST_AT = 1_000_000
 
 /** The commits of one session's logout, one event each, as the log would hold them. */
 export function historyOf(uid: string, events: readonly SessionLogoutEvent[]): Commit[] {
   return events.map((event, i) => commitOf(i + 1, [toEvent(uid, event)]))
+}
+
+/** The logout that a stream's commits leave. */
+export function fold(uid: string, commits: readonly Commit[]): SessionLogout {
+  return commits.reduce(evolve, nothing(uid))
 }
 
 export function commitOf(position: number, events: readonly NewEvent[]): Commit {
@@ -50,6 +58,11 @@ export function terminated(scope: Terminated['scope'] = 'session', more: Partial
 /** In the round after how many replays; absent: none. */
 interface InRound {
   readonly round?: number
+}
+
+/** That an RP which had no known URI at the login is owed the token. */
+export function owed(delivery: string): SessionLogoutEvent {
+  return { type: 'session_logout.back_channel.owed', delivery, client_id: 'rp' }
 }
 
 export function sent(delivery: string, more: InRound & { readonly attempt?: number } = {}): SessionLogoutEvent {

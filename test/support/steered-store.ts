@@ -36,7 +36,7 @@ export class SteeredStore implements EventStore {
     return this.#store.read(stream, options)
   }
 
-  async readStreams(streams: readonly string[], options?: { readonly limit?: number }): Promise<Commit[]> {
+  async readStreams(streams: readonly string[], options?: ReadOptions): Promise<Commit[]> {
     await this.#read('readStreams', streams)
     return this.#store.readStreams(streams, options)
   }

@@ -5,9 +5,9 @@ import { policyOf } from '../../plugins/back-channel-logout/delivery/policy-opti
 import type { Answer } from '../../plugins/back-channel-logout/network/answer.ts'
 import type { Network } from '../../plugins/back-channel-logout/network/network.ts'
 import { sessionLogoutStream } from '../../plugins/back-channel-logout/recording/session-logout-events.ts'
-import { fold } from '../../plugins/back-channel-logout/recording/session-logout-fold.ts'
 import { type Behaviour, DispatchScene, hangs, says } from './dispatch-scene.ts'
 import { Life } from './life.ts'
+import { fold } from './session-log.ts'
 
 export const POLICY: DeliveryPolicy = policyOf({
   retryDelaysMs: [5_000, 20_000, 40_000, 60_000],

@@ -1,15 +1,28 @@
 import assert from 'node:assert/strict'
-import { type Receipt, receiptOf, type Waiting } from '../../plugins/back-channel-logout/receipts/receipt.ts'
-import { receiptForClient } from '../../plugins/back-channel-logout/receipts/receipt-for-client.ts'
+import {
+  type Receipt,
+  type ReceiptView,
+  receiptOf,
+  type Waiting,
+} from '../../plugins/back-channel-logout/receipts/receipt.ts'
 import type { SessionLogoutEvent } from '../../plugins/back-channel-logout/recording/session-logout-events.ts'
-import { fold } from '../../plugins/back-channel-logout/recording/session-logout-fold.ts'
-import { abandoned, FIRST_AT, historyOf, registered, replayed, sent, terminated } from '../support/session-log.ts'
+import {
+  abandoned,
+  FIRST_AT,
+  fold,
+  historyOf,
+  registered,
+  registeredWithoutUri,
+  replayed,
+  sent,
+  terminated,
+} from '../support/session-log.ts'
 
 const TWO = [registered('one', '1'), registered('two', '2'), terminated()]
 const ENDED_AT = FIRST_AT + 2_000
 
-function receipt(waiting: Waiting | undefined, ...events: SessionLogoutEvent[]): Receipt {
-  return receiptOf(fold('uid', historyOf('uid', events)), waiting)
+function receipt(view: ReceiptView, ...events: SessionLogoutEvent[]): Receipt {
+  return receiptOf(fold('uid', historyOf('uid', events)), view)
 }
 
 describe('a time to logout', () => {
@@ -19,7 +32,7 @@ describe('a time to logout', () => {
       asked.push([from, to])
       return to - from - 400
     }
-    const [end] = receipt(waiting, ...TWO, sent('3/0.0'), sent('3/0.1')).ends
+    const [end] = receipt({ waiting }, ...TWO, sent('3/0.0'), sent('3/0.1')).ends
     assert.deepEqual(
       end?.relyingParties.map(({ timeToLogoutMs }) => timeToLogoutMs),
       [400, 400],
@@ -32,13 +45,13 @@ describe('a time to logout', () => {
   })
 
   it('is never less than nothing', () => {
-    const [end] = receipt(() => 1e9, ...TWO, sent('3/0.0'), sent('3/0.1')).ends
+    const [end] = receipt({ waiting: () => 1e9 }, ...TWO, sent('3/0.0'), sent('3/0.1')).ends
     assert.equal(end?.timeToLogoutMs, 0)
   })
 
   it('goes on through dead letters: from the end to the confirmation after the last replay', () => {
     const [end] = receipt(
-      undefined,
+      {},
       registered('one', '1'),
       terminated(),
       abandoned('2/0.0'),
@@ -53,9 +66,9 @@ describe('a time to logout', () => {
 describe('the receipt for one client', () => {
   it('has its ends and its entries, and is settled when it was told', () => {
     const history = [...TWO.slice(0, 2), registered('one', '3'), terminated(['3']), terminated(), sent('4/0.0')]
-    const whole = receipt(undefined, ...history, sent('5/0.0'))
-    assert.equal(whole.settled, false)
-    const one = receiptForClient(whole, 'one')
+    const told = (client?: string): Receipt => receipt({ ...(client && { client }) }, ...history, sent('5/0.0'))
+    assert.equal(told().settled, false)
+    const one = told('one')
     assert.deepEqual(
       one.ends.map(({ relyingParties, timeToLogoutMs }) => [relyingParties.map(({ sid }) => sid), timeToLogoutMs]),
       [
@@ -64,10 +77,21 @@ describe('the receipt for one client', () => {
       ],
     )
     assert.equal(one.settled, true)
-    const two = receiptForClient(whole, 'two')
+    const two = told('two')
     assert.equal(two.ends.length, 1)
     assert.equal(two.ends[0]?.timeToLogoutMs, undefined)
     assert.equal(two.settled, false)
-    assert.deepEqual(receiptForClient(whole, 'three'), { sessionUid: 'uid', ends: [], settled: true })
+    assert.deepEqual(told('three'), { sessionUid: 'uid', ends: [], settled: true })
+  })
+})
+
+describe('the receipt of an end whose RP had no known URI at the login', () => {
+  const history = [registered('one', '1'), registeredWithoutUri('two', '2'), terminated(), sent('3/0.0')]
+
+  it('is not settled before it is decided whether that RP is to be told', () => {
+    assert.equal(receipt({ planned: 2 }, ...history).settled, false)
+    assert.equal(receipt({ planned: 2, client: 'two' }, ...history).settled, false)
+    assert.equal(receipt({ planned: 2, client: 'one' }, ...history).settled, true)
+    assert.equal(receipt({ planned: 3 }, ...history).settled, true)
   })
 })

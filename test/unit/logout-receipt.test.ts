@@ -2,11 +2,11 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { type Receipt, receiptOf } from '../../plugins/back-channel-logout/receipts/receipt.ts'
 import type { SessionLogoutEvent } from '../../plugins/back-channel-logout/recording/session-logout-events.ts'
-import { fold } from '../../plugins/back-channel-logout/recording/session-logout-fold.ts'
 import {
   abandoned,
   attemptFailed,
   FIRST_AT,
+  fold,
   historyOf,
   registered,
   rejected,

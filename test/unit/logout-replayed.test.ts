@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import type { SessionLogoutEvent } from '../../plugins/back-channel-logout/recording/session-logout-events.ts'
-import { fold } from '../../plugins/back-channel-logout/recording/session-logout-fold.ts'
 import {
   abandoned,
   attemptFailed,
   FIRST_AT,
+  fold,
   historyOf,
   registered,
   rejected,

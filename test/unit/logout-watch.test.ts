@@ -1,18 +1,22 @@
 import assert from 'node:assert/strict'
 import { MemoryEventStore } from '../../adapters/memory/index.ts'
+import { PLANNER } from '../../plugins/back-channel-logout/delivery/planner.ts'
 import type { Receipt } from '../../plugins/back-channel-logout/receipts/receipt.ts'
 import { Receipts } from '../../plugins/back-channel-logout/receipts/receipts.ts'
+import { FakeClock } from '../support/fake-clock.ts'
 import { all, ISSUER, LogoutLog } from '../support/logout-log.ts'
 
 describe('a receipt that is watched', () => {
   let store: MemoryEventStore
   let log: LogoutLog
   let receipts: Receipts
+  let clock: FakeClock
 
   beforeEach(() => {
     store = new MemoryEventStore()
     log = new LogoutLog(store)
-    receipts = new Receipts({ store, issuer: ISSUER })
+    clock = new FakeClock()
+    receipts = new Receipts({ store, issuer: ISSUER, clock })
   })
 
   afterEach(() => store.close())
@@ -57,6 +61,45 @@ describe('a receipt that is watched', () => {
     assert.equal(counts.at(-1), 2)
   })
 
+  it('waits until it is decided whether an RP without a known URI is to be told', async () => {
+    const { consumers } = store
+    const planner = await consumers.take(await consumers.ensure(PLANNER, 0), 'planner')
+    const plannedUpTo = (position: number): Promise<boolean> =>
+      consumers.checkpoint(PLANNER, planner?.token ?? 0, position)
+    await log.loginWithoutUri('one', 'alice', 'shop')
+    const end = await log.end('one', 'alice')
+    const seen: boolean[] = []
+    const watched = (async () => {
+      for await (const { settled } of receipts.watch('one', {})) seen.push(settled)
+    })()
+    await clock.scheduled()
+    await plannedUpTo(end - 1)
+    await clock.advance(1_000)
+    await clock.scheduled()
+    assert.deepEqual(seen, [false])
+    await plannedUpTo(end)
+    await clock.advance(1_000)
+    await watched
+    assert.deepEqual(seen, [false, true])
+  })
+
+  it('is told of an RP that is found to be owed a token, before and while it waits', async () => {
+    await log.loginWithoutUri('one', 'alice', 'shop')
+    const delivery = `${await log.end('one', 'alice')}/0.0`
+    const seen: string[][] = []
+    const watched = (async () => {
+      for await (const receipt of receipts.watch('one', {})) {
+        seen.push(states(receipt))
+        if (seen.length === 2) await log.confirmed('one', delivery)
+      }
+    })()
+    await clock.scheduled()
+    await log.owed('one', delivery)
+    await clock.advance(1_000)
+    await watched
+    assert.deepEqual(seen, [[], ['shop pending'], ['shop confirmed']])
+  })
+
   it('is not told again for what happens elsewhere, or changes nothing', async () => {
     const [shop = ''] = await log.ended('one', 'alice', ['shop'])
     const seen: Receipt[] = []
@@ -73,11 +116,11 @@ describe('a receipt that is watched', () => {
   it('reads the history of the session once, however often the receipt changes', async () => {
     const clients = Array.from({ length: 50 }, (_, i) => `rp-${i}`)
     const deliveries = await log.ended('one', 'alice', clients)
-    const read = store.read.bind(store)
+    const readStreams = store.readStreams.bind(store)
     let reads = 0
-    store.read = (stream, options) => {
+    store.readStreams = (streams, options) => {
       reads += 1
-      return read(stream, options)
+      return readStreams(streams, options)
     }
     let seen = 0
     for await (const _ of receipts.watch('one', {})) {
@@ -90,10 +133,10 @@ describe('a receipt that is watched', () => {
 
   it('misses nothing that happens between the reading and the following', async () => {
     const [shop = ''] = await log.ended('one', 'alice', ['shop'])
-    const read = store.read.bind(store)
+    const readStreams = store.readStreams.bind(store)
     let first = true
-    store.read = async (stream, options) => {
-      const found = await read(stream, options)
+    store.readStreams = async (streams, options) => {
+      const found = await readStreams(streams, options)
       if (first) {
         first = false
         await log.confirmed('one', shop)

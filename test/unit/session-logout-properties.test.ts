@@ -3,10 +3,10 @@ import fc from 'fast-check'
 import { REASONS } from '../../plugins/back-channel-logout/reasons.ts'
 import type { DeliveryState } from '../../plugins/back-channel-logout/recording/session-logout.ts'
 import { roundOf, type SessionLogoutEvent } from '../../plugins/back-channel-logout/recording/session-logout-events.ts'
-import { fold } from '../../plugins/back-channel-logout/recording/session-logout-fold.ts'
 import {
   abandoned,
   attemptFailed,
+  fold,
   historyOf,
   registered,
   rejected,

@@ -3,12 +3,13 @@ import { EventTypeUnknownError } from '../../lib/index.ts'
 import { REASONS } from '../../plugins/back-channel-logout/reasons.ts'
 import type { SessionLogout } from '../../plugins/back-channel-logout/recording/session-logout.ts'
 import { type SessionLogoutEvent, toEvent } from '../../plugins/back-channel-logout/recording/session-logout-events.ts'
-import { evolve, fold, nothing } from '../../plugins/back-channel-logout/recording/session-logout-fold.ts'
+import { evolve, nothing } from '../../plugins/back-channel-logout/recording/session-logout-fold.ts'
 import {
   abandoned,
   attemptFailed,
   commitOf,
   FIRST_AT,
+  fold,
   historyOf,
   registered,
   registeredWithoutUri,

@@ -1,5 +1,6 @@
 import type { Commit, EventStore, JsonObject, Work } from '../../../lib/index.ts'
 import { positionOfEnd } from '../recording/delivery-id.ts'
+import { PAGE_SIZE, pagesOf } from '../recording/pages.ts'
 import {
   type AttemptFailed,
   roundOf,
@@ -16,9 +17,6 @@ export type RecordedState =
   | { readonly kind: 'settled' }
   /** An attempt that failed: it would be counted as none, and the RP be asked before its time. */
   | { readonly kind: 'failed'; readonly delivery: Delivery; readonly dueAt: number }
-
-/** How many commits are read at a time. */
-const PAGE = 100
 
 const FAILED = 'session_logout.back_channel.attempt_failed'
 const OWED = 'session_logout.back_channel.owed'
@@ -78,18 +76,14 @@ interface Fact {
 
 async function lastFact(store: EventStore, uid: string, delivery: string): Promise<Fact | undefined> {
   const stream = sessionLogoutStream(uid)
-  const end = positionOfEnd(delivery)
-  for (let from: number | undefined; ; ) {
-    const page = await store.read(stream, { direction: 'backwards', limit: PAGE, ...(from !== undefined && { from }) })
+  const from = positionOfEnd(delivery) + 1
+  for await (const page of pagesOf(store, [stream], { from, order: 'newest', size: PAGE_SIZE })) {
     for (const commit of page) {
-      if (commit.position <= end) return undefined
       const fact = factIn(commit, stream, delivery)
       if (fact) return fact
     }
-    const last = page.at(-1)
-    if (!last || page.length < PAGE) return undefined
-    from = last.position - 1
   }
+  return undefined
 }
 
 /** That it is owed says nothing of what became of it, and may be recorded late, by another process that plans. */

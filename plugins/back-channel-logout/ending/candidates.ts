@@ -103,9 +103,7 @@ async function backwards(
     const page = await store.readAll({ after: first - 1, limit: before - first })
     return { found: page.filter(({ position }) => position < before).reverse(), before: first }
   }
-  const reads = accounts.map((name) => store.read(name, { from: before - 1, direction: 'backwards', limit }))
-  const merged = new Map((await Promise.all(reads)).flat().map((commit) => [commit.position, commit]))
-  const page = [...merged.values()].sort((a, b) => b.position - a.position).slice(0, limit)
+  const page = await store.readStreams(accounts, { from: before - 1, direction: 'backwards', limit })
   const found = page.filter(({ position }) => position >= from)
   const isLast = page.length < limit || found.length < page.length
   return { found, before: isLast ? from : Number(found.at(-1)?.position) }

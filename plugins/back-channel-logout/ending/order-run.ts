@@ -207,12 +207,12 @@ export class OrderRun {
   async #counted({ id, tally, counted }: Order): Promise<{ tally: Tally; counted: number }> {
     let sum = tally
     let upTo = counted
-    for (;;) {
-      const commits = await this.#store.read(orderStream(id), { from: upTo + 1, limit: this.#page })
+    const pages = pagesOf(this.#store, [orderStream(id)], { from: counted + 1, order: 'oldest', size: this.#page })
+    for await (const commits of pages) {
       sum = plus(sum, tallyOf(commits))
       upTo = commits.at(-1)?.position ?? upTo
-      if (commits.length < this.#page) return { tally: sum, counted: upTo }
     }
+    return { tally: sum, counted: upTo }
   }
 
   get #store(): EventStore {

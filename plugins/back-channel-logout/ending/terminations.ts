@@ -9,6 +9,7 @@ import {
 import { assertClearText, assertText } from '../recording/criteria.ts'
 import { orderOfStream, orderStream } from '../recording/index-streams.ts'
 import { recordedLogins } from '../recording/logins.ts'
+import { PAGE_SIZE, pagesOf } from '../recording/pages.ts'
 import { ENDINGS, type EndingParts, type EndingWork } from './ending-work.ts'
 import { accountOf, newOrder, type Order } from './order.ts'
 import {
@@ -61,8 +62,6 @@ type Watcher = (soFar: TerminationProgress, report: TerminationReport | undefine
 
 /** How often it is looked whether another process has completed an order, in milliseconds. */
 const LOOK_MS = 1_000
-
-const PAGE = 100
 
 /**
  * Ends sessions on behalf of operators and of the application. What many sessions are ended by is recorded first, as an
@@ -129,13 +128,7 @@ export class Terminations {
   async *list(): AsyncGenerator<TerminationStatus, void, undefined> {
     const { store, issuer } = { store: this.#store, issuer: this.#parts.provider.issuer }
     const completed = new Map<string, { readonly at: number; readonly tally: Tally & { readonly failed: number } }>()
-    let from: number | undefined
-    do {
-      const page = await store.read(ordersStream(issuer), {
-        direction: 'backwards',
-        limit: PAGE,
-        ...(from !== undefined && { from }),
-      })
+    for await (const page of pagesOf(store, [ordersStream(issuer)], { order: 'newest', size: PAGE_SIZE })) {
       for (const { at, events } of page) {
         for (const { stream, type, data } of events) {
           const id = orderOfStream(stream)
@@ -146,9 +139,7 @@ export class Terminations {
           completed.delete(id)
         }
       }
-      const last = page.at(-1)
-      from = page.length === PAGE && last && last.position > 1 ? last.position - 1 : undefined
-    } while (from !== undefined)
+    }
   }
 
   async #order(

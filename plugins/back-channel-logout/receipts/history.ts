@@ -13,8 +13,8 @@ import { PAGE_SIZE, pagesOf } from '../recording/pages.ts'
 import { positionAt } from '../recording/position-at.ts'
 import type { Termination } from '../recording/session-logout.ts'
 import { uidOfStream } from '../recording/session-logout-events.ts'
+import { plannedUpTo } from './planned.ts'
 import { type Receipt, receiptOf, type Waiting } from './receipt.ts'
-import { receiptForClient } from './receipt-for-client.ts'
 
 /** Whose logouts, and from when on. They combine; none of them: all logouts of the issuer. */
 export interface HistoryCriteria {
@@ -67,13 +67,13 @@ export async function* historyOf(
   for await (const page of pagesOf(store, streams, { from, to, order, size })) {
     if (signal?.aborted) return
     const ends = page.flatMap((commit) => uidsEndedIn(commit, streams).map((uid) => ({ uid, at: commit.position })))
+    const planned = await plannedUpTo(store)
     const logouts = await readLogouts(store, new Set(ends.map(({ uid }) => uid)))
     for (const { uid, at } of ends) {
       const logout = logouts.get(uid)
       const meant = logout?.terminations.filter(isMeant) ?? []
       if (!logout || (order === 'oldest' ? meant[0] : meant.at(-1))?.position !== at) continue
-      const receipt = receiptOf(logout, waiting)
-      yield client === undefined ? receipt : receiptForClient(receipt, client)
+      yield receiptOf(logout, { planned, ...(waiting && { waiting }), ...(client !== undefined && { client }) })
       left -= 1
       if (left === 0 || signal?.aborted) return
     }

@@ -1,6 +1,6 @@
 import type { Reason } from '../reasons.ts'
 import type { FailedAttempt } from '../recording/failed-attempts.ts'
-import type { DeliveryState, SessionLogout } from '../recording/session-logout.ts'
+import type { DeliveryState, Owed, SessionLogout, Termination } from '../recording/session-logout.ts'
 import { roundOf } from '../recording/session-logout-events.ts'
 
 /** What became of the end of a session, RP by RP. */
@@ -55,40 +55,52 @@ export interface ReceiptEntry {
 /** How long, between two times in milliseconds since 1970, nobody could be told: milliseconds that do not count. */
 export type Waiting = (from: number, to: number) => number
 
-/**
- * The receipt is a view of the fold: it holds nothing that the log does not.
- *
- * @param waiting - what is not counted in a time to logout. Default: everything counts
- */
-export function receiptOf(logout: SessionLogout, waiting: Waiting = () => 0): Receipt {
-  const ends = logout.terminations.map(({ reason, at, origin, scope, byClient, actor, owed }) => ({
+/** What of a logout is told, and with what beside it. */
+export interface ReceiptView {
+  /** What is not counted in a time to logout. Default: everything counts. */
+  readonly waiting?: Waiting
+  /** Up to which position the log is planned: above it an RP may be found that is to be told as well. Default: all of it. */
+  readonly planned?: number
+  /** Only the ends of which this client was to be told, and its own entries in them. Default: those of all clients. */
+  readonly client?: string
+}
+
+/** The receipt is a view of the fold: it holds nothing that the log does not. */
+export function receiptOf(logout: SessionLogout, view: ReceiptView = {}): Receipt {
+  const { waiting = () => 0, planned = Number.POSITIVE_INFINITY, client } = view
+  const isMeant = ({ registration }: Owed): boolean => client === undefined || registration.clientId === client
+  const ends = logout.terminations.map((termination) => ({ ...termination, owed: termination.owed.filter(isMeant) }))
+  const told = ends.filter(({ owed }) => client === undefined || owed.length > 0)
+  const entries = told.map((end) => endOf(logout, end, waiting))
+  return {
+    sessionUid: logout.uid,
+    ends: entries,
+    settled:
+      entries.every(({ relyingParties }) => relyingParties.every(({ state }) => state !== 'pending')) &&
+      ends.every(({ position, undecided }) => position <= planned || !undecided.some(isMeant)),
+  }
+}
+
+function endOf(logout: SessionLogout, end: Termination, waiting: Waiting): ReceiptEnd {
+  const { reason, at, origin, scope, byClient, actor, owed } = end
+  const relyingParties = owed.map(({ delivery, registration: { clientId, sid } }) => ({
+    clientId,
+    sid,
+    delivery,
+    ...entryOf(logout.deliveries.get(delivery) ?? { kind: 'pending', attempts: 0 }, at, waiting),
+    ...failuresOf(logout, delivery),
+  }))
+  const times = relyingParties.map(({ timeToLogoutMs }) => timeToLogoutMs).filter((ms) => ms !== undefined)
+  const isConfirmed = times.length > 0 && times.length === relyingParties.length
+  return {
     reason,
     at,
     origin,
     whole: scope === 'session',
     ...(byClient !== undefined && { byClient }),
     ...(actor !== undefined && { actor }),
-    relyingParties: owed.map(({ delivery, registration: { clientId, sid } }) => ({
-      clientId,
-      sid,
-      delivery,
-      ...entryOf(logout.deliveries.get(delivery) ?? { kind: 'pending', attempts: 0 }, at, waiting),
-      ...failuresOf(logout, delivery),
-    })),
-  }))
-  return receiptWith(logout.uid, ends)
-}
-
-/** The receipt of these ends, with what follows from their entries. */
-export function receiptWith(sessionUid: string, ends: readonly Omit<ReceiptEnd, 'timeToLogoutMs'>[]): Receipt {
-  return {
-    sessionUid,
-    ends: ends.map((end) => {
-      const times = end.relyingParties.map(({ timeToLogoutMs }) => timeToLogoutMs).filter((ms) => ms !== undefined)
-      const confirmed = times.length > 0 && times.length === end.relyingParties.length
-      return { ...end, ...(confirmed && { timeToLogoutMs: Math.max(...times) }) }
-    }),
-    settled: ends.every(({ relyingParties }) => relyingParties.every(({ state }) => state !== 'pending')),
+    relyingParties,
+    ...(isConfirmed && { timeToLogoutMs: times.reduce((most, ms) => Math.max(most, ms)) }),
   }
 }
 

@@ -2,20 +2,22 @@ import type { EventStore } from '../../../lib/index.ts'
 import { assertKnown, assertReading, assertText, type ReadingOptions } from '../recording/criteria.ts'
 import { readLogout } from '../recording/histories.ts'
 import { assertHistory, type HistoryCriteria, type HistoryParts, historyOf } from './history.ts'
-import { type Receipt, receiptOf } from './receipt.ts'
-import { watchReceipt } from './watch.ts'
+import { plannedUpTo } from './planned.ts'
+import { type Receipt, type ReceiptView, receiptOf } from './receipt.ts'
+import { type WatchParts, watchReceipt } from './watch.ts'
 
 /** What became of the session ends of an issuer, read from the log. */
 export class Receipts {
-  readonly #parts: HistoryParts
+  readonly #parts: HistoryParts & WatchParts
 
-  constructor(parts: HistoryParts) {
+  constructor(parts: HistoryParts & WatchParts) {
     this.#parts = parts
   }
 
   async of(sessionUid: string): Promise<Receipt> {
     assertText('sessionUid', sessionUid)
-    return receiptOf(await readLogout(this.#store, sessionUid), this.#parts.waiting)
+    const planned = await plannedUpTo(this.#store)
+    return receiptOf(await readLogout(this.#store, sessionUid), { planned, ...this.#view })
   }
 
   history(criteria: HistoryCriteria, options: ReadingOptions): AsyncIterable<Receipt> {
@@ -27,7 +29,12 @@ export class Receipts {
     assertText('sessionUid', sessionUid)
     assertKnown(options, ['signal'])
     assertReading(options)
-    return watchReceipt(this.#store, sessionUid, (logout) => receiptOf(logout, this.#parts.waiting), options.signal)
+    return watchReceipt(this.#parts, sessionUid, this.#view, options.signal)
+  }
+
+  get #view(): Pick<ReceiptView, 'waiting'> {
+    const { waiting } = this.#parts
+    return waiting ? { waiting } : {}
   }
 
   get #store(): EventStore {

@@ -1,18 +1,28 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { Commit, EventStore } from '../../../lib/index.ts'
-import type { SessionLogout } from '../recording/session-logout.ts'
+import type { Clock, Commit, EventStore } from '../../../lib/index.ts'
+import { PAGE_SIZE, pagesOf } from '../recording/pages.ts'
 import { sessionLogoutStream } from '../recording/session-logout-events.ts'
 import { evolve, nothing } from '../recording/session-logout-fold.ts'
-import type { Receipt } from './receipt.ts'
+import { plannedUpTo } from './planned.ts'
+import { type Receipt, type ReceiptView, receiptOf } from './receipt.ts'
+
+/** How often it is looked whether the planner has decided whom to tell, in milliseconds. */
+const LOOK_MS = 1_000
+
+/** What a receipt is watched with. */
+export interface WatchParts {
+  readonly store: EventStore
+  readonly clock: Clock
+}
 
 /**
  * A receipt now, and again whenever the log has changed it; until the session has ended and nobody is still to be told.
  * The session's stream is read once; from then on each commit costs itself.
  */
 export async function* watchReceipt(
-  store: EventStore,
+  { store, clock }: WatchParts,
   sessionUid: string,
-  receiptOf: (logout: SessionLogout) => Receipt,
+  view: Pick<ReceiptView, 'waiting'>,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Receipt, void> {
   if (signal?.aborted) return
@@ -26,17 +36,34 @@ export async function* watchReceipt(
     position = commit.position
     return true
   }
-  for (const commit of await store.read(stream)) take(commit)
-  let told = receiptOf(state)
-  yield told
-  if (isOver(told)) return
-  for await (const commits of store.subscribe({ after, ...(signal && { signal }) })) {
-    if (commits.filter(take).length === 0) continue
-    const receipt = receiptOf(state)
-    if (isDeepStrictEqual(receipt, told)) continue
-    told = receipt
-    yield told
-    if (isOver(told)) return
+  const catchUp = async (): Promise<void> => {
+    const pages = pagesOf(store, [stream], { from: position + 1, order: 'oldest', size: PAGE_SIZE })
+    for await (const page of pages) page.forEach(take)
+  }
+  let planned = await plannedUpTo(store)
+  await catchUp()
+  let told: Receipt | undefined
+  const changes = store.subscribe({ after, ...(signal && { signal }) })[Symbol.asyncIterator]()
+  try {
+    for (;;) {
+      const receipt = receiptOf(state, { ...view, planned })
+      if (!isDeepStrictEqual(receipt, told)) yield receipt
+      told = receipt
+      if (isOver(receipt)) return
+      if (isOver(receiptOf(state))) {
+        // The planner alone may know of somebody to tell. Where there is nobody, nothing is recorded.
+        await clock.sleep(LOOK_MS, signal)
+        if (signal?.aborted) return
+        planned = await plannedUpTo(store)
+        await catchUp()
+      } else {
+        const { done, value: commits = [] } = await changes.next()
+        if (done) return
+        for (const commit of commits) take(commit)
+      }
+    }
+  } finally {
+    await changes.return?.()
   }
 }
 

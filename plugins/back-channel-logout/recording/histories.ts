@@ -1,20 +1,27 @@
 import type { Commit, EventStore } from '../../../lib/index.ts'
+import { pagesOf } from './pages.ts'
 import type { SessionLogout } from './session-logout.ts'
 import { sessionLogoutStream, uidOfStream } from './session-logout-events.ts'
-import { evolve, fold, nothing } from './session-logout-fold.ts'
+import { evolve, nothing, type SessionLogoutFold } from './session-logout-fold.ts'
+
+/** So many commits are held at a time. */
+export const PAGE: number = 1_000
 
 /** The logout of a session, as the log tells it. Nothing of it in the log: an empty one. */
 export async function readLogout(store: EventStore, uid: string): Promise<SessionLogout> {
-  return fold(uid, await store.read(sessionLogoutStream(uid)))
+  return (await readLogouts(store, [uid])).get(uid) ?? nothing(uid)
 }
 
-/** The logouts of several sessions, as the log tells them, with one command. Of each session, known or not, one. */
+/** The logouts of several sessions, as the log tells them. Of each session, known or not, one. */
 export async function readLogouts(
   store: EventStore,
   uids: Iterable<string>,
 ): Promise<ReadonlyMap<string, SessionLogout>> {
-  const sessions = [...uids]
-  return foldAll(sessions, sessions.length > 0 ? await store.readStreams(sessions.map(sessionLogoutStream)) : [])
+  const logouts = new Map([...uids].map((uid) => [uid, nothing(uid)]))
+  const streams = [...logouts.keys()].map(sessionLogoutStream)
+  if (streams.length === 0) return logouts
+  for await (const page of pagesOf(store, streams, { order: 'oldest', size: PAGE })) evolveAll(logouts, page)
+  return logouts
 }
 
 /** The same, where they are fewer than so many commits. Else undefined: nobody waits for so much to be read. */
@@ -25,18 +32,19 @@ export async function readShortLogouts(
 ): Promise<ReadonlyMap<string, SessionLogout> | undefined> {
   const sessions = [...uids]
   const commits = await store.readStreams(sessions.map(sessionLogoutStream), { limit: most })
-  return commits.length < most ? foldAll(sessions, commits) : undefined
+  if (commits.length >= most) return undefined
+  const logouts = new Map(sessions.map((uid) => [uid, nothing(uid)]))
+  evolveAll(logouts, commits)
+  return logouts
 }
 
-function foldAll(uids: readonly string[], commits: readonly Commit[]): ReadonlyMap<string, SessionLogout> {
-  const logouts = new Map(uids.map((uid) => [uid, nothing(uid)]))
+function evolveAll(logouts: ReadonlyMap<string, SessionLogoutFold>, commits: readonly Commit[]): void {
   for (const commit of commits) {
     for (const uid of uidsIn(commit)) {
-      const before = logouts.get(uid)
-      if (before) logouts.set(uid, evolve(before, commit))
+      const logout = logouts.get(uid)
+      if (logout) evolve(logout, commit)
     }
   }
-  return logouts
 }
 
 /** The sessions whose logout a commit tells something of, each once. */

@@ -1,5 +1,6 @@
 import type { Commit, EventStore } from '../../../lib/index.ts'
-import { uidsIn } from './histories.ts'
+import { PAGE, uidsIn } from './histories.ts'
+import { pagesOf } from './pages.ts'
 import type { SessionLogout } from './session-logout.ts'
 import { sessionLogoutStream } from './session-logout-events.ts'
 import { evolve, nothing, type SessionLogoutFold } from './session-logout-fold.ts'
@@ -64,9 +65,17 @@ export class LongLogouts {
     })
     const of = new Map(uids.map((uid) => [uid, this.#remembered.get(uid) ?? blank(uid)]))
     const fresh = uids.filter((uid) => !this.#remembered.has(uid))
-    const anew = fresh.length > 0 ? await this.#store.readStreams(fresh.map(sessionLogoutStream)) : []
-    for (const commit of [...news.flat(), ...anew].sort((a, b) => a.position - b.position)) {
-      for (const uid of uidsIn(commit)) this.#apply(of.get(uid), commit)
+    // A commit may tell of several sessions: each is folded from its own stream alone, so that its order is kept.
+    news.forEach((commits, index) => {
+      const uid = known[index]?.logout.uid ?? ''
+      if (!fresh.includes(uid)) for (const commit of commits) this.#apply(of.get(uid), commit)
+    })
+    const streams = fresh.map(sessionLogoutStream)
+    const pages = fresh.length > 0 ? pagesOf(this.#store, streams, { order: 'oldest', size: PAGE }) : []
+    for await (const page of pages) {
+      for (const commit of page) {
+        for (const uid of uidsIn(commit)) if (fresh.includes(uid)) this.#apply(of.get(uid), commit)
+      }
     }
     for (const [uid, one] of of) {
       one.complete = Math.max(one.complete, complete)

@@ -69,11 +69,6 @@ export function evolve(state: SessionLogoutFold, commit: Commit): SessionLogoutF
   return state
 }
 
-/** The state that a stream's commits leave. */
-export function fold(uid: string, commits: readonly Commit[]): SessionLogout {
-  return commits.reduce(evolve, nothing(uid))
-}
-
 function apply(state: SessionLogoutFold, event: SessionLogoutEvent, commit: Commit, index: number): void {
   switch (event.type) {
     case 'session_logout.back_channel.registered':

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import type { Appended, Commit } from '../../../lib/log/commit.ts'
+import type { ReadOptions } from '../../../lib/log/event-store.ts'
 import { only } from './expect.ts'
 import { assertInvariants } from './invariants.ts'
 import { commitTo, event, fresh, type MakeLog, openedLog, range } from './log-under-test.ts'
@@ -95,20 +96,24 @@ export function readContract(makeLog: MakeLog): void {
       }
     })
 
-    it('with a limit finds the newest of all the streams together, in order', async () => {
+    it('reads a page of all the streams together, from any position on, forwards and backwards', async () => {
       const [one, two] = [fresh(), fresh()]
-      const wanted: Appended[] = []
+      const wanted: number[] = []
       for (const _ of range(3)) {
-        wanted.push(await log.store.append(commitTo(one)))
-        wanted.push(await log.store.append({ events: [event(one), event(two)] }))
+        wanted.push((await log.store.append(commitTo(one))).position)
+        wanted.push((await log.store.append({ events: [event(one), event(two)] })).position)
       }
-      for (const limit of [1, 2, 5, 6, 7]) {
-        assert.deepEqual(
-          positions(await log.store.readStreams([one, two], { limit })),
-          wanted.slice(-limit).map(({ position }) => position),
-        )
+      const page = async (options: ReadOptions): Promise<number[]> =>
+        positions(await log.store.readStreams([one, two], options))
+      for (const limit of [0, 1, 2, 5, 6, 7]) {
+        assert.deepEqual(await page({ limit }), wanted.slice(0, limit))
+        assert.deepEqual(await page({ limit, direction: 'backwards' }), wanted.toReversed().slice(0, limit))
+        for (const [index, from] of wanted.entries()) {
+          const below = wanted.slice(0, index + 1).toReversed()
+          assert.deepEqual(await page({ from, limit }), wanted.slice(index).slice(0, limit))
+          assert.deepEqual(await page({ from, limit, direction: 'backwards' }), below.slice(0, limit))
+        }
       }
-      assert.deepEqual(await log.store.readStreams([one, two], { limit: 0 }), [])
     })
 
     it('finds nothing in no streams', async () => {
