@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts'
 import { ConcurrencyError, OptionInvalidError, ProviderUnfitError } from '../errors.ts'
+import { fullJitter } from '../full-jitter.ts'
 import type { Commit, Event, Meta, NewEvent } from '../log/commit.ts'
 import type { EventStore } from '../log/event-store.ts'
 import type { Heartbeat } from '../log/heartbeat.ts'
@@ -31,6 +32,9 @@ export interface OperatorsLogParts {
 
 /** So many times another operator may be faster before an act is given up. */
 const MAX_TRIES = 20
+
+/** The pauses between them. */
+const PAUSE = { firstMs: 2, mostMs: 100 }
 
 /** So many of the newest acts are looked at: a slow writer may put one below others that are known. */
 const NEWEST = 16
@@ -125,7 +129,7 @@ export class OperatorsLog implements OperatorsState {
         return
       } catch (error) {
         if (!(error instanceof ConcurrencyError) || tries >= MAX_TRIES) throw error
-        if (tries > 1) await clock.sleep(Math.random() * Math.min(100, 2 ** tries))
+        if (tries > 1) await clock.sleep(fullJitter(tries, PAUSE))
       }
     }
   }

@@ -5,6 +5,7 @@ import {
   SessionChangedError,
   StoreUnavailableError,
 } from '../errors.ts'
+import { fullJitter } from '../full-jitter.ts'
 import { type Appended, type Claim, isIn, type Meta, type NewCommit, type NewEvent } from '../log/commit.ts'
 import type { LocatedEvent, ModelRecord } from './model-record.ts'
 import type { ModelState } from './model-state.ts'
@@ -20,7 +21,7 @@ import { isResume, type UnitOrigin } from './unit-origin.ts'
 const MAX_TRIES = 32
 
 /** The longest pause after a lost race, in milliseconds. */
-const MAX_PAUSE_MS = 100
+const PAUSE = { firstMs: 2, mostMs: 100 }
 
 /** How long after the first one a form may be submitted again, in milliseconds. */
 const SUBMITTED_AGAIN_MS = 60_000
@@ -247,7 +248,7 @@ export class UnitOfWork {
         } catch (error) {
           if (!(error instanceof ConcurrencyError) || !this.#sessions.writes(error.stream)) throw error
           if (tries >= MAX_TRIES) throw new SessionChangedError('it is written all the time')
-          await clock.sleep(Math.random() * Math.min(MAX_PAUSE_MS, 2 ** tries))
+          await clock.sleep(fullJitter(tries, PAUSE))
           this.#repeatsSubmit = await this.#sessions.catchUp(error.stream)
           if (this.#repeatsSubmit) return undefined
         }

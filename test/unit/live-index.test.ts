@@ -4,7 +4,7 @@ import { MemoryEventStore } from '../../adapters/memory/index.ts'
 import type { Commit, NewEvent } from '../../lib/index.ts'
 import { PLANNER } from '../../plugins/back-channel-logout/delivery/planner.ts'
 import { type CandidatePlace, candidates, type Wanted } from '../../plugins/back-channel-logout/ending/candidates.ts'
-import { LiveIndex } from '../../plugins/back-channel-logout/ending/live-index.ts'
+import { LiveIndex, streamOfEntry } from '../../plugins/back-channel-logout/ending/live-index.ts'
 
 /** What happens to a session or a grant of an account, as the provider's models write it. */
 interface Step {
@@ -189,6 +189,24 @@ describe('the sessions and grants that live', () => {
       ['uid:1'],
       'what began later is another matter',
     )
+  })
+
+  it('live on at one issuer, though another one ends a grant of the same id', async () => {
+    const lives = new Lives()
+    await lives.index.begin()
+    const write = (type: string, instance: string): Promise<unknown> =>
+      lives.store.append({
+        events: [{ stream: 'Grant:chosen', also: ['account:alice-1'], type, data: {} }],
+        meta: { instance },
+      })
+    await write('stored', 'https://one.example')
+    await write('stored', 'https://two.example')
+    await write('destroyed', 'https://two.example')
+    await lives.index.follow(await lives.store.readAll({ after: 0, limit: 10 }))
+    const [entry, ...others] = await lives.index.list('grant account:alice-1', 10)
+    assert.equal(entry && streamOfEntry(entry), 'Grant:chosen')
+    assert.equal(entry?.position, 1)
+    assert.deepEqual(others, [])
   })
 
   it('are no more that have expired long ago, though nobody said that they ended', async () => {

@@ -97,17 +97,28 @@ function firstAndLast(entries: readonly NewIndexEntry[]): NewIndexEntry[] {
   })
 }
 
+/** The stream of a session's uid, or of a grant, that an entry is about. */
+export function streamOfEntry({ id }: Pick<IndexEntry, 'id'>): string {
+  return id.split(' ', 1)[0] ?? id
+}
+
+/** The same id may be chosen by the applications of two issuers: what one of them ends lives on at the other. */
+function idOf(stream: string, issuer: string | undefined): string {
+  return issuer === undefined ? stream : `${stream} ${issuer}`
+}
+
 /** What a commit stores and what it ends; a session that goes on under another cookie value is stored. */
-function changesOf({ events, position }: Commit): { entries: NewIndexEntry[]; ends: End[] } {
+function changesOf({ events, position, meta: { instance } }: Commit): { entries: NewIndexEntry[]; ends: End[] } {
   const entries: NewIndexEntry[] = []
   const ends: End[] = []
   for (const event of events) {
     const kind = kindOf(event)
     if (!kind) continue
-    const [id] = namesOf(kind, event)
+    const ids = namesOf(kind, event).map((name) => idOf(name, instance))
+    const [id] = ids
     if (id === undefined) continue
     const accounts = (event.also ?? []).filter((name) => name.startsWith('account:'))
-    if (event.type === 'destroyed') ends.push(...namesOf(kind, event).map((name) => ({ id: name, position })))
+    if (event.type === 'destroyed') ends.push(...ids.map((ended) => ({ id: ended, position })))
     else if (event.type === 'stored' && accounts.length > 0) {
       const { exp } = event.data
       const keys = [liveKey(kind), ...accounts.map((account) => liveKey(kind, account))]

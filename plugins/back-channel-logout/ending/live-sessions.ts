@@ -13,6 +13,7 @@ import { loginsOf } from '../recording/logins.ts'
 import { PAGE_SIZE } from '../recording/pages.ts'
 import { type CandidatePage, type CandidatePlace, candidates, type Wanted } from './candidates.ts'
 import { deadlineOf } from './expiry.ts'
+import { streamOfEntry } from './live-index.ts'
 
 /** So many sessions are looked at at a time. */
 const LOOKS_AT_ONCE = 16
@@ -115,7 +116,7 @@ function lastUsedFirst(terminator: Pick<Host['terminator'], 'sessionsStoredBy'>,
     ...page.commits.flatMap((commit) =>
       terminator.sessionsStoredBy(commit).map((name) => ({ name, position: commit.position })),
     ),
-    ...page.entries.map(({ id, position }) => ({ name: [id], position })),
+    ...page.entries.map((entry) => ({ name: [streamOfEntry(entry)], position: entry.position })),
   ]
   const sorted = found.sort((a, b) => b.position - a.position)
   return [...new Map(sorted.map(({ name }) => [String(name), name])).values()]

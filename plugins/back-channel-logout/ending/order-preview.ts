@@ -3,6 +3,7 @@ import { recordedLogins } from '../recording/logins.ts'
 import { inParallel } from '../work/in-parallel.ts'
 import { isStoreUnavailable } from '../work/store-unavailable.ts'
 import { type CandidatePage, candidates } from './candidates.ts'
+import { streamOfEntry } from './live-index.ts'
 import { afterPage, clientOf, grantsWithSession, isMeant, type Order, revokesLeftGrants, wantedBy } from './order.ts'
 import { NOTHING_YET, type Tally } from './order-events.ts'
 import { AT_ONCE, type OrderParts, PAGE, REMEMBERED, storedGrants } from './order-run.ts'
@@ -54,7 +55,7 @@ class Preview {
         ...commits.flatMap((commit) =>
           terminator.sessionsStoredBy(commit).map((name) => ({ name, commit: commit.id })),
         ),
-        ...entries.map(({ id }) => ({ name: [id] })),
+        ...entries.map((entry) => ({ name: [streamOfEntry(entry)] })),
       ]
       await inParallel(found, AT_ONCE, ({ name, commit }) =>
         this.#tried(String(name), async () => counts.push(await this.#session(order, name, commit))),

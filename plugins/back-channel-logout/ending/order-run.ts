@@ -1,7 +1,7 @@
 import {
   type Commit,
   type EventStore,
-  type GrantState,
+  fullJitter,
   type Host,
   type IndexEntry,
   SessionChangedError,
@@ -11,16 +11,18 @@ import {
 import type { ToldClients } from '../clients/told-clients.ts'
 import type { OidcProvider } from '../provider-internals.ts'
 import { clearTextOf } from '../recording/clear-text.ts'
-import { accountStreams, clientStreams, orderStream } from '../recording/index-streams.ts'
+import { orderStream } from '../recording/index-streams.ts'
 import { pagesOf } from '../recording/pages.ts'
 import { inParallel } from '../work/in-parallel.ts'
 import { isStoreUnavailable } from '../work/store-unavailable.ts'
 import { candidates } from './candidates.ts'
 import { grantLogout } from './grant-logout.ts'
+import { streamOfEntry } from './live-index.ts'
 import { afterPage, clientOf, grantsWithSession, isMeant, type Order, wantedBy } from './order.ts'
 import { type Tally, toOrderEvent } from './order-events.ts'
 import { Recent } from './recent.ts'
 import { plus, tallyOf } from './tally.ts'
+import { type AccountAtClient, keyOf, toldLogins } from './told-logins.ts'
 
 /** What an order is carried out with. */
 export interface OrderParts {
@@ -42,8 +44,15 @@ const ORDERS = 1_000
 /** So often a session is tried to be ended that is written all the time, with pauses; each try looks many times. */
 const MOST_TRIES = 8
 
+const PAUSE = { firstMs: 100, mostMs: 12_800 }
+
 /** So many sessions are remembered: one may be met in the index and in the log. */
 export const REMEMBERED = 20_000
+
+/** A grant that an order is about, and may have to tell its RP of. */
+interface RevocableGrant extends AccountAtClient {
+  readonly id: string
+}
 
 /**
  * Carries an order out, page by page. What it does twice does no harm: an ended session has ended. So a page whose
@@ -53,7 +62,7 @@ export class OrderRun {
   readonly #parts: OrderParts
   /** Sessions that were looked at. */
   readonly #looked = new Recent(REMEMBERED)
-  /** Accounts at clients that an order need not tell any more. */
+  /** Accounts at clients of which an order need not tell the RP any more. */
   readonly #told = new Recent(REMEMBERED)
   /** What could not be ended on the page of an order that is under way. */
   readonly #failed = new Map<string, { readonly page: string; readonly names: Set<string> }>()
@@ -125,18 +134,17 @@ export class OrderRun {
       await inParallel(names, AT_ONCE, (name) => tried(String(name), () => this.#endSession(order, name)))
       return
     }
-    const grants = new Map<string, GrantState[]>()
+    const grants = new Map<string, RevocableGrant[]>()
     for (const commit of [...commits, ...(await storedGrants(this.#store, entries))]) {
       await tried(`@${commit.position}`, async () => {
-        for (const grant of this.#grantsIn(order, commit)) {
-          const login = JSON.stringify([grant.accountId, grant.clientId])
-          grants.set(login, [...(grants.get(login) ?? []), grant])
-        }
+        for (const grant of this.#grantsIn(order, commit))
+          grants.set(keyOf(grant), [...(grants.get(keyOf(grant)) ?? []), grant])
       })
     }
+    const told = await this.#toldLogins(order, [...grants.values()].flat())
     // Of several grants of one RP the first one tells it, so they are revoked one after the other.
     await inParallel([...grants.values()], AT_ONCE, async (some) => {
-      for (const grant of some) await tried(grant.id, () => this.#revoke(order, grant))
+      for (const grant of some) await tried(grant.id, () => this.#revoke(order, grant, told))
     })
   }
 
@@ -144,7 +152,7 @@ export class OrderRun {
     const { terminator } = this.#parts.host
     const found: SessionName[] = [
       ...commits.flatMap((commit) => terminator.sessionsStoredBy(commit)),
-      ...entries.map((entry) => [entry.id]),
+      ...entries.map((entry) => [streamOfEntry(entry)]),
     ]
     const names = new Map(found.map((name) => [`${id} ${String(name)}`, name]))
     return [...names].filter(([key]) => !this.#looked.has(key)).map(([, name]) => name)
@@ -176,25 +184,36 @@ export class OrderRun {
         return
       } catch (error) {
         if (!(error instanceof SessionChangedError) || tries >= MOST_TRIES) throw error
-        await clock.sleep(50 * 2 ** tries * Math.random())
+        await clock.sleep(fullJitter(tries, PAUSE))
       }
     }
   }
 
-  #grantsIn(order: Order, commit: Commit): GrantState[] {
+  #grantsIn(order: Order, commit: Commit): RevocableGrant[] {
     const now = this.#parts.host.clock.now() / 1000
-    return this.#parts.host.terminator
-      .grantsStoredBy(commit, clientOf(order))
-      .filter(({ exp, accountId }) => isMeant(this.#store.keys, order, accountId) && !(exp !== undefined && exp < now))
+    return this.#parts.host.terminator.grantsStoredBy(commit, clientOf(order)).flatMap((grant) => {
+      const { id, accountId, clientId, exp } = grant
+      const isExpired = exp !== undefined && exp < now
+      if (isExpired || clientId === undefined || !isMeant(this.#store.keys, order, accountId)) return []
+      return [{ id, accountId, clientId }]
+    })
   }
 
-  async #revoke(order: Order, { id: grantId, accountId, clientId }: GrantState): Promise<void> {
+  /** Of whom the order need not tell the RP any more. While nobody is told, nobody asks. */
+  async #toldLogins(order: Order, grants: readonly RevocableGrant[]): Promise<ReadonlySet<string>> {
+    if (!this.#parts.isOn()) return new Set()
+    const asked = grants.filter((grant) => !this.#told.has(`${order.id} ${keyOf(grant)}`))
+    return toldLogins(this.#store, order, asked)
+  }
+
+  async #revoke(order: Order, grant: RevocableGrant, told: ReadonlySet<string>): Promise<void> {
     const { provider, isOn, host, clients } = this.#parts
-    if (accountId === undefined || clientId === undefined || !(await host.terminator.grant(grantId))) return
+    const { id: grantId, accountId, clientId } = grant
+    if (!(await host.terminator.grant(grantId))) return
     const { id, reason, actor } = order
-    const login = JSON.stringify([id, accountId, clientId])
+    const login = `${id} ${keyOf(grant)}`
     const on = isOn()
-    const tells = on && !this.#told.has(login) && !(await wasTold(this.#store, order, accountId, clientId))
+    const tells = on && !this.#told.has(login) && !told.has(keyOf(grant))
     const client = tells ? await clients.find(clientId) : undefined
     await host.terminator.revoke(grantId, { reason, actor, order: id }, [
       toOrderEvent(id, { type: 'termination.grant_revoked', client_id: clearTextOf(clientId) }),
@@ -222,29 +241,5 @@ export class OrderRun {
 
 /** The commits that store the grants of these entries: their streams are short by nature. */
 export function storedGrants(store: EventStore, entries: readonly IndexEntry[]): Promise<readonly Commit[]> {
-  return entries.length === 0 ? Promise.resolve([]) : store.readStreams(entries.map(({ id }) => id))
-}
-
-/** Whether the order has ended a login of the account at the client already: then the RP is told of that. */
-async function wasTold(
-  store: EventStore,
-  { id, position }: Order,
-  accountId: string,
-  clientId: string,
-): Promise<boolean> {
-  const [order, clients] = [orderStream(id), clientStreams(store.keys, clientId)]
-  const streams = accountStreams(store.keys, accountId)
-  const pages = pagesOf(store, streams, { from: position + 1, to: await store.end(), order: 'newest', size: PAGE })
-  for await (const page of pages) {
-    const told = page.some(({ events }) =>
-      events.some(
-        ({ type, also = [] }) =>
-          type === 'session_logout.terminated' &&
-          also.includes(order) &&
-          clients.some((client) => also.includes(client)),
-      ),
-    )
-    if (told) return true
-  }
-  return false
+  return entries.length === 0 ? Promise.resolve([]) : store.readStreams([...new Set(entries.map(streamOfEntry))])
 }
