@@ -74,6 +74,25 @@ describe('dispatchers of several processes', () => {
     }
   })
 
+  it('take over what a process took that was suspended, forgotten, and killed soon after it woke', async () => {
+    scene.client('rp', hangs)
+    const suspended = new FakeClock()
+    await scene.dispatcher({}, suspended)
+    await suspended.advance(500)
+    await scene.dispatcher()
+    await scene.clock.advance(13_000)
+    assert.equal((await scene.store.liveness.beat([])).signs.length, 1, 'it is forgotten')
+    scene.on = false // the other one leaves the delivery to it
+    const [uid = ''] = await scene.owe('rp')
+    scene.on = true
+    await suspended.advance(1_000) // it looks for work, and does not come to its next sign of life
+    assert.deepEqual([scene.posts.length, (await scene.store.liveness.beat([])).signs.length], [1, 1])
+    scene.behave('rp', () => says(200))
+    await scene.clock.advance(70_000) // two looks, half a minute apart
+    assert.equal((await scene.entry(uid)).state, 'confirmed')
+    assert.equal(scene.posts.length, 2)
+  })
+
   it('go on from what a process had recorded that was killed before it could say so in the work table', async () => {
     scene.client('rp', () => says(400))
     const [uid = ''] = await scene.owe('rp')
