@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { StoreUnavailableError } from '../../lib/index.ts'
 import { KeptLog } from '../support/kept-log.ts'
 import { LogoutScene } from '../support/logout-scene.ts'
-import { Person, testClient } from '../support/op.ts'
+import { Client, Person, testClient } from '../support/op.ts'
 
 describe('a session with a client that cannot be loaded any more', () => {
   let scene: LogoutScene<'rp-one' | 'rp-two'>
@@ -186,4 +186,39 @@ describe('a client whose stored URI is not usable', () => {
       await scene.stop()
     }
   })
+})
+
+describe('a client whose stored metadata has become unusable', () => {
+  const metadata = {
+    ...testClient('own'),
+    grant_types: ['authorization_code', 'refresh_token'],
+    backchannel_logout_uri: 'http://127.0.0.1:9/logout',
+  }
+  for (const [what, stored] of [
+    ['has half a surrogate pair in its URI', { ...metadata, backchannel_logout_uri: 'https://rp.example.com/\ud800' }],
+    ['cannot be loaded', { ...metadata, response_types: 'nonsense' }],
+    ['was deleted', undefined],
+  ] as const) {
+    it(`keeps no grant beyond the end of its account, where it ${what}`, async () => {
+      const scene = await LogoutScene.start({}, { logger: new KeptLog() })
+      try {
+        const clients = scene.op.eventSourced.adapter('Client')
+        await clients.upsert('own', metadata)
+        const person = new Person(scene.op)
+        const code = await person.authorize('own', { scope: 'openid offline_access', prompt: 'consent' })
+        const client = new Client(scene.op, metadata)
+        const { body } = await client.exchange(String(code.get('code')))
+        await person.logout()
+        if (stored) await clients.upsert('own', stored)
+        else await clients.destroy('own')
+        const options = { actor: 'anna', reason: 'password_changed' } as const
+        const { grants, failed } = await scene.logout.terminateAccount('alice', options)
+        assert.deepEqual({ grants, failed }, { grants: 1, failed: 0 })
+        await clients.upsert('own', metadata)
+        assert.equal((await client.refresh(String(body['refresh_token']))).body['error'], 'invalid_grant')
+      } finally {
+        await scene.stop()
+      }
+    })
+  }
 })
