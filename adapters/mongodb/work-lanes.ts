@@ -33,7 +33,7 @@ export interface LaneLook {
 export class WorkLanes {
   readonly #collections: Collections
   readonly #table: string
-  /** Lanes in which work waits since then, and that were not touched: the database was away. */
+  /** Lanes in which work waits since then, and that earlier calls could not touch: the database was away. */
   readonly #untouched = new Map<string, number>()
 
   constructor(collections: Collections, table: string) {
@@ -45,16 +45,30 @@ export class WorkLanes {
     await collections.lanes(table).createIndexes([{ key: { turn: 1, dueAt: 1 } }, { key: { dueAt: 1 } }])
   }
 
-  /** Work began to wait in these lanes, the first of it due then. */
+  /**
+   * Work began to wait in these lanes, the first of it due then. What is left of earlier calls that failed is touched as
+   * well: who repeats such a call may find nothing to do, and no lane either. Calls that are under way at the same time
+   * write their own lanes only.
+   */
   async touch(lanes: ReadonlyMap<string, number>): Promise<void> {
-    for (const [lane, dueAt] of lanes) this.#untouched.set(lane, Math.min(dueAt, this.#untouched.get(lane) ?? dueAt))
-    await this.touchRest()
+    const untouched = new Map(this.#untouched)
+    this.#untouched.clear()
+    lower(untouched, lanes)
+    try {
+      await this.#write([...untouched])
+    } catch (error) {
+      lower(this.#untouched, untouched)
+      throw error
+    }
   }
 
-  /** Touches what is left of earlier calls that failed: who repeats the call may find nothing to do, and no lane either. */
-  async touchRest(): Promise<void> {
-    if (this.#untouched.size === 0) return
-    const lanes = [...this.#untouched]
+  /** Touches what is left of earlier calls that failed. */
+  touchRest(): Promise<void> {
+    return this.touch(new Map())
+  }
+
+  async #write(lanes: readonly (readonly [string, number])[]): Promise<void> {
+    if (lanes.length === 0) return
     const touch = randomBytes(9).toString('base64url')
     const writes = lanes.map(
       ([lane, dueAt]): AnyBulkWriteOperation<LaneDocument> => ({
@@ -68,12 +82,11 @@ export class WorkLanes {
     for (let tries = 1; ; tries++) {
       try {
         await this.#collections.reach(() => this.#lanes.bulkWrite(writes, { ordered: false }).catch(rethrow))
-        break
+        return
       } catch (error) {
         if (!(error instanceof MadeTwice) || tries >= MOST_TRIES) throw error
       }
     }
-    for (const [lane, dueAt] of lanes) if (this.#untouched.get(lane) === dueAt) this.#untouched.delete(lane)
   }
 
   /** Lanes in which work may be due, those whose turn is longest ago first. */
@@ -125,6 +138,11 @@ export class WorkLanes {
   get #lanes() {
     return this.#collections.lanes(this.#table)
   }
+}
+
+/** Keeps the earlier time of each lane. */
+function lower(dueAt: Map<string, number>, by: ReadonlyMap<string, number>): void {
+  for (const [lane, at] of by) dueAt.set(lane, Math.min(at, dueAt.get(lane) ?? at))
 }
 
 class MadeTwice extends Error {}

@@ -1,13 +1,23 @@
 import assert from 'node:assert/strict'
-import { Collections } from '../../adapters/mongodb/collections.ts'
+import { type Call, Collections } from '../../adapters/mongodb/collections.ts'
 import { WorkLanes } from '../../adapters/mongodb/work-lanes.ts'
 import type { NewWork, Work, WorkTable } from '../../lib/index.ts'
-import { ephemeralKeys, systemClock } from '../../lib/index.ts'
+import { ephemeralKeys, StoreUnavailableError, systemClock } from '../../lib/index.ts'
 import { range } from '../contract/event-store/log-under-test.ts'
 import { CountedStore, counted } from '../support/counted-store.ts'
 import { privateDatabase } from '../support/mongo-database.ts'
 
 const OP = 'https://op.example.com '
+
+/** A database that is away at times. */
+class UnreliableCollections extends Collections {
+  isAway = false
+
+  override async reach<T>(call: Call<T> | Promise<T>): Promise<T> {
+    if (this.isAway) throw new StoreUnavailableError('the database is away')
+    return super.reach(call)
+  }
+}
 
 describe('a claim of work on MongoDB', function () {
   this.timeout(240_000)
@@ -85,6 +95,17 @@ describe('a claim of work on MongoDB', function () {
     assert.equal(claiming.length, 1, counted(claiming))
   })
 
+  it('is followed by giving back at the cost of each row, however many are given back at once', async () => {
+    await owed(256, 1)
+    const rows = await claim(256)
+    assert.equal(rows.length, 256)
+    const { commands } = await process.during(() =>
+      Promise.all(rows.map((row) => table.putBack(row, { dueAt: 2_000, body: {} }))),
+    )
+    assert.ok(commands.length <= 2 * 256, counted(commands))
+    assert.ok(Math.max(...commands.map(({ bytes }) => bytes)) < 1_000)
+  })
+
   it('does not put a lane off in which work began to wait after it was looked at', async () => {
     tables += 1
     const lanes = new WorkLanes(new Collections(mongo.db, '', systemClock), `growth_${tables}`)
@@ -102,6 +123,22 @@ describe('a claim of work on MongoDB', function () {
     await lanes.touch(new Map([['a', 300]]))
     await lanes.served([{ lane: again, next: undefined, held: false }], 3, 1_000)
     assert.equal((await lanes.due(look)).length, 1, 'nor forgets it')
+  })
+
+  it('finds a lane that an earlier call could not touch, though whoever repeats that call has none to touch', async () => {
+    tables += 1
+    const collections = new UnreliableCollections(mongo.db, '', systemClock)
+    const lanes = new WorkLanes(collections, `growth_${tables}`)
+    collections.isAway = true
+    await assert.rejects(lanes.touch(new Map([['a', 100]])), StoreUnavailableError)
+    await assert.rejects(lanes.touchRest(), StoreUnavailableError)
+    collections.isAway = false
+    await lanes.touchRest()
+    const due = await lanes.due({ prefix: '', now: 1_000, except: [], limit: 10 })
+    assert.deepEqual(
+      due.map(({ _id, dueAt }) => [_id, dueAt]),
+      [['a', 100]],
+    )
   })
 
   it('is made up for where a process died between giving work back and saying so', async () => {
