@@ -73,12 +73,12 @@ describe('a folder that another process holds', function () {
       while (!('mark' in told)) told = present(await child.next<Told>())
       const error = await rejectsWith('FOLDER_HELD', () => FileEventStore.open(folder.path))
       assert.ok(error.message.startsWith(folder.path))
-      child.stop('SIGSTOP')
+      child.signal('SIGSTOP')
       await rejectsWith('FOLDER_HELD', () => FileEventStore.open(folder.path))
       const crowd = await crowdAt(folder.path)
       await rejectsWith('FOLDER_HELD', () => FileEventStore.open(folder.path))
       for (const socket of crowd) socket.destroy()
-      child.stop('SIGCONT')
+      child.signal('SIGCONT')
     } finally {
       await child.kill()
     }

@@ -86,12 +86,12 @@ describe('a writer that is stopped for three seconds while another process follo
     const ticket = proxy.hold({ command: 'findAndModify' })
     startWriter(8, 8)
     await ticket.arrived
-    writer?.stop('SIGSTOP')
+    writer?.signal('SIGSTOP')
     ticket.release() // the server gives the positions; nobody is there to use them
     while ((await counter()) === (await log.store.end())) await sleep(5)
     const end = await counter()
     await othersGoOn()
-    writer?.stop('SIGCONT')
+    writer?.signal('SIGCONT')
     const told = await afterwards()
     assert.equal(told.length, 8)
     for (const { position } of told) assert.ok(Number(position) > end, `${position} is not a new position`)
@@ -102,11 +102,11 @@ describe('a writer that is stopped for three seconds while another process follo
     const insert = proxy.hold({ command: 'insert', where: ({ insert: collection }) => collection === 'events' })
     startWriter(8, 8)
     await insert.arrived
-    writer?.stop('SIGSTOP')
+    writer?.signal('SIGSTOP')
     const end = await counter()
     await othersGoOn()
     insert.release()
-    writer?.stop('SIGCONT')
+    writer?.signal('SIGCONT')
     const told = await afterwards()
     assert.equal(told.length, 8)
     for (const { position } of told) assert.ok(Number(position) > end, `${position} is not a new position`)
@@ -116,11 +116,11 @@ describe('a writer that is stopped for three seconds while another process follo
     const quiet = proxy.hold({ command: 'bulkWrite', where: intoEvents })
     startWriter(8, 4) // the first four by a ticket, the next ones quietly
     await quiet.arrived
-    writer?.stop('SIGSTOP')
+    writer?.signal('SIGSTOP')
     await othersGoOn()
     const end = await log.store.end()
     quiet.release()
-    writer?.stop('SIGCONT')
+    writer?.signal('SIGCONT')
     const told = await afterwards()
     assert.equal(told.length, 8)
     for (const { position } of told.slice(4)) assert.ok(Number(position) > end, `${position} is not a new position`)
@@ -130,9 +130,9 @@ describe('a writer that is stopped for three seconds while another process follo
     const lost = proxy.cutAfter({ command: 'bulkWrite', where: intoEvents })
     startWriter(8, 4)
     await lost.happened
-    writer?.stop('SIGSTOP')
+    writer?.signal('SIGSTOP')
     await othersGoOn()
-    writer?.stop('SIGCONT')
+    writer?.signal('SIGCONT')
     assert.equal((await afterwards()).length, 8)
   })
 

@@ -1,4 +1,4 @@
-// Appends so many commits to the log named in its arguments, several at a time, and tells what became of each: commits
+// Appends so many commits to the log named in its arguments, or until SIGTERM, several at a time, and tells what became of each: commits
 // with marks of its own and marks that others want too, versions, and commits that share a stream.
 import { MongoClient } from 'mongodb'
 import { MongoEventStore } from '../../adapters/mongodb/index.ts'
@@ -22,6 +22,12 @@ const { uri, database, keys, name, commits, lanes }: WriterOrders = JSON.parse(p
 const client = new MongoClient(uri, IMPATIENT)
 const store = await MongoEventStore.open(client.db(database), { keys })
 
+// What is under way is told, and nothing new begins.
+let isEnough = false
+process.once('SIGTERM', () => {
+  isEnough = true
+})
+
 function tell(said: object): void {
   process.stdout.write(`${JSON.stringify(said)}\n`)
 }
@@ -34,7 +40,7 @@ function nth(n: number, lane: string, version: number): NewCommit {
 
 async function write(lane: number): Promise<void> {
   let version = 0
-  for (let n = lane; n < commits; n += lanes) {
+  for (let n = lane; n < commits && !isEnough; n += lanes) {
     const commit = nth(n, `${name}-${lane}`, version + 1)
     const told = await append(store, commit)
     if (told.position !== undefined && commit.events[0]?.version !== undefined) version += 1

@@ -37,7 +37,8 @@ export class StoreProcess {
     await this.#exited
   }
 
-  stop(signal: 'SIGSTOP' | 'SIGCONT'): void {
+  /** Stops it, has it go on, or has it come to its end. */
+  signal(signal: 'SIGSTOP' | 'SIGCONT' | 'SIGTERM'): void {
     this.#child.kill(signal)
   }
 
