@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { type FileHandle, open } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import type { Clock } from '../../lib/clock.ts'
-import { OptionInvalidError } from '../../lib/errors.ts'
+import { OptionInvalidError, StoreUnavailableError } from '../../lib/errors.ts'
 import { assertKnownOptions } from '../../lib/known-options.ts'
 import { consoleLogger, type Logger } from '../../lib/logger.ts'
 import { KeyRing, type Keys } from '../../lib/secrets/key-ring.ts'
@@ -87,7 +88,9 @@ export class FileEventStore extends MemoryEventStore {
 
   async #load(handle: FileHandle, reader: JournalReader, journal: FileJournal, logger: Logger): Promise<void> {
     await this.restore(reader.entries(chunksOf(handle)))
-    this.keys.assertHashingKnown(reader.hashingKeys)
+    const { hashing, sealing } = reader.keys
+    this.keys.assertHashingKnown(hashing)
+    const retired = this.keys.assertSealingKnown(sealing)
     await recoverEnd(handle, reader)
     if (reader.torn) {
       logger.warn(
@@ -96,12 +99,20 @@ export class FileEventStore extends MemoryEventStore {
       )
     }
     journal.continueAt(reader.end)
-    const fingerprints = this.keys.hashingFingerprints()
-    if (fingerprints.join() === reader.hashingKeys.join()) return
-    await journal.write([{ kind: 'hashing_keys', fingerprints }])
+    const kept = sealing.filter((print) => !retired.includes(print))
+    const fingerprints = {
+      hashing: this.keys.hashingFingerprints(),
+      sealing: [...new Set([...kept, this.keys.sealingFingerprint()])],
+    }
+    if (!isDeepStrictEqual(fingerprints, reader.keys)) await journal.write([{ kind: 'keys', fingerprints }])
   }
 
-  /** Waits for pending changes, closes the journal and releases the folder. Idempotent. */
+  /**
+   * Waits for pending changes, closes the journal and releases the folder. Idempotent.
+   *
+   * @throws StoreUnavailableError (`STORE_UNAVAILABLE`): the disk hangs in the middle of a write. It may still write, so
+   *   the folder stays taken until this process ends
+   */
   override close(): Promise<void> {
     this.#closed ??= this.#finish()
     return this.#closed
@@ -110,9 +121,11 @@ export class FileEventStore extends MemoryEventStore {
   async #finish(): Promise<void> {
     try {
       await super.close()
-    } finally {
-      await this.#lock.release()
+    } catch (error) {
+      if (!(error instanceof StoreUnavailableError)) await this.#lock.release()
+      throw error
     }
+    await this.#lock.release()
   }
 }
 

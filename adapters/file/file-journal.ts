@@ -2,6 +2,9 @@ import type { Entry, Journal } from '../memory/journal.ts'
 import { CHUNK_BYTES, type JournalFile, writeAll } from './journal-file.ts'
 import { encodeBatch, JOURNAL_START, type JournalPlace } from './journal-format.ts'
 
+/** As long as callers wait for MongoDB: a disk that hangs must not keep a request for longer. */
+const MAX_WRITE_MS = 9_000
+
 /**
  * Appends batches of entries to a file, with one `fdatasync` for each. A batch is on the disk when `write` resolves.
  *
@@ -9,6 +12,7 @@ import { encodeBatch, JOURNAL_START, type JournalPlace } from './journal-format.
  * may have dropped the pages that it could not write. A journal that failed once therefore writes nothing any more.
  */
 export class FileJournal implements Journal {
+  readonly maxWriteMs: number = MAX_WRITE_MS
   readonly #file: JournalFile
   #end: JournalPlace = JOURNAL_START
   #failure: unknown

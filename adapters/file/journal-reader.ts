@@ -1,5 +1,5 @@
 import { JournalCorruptError, SchemaNewerError } from '../../lib/errors.ts'
-import type { Entry } from '../memory/journal.ts'
+import type { Entry, KeyFingerprints } from '../memory/journal.ts'
 import {
   type BatchLine,
   decodeBatchLine,
@@ -39,7 +39,7 @@ const KINDS: ReadonlySet<string> = new Set<Entry['kind']>([
   'work_removed',
   'indexed',
   'unindexed',
-  'hashing_keys',
+  'keys',
 ])
 
 /**
@@ -57,7 +57,7 @@ export class JournalReader {
   #lastBatch = 0
   #position = 0
   #torn: TornTail | undefined
-  #hashingKeys: readonly string[] = []
+  #keys: KeyFingerprints = { hashing: [], sealing: [] }
 
   /** @param file - its name, for messages */
   constructor(file: string) {
@@ -79,9 +79,9 @@ export class JournalReader {
     return this.#torn
   }
 
-  /** Fingerprints of the hashing keys used last. Valid when everything has been read. */
-  get hashingKeys(): readonly string[] {
-    return this.#hashingKeys
+  /** Valid when everything has been read. */
+  get keys(): KeyFingerprints {
+    return this.#keys
   }
 
   /**
@@ -146,7 +146,7 @@ export class JournalReader {
     if (!KINDS.has(entry?.kind)) {
       throw this.#corrupt({ ...place, what: `holds an entry of unknown kind ${JSON.stringify(entry?.kind)}` })
     }
-    if (entry.kind === 'hashing_keys') this.#hashingKeys = entry.fingerprints
+    if (entry.kind === 'keys') this.#keys = entry.fingerprints
     if (entry.kind !== 'commit') return entry
     this.#position += 1
     if (entry.commit.position !== this.#position) {

@@ -16,12 +16,22 @@ export type Entry =
   | { readonly kind: 'work_removed'; readonly table: string; readonly id: string }
   | { readonly kind: 'indexed'; readonly index: string; readonly entry: IndexEntry }
   | { readonly kind: 'unindexed'; readonly index: string; readonly id: string }
-  | { readonly kind: 'hashing_keys'; readonly fingerprints: readonly string[] }
+  | { readonly kind: 'keys'; readonly fingerprints: KeyFingerprints }
+
+/** What a store remembers of the keys that it was written with. */
+export interface KeyFingerprints {
+  /** Those that hashed last. */
+  readonly hashing: readonly string[]
+  /** Each that was the first to seal, and is not retired. */
+  readonly sealing: readonly string[]
+}
 
 /** Persistent storage for the changes of a memory store. */
 export interface Journal {
   /** Stores the entries as one batch: all or none. Resolves when they are durable. Not called again after a rejection. */
   write(entries: readonly Entry[]): Promise<void>
+  /** How long callers wait for a write at most, in milliseconds; it goes on behind. Absent: a write takes no time. */
+  readonly maxWriteMs?: number
   close(): Promise<void>
 }
 

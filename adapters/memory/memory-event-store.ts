@@ -49,7 +49,7 @@ export class MemoryEventStore implements EventStore {
   constructor({ keys = ephemeralKeys(), clock = systemClock, journal = noJournal }: MemoryOptions = {}) {
     this.keys = new KeyRing(keys)
     this.#clock = clock
-    this.#writes = new WriteQueue(journal, (durable) => {
+    this.#writes = new WriteQueue(journal, clock, (durable) => {
       if (durable) this.#state.markDurable(this.#decided)
       this.#wakeSubscriptions()
     })

@@ -1,4 +1,5 @@
-import { OutcomeUnknownError, StoreClosedError, StoreRefusedError } from '../../lib/errors.ts'
+import type { Clock, Timer } from '../../lib/clock.ts'
+import { OutcomeUnknownError, StoreClosedError, StoreRefusedError, StoreUnavailableError } from '../../lib/errors.ts'
 import type { Entry, Journal } from './journal.ts'
 import type { Change } from './write-lock.ts'
 
@@ -25,19 +26,25 @@ interface Settled {
  * further changes queue. They are decided in order, each against the state that all earlier ones left, and form the next
  * batch, up to its limits.
  *
- * After a failed write the end of the journal is unknown. All later changes are refused.
+ * After a failed write the end of the journal is unknown. All later changes are refused. While a write hangs, everybody is
+ * answered: nobody knows of the batch, and nothing else is accepted until the write has ended.
  */
 export class WriteQueue {
   readonly #journal: Journal
+  readonly #clock: Clock
   readonly #afterBatch: (durable: boolean) => void
   readonly #queue: QueuedChange[] = []
   #running: Promise<void> | undefined
   #failure: StoreRefusedError | undefined
+  /** The error of all changes while a write hangs. */
+  #hanging: StoreUnavailableError | undefined
   #closing: Promise<void> | undefined
+  #heardOfHang: (() => void) | undefined
 
   /** @param afterBatch - called after each write, before its changes are answered; `durable`: it succeeded */
-  constructor(journal: Journal, afterBatch: (durable: boolean) => void) {
+  constructor(journal: Journal, clock: Clock, afterBatch: (durable: boolean) => void) {
     this.#journal = journal
+    this.#clock = clock
     this.#afterBatch = afterBatch
   }
 
@@ -61,6 +68,7 @@ export class WriteQueue {
   /** @param bytes - size of the commit that the change appends; 0 for other changes */
   add<T>(change: (write: (entry: Entry) => void) => T, bytes: number): Promise<T> {
     if (this.closing) return Promise.reject(new StoreClosedError())
+    if (this.#hanging) return Promise.reject(this.#hanging)
     return new Promise((resolve, reject) => {
       let answer: () => void
       this.#queue.push({
@@ -79,15 +87,23 @@ export class WriteQueue {
     })
   }
 
-  /** Waits for pending changes, then closes the journal. Idempotent. */
+  /**
+   * Waits for pending changes, then closes the journal. Idempotent.
+   *
+   * @throws StoreUnavailableError (`STORE_UNAVAILABLE`): a write hangs; it may still reach the journal
+   */
   close(): Promise<void> {
     this.#closing ??= this.#finish()
     return this.#closing
   }
 
   async #finish(): Promise<void> {
-    await this.#running
+    const hangs = new Promise<void>((resolve) => {
+      this.#heardOfHang = resolve
+    })
+    if (!this.#hanging) await Promise.race([this.#running, hangs])
     this.#afterBatch(false)
+    if (this.#hanging) throw this.#hanging
     await this.#journal.close()
   }
 
@@ -106,6 +122,7 @@ export class WriteQueue {
 
   async #writeBatch(): Promise<Settled> {
     const { changes, entries } = this.#decideBatch()
+    const watch = entries.length > 0 ? this.#watch(changes) : undefined
     try {
       if (entries.length > 0) await this.#journal.write(entries)
       this.#afterBatch(true)
@@ -118,7 +135,24 @@ export class WriteQueue {
       )
       this.#afterBatch(false)
       return { changes, failure: new OutcomeUnknownError(why, { cause }) }
+    } finally {
+      watch?.cancel()
+      this.#hanging = undefined
     }
+  }
+
+  /** Answers everybody when the write takes too long. */
+  #watch(changes: readonly QueuedChange[]): Timer | undefined {
+    const { maxWriteMs } = this.#journal
+    if (maxWriteMs === undefined) return undefined
+    return this.#clock.setTimeout(() => {
+      const why = `the disk has not answered a write for ${Math.round(maxWriteMs / 1_000)} s`
+      const hanging = new StoreUnavailableError(why)
+      this.#hanging = hanging
+      for (const change of changes) change.settle(new OutcomeUnknownError(why))
+      for (const change of this.#queue.splice(0)) change.settle(hanging)
+      this.#heardOfHang?.()
+    }, maxWriteMs)
   }
 
   #decideBatch(): { changes: readonly QueuedChange[]; entries: readonly Entry[] } {

@@ -6,6 +6,7 @@ import { present, rejectsWith } from '../contract/event-store/expect.ts'
 import { Follower } from '../contract/event-store/follower.ts'
 import { wholeLog } from '../contract/event-store/invariants.ts'
 import { commitTo, range } from '../contract/event-store/log-under-test.ts'
+import { sealingKeysContract } from '../contract/sealing-keys.ts'
 import { append, appendAll, commitOf } from '../support/appending.ts'
 import { assertLogSound } from '../support/invariants.ts'
 import { openDatabase, privateDatabase } from '../support/mongo-database.ts'
@@ -79,49 +80,9 @@ describe('opening the log on MongoDB', () => {
     await (await open({ keys: { ...keys, hashing } })).close()
   })
 
-  describe('with sealing keys that the log was not written with', () => {
-    const key = (id: string): { id: string; secret: string } => ({ id, secret: generateSecret() })
-    const [one, two] = [key('one'), key('two')]
-    const { hashing } = keys
-    const openWith = async (sealing: readonly (typeof one)[], retired?: readonly string[]): Promise<void> =>
-      (await open({ keys: { sealing, hashing, ...(retired && { retired }) } })).close()
-
-    it('answers KEY_UNKNOWN to one whose id stands for another secret now, at the first place or behind it', async () => {
-      await openWith([one])
-      for (const sealing of [[key('one')], [two, key('one')]]) {
-        const error = await rejectsWith('KEY_UNKNOWN', () => openWith(sealing))
-        assert.match(error.message, /"one" is not the one/)
-      }
-      await openWith([one])
-    })
-
-    it('answers KEY_UNKNOWN while one that it was written with is missing, and says what to do', async () => {
-      await openWith([one])
-      await openWith([two, one])
-      const error = await rejectsWith('KEY_UNKNOWN', () => openWith([two]))
-      assert.match(error.message, /"one".*keys.retired/)
-      await rejectsWith('KEY_UNKNOWN', () => openWith([one]))
-    })
-
-    it('opens without one that is retired, from then on without being told so again', async () => {
-      await openWith([one])
-      await openWith([two, one])
-      await openWith([two], ['one'])
-      await openWith([two])
-      await openWith([two], ['one'])
-    })
-
-    it('does not remember one that never sealed: it may go as it came', async () => {
-      await openWith([one, two])
-      await openWith([one])
-      await openWith([one, key('two')])
-    })
-
-    it('answers KEYS_INVALID to one that is retired and configured, and to ids that are none', async () => {
-      await rejectsWith('KEYS_INVALID', () => openWith([one], ['one']))
-      await rejectsWith('KEYS_INVALID', () => openWith([one], [1 as never]))
-    })
-  })
+  sealingKeysContract(async (sealing, retired) =>
+    (await open({ keys: { sealing, hashing: keys.hashing, ...(retired && { retired }) } })).close(),
+  )
 
   it('delivers what comes before a commit of a newer schema, and answers SCHEMA_NEWER to that one', async () => {
     const store = await open()

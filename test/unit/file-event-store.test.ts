@@ -6,6 +6,7 @@ import { encodeHeader } from '../../adapters/file/journal-format.ts'
 import { generateSecret, type Key, type Keys } from '../../lib/secrets/key-ring.ts'
 import { rejectsWith } from '../contract/event-store/expect.ts'
 import { commitTo, range } from '../contract/event-store/log-under-test.ts'
+import { sealingKeysContract } from '../contract/sealing-keys.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 
 function key(id: string): Key {
@@ -160,6 +161,11 @@ describe('the keys of a file event store', () => {
       await opened(folder.path, { keys: { sealing, hashing } }, () => {})
     await rejectsWith('KEY_UNKNOWN', () => FileEventStore.open(folder.path, { keys: { sealing, hashing: [one] } }))
   })
+
+  const hashing = [key('h')]
+  sealingKeysContract((sealing, retired) =>
+    opened(folder.path, { keys: { sealing, hashing, ...(retired && { retired }) } }, () => {}),
+  )
 
   it('are refused with KEYS_INVALID when their file is damaged, without telling what is in it', async () => {
     await writeFile(join(folder.path, 'keys.json'), '{"sealing": [{"id": "k", "secret": "hush')

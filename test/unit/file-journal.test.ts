@@ -19,7 +19,7 @@ function commit(position: number, data: JsonObject = { n: position }): Entry {
 }
 
 const some: readonly Entry[] = [
-  { kind: 'hashing_keys', fingerprints: ['k1.abc'] },
+  { kind: 'keys', fingerprints: { hashing: ['k1.abc'], sealing: ['s1.abc'] } },
   commit(1),
   { kind: 'consumer', record: { name: 'planner', holder: 'me', token: 1, beat: 2, position: 1 } },
   commit(2, { 'a.$b': 'a line\nfeed, a \0 and "quotes"' }),
@@ -81,9 +81,10 @@ describe('a journal that is whole', () => {
     assert.deepEqual(next.file.contents, await journalOf(some))
   })
 
-  it('tells the hashing keys that it was last written with', async () => {
-    const bytes = await journalOf([...some, { kind: 'hashing_keys', fingerprints: ['k2.def', 'k1.abc'] }])
-    assert.deepEqual((await readJournal(bytes)).reader.hashingKeys, ['k2.def', 'k1.abc'])
+  it('tells the keys that it was last written with', async () => {
+    const keys = { hashing: ['k2.def', 'k1.abc'], sealing: ['s1.abc'] }
+    const bytes = await journalOf([...some, { kind: 'keys', fingerprints: keys }])
+    assert.deepEqual((await readJournal(bytes)).reader.keys, keys)
   })
 
   it('has a line for the header, for each batch and for each entry', async () => {

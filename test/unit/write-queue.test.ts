@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict'
+import type { Journal } from '../../adapters/memory/journal.ts'
+import { MemoryEventStore } from '../../adapters/memory/memory-event-store.ts'
+import { rejectsWith } from '../contract/event-store/expect.ts'
+import { Follower } from '../contract/event-store/follower.ts'
+import { commitTo } from '../contract/event-store/log-under-test.ts'
+import { FakeClock } from '../support/fake-clock.ts'
+
+/** A journal whose writes end when they are told to. */
+class SlowJournal implements Journal {
+  readonly maxWriteMs = 9_000
+  readonly writing: { end(): void; fail(error: Error): void }[] = []
+  closed = false
+
+  write(): Promise<void> {
+    return new Promise((resolve, reject) => this.writing.push({ end: resolve, fail: reject }))
+  }
+
+  async close(): Promise<void> {
+    this.closed = true
+  }
+}
+
+describe('a disk that hangs', () => {
+  let clock: FakeClock
+  let journal: SlowJournal
+  let store: MemoryEventStore
+
+  beforeEach(() => {
+    clock = new FakeClock()
+    journal = new SlowJournal()
+    store = new MemoryEventStore({ clock, journal })
+  })
+
+  it('keeps nobody waiting: what is being written is unknown, and nothing else is taken until it has ended', async () => {
+    const written = store.append(commitTo('a'))
+    await clock.scheduled()
+    const queued = store.append(commitTo('b'))
+    const answers = [rejectsWith('OUTCOME_UNKNOWN', () => written), rejectsWith('STORE_UNAVAILABLE', () => queued)]
+    await clock.advance(9_000)
+    const [unknown] = await Promise.all(answers)
+    assert.match(unknown?.message ?? '', /the disk has not answered a write for 9 s/)
+    await rejectsWith('STORE_UNAVAILABLE', () => store.append(commitTo('c')))
+    assert.deepEqual(await store.read('a'), [], 'it is not durable')
+    assert.equal(journal.writing.length, 1)
+  })
+
+  it('is served again as soon as it answers: what was unknown is there, and followers are told', async () => {
+    const follower = new Follower(store, 0)
+    const unknown = rejectsWith('OUTCOME_UNKNOWN', () => store.append(commitTo('a')))
+    await clock.advance(9_000)
+    await unknown
+    journal.writing[0]?.end()
+    const kept = await new Promise<string>((resolve) => {
+      const look = async (): Promise<void> => {
+        const [commit] = await store.read('a')
+        if (commit) resolve(commit.id)
+        else setImmediate(() => void look())
+      }
+      void look()
+    })
+    await follower.saw([kept])
+    const next = store.append(commitTo('b'))
+    await clock.scheduled()
+    journal.writing[1]?.end()
+    assert.equal((await next).position, 2)
+    await follower.stop()
+  })
+
+  it('that fails in the end makes the store refuse everything', async () => {
+    const unknown = rejectsWith('OUTCOME_UNKNOWN', () => store.append(commitTo('a')))
+    await clock.advance(9_000)
+    await unknown
+    journal.writing[0]?.fail(new Error('EIO'))
+    await clock.advance(0)
+    await rejectsWith('STORE_REFUSED', () => store.append(commitTo('b')))
+  })
+
+  it('lets the store be closed with an error, and the journal stays open: the write may still come', async () => {
+    const unknown = rejectsWith('OUTCOME_UNKNOWN', () => store.append(commitTo('a')))
+    await clock.scheduled()
+    const closed = rejectsWith('STORE_UNAVAILABLE', () => store.close())
+    await clock.advance(9_000)
+    await Promise.all([unknown, closed])
+    assert.equal(journal.closed, false)
+  })
+
+  it('that answers in time is not noticed', async () => {
+    const written = store.append(commitTo('a'))
+    await clock.scheduled()
+    await clock.advance(8_999)
+    journal.writing[0]?.end()
+    assert.equal((await written).position, 1)
+    assert.equal(clock.pending, 0)
+    await store.close()
+    assert.equal(journal.closed, true)
+  })
+})
