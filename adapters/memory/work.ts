@@ -57,12 +57,12 @@ export class MemoryWork implements WorkTable {
   }
 
   /** Lanes stand in the order of their turns: as many are looked at as it takes. */
-  claim({ holder, now, limit, perLane, room, prefix = '' }: ClaimOptions): Promise<Work[]> {
+  claim({ holder, now, limit, perLane, freeSlots, prefix = '' }: ClaimOptions): Promise<Work[]> {
     return this.#change((write) => {
       const lanes: Work[][] = []
       for (const [lane, waiting] of this.#waiting) {
         if (lanes.length >= limit) break
-        const most = Math.max(0, room?.get(lane) ?? perLane)
+        const most = Math.max(0, freeSlots?.get(lane) ?? perLane)
         if (!lane.startsWith(prefix) || most === 0) continue
         const due = waiting.slice(0, most).filter((work) => work.dueAt <= now)
         if (due.length > 0) lanes.push(due)

@@ -56,7 +56,7 @@ export class Collections {
    *
    * @throws StoreRefusedError (`STORE_REFUSED`), StoreUnavailableError (`STORE_UNAVAILABLE`)
    */
-  async reach<T>(call: Call<T> | Promise<T>): Promise<T> {
+  async withTimeout<T>(call: Call<T> | Promise<T>): Promise<T> {
     try {
       if (typeof call !== 'function') return await this.attempt(() => call, TRIES * COMMAND_TIMEOUT_MS)
       return await this.#repeated(call)

@@ -27,7 +27,7 @@ export class MongoConsumers implements ConsumerTable {
     await this.#assertNotAhead(name, known?.position ?? position)
     if (known) return known
     const fresh = { token: 0, beat: 0, position: BigInt(position) }
-    await this.#collections.reach((signal) =>
+    await this.#collections.withTimeout((signal) =>
       this.#collections
         .update('consumers', { q: { _id: name }, u: { $setOnInsert: fresh }, upsert: true }, signal)
         .catch((error: unknown) => {
@@ -39,14 +39,14 @@ export class MongoConsumers implements ConsumerTable {
   }
 
   async list(): Promise<ConsumerRecord[]> {
-    const documents = await this.#collections.reach((signal) =>
+    const documents = await this.#collections.withTimeout((signal) =>
       this.#collections.consumers.find({}, { signal }).sort({ _id: 1 }).toArray(),
     )
     return documents.map(recordOf)
   }
 
   async get(name: string): Promise<ConsumerRecord | undefined> {
-    const document = await this.#collections.reach((signal) =>
+    const document = await this.#collections.withTimeout((signal) =>
       this.#collections.consumers.findOne({ _id: name }, { signal }),
     )
     return document ? recordOf(document) : undefined
@@ -61,7 +61,7 @@ export class MongoConsumers implements ConsumerTable {
       query: { _id: name, token, beat, holder: former ?? { $exists: false } },
       update: { $set: { holder }, $inc: { token: 1, beat: 1 } },
     }
-    const document = await this.#collections.reach((signal) =>
+    const document = await this.#collections.withTimeout((signal) =>
       this.#collections.findAndUpdate<ConsumerDocument>('consumers', change, signal),
     )
     return document ? recordOf(document) : undefined
@@ -83,7 +83,9 @@ export class MongoConsumers implements ConsumerTable {
   /** False: the lease was lost. */
   async #update(name: string, token: number, u: object): Promise<boolean> {
     const q = { _id: name, token, holder: { $exists: true } }
-    const found = await this.#collections.reach((signal) => this.#collections.update('consumers', { q, u }, signal))
+    const found = await this.#collections.withTimeout((signal) =>
+      this.#collections.update('consumers', { q, u }, signal),
+    )
     return found === 1
   }
 

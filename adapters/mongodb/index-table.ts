@@ -45,7 +45,7 @@ export class MongoIndex implements IndexTable {
     )
     for (let tries = 1; ; tries++) {
       let made = true
-      await this.#collections.reach(
+      await this.#collections.withTimeout(
         this.#entries.bulkWrite(writes, { ordered: false }).catch((error: unknown) => {
           if (tries >= MOST_TRIES || !onlyDuplicates(error)) throw error
           made = false
@@ -62,7 +62,7 @@ export class MongoIndex implements IndexTable {
         deleteOne: { filter: { _id: id, position: { $lte: BigInt(position) } } },
       }),
     )
-    await this.#collections.reach(this.#entries.bulkWrite(writes, { ordered: false }))
+    await this.#collections.withTimeout(this.#entries.bulkWrite(writes, { ordered: false }))
   }
 
   async list({
@@ -74,7 +74,7 @@ export class MongoIndex implements IndexTable {
     readonly after?: IndexPlace
     readonly limit: number
   }): Promise<IndexEntry[]> {
-    const found = await this.#collections.reach(
+    const found = await this.#collections.withTimeout(
       this.#entries
         .find({
           keys: key,
@@ -90,7 +90,7 @@ export class MongoIndex implements IndexTable {
   async sweep(expiredBefore: number): Promise<number> {
     let swept = 0
     for (let sweeps = 0; sweeps < MOST_SWEEPS; sweeps++) {
-      const old = await this.#collections.reach(
+      const old = await this.#collections.withTimeout(
         this.#entries
           .find({ expiresAt: { $lt: expiredBefore } }, { projection: { _id: 1 } })
           .limit(SWEPT_AT_ONCE)
@@ -98,7 +98,7 @@ export class MongoIndex implements IndexTable {
       )
       if (old.length === 0) break
       const ids = old.map(({ _id }) => _id)
-      const { deletedCount } = await this.#collections.reach(
+      const { deletedCount } = await this.#collections.withTimeout(
         this.#entries.deleteMany({ _id: { $in: ids }, expiresAt: { $lt: expiredBefore } }),
       )
       swept += deletedCount

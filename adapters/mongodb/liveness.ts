@@ -26,7 +26,7 @@ export class MongoLiveness implements LivenessTable {
   }
 
   async beat(holders: readonly string[]): Promise<Living> {
-    const document = await this.#collections.reach(
+    const document = await this.#collections.withTimeout(
       holders.length === 0
         ? this.#collections.liveness.findOne({ _id: LIVING })
         : this.#collections.liveness.findOneAndUpdate({ _id: LIVING }, raised(holders), {
@@ -40,14 +40,14 @@ export class MongoLiveness implements LivenessTable {
 
   async forget({ holder, beat }: Sign): Promise<boolean> {
     const field = `beats.${fieldOf(holder)}`
-    const { modifiedCount } = await this.#collections.reach(
+    const { modifiedCount } = await this.#collections.withTimeout(
       this.#collections.liveness.updateOne({ _id: LIVING, [field]: beat } as Document, { $unset: { [field]: '' } }),
     )
     return modifiedCount === 1
   }
 
   async notify(): Promise<void> {
-    await this.#collections.reach(
+    await this.#collections.withTimeout(
       this.#collections.liveness.updateOne({ _id: LIVING }, { $inc: { notices: 1 } }, { upsert: true }),
     )
   }

@@ -135,7 +135,7 @@ export class MongoEventStore implements EventStore {
 
   async end(): Promise<number> {
     this.#assertOpen()
-    const last = await this.#collections.reach((signal) =>
+    const last = await this.#collections.withTimeout((signal) =>
       this.#collections.events.findOne({}, { sort: { _id: -1 }, projection: { _id: 1 }, signal }),
     )
     const position = Number(last?._id ?? 0)
@@ -241,7 +241,7 @@ export class MongoEventStore implements EventStore {
   }
 
   async #page(filter: Filter<EventsDocument>, order: 1 | -1, most: number): Promise<FirstBatch<EventsDocument>> {
-    const page = await this.#collections.reach((signal) =>
+    const page = await this.#collections.withTimeout((signal) =>
       firstBatch(signal, most, (options) => this.#collections.events.find(filter, options).sort({ _id: order })),
     )
     assertEventsDocuments(this.#collections.namespace('events'), page.documents)

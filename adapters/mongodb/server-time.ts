@@ -32,7 +32,9 @@ export class ServerTime {
   }
 
   async #ask(): Promise<number> {
-    const { localTime } = await this.#collections.reach((signal) => this.#collections.command({ hello: 1 }, { signal }))
+    const { localTime } = await this.#collections.withTimeout((signal) =>
+      this.#collections.command({ hello: 1 }, { signal }),
+    )
     const at = this.#clock.monotonic()
     const time = localTime instanceof Date ? localTime.getTime() : this.#clock.now()
     this.#read = { origin: time - at, at }

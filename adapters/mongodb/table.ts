@@ -108,7 +108,9 @@ export class Table<T extends Document> {
     const options = { batchSize: DOCUMENTS_AT_ONCE }
     return {
       toArray: () =>
-        this.#collections.reach((signal) => this.#collection.aggregate<R>(pipeline, { ...options, signal }).toArray()),
+        this.#collections.withTimeout((signal) =>
+          this.#collection.aggregate<R>(pipeline, { ...options, signal }).toArray(),
+        ),
     }
   }
 
@@ -151,7 +153,9 @@ export class Query<T extends Document> {
 
   toArray(): Promise<WithId<T>[]> {
     const options = this.#options
-    return this.#collections.reach((signal) => this.#collection.find(this.#filter, { ...options, signal }).toArray())
+    return this.#collections.withTimeout((signal) =>
+      this.#collection.find(this.#filter, { ...options, signal }).toArray(),
+    )
   }
 }
 

@@ -81,7 +81,7 @@ export class WorkLanes {
     )
     for (let tries = 1; ; tries++) {
       try {
-        await this.#collections.reach(() => this.#lanes.bulkWrite(writes, { ordered: false }).catch(rethrow))
+        await this.#collections.withTimeout(() => this.#lanes.bulkWrite(writes, { ordered: false }).catch(rethrow))
         return
       } catch (error) {
         if (!(error instanceof MadeTwice) || tries >= MOST_TRIES) throw error
@@ -98,7 +98,7 @@ export class WorkLanes {
   }): Promise<LaneDocument[]> {
     const { prefix, now, except, limit } = options
     const names = { ...beginning(prefix), ...(except.length > 0 && { $nin: [...except] }) }
-    return this.#collections.reach(
+    return this.#collections.withTimeout(
       this.#lanes
         .find({ _id: names, dueAt: { $lte: now } })
         .sort({ turn: 1 })
@@ -109,7 +109,7 @@ export class WorkLanes {
 
   /** The earliest time at which work may be due; undefined: none is open. */
   async nextDueAt(prefix: string): Promise<number | undefined> {
-    const next = await this.#collections.reach(
+    const next = await this.#collections.withTimeout(
       this.#lanes.findOne({ _id: beginning(prefix) }, { sort: { dueAt: 1 }, projection: { dueAt: 1 } }),
     )
     return next?.dueAt
@@ -124,13 +124,13 @@ export class WorkLanes {
       const raised = { $cond: [{ $eq: ['$touch', touch] }, dueAt, '$dueAt'] }
       return { updateOne: { filter: { _id }, update: [{ $set: { turn, dueAt: raised } }] } }
     })
-    if (writes.length > 0) await this.#collections.reach(() => this.#lanes.bulkWrite(writes, { ordered: false }))
+    if (writes.length > 0) await this.#collections.withTimeout(() => this.#lanes.bulkWrite(writes, { ordered: false }))
   }
 
   /** They were passed over, since nobody may claim from them here: others come first. */
   async passedOver(lanes: readonly LaneDocument[], turn: number): Promise<void> {
     if (lanes.length === 0) return
-    await this.#collections.reach(() =>
+    await this.#collections.withTimeout(() =>
       this.#lanes.updateMany({ _id: { $in: lanes.map(({ _id }) => _id) } }, { $set: { turn } }),
     )
   }

@@ -92,7 +92,7 @@ export class MongoWork implements WorkTable {
       },
     }))
     const lanes = earliestByLane(work)
-    await this.#collections.reach(() =>
+    await this.#collections.withTimeout(() =>
       this.#rows.bulkWrite(inserts, { ordered: false }).catch((error: unknown) => {
         if (!onlyDuplicates(error)) throw error // what is there already stays as it is
       }),
@@ -100,25 +100,25 @@ export class MongoWork implements WorkTable {
     await this.#lanes.touch(lanes)
   }
 
-  async claim({ holder, now, limit, perLane, room = new Map(), prefix = '' }: ClaimOptions): Promise<Work[]> {
+  async claim({ holder, now, limit, perLane, freeSlots = new Map(), prefix = '' }: ClaimOptions): Promise<Work[]> {
     await this.#giveBackLost()
     await this.#lanes.touchRest()
     if (limit <= 0) return []
-    const roomOf = (lane: string): number => Math.min(limit, room.get(lane) ?? perLane)
-    const full = [...room.keys()].filter((lane) => roomOf(lane) <= 0)
+    const freeSlotsOf = (lane: string): number => Math.min(limit, freeSlots.get(lane) ?? perLane)
+    const full = [...freeSlots.keys()].filter((lane) => freeSlotsOf(lane) <= 0)
     const except = full.slice(0, MOST_NAMED)
     // Beside those that are taken from: some that turn out to have no room, or nothing that is due.
     const atOnce = limit + SPARE_LANES + (full.length > except.length ? MOST_NAMED : 0)
     for (let look = 1; look <= MOST_LOOKS; look++) {
       this.#turn = Math.max(now, this.#turn) + 0.001
       const found = await this.#lanes.due({ prefix, now, except, limit: atOnce })
-      const lanes = found.filter(({ _id }) => roomOf(_id) > 0)
+      const lanes = found.filter(({ _id }) => freeSlotsOf(_id) > 0)
       for (const some of [lanes.slice(0, limit), lanes.slice(limit)]) {
-        const claimed = await this.#claimFrom(some, roomOf, { holder, now, limit })
+        const claimed = await this.#claimFrom(some, freeSlotsOf, { holder, now, limit })
         if (claimed.length > 0) return claimed
       }
       await this.#lanes.passedOver(
-        found.filter(({ _id }) => roomOf(_id) <= 0),
+        found.filter(({ _id }) => freeSlotsOf(_id) <= 0),
         this.#turn,
       )
       if (found.length < atOnce) break
@@ -128,17 +128,17 @@ export class MongoWork implements WorkTable {
 
   async #claimFrom(
     lanes: readonly LaneDocument[],
-    roomOf: (lane: string) => number,
+    freeSlotsOf: (lane: string) => number,
     { holder, now, limit }: Pick<ClaimOptions, 'holder' | 'now' | 'limit'>,
   ): Promise<Work[]> {
     if (lanes.length === 0) return []
     const names = lanes.map(({ _id }) => _id)
-    const waiting = await this.#oldestIn(names, roomOf, now, limit)
+    const waiting = await this.#oldestIn(names, freeSlotsOf, now, limit)
     const seen = lanes.flatMap((lane) => {
       const found = waiting.get(lane._id)
       return found ? [{ lane, ...found }] : []
     })
-    const due = seen.map(({ lane, rows }) => rows.filter(({ dueAt }) => dueAt <= now).slice(0, roomOf(lane._id)))
+    const due = seen.map(({ lane, rows }) => rows.filter(({ dueAt }) => dueAt <= now).slice(0, freeSlotsOf(lane._id)))
     const chosen = inTurn(due).slice(0, limit)
     const taken = chosen.length === 0 ? [] : await this.#take(chosen, holder)
     const ids = new Set(chosen.map(({ _id }) => _id))
@@ -160,7 +160,7 @@ export class MongoWork implements WorkTable {
    */
   async #oldestIn(
     lanes: readonly string[],
-    roomOf: (lane: string) => number,
+    freeSlotsOf: (lane: string) => number,
     now: number,
     limit: number,
   ): Promise<Map<string, Waiting>> {
@@ -169,18 +169,18 @@ export class MongoWork implements WorkTable {
     const waiting = new Map<string, Waiting>()
     const complete = rows.length < most
     const last = rows.at(-1)?.dueAt
-    const alone: string[] = []
+    const separate: string[] = []
     for (const lane of lanes) {
       const own = rows.filter((row) => row.lane === lane)
-      const isSeen = complete || own.length > roomOf(lane) || (last !== undefined && last > now)
+      const isSeen = complete || own.length > freeSlotsOf(lane) || (last !== undefined && last > now)
       if (isSeen) waiting.set(lane, { rows: own, beyond: complete ? undefined : last })
-      else if (alone.length < limit) alone.push(lane)
+      else if (separate.length < limit) separate.push(lane)
     }
-    for (let i = 0; i < alone.length; i += LANES_AT_ONCE) {
+    for (let i = 0; i < separate.length; i += LANES_AT_ONCE) {
       await Promise.all(
-        alone.slice(i, i + LANES_AT_ONCE).map(async (lane) => {
-          const own = await this.#oldest(lane, roomOf(lane) + 1)
-          waiting.set(lane, { rows: own, beyond: own.length > roomOf(lane) ? own.at(-1)?.dueAt : undefined })
+        separate.slice(i, i + LANES_AT_ONCE).map(async (lane) => {
+          const own = await this.#oldest(lane, freeSlotsOf(lane) + 1)
+          waiting.set(lane, { rows: own, beyond: own.length > freeSlotsOf(lane) ? own.at(-1)?.dueAt : undefined })
         }),
       )
     }
@@ -188,7 +188,7 @@ export class MongoWork implements WorkTable {
   }
 
   #oldest(lane: string | { $in: string[] }, limit: number): Promise<WaitingRow[]> {
-    return this.#collections.reach(
+    return this.#collections.withTimeout(
       this.#rows
         .find({ state: 'waiting', lane }, { projection: { lane: 1, dueAt: 1 } })
         .sort({ dueAt: 1, _id: 1 })
@@ -200,7 +200,7 @@ export class MongoWork implements WorkTable {
   /** Those of the lanes in which work is in hand. Where there is too much of it to tell, all of them. */
   async #heldIn(lanes: readonly string[]): Promise<readonly string[]> {
     if (lanes.length === 0) return []
-    const held = await this.#collections.reach(
+    const held = await this.#collections.withTimeout(
       this.#rows
         .find({ state: 'held', lane: { $in: [...lanes] } }, { projection: { lane: 1 } })
         .limit(SWEPT_AT_ONCE)
@@ -210,7 +210,7 @@ export class MongoWork implements WorkTable {
   }
 
   async claimOverdue({ holder, prefix = '', now, limit }: OverdueOptions): Promise<Work[]> {
-    const overdue = await this.#collections.reach(
+    const overdue = await this.#collections.withTimeout(
       this.#rows
         .find(
           { state: 'waiting', deadline: { $lte: now }, lane: beginning(prefix) },
@@ -224,7 +224,7 @@ export class MongoWork implements WorkTable {
   }
 
   async hasten(lane: string, dueAt: number): Promise<number> {
-    const { modifiedCount } = await this.#collections.reach(
+    const { modifiedCount } = await this.#collections.withTimeout(
       this.#rows.updateMany({ state: 'waiting', lane, dueAt: { $gt: dueAt } }, { $set: { dueAt } }),
     )
     await this.#lanes.touch(new Map([[lane, dueAt]])) // also where the answer of an earlier call was lost
@@ -232,7 +232,7 @@ export class MongoWork implements WorkTable {
   }
 
   async open({ prefix = '', lane, after, limit }: OpenWorkOptions): Promise<Work[]> {
-    const documents = await this.#collections.reach(
+    const documents = await this.#collections.withTimeout(
       this.#rows
         .find({
           state: { $in: ['waiting', 'held'] },
@@ -267,7 +267,7 @@ export class MongoWork implements WorkTable {
   }
 
   async reopen(id: string, { dueAt, body }: { readonly dueAt: number; readonly body: JsonObject }): Promise<boolean> {
-    const opened = await this.#collections.reach(
+    const opened = await this.#collections.withTimeout(
       this.#rows.findOneAndUpdate(
         { _id: id, state: 'done' },
         {
@@ -283,7 +283,7 @@ export class MongoWork implements WorkTable {
   }
 
   async get(id: string): Promise<Work | undefined> {
-    const document = await this.#collections.reach(this.#rows.findOne({ _id: id }))
+    const document = await this.#collections.withTimeout(this.#rows.findOne({ _id: id }))
     return document ? workOf(document) : undefined
   }
 
@@ -293,11 +293,11 @@ export class MongoWork implements WorkTable {
 
   countOpen({ prefix = '', lane }: { readonly prefix?: string; readonly lane?: string } = {}): Promise<number> {
     const open = { state: { $in: ['waiting' as const, 'held' as const] }, lane: lane ?? beginning(prefix) }
-    return this.#collections.reach(this.#rows.countDocuments(open))
+    return this.#collections.withTimeout(this.#rows.countDocuments(open))
   }
 
   busiest({ prefix = '', limit }: { readonly prefix?: string; readonly limit: number }): Promise<LaneCount[]> {
-    return this.#collections.reach(
+    return this.#collections.withTimeout(
       this.#rows
         .aggregate<LaneCount>([
           { $match: { state: { $in: ['waiting', 'held'] }, lane: beginning(prefix) } },
@@ -313,7 +313,7 @@ export class MongoWork implements WorkTable {
   async sweep(doneBefore: number): Promise<number> {
     let swept = 0
     for (let sweeps = 0; sweeps < MOST_SWEEPS; sweeps++) {
-      const old = await this.#collections.reach(
+      const old = await this.#collections.withTimeout(
         this.#rows
           .find({ state: 'done', doneAt: { $lt: doneBefore } }, { projection: { _id: 1 } })
           .limit(SWEPT_AT_ONCE)
@@ -321,7 +321,7 @@ export class MongoWork implements WorkTable {
       )
       if (old.length === 0) break
       const ids = old.map(({ _id }) => _id)
-      const { deletedCount } = await this.#collections.reach(() =>
+      const { deletedCount } = await this.#collections.withTimeout(() =>
         this.#rows.deleteMany({ _id: { $in: ids }, state: 'done', doneAt: { $lt: doneBefore } }),
       )
       swept += deletedCount
@@ -331,7 +331,7 @@ export class MongoWork implements WorkTable {
   }
 
   async holders(): Promise<string[]> {
-    const holders = await this.#collections.reach(this.#rows.distinct('holder', { holder: { $exists: true } }))
+    const holders = await this.#collections.withTimeout(this.#rows.distinct('holder', { holder: { $exists: true } }))
     return holders.filter((holder) => holder !== undefined)
   }
 
@@ -341,9 +341,9 @@ export class MongoWork implements WorkTable {
 
   /** What is freed was due before: its lanes are. */
   async #free(held: { state: 'held'; holder?: string; claim?: { $in: string[] } }): Promise<number> {
-    const lanes = await this.#collections.reach(this.#rows.distinct('lane', held))
+    const lanes = await this.#collections.withTimeout(this.#rows.distinct('lane', held))
     if (lanes.length === 0) return 0
-    const { modifiedCount } = await this.#collections.reach(() => this.#rows.updateMany(held, FREE))
+    const { modifiedCount } = await this.#collections.withTimeout(() => this.#rows.updateMany(held, FREE))
     await this.#lanes.touch(new Map(lanes.map((lane) => [lane, 0])))
     return modifiedCount
   }
@@ -354,14 +354,14 @@ export class MongoWork implements WorkTable {
     try {
       const [only, ...more] = rows
       if (only && more.length === 0) {
-        const taken = await this.#collections.reach(
+        const taken = await this.#collections.withTimeout(
           this.#rows.findOneAndUpdate({ _id: only._id, state: 'waiting' }, taking, { returnDocument: 'after' }),
         )
         return taken ? [workOf(taken)] : []
       }
       const ids = rows.map(({ _id }) => _id)
-      await this.#collections.reach(this.#rows.updateMany({ _id: { $in: ids }, state: 'waiting' }, taking))
-      const taken = await this.#collections.reach(
+      await this.#collections.withTimeout(this.#rows.updateMany({ _id: { $in: ids }, state: 'waiting' }, taking))
+      const taken = await this.#collections.withTimeout(
         this.#rows.find({ _id: { $in: ids }, claim, state: 'held' }).toArray(),
       )
       const order = new Map(ids.map((id, index) => [id, index]))
@@ -381,7 +381,7 @@ export class MongoWork implements WorkTable {
 
   async #ifMine({ id, holder, fence }: Work, change: Document): Promise<boolean> {
     if (holder === undefined) return false
-    const { matchedCount } = await this.#collections.reach(
+    const { matchedCount } = await this.#collections.withTimeout(
       this.#rows.updateOne({ _id: id, state: 'held', holder, fence }, change),
     )
     return matchedCount === 1

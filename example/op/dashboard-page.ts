@@ -59,11 +59,11 @@ function you(session: SessionView, places: readonly Place[], endSession: string)
 }
 
 function receipt(logout: RecentLogout, places: readonly Place[]): Html {
-  const { sessionUid, at, reason, whole, byClient, relyingParties, timeToLogoutMs } = logout
-  const by = places.find(({ id }) => id === byClient)?.name ?? byClient
+  const { sessionUid, at, reason, scope, initiatingClient, relyingParties, timeToLogoutMs } = logout
+  const by = places.find(({ id }) => id === initiatingClient)?.name ?? initiatingClient
   return html`<article class="card receipt" data-key="${sessionUid} ${at}">
 <h3>${REASONS[reason]}${by !== undefined && ` at ${by}`}</h3>
-<p class="hint">${clockTime(at)} · ${whole ? 'the whole session' : 'this login only'} · <code>${short(sessionUid)}</code></p>
+<p class="hint">${clockTime(at)} · ${scope === 'session' ? 'the whole session' : 'this login only'} · <code>${short(sessionUid)}</code></p>
 ${
   relyingParties.length > 0
     ? html`<ul>${relyingParties.map((entry) => told(entry, places))}</ul>`
@@ -79,19 +79,19 @@ function told(entry: ReceiptEntry, places: readonly Place[]): Html {
 <span class="state" data-state="${state}">${state}</span> <span class="hint">${progress(entry)}</span></li>`
 }
 
-function progress({ state, attempts, status, why, nextAttemptAt, timeToLogoutMs }: ReceiptEntry): Html {
+function progress({ state, attempts, status, failureReason, nextAttemptAt, timeToLogoutMs }: ReceiptEntry): Html {
   const tries = attempts === 1 ? '1 attempt' : `${attempts} attempts`
   switch (state) {
     case 'confirmed':
       return html`HTTP ${status} after ${tries}, ${span(timeToLogoutMs ?? 0)}`
     case 'pending':
       if (attempts === 0) return html`being told`
-      return html`${tries}, last: ${why}. Next ${nextAttemptAt !== undefined && countdown(nextAttemptAt)}`
+      return html`${tries}, last: ${failureReason}. Next ${nextAttemptAt !== undefined && countdown(nextAttemptAt)}`
     case 'rejected':
-      return html`HTTP ${status} after ${tries}: ${why}`
+      return html`HTTP ${status} after ${tries}: ${failureReason}`
     case 'abandoned':
     case 'superseded':
-      return html`${tries}: ${Object.entries(GIVEN_UP).find(([code]) => code === why)?.[1] ?? why}`
+      return html`${tries}: ${Object.entries(GIVEN_UP).find(([code]) => code === failureReason)?.[1] ?? failureReason}`
   }
 }
 
@@ -117,7 +117,7 @@ function detail({ type, data }: Event): string {
     data['reason'],
     attempt !== undefined && `attempt ${attempt}`,
     data['status'] !== undefined && `HTTP ${data['status']}`,
-    data['error'] ?? data['why'],
+    data['error'] ?? data['failure_reason'] ?? data['superseded_by'],
   ]
     .filter((part) => typeof part === 'string')
     .join(' · ')

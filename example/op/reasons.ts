@@ -15,10 +15,9 @@ export const REASONS: Readonly<Record<Reason, string>> = {
   session_destroyed: 'The application ended it',
 }
 
-type GivenUp = Extract<
-  SessionLogoutEvent,
-  { type: 'session_logout.back_channel.abandoned' | 'session_logout.back_channel.superseded' }
->['why']
+type Unsent<Type extends string> = Extract<SessionLogoutEvent, { type: `session_logout.back_channel.${Type}` }>
+
+type GivenUp = Unsent<'abandoned'>['failure_reason'] | Unsent<'superseded'>['superseded_by']
 
 /** Why nobody tries to tell an RP any more, in words; the log has the codes. */
 export const GIVEN_UP: Readonly<Record<GivenUp, string>> = {

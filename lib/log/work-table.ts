@@ -56,7 +56,7 @@ export interface ClaimOptions {
   /** At most so many of each lane that `room` does not name. */
   readonly perLane: number
   /** How many more of a lane may be taken, be that fewer than `perLane` or more; 0 leaves the lane out. */
-  readonly room?: ReadonlyMap<string, number>
+  readonly freeSlots?: ReadonlyMap<string, number>
 }
 
 /**

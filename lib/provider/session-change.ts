@@ -9,9 +9,9 @@ export interface Cause {
   /** Who did it, where that is not the user: an operator, `system`. */
   readonly actor?: string
   /** The client on whose behalf the user was asked. */
-  readonly byClient?: string
+  readonly initiatingClient?: string
   /** What it is a part of, where many sessions are ended by one call. */
-  readonly order?: string
+  readonly terminationId?: string
 }
 
 /** A session as a request found it and as it leaves it. */

@@ -16,7 +16,7 @@ interface SessionWrite {
   /** The state that the change follows. */
   base: ModelState | undefined
   /** The cookie values under which it stops being found. */
-  readonly gone: Set<string>
+  readonly removedIds: Set<string>
   /** The state to write; absent when it ends. */
   written: { readonly id: string; payload: Payload } | undefined
   /** Whether a newer state is to end as well. Absent in a request: it is. */
@@ -56,9 +56,9 @@ export class SessionWrites {
 
   /** What the unit has made of the session with this cookie value, if it did: gone, or written. */
   writtenAs(id: string): { payload: Payload | undefined } | undefined {
-    for (const { written, gone } of this.#writes.values()) {
+    for (const { written, removedIds } of this.#writes.values()) {
       if (written?.id === id) return { payload: written.payload }
-      if (gone.has(id)) return { payload: undefined }
+      if (removedIds.has(id)) return { payload: undefined }
     }
     return undefined
   }
@@ -71,8 +71,8 @@ export class SessionWrites {
   /** An upsert. A write that follows the destruction of an older cookie value of the same session is a rotation. */
   write(id: string, payload: Payload): void {
     const write = this.#of(String(payload['uid']))
-    write.gone.delete(id)
-    if (write.written && write.written.id !== id) write.gone.add(write.written.id)
+    write.removedIds.delete(id)
+    if (write.written && write.written.id !== id) write.removedIds.add(write.written.id)
     write.written = { id, payload }
   }
 
@@ -87,23 +87,23 @@ export class SessionWrites {
     for (const write of this.#writes.values()) {
       if (write.written?.id === id) {
         write.written = undefined
-        write.gone.add(id)
+        write.removedIds.add(id)
         return
       }
     }
     for (const [uid, { payload }] of this.#bases) {
-      if (payload['jti'] === id) this.#of(uid).gone.add(id)
+      if (payload['jti'] === id) this.#of(uid).removedIds.add(id)
     }
   }
 
   /** The end of a session whose cookie value has rotated since the application read it. */
   endRotated(state: ModelState): void {
-    this.#of(String(state.payload['uid'])).gone.add(String(state.payload['jti']))
+    this.#of(String(state.payload['uid'])).removedIds.add(String(state.payload['jti']))
   }
 
   /** Whether a session ends. A rotation takes nothing away: the browser that never saw the new cookie keeps the old one. */
   get endsOne(): boolean {
-    return [...this.#writes.values()].some(({ gone, written }) => gone.size > 0 && !written)
+    return [...this.#writes.values()].some(({ removedIds, written }) => removedIds.size > 0 && !written)
   }
 
   /** The uids of the sessions that the unit writes. */
@@ -264,10 +264,10 @@ export class SessionWrites {
     const { base, written } = write
     const { events, notes } = await this.#observe(write)
     const keys = this.#context.log.store.keys
-    const gone = new Set(write.gone)
-    if (base && base.payload['jti'] !== written?.id) gone.add(String(base.payload['jti']))
+    const removedIds = new Set(write.removedIds)
+    if (base && base.payload['jti'] !== written?.id) removedIds.add(String(base.payload['jti']))
     // What was staged and withdrawn within this unit was never in the log.
-    if (base && gone.has(String(base.payload['jti']))) {
+    if (base && removedIds.has(String(base.payload['jti']))) {
       const { uid, accountId, jti } = base.payload
       const index = indexStreams(keys, 'Session', { uid, accountId })
       built.events.push(endEvent('Session', this.#names(String(jti), base), base.generation, index))
@@ -329,7 +329,7 @@ export class SessionWrites {
   #of(uid: string): SessionWrite {
     let write = this.#writes.get(uid)
     if (!write) {
-      write = { uid, base: this.#bases.get(uid), gone: new Set(), written: undefined }
+      write = { uid, base: this.#bases.get(uid), removedIds: new Set(), written: undefined }
       this.#writes.set(uid, write)
     }
     return write

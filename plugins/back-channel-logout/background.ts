@@ -25,7 +25,7 @@ export interface BackgroundParts {
   readonly isOn: () => boolean
   /** Clients to which operators have nothing sent for now. */
   readonly paused: () => ReadonlySet<string>
-  /** Ends of sessions that come by themselves, or by order: planned from the same commits. */
+  /** Ends of sessions that come by themselves, or by a termination job: planned from the same commits. */
   readonly endings: EndingWork
   /** The deployment's own, which is not closed here. Default: a guarded one. */
   readonly network: Network | undefined

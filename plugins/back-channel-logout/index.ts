@@ -13,13 +13,13 @@ export type { PausedClient, PauseOptions, PauseTarget } from './delivery/paused-
 export type { PendingCount, PendingCriteria, PendingDelivery } from './delivery/pending.ts'
 export { LogoutNotConfirmed } from './delivery/provider-events.ts'
 export type { LiveLogin, LiveSession, LiveSessionCriteria } from './ending/live-sessions.ts'
-export type { OrderReason } from './ending/order-events.ts'
 export type {
   TerminateManyOptions,
   TerminateOptions,
   TerminateWithReasonOptions,
   TerminationProgress,
 } from './ending/terminate-options.ts'
+export type { TerminationReason } from './ending/termination-events.ts'
 export type { TerminationReport, TerminationStatus } from './ending/terminations.ts'
 export type { BoundedCount, Health } from './health.ts'
 export type { Answer } from './network/answer.ts'

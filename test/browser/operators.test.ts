@@ -154,7 +154,7 @@ describe('the operators’ page in a browser', function () {
     const logouts = await go('Logouts')
     const end = logouts.getByRole('listitem').filter({ hasText: 'An operator ended it' })
     await end.getByText('Everybody was told within').waitFor()
-    assert.match(String(await end.locator('.hint').first().textContent()), /the whole session · by anna/)
+    assert.match(String(await end.locator('.hint').first().textContent()), /the scope session · by anna/)
     assert.deepEqual(await end.locator('.state').allTextContents(), ['confirmed', 'confirmed'])
     await seen('logouts')
   })
@@ -330,7 +330,7 @@ const hostile: Readonly<Record<string, object>> = {
             reason: HOSTILE,
             at: 0,
             origin: HOSTILE,
-            whole: true,
+            scope: 'session',
             byClient: HOSTILE,
             actor: HOSTILE,
             relyingParties: [
@@ -340,7 +340,7 @@ const hostile: Readonly<Record<string, object>> = {
                 delivery: HOSTILE,
                 state: HOSTILE,
                 attempts: 1,
-                why: HOSTILE,
+                failureReason: HOSTILE,
                 status: HOSTILE,
               },
             ],
@@ -361,7 +361,7 @@ const hostile: Readonly<Record<string, object>> = {
         endedAt: 0,
         at: 0,
         state: HOSTILE,
-        why: HOSTILE,
+        failureReason: HOSTILE,
         attempts: 1,
         status: HOSTILE,
         error: HOSTILE,

@@ -26,16 +26,16 @@ describe('a logout at an OP with two RPs', () => {
     const { ends, settled } = await scene.receipt()
     assert.equal(settled, true)
     assert.deepEqual(
-      ends.map(({ reason, whole, origin, relyingParties }) => ({
+      ends.map(({ reason, scope, origin, relyingParties }) => ({
         reason,
-        whole,
+        scope,
         origin,
         rps: relyingParties.map(({ clientId, state, status }) => [clientId, state, status]),
       })),
       [
         {
           reason: 'rp_initiated',
-          whole: true,
+          scope: 'session',
           origin: scene.op.issuer,
           rps: [
             ['rp-one', 'confirmed', 200],
@@ -67,14 +67,14 @@ describe('a logout at an OP with two RPs', () => {
     await two.received(1)
     const { ends } = await scene.receipt()
     assert.deepEqual(
-      ends.map(({ whole, byClient, relyingParties }) => [
-        whole,
-        byClient,
+      ends.map(({ scope, initiatingClient, relyingParties }) => [
+        scope,
+        initiatingClient,
         relyingParties.map(({ clientId }) => clientId),
       ]),
       [
-        [false, 'rp-one', ['rp-one']],
-        [true, undefined, ['rp-two']],
+        ['logins', 'rp-one', ['rp-one']],
+        ['session', undefined, ['rp-two']],
       ],
     )
     assert.equal(one.tokens.length, 1)

@@ -23,8 +23,8 @@ describe('another account that logs in in the same browser', () => {
 
     const receipt = await scene.receipt()
     assert.deepEqual(
-      receipt.ends.map(({ reason, whole, relyingParties }) => [reason, whole, relyingParties.length]),
-      [['account_switched', true, 2]],
+      receipt.ends.map(({ reason, scope, relyingParties }) => [reason, scope, relyingParties.length]),
+      [['account_switched', 'session', 2]],
     )
     for (const rp of [one, two]) assert.equal((await rp.verify(String(rp.tokens[0]), scene.op.issuer)).sub, 'alice')
 

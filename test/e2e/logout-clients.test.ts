@@ -43,7 +43,7 @@ describe('a session with a client that cannot be loaded any more', () => {
       const entry = ends[0]?.relyingParties.find(({ clientId }) => clientId === 'broken')
       if (entry && entry.attempts > 0) {
         assert.equal(entry.state, 'pending')
-        assert.match(String(entry.why), /invalid_client_metadata/)
+        assert.match(String(entry.failureReason), /invalid_client_metadata/)
         return
       }
       await new Promise((resolve) => setImmediate(resolve))
@@ -155,7 +155,7 @@ describe('a client that registers itself', () => {
     await person.logout()
     const uid = (await scene.ended()).at(-1) ?? ''
     for (;;) {
-      const why = (await scene.logout.receipt(uid)).ends[0]?.relyingParties[0]?.why
+      const why = (await scene.logout.receipt(uid)).ends[0]?.relyingParties[0]?.failureReason
       if (why !== undefined) return assert.match(why, /SPECIAL_USE_ADDRESS/)
       await new Promise((resolve) => setImmediate(resolve))
     }

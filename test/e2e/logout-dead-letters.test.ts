@@ -39,7 +39,10 @@ describe('dead letters of an OP', () => {
   it('say what the RP said', async () => {
     const [shop, mail] = await fails()
     assert.deepEqual([shop.state, shop.status, shop.answer], ['rejected', 410, 'never heard of them'])
-    assert.deepEqual([mail.state, mail.why, mail.status, mail.attempts], ['abandoned', 'budget_spent', 503, 1])
+    assert.deepEqual(
+      [mail.state, mail.failureReason, mail.status, mail.attempts],
+      ['abandoned', 'budget_spent', 503, 1],
+    )
     assert.equal(shop.sessionUid, mail.sessionUid)
     assert.equal((await all(scene.logout.deadLetters())).length, 2)
     const { ends, settled } = await scene.logout.receipt(shop.sessionUid)

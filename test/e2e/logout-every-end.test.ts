@@ -142,7 +142,7 @@ describe('a session ends by', () => {
       await Promise.all([scene.rps.all.received(1), scene.rps.only.received(1)])
       const { ends } = await scene.receiptOf(uid)
       for (const each of ends) {
-        assert.deepEqual([each.reason, each.whole, each.origin], [reason, !part, scene.op.issuer])
+        assert.deepEqual([each.reason, each.scope, each.origin], [reason, part ? 'logins' : 'session', scene.op.issuer])
         assert.equal(each.actor, actor)
       }
       const told = ends.flatMap(({ relyingParties }) => relyingParties)

@@ -44,7 +44,7 @@ describe('a session that expires', () => {
     const [token] = await scene.rps.rp.received(1)
     const { sub, sid } = await scene.rps.rp.verify(String(token), scene.op.issuer)
     const [end] = (await scene.receipt()).ends
-    assert.deepEqual([end?.reason, end?.actor, end?.whole], ['session_expired', 'system', true])
+    assert.deepEqual([end?.reason, end?.actor, end?.scope], ['session_expired', 'system', 'session'])
     assert.deepEqual([sub, sid], ['alice', end?.relyingParties[0]?.sid])
   })
 

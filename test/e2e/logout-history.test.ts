@@ -67,8 +67,8 @@ describe('the history of logouts at an OP', () => {
       const [receipt, ...more] = await all(scene.logout.history({ account: 'alice' }, { order }))
       assert.deepEqual(more, [])
       assert.deepEqual(
-        receipt?.ends.map(({ whole }) => whole),
-        [false, true],
+        receipt?.ends.map(({ scope }) => scope),
+        ['logins', 'session'],
       )
     }
     assert.deepEqual(told(await all(scene.logout.history({ client: 'shop' }))), [['shop']])

@@ -112,7 +112,7 @@ async function whyNotYet(scene: LogoutScene<string>): Promise<string> {
   const uid = (await scene.ended()).at(-1) ?? ''
   for (;;) {
     const [entry]: readonly ReceiptEntry[] = (await scene.logout.receipt(uid)).ends[0]?.relyingParties ?? []
-    if (entry?.why !== undefined) return entry.why
+    if (entry?.failureReason !== undefined) return entry.failureReason
     await new Promise((resolve) => setImmediate(resolve))
   }
 }

@@ -130,7 +130,7 @@ describe('an RP inside the network whose client is a client id metadata document
     const [uid = ''] = await scene.ended()
     for (;;) {
       const [entry]: readonly ReceiptEntry[] = (await scene.logout.receipt(uid)).ends[0]?.relyingParties ?? []
-      if (entry?.why !== undefined && isIt(entry.why)) return entry.why
+      if (entry?.failureReason !== undefined && isIt(entry.failureReason)) return entry.failureReason
       await new Promise((resolve) => setImmediate(resolve))
     }
   }

@@ -32,7 +32,7 @@ describe('a session that a newer version has written to', () => {
     assert.deepEqual(more, [])
     const [end] = await scene.commitsWith('session_logout.terminated')
     assert.equal(parked?.position, end?.position)
-    assert.match(String(parked?.why), /something_new/)
+    assert.match(String(parked?.failureReason), /something_new/)
     assert.deepEqual(await scene.logout.retryParked({ actor: 'ann' }), { planned: 0, parked: 1 })
   })
 
@@ -52,9 +52,9 @@ describe('a parked commit', () => {
       const alice = new Person(scene.op)
       await alice.authorize('rp')
       const { readStreams } = scene.store
-      scene.store.readStreams = async (streams) => {
+      scene.store.readStreams = async (streams, options) => {
         if (streams.some((name) => name.startsWith('session_logout:'))) throw new Error('this version cannot read it')
-        return readStreams.call(scene.store, streams)
+        return readStreams.call(scene.store, streams, options)
       }
       await alice.logout()
       while ((await scene.commitsWith('planner.commit_parked')).length === 0)

@@ -53,8 +53,8 @@ describe('a session that ends while another process is the planner, and does not
     const person = await loggedIn()
     const { readStreams } = store
     let failed = 0
-    store.readStreams = async (streams) => {
-      if (!streams.some((name) => name.startsWith('session_logout:'))) return readStreams.call(store, streams)
+    store.readStreams = async (streams, options) => {
+      if (!streams.some((name) => name.startsWith('session_logout:'))) return readStreams.call(store, streams, options)
       failed += 1
       throw new Error('not now')
     }

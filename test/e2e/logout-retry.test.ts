@@ -51,7 +51,12 @@ describe('a logout token that is tried again', () => {
 
     const [end] = (await scene.receiptOf(uid)).ends
     assert.deepEqual(
-      end?.relyingParties.map(({ clientId, state, attempts, why }) => [clientId, state, attempts, why]),
+      end?.relyingParties.map(({ clientId, state, attempts, failureReason }) => [
+        clientId,
+        state,
+        attempts,
+        failureReason,
+      ]),
       [
         ['deleted', 'abandoned', 1, 'client_deleted'],
         ['moved', 'confirmed', 2, undefined],

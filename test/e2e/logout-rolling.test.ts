@@ -40,7 +40,7 @@ describe('a rolling deployment', () => {
       const uid = await logoutFrom('new')
       await op.stop()
       await deploy(clients)
-      await entryThat(uid, ({ why }) => /in this process|does not know/.test(String(why)))
+      await entryThat(uid, ({ failureReason }) => /in this process|does not know/.test(String(failureReason)))
       await op.stop()
       answer = { kind: 'answered', status: 200, body: '' }
       await deploy([testClient('new', URI)])
@@ -54,8 +54,8 @@ describe('a rolling deployment', () => {
     await clients.upsert('stored', { ...testClient('stored', URI) })
     const uid = await logoutFrom('stored')
     await clients.destroy('stored')
-    const { state, why } = await entryThat(uid, (entry) => entry.state !== 'pending')
-    assert.deepEqual([state, why], ['abandoned', 'client_deleted'])
+    const { state, failureReason } = await entryThat(uid, (entry) => entry.state !== 'pending')
+    assert.deepEqual([state, failureReason], ['abandoned', 'client_deleted'])
   })
 
   it('gives up at once a client that was registered at run time, and has removed its URI since', async () => {
@@ -64,8 +64,8 @@ describe('a rolling deployment', () => {
     await clients.upsert('stored', { ...testClient('stored', URI) })
     const uid = await logoutFrom('stored')
     await clients.upsert('stored', { ...testClient('stored') })
-    const { state, why } = await entryThat(uid, (entry) => entry.state !== 'pending')
-    assert.deepEqual([state, why], ['abandoned', 'no_uri'])
+    const { state, failureReason } = await entryThat(uid, (entry) => entry.state !== 'pending')
+    assert.deepEqual([state, failureReason], ['abandoned', 'no_uri'])
   })
 
   /** A process with these clients in its configuration. */

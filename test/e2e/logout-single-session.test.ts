@@ -82,7 +82,7 @@ describe('the end of a single session by an ID token', () => {
     assert.deepEqual([answer.status, answer.headers.get('location')], [303, `${BYE}?state=x+y`])
     assert.equal(await lives(alice), false)
     const [end] = (await scene.receiptOf(uid)).ends
-    assert.deepEqual([end?.reason, end?.whole, end?.byClient], ['single_session', true, 'one'])
+    assert.deepEqual([end?.reason, end?.scope, end?.initiatingClient], ['single_session', 'session', 'one'])
     assert.deepEqual(
       end?.relyingParties.map(({ clientId, state }) => [clientId, state]),
       [

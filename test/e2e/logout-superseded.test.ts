@@ -46,7 +46,7 @@ describe('an RP that gets logout tokens without a sid, and was down while its us
     loggedIn()
     const [end] = (await scene.receiptOf(uid)).ends
     assert.deepEqual(
-      end?.relyingParties.map(({ clientId, state, why }) => [clientId, state, why]),
+      end?.relyingParties.map(({ clientId, state, failureReason }) => [clientId, state, failureReason]),
       [
         ['spared', 'superseded', 'newer_login'],
         ['told', 'confirmed', undefined],

@@ -46,7 +46,7 @@ describe('operators end', () => {
     assert.equal(await isLoggedIn(alice), false)
     assert.equal(await isLoggedIn(again), true)
     const [end] = (await scene.receiptOf(uid)).ends
-    assert.deepEqual([end?.reason, end?.actor, end?.whole], ['admin', 'operator anna', true])
+    assert.deepEqual([end?.reason, end?.actor, end?.scope], ['admin', 'operator anna', 'session'])
     assert.deepEqual(
       end?.relyingParties.map(({ clientId, state }) => [clientId, state]),
       [
@@ -279,17 +279,17 @@ describe('operators end', () => {
     const { id } = await scene.logout.terminateAll(ACTOR)
     await scene.quiet()
     const work = scene.store.work('endings')
-    const row = await work.get(`order/${id}`)
+    const row = await work.get(`job/${id}`)
     const { append } = scene.store
     const tried: string[] = []
     scene.store.append = (commit) => {
       tried.push(...commit.events.map(({ type }) => type))
       return append.call(scene.store, commit)
     }
-    assert.equal(await work.reopen(`order/${id}`, { dueAt: 0, body: row?.body ?? {} }), true)
+    assert.equal(await work.reopen(`job/${id}`, { dueAt: 0, body: row?.body ?? {} }), true)
     await scene.op.eventSourced.stop()
     await scene.op.eventSourced.start(scene.op.provider as never)
-    while ((await work.get(`order/${id}`))?.doneAt === undefined) await new Promise((resolve) => setImmediate(resolve))
+    while ((await work.get(`job/${id}`))?.doneAt === undefined) await new Promise((resolve) => setImmediate(resolve))
     assert.deepEqual(tried, [])
   })
 })

@@ -58,11 +58,11 @@ describe('an OP of two processes on one MongoDB', function () {
       const receipt = await first?.receipt(uid)
       assert.deepEqual(await second?.receipt(uid), receipt)
       assert.deepEqual(
-        receipt?.ends.map(({ whole, relyingParties }) => [
-          whole,
+        receipt?.ends.map(({ scope, relyingParties }) => [
+          scope,
           relyingParties.map(({ state, attempts }) => [state, attempts]),
         ]),
-        [[true, rps.map(() => ['confirmed', 1])]],
+        [['session', rps.map(() => ['confirmed', 1])]],
       )
     }
     for (const rp of rps) {

@@ -38,7 +38,7 @@ export interface LoggedEnd {
   /** Milliseconds since 1970. */
   readonly at: number
   readonly reason: string
-  readonly whole: boolean
+  readonly scope: 'session' | 'logins'
   readonly actor: string | undefined
   readonly owed: readonly LoggedOwed[]
 }
@@ -107,7 +107,7 @@ export class Logged {
       position,
       at,
       reason: String(reason),
-      whole: scope === 'session',
+      scope: scope === 'session' ? 'session' : 'logins',
       actor: actor === undefined ? undefined : String(actor),
       owed,
     })

@@ -90,7 +90,7 @@ function visitProblems(visit: Visit, logged: Logged, told: Told): string[] {
   const alone = way === 'RP-initiated, one RP alone'
   const logins = visit.logins.filter((login) => !isStranded(login, account, logged))
   if (alone && logins[0] !== visit.logins[0]) return []
-  if (!own.some(({ reason, whole }) => reason === REASONS[way] && whole === !alone))
+  if (!own.some(({ reason, scope }) => reason === REASONS[way] && scope === (alone ? 'logins' : 'session')))
     return [`the logout of ${account} (${way}) was acknowledged, and is not in the log`]
   const ended = alone ? logins.slice(0, 1) : logins
   const living = alone ? logins.slice(1) : []
@@ -144,11 +144,11 @@ function strayTokens({ received, logged }: Evidence): string[] {
 /** The receipt says what the log says, entry by entry. */
 function receiptProblems({ sessionUid, ends, settled }: Receipt, logged: Logged): string[] {
   const own = logged.ends.filter(({ uid }) => uid === sessionUid)
-  const theirs = ends.map(({ reason, at, whole, actor, relyingParties }) =>
-    JSON.stringify([reason, at, whole, actor ?? null, relyingParties.map(entryOf).toSorted()]),
+  const theirs = ends.map(({ reason, at, scope, actor, relyingParties }) =>
+    JSON.stringify([reason, at, scope, actor ?? null, relyingParties.map(entryOf).toSorted()]),
   )
-  const ours = own.map(({ reason, at, whole, actor, owed }) =>
-    JSON.stringify([reason, at, whole, actor ?? null, owed.map(expectedOf).toSorted()]),
+  const ours = own.map(({ reason, at, scope, actor, owed }) =>
+    JSON.stringify([reason, at, scope, actor ?? null, owed.map(expectedOf).toSorted()]),
   )
   return [
     ...(settled ? [] : [`the receipt of ${sessionUid} is not settled`]),

@@ -6,6 +6,7 @@ import { Traffic } from '../../plugins/back-channel-logout/delivery/traffic.ts'
 import { receiptOf } from '../../plugins/back-channel-logout/receipts/receipt.ts'
 import { sessionLogoutStream, toEvent } from '../../plugins/back-channel-logout/recording/session-logout-events.ts'
 import { DispatchScene, OP, says } from '../support/dispatch-scene.ts'
+import { countReads } from '../support/reads.ts'
 import { attemptFailed, fold, historyOf, registered, terminated } from '../support/session-log.ts'
 
 const SIZES = [1, 100, 10_000] as const
@@ -20,15 +21,13 @@ describe('what deliveries cost', () => {
   afterEach(() => scene.stop())
 
   /** Commits that are read of single streams from now on. */
-  function countRead(): { commits: number } {
-    const counted = { commits: 0 }
-    const { read } = scene.store
-    scene.store.read = async (stream, options) => {
-      const commits = await read.call(scene.store, stream, options)
-      counted.commits += commits.length
-      return commits
+  function countRead(): { readonly commits: number } {
+    const readings = countReads(scene.store)
+    return {
+      get commits() {
+        return readings.reduce((sum, { length }) => sum + length, 0)
+      },
     }
-    return counted
   }
 
   /** A session of which logins at the RP ended one by one, so many times; the last end is planned. */
@@ -140,7 +139,7 @@ describe('what a process remembers of RPs', () => {
   it('is nothing of one that was not asked, and of one that asked to be left alone until when', () => {
     const traffic = trafficOf()
     traffic.recordResult('new', { probe: false }, { sign: 'none', confirmed: false }, 0)
-    assert.equal(traffic.room([], 0).size, 0)
+    assert.equal(traffic.freeSlots([], 0).size, 0)
     const result = { sign: 'alive', tookWell: false, confirmed: false, retryAfterMs: 600 } as const
     traffic.recordResult('held', { probe: false }, result, 0)
     assert.deepEqual([traffic.request('held', 599), traffic.nextRoomAt(0)], [undefined, 600])
@@ -154,8 +153,8 @@ describe('what a process remembers of RPs', () => {
       assert.ok(permit)
       traffic.recordResult(`${OP} rp-${n}`, permit, { sign: 'alive', tookWell: true, confirmed: true }, 0)
     }
-    assert.equal(traffic.room([], 59_999).size, 10_000)
-    assert.equal(traffic.room([], 60_000).size, 0)
+    assert.equal(traffic.freeSlots([], 59_999).size, 10_000)
+    assert.equal(traffic.freeSlots([], 60_000).size, 0)
   })
 
   it('is where the last 10,000 lanes lead to, and how their RPs did, of 25,000', () => {
@@ -176,8 +175,8 @@ describe('what a process remembers of RPs', () => {
       const result = { sign: 'alive', tookWell: false, confirmed: false, retryAfterMs: 600_000 } as const
       traffic.recordResult(`${OP} rp-${n}`, { probe: false }, result, 0)
     }
-    const room = traffic.room([], 599_999)
+    const room = traffic.freeSlots([], 599_999)
     assert.deepEqual([room.size, new Set(room.values())], [10_000, new Set([0])])
-    assert.equal(traffic.room([], 600_000).size, 0)
+    assert.equal(traffic.freeSlots([], 600_000).size, 0)
   })
 })

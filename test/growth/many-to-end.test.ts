@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict'
 import { MemoryEventStore } from '../../adapters/memory/index.ts'
 import type { Host, NewCommit, Plugin } from '../../lib/index.ts'
-import { newOrder, type Order } from '../../plugins/back-channel-logout/ending/order.ts'
-import type { OrderReason, OrderTarget } from '../../plugins/back-channel-logout/ending/order-events.ts'
-import { OrderRun, PAGE } from '../../plugins/back-channel-logout/ending/order-run.ts'
+import type {
+  TerminationReason,
+  TerminationTarget,
+} from '../../plugins/back-channel-logout/ending/termination-events.ts'
+import { newTerminationJob, type TerminationJob } from '../../plugins/back-channel-logout/ending/termination-job.ts'
+import { PAGE, TerminationRun } from '../../plugins/back-channel-logout/ending/termination-run.ts'
 import { backChannelLogout } from '../../plugins/back-channel-logout/index.ts'
 import type { OidcProvider } from '../../plugins/back-channel-logout/provider-internals.ts'
-import { orderStream } from '../../plugins/back-channel-logout/recording/index-streams.ts'
+import { terminationStream } from '../../plugins/back-channel-logout/recording/index-streams.ts'
 import { range } from '../contract/event-store/log-under-test.ts'
 import { type Op, startOp, testClient } from '../support/op.ts'
 import { pastSessions } from '../support/past-sessions.ts'
@@ -42,18 +45,23 @@ describe('what ends at once', function () {
     await store.close()
   })
 
-  async function ordered(kind: 'account' | 'all', reason: OrderReason): Promise<Order> {
+  async function ordered(kind: 'account' | 'all', reason: TerminationReason): Promise<TerminationJob> {
     const id = `order-${await store.end()}`
-    const target: OrderTarget =
-      kind === 'account' ? { kind, account: store.keys.seal('alice', orderStream(id)) } : { kind }
+    const target: TerminationTarget =
+      kind === 'account' ? { kind, account: store.keys.seal('alice', terminationStream(id)) } : { kind }
     const { position } = await store.append({
-      events: [{ stream: orderStream(id), type: 'termination.ordered', data: {} }],
+      events: [{ stream: terminationStream(id), type: 'termination.ordered', data: {} }],
     })
-    return newOrder(id, position, { target, reason, actor: 'anna' })
+    return newTerminationJob(id, position, { target, reason, actor: 'anna' })
   }
 
-  function run(): OrderRun {
-    return new OrderRun({ host, provider: host.provider as OidcProvider, clients: clientsOf(host), isOn: () => true })
+  function run(): TerminationRun {
+    return new TerminationRun({
+      host,
+      provider: host.provider as OidcProvider,
+      clients: clientsOf(host),
+      isOn: () => true,
+    })
   }
 
   const bytesOf = (commit: NewCommit): number => JSON.stringify(commit).length
@@ -65,12 +73,12 @@ describe('what ends at once', function () {
         await Promise.all(
           range(Math.min(500, grants - n)).map(() => new Grant({ accountId: 'alice', clientId: 'rp' }).save(3_600)),
         )
-      let order = await ordered('account', 'account_deleted')
+      let job = await ordered('account', 'account_deleted')
       const before = store.commits.length
       const orders = run()
       let pages = 0
-      for (let completed = false; !completed; pages++) ({ order, completed } = await orders.further(order))
-      assert.deepEqual([order.tally.grants, order.failed], [grants, 0])
+      for (let completed = false; !completed; pages++) ({ job, completed } = await orders.runNextPage(job))
+      assert.deepEqual([job.tally.grants, job.failed], [grants, 0])
       assert.ok(pages <= Math.ceil(grants / PAGE) + 2, `${pages} pages`)
       const sizes = store.commits.slice(before).map(bytesOf)
       assert.ok(Math.max(...sizes) < 4_000, `${Math.max(...sizes)} bytes`)
@@ -103,9 +111,9 @@ describe('what ends at once', function () {
       const planned = await store.end()
       while (((await store.consumers.list())[0]?.position ?? 0) < planned)
         await new Promise((resolve) => setImmediate(resolve))
-      const order = await ordered('all', 'admin')
+      const job = await ordered('all', 'admin')
       store.reads.splice(0)
-      const { order: after } = await run().further(order)
+      const { job: after } = await run().runNextPage(job)
       assert.equal(after.tally.sessions, 1)
       assert.ok(store.reads.length <= 6, `${store.reads.length} reads`)
     })

@@ -13,9 +13,9 @@ const OP = 'https://op.example.com '
 class UnreliableCollections extends Collections {
   isAway = false
 
-  override async reach<T>(call: Call<T> | Promise<T>): Promise<T> {
+  override async withTimeout<T>(call: Call<T> | Promise<T>): Promise<T> {
     if (this.isAway) throw new StoreUnavailableError('the database is away')
-    return super.reach(call)
+    return super.withTimeout(call)
   }
 }
 
@@ -42,8 +42,8 @@ describe('a claim of work on MongoDB', function () {
     for (let i = 0; i < rows.length; i += 1_000) await table.add(rows.slice(i, i + 1_000))
   }
 
-  const claim = (limit: number, room?: ReadonlyMap<string, number>): Promise<Work[]> =>
-    table.claim({ holder: 'me', prefix: OP, now: 1_000, limit, perLane: 4, ...(room && { room }) })
+  const claim = (limit: number, freeSlots?: ReadonlyMap<string, number>): Promise<Work[]> =>
+    table.claim({ holder: 'me', prefix: OP, now: 1_000, limit, perLane: 4, ...(freeSlots && { freeSlots }) })
 
   for (const lanes of [1, 100, 10_000]) {
     it(`costs what it takes, where ${lanes} RPs are owed something`, async () => {
@@ -70,11 +70,11 @@ describe('a claim of work on MongoDB', function () {
 
   it('costs the same where most lanes may not be claimed from, and comes to the one that may', async () => {
     await owed(2_000, 1)
-    const room = new Map(range(2_000).map((lane) => [`${OP}client-${lane}`, lane === 1_234 ? 1 : 0]))
+    const freeSlots = new Map(range(2_000).map((lane) => [`${OP}client-${lane}`, lane === 1_234 ? 1 : 0]))
     const found: Work[] = []
     let claims = 0
     for (; found.length === 0; claims++) {
-      const { result, commands } = await process.during(() => claim(1, room))
+      const { result, commands } = await process.during(() => claim(1, freeSlots))
       found.push(...result)
       assert.ok(commands.length <= 16, counted(commands))
       assert.ok(Math.max(...commands.map(({ bytes }) => bytes)) < 64_000)

@@ -16,7 +16,7 @@ export function relyingPartyContract(makeRp: () => Promise<ForeignRp>): void {
 }
 
 function endsOfSessions(scene: () => InteropScene): void {
-  for (const [index, { how, reason, whole, reach = 'session', end }] of WAYS_TO_END.entries()) {
+  for (const [index, { how, reason, scope, reach = 'session', end }] of WAYS_TO_END.entries()) {
     it(`refuses a session that ended ${how}`, async () => {
       // Accounts of their own: what is sent about one test's sessions says nothing about another's.
       const visitor = scene().visitor(`alice-${index}`)
@@ -33,13 +33,13 @@ function endsOfSessions(scene: () => InteropScene): void {
       const before = visitor.shadow()
       await end(visitor, scene())
 
-      await isConfirmed(scene(), uid, { reason, whole })
+      await isConfirmed(scene(), uid, { reason, scope })
       await before.isRefused()
       for (const each of [sameAccount, another]) {
-        if (each.ended) await isConfirmed(scene(), each.uid, { reason, whole })
+        if (each.ended) await isConfirmed(scene(), each.uid, { reason, scope })
         await (each.ended ? each.visitor.isRefused() : each.visitor.isKnown())
       }
-      if (!whole) await hasSession(visitor, scene().op.issuer)
+      if (scope === 'logins') await hasSession(visitor, scene().op.issuer)
     })
   }
 }
@@ -48,13 +48,13 @@ function endsOfSessions(scene: () => InteropScene): void {
 async function isConfirmed(
   scene: InteropScene,
   uid: string,
-  expected: { readonly reason: Reason; readonly whole: boolean },
+  expected: { readonly reason: Reason; readonly scope: 'session' | 'logins' },
 ): Promise<void> {
   const { ends } = await scene.receipt(uid)
   assert.deepEqual(
-    ends.map(({ reason, whole, relyingParties }) => ({
+    ends.map(({ reason, scope, relyingParties }) => ({
       reason,
-      whole,
+      scope,
       told: relyingParties.map(({ clientId, state, status }) => [clientId, state, status]),
     })),
     [{ ...expected, told: [[scene.rp.clientId, 'confirmed', scene.rp.confirms]] }],

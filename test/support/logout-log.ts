@@ -2,8 +2,8 @@ import type { EventStore } from '../../lib/index.ts'
 import { readLogout } from '../../plugins/back-channel-logout/recording/histories.ts'
 import {
   deadLetterStreams,
+  endStreams,
   registrationStreams,
-  terminationStreams,
 } from '../../plugins/back-channel-logout/recording/index-streams.ts'
 import {
   type Registered,
@@ -51,7 +51,7 @@ export class LogoutLog {
     const ended = [...registrations.values()].filter(({ sid }) => sids?.includes(sid) ?? true)
     const clients = ended.map(({ clientId }) => clientId)
     const event = terminated(sids ?? 'session', { triggered_at_origin: this.#issuer, ...more })
-    return this.#append(uid, event, terminationStreams(this.#store.keys, this.#issuer, account, clients))
+    return this.#append(uid, event, endStreams(this.#store.keys, this.#issuer, account, clients))
   }
 
   /** A session with a login at each of the clients, which has ended. Returns its deliveries, in the order of the clients. */

@@ -108,7 +108,7 @@ export function superseded(delivery: string, more: InRound = {}): SessionLogoutE
     delivery,
     client_id: 'rp',
     attempts: 2,
-    why: 'newer_login',
+    superseded_by: 'newer_login',
     ...more,
   }
 }
@@ -119,7 +119,7 @@ export function abandoned(delivery: string, more: InRound = {}): SessionLogoutEv
     delivery,
     client_id: 'rp',
     attempts: 11,
-    why: 'budget_spent',
+    failure_reason: 'budget_spent',
     ...more,
   }
 }

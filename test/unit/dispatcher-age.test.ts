@@ -28,7 +28,7 @@ describe('a delivery that is too old', () => {
     const before = scene.posts.length
     await scene.clock.advance(HOUR_MS)
     assert.equal(scene.posts.length, before, 'whoever has that host now gets no old tokens')
-    const whys = await Promise.all(uids.map(async (uid) => (await scene.entry(uid)).why))
+    const whys = await Promise.all(uids.map(async (uid) => (await scene.entry(uid)).failureReason))
     assert.deepEqual(new Set(whys), new Set(['expired']))
   })
 
@@ -51,7 +51,10 @@ describe('a delivery that is too old', () => {
       assert.deepEqual(await scene.states(uids), { pending: 30 })
       await scene.clock.advance(MINUTE_MS + 1)
       const entries = await Promise.all(uids.map((uid) => scene.entry(uid)))
-      assert.deepEqual([...new Set(entries.map(({ state, why }) => `${state} ${why}`))], ['abandoned expired'])
+      assert.deepEqual(
+        [...new Set(entries.map(({ state, failureReason }) => `${state} ${failureReason}`))],
+        ['abandoned expired'],
+      )
       assert.equal(await scene.open(), 0)
       assert.equal(scene.log.of(/within the maximum age/).length, 30)
     })
@@ -67,8 +70,8 @@ describe('a delivery that is too old', () => {
     await scene.clock.advance(1_000)
     assert.equal(scene.posts.length, 2)
     const [commit] = await scene.commits('abandoned')
-    const { why, status, answer, attempts } = commit?.events[0]?.data ?? {}
-    assert.deepEqual([why, status, answer, attempts], ['expired', 500, 'out of disk', 2])
+    const { failure_reason, status, answer, attempts } = commit?.events[0]?.data ?? {}
+    assert.deepEqual([failure_reason, status, answer, attempts], ['expired', 500, 'out of disk', 2])
     assert.equal((await scene.entry(uid)).state, 'abandoned')
   })
 

@@ -19,7 +19,7 @@ describe('the dispatcher, with a client that is not there any more', () => {
     await scene.clock.advance(0)
     const entries = await Promise.all(uids.map((uid) => scene.entry(uid)))
     assert.deepEqual(
-      entries.map(({ state, why, attempts }) => [state, why, attempts]),
+      entries.map(({ state, failureReason, attempts }) => [state, failureReason, attempts]),
       [
         ['abandoned', 'client_deleted', 0],
         ['abandoned', 'no_uri', 0],
@@ -33,8 +33,8 @@ describe('the dispatcher, with a client that is not there any more', () => {
     const [uid = ''] = await scene.owe('new')
     await scene.dispatcher(RETRIES)
     await scene.clock.advance(0)
-    const { state, why, attempts } = await scene.entry(uid)
-    assert.deepEqual([state, why, attempts], ['pending', 'this process does not know the client', 1])
+    const { state, failureReason, attempts } = await scene.entry(uid)
+    assert.deepEqual([state, failureReason, attempts], ['pending', 'this process does not know the client', 1])
     scene.client('new')
     await scene.clock.advance(5_000)
     assert.equal((await scene.entry(uid)).state, 'confirmed')
@@ -45,8 +45,8 @@ describe('the dispatcher, with a client that is not there any more', () => {
     withoutUri('new')
     await scene.dispatcher(RETRIES)
     await scene.clock.advance(0)
-    const { state, why } = await scene.entry(uid)
-    assert.deepEqual([state, why], ['pending', 'the client has no backchannel_logout_uri in this process'])
+    const { state, failureReason } = await scene.entry(uid)
+    assert.deepEqual([state, failureReason], ['pending', 'the client has no backchannel_logout_uri in this process'])
     scene.client('new')
     await scene.clock.advance(5_000)
     assert.equal((await scene.entry(uid)).state, 'confirmed')
@@ -69,7 +69,7 @@ describe('the dispatcher, with a client that is not there any more', () => {
     await scene.clock.advance(1)
     const entries = await Promise.all(uids.map((uid) => scene.entry(uid)))
     assert.deepEqual(
-      entries.map(({ state, why, attempts }) => [state, why, attempts]),
+      entries.map(({ state, failureReason, attempts }) => [state, failureReason, attempts]),
       [
         ['abandoned', 'client_deleted', 3],
         ['abandoned', 'no_uri', 3],
@@ -84,7 +84,7 @@ describe('the dispatcher, with a client that is not there any more', () => {
     await scene.clock.advance(0)
     scene.client('late', () => ({ kind: 'failed', error: 'ECONNREFUSED' }))
     await scene.clock.advance(5_000)
-    assert.equal((await scene.entry(uid)).why, 'budget_spent')
+    assert.equal((await scene.entry(uid)).failureReason, 'budget_spent')
   })
 
   /** Ends a session with a login at a client of which the log says so; the provider does not find it. */

@@ -160,11 +160,11 @@ describe('what an RP has asked to be left alone for', () => {
 describe('the limit of requests in flight to an origin', () => {
   it('counts those that go there, from whichever lane, and no others', () => {
     const limits = new OriginLimits(2)
-    assert.deepEqual([limits.room('a'), limits.enter('a', 'x'), limits.enter('b', 'x')], [2, true, true])
-    assert.deepEqual([limits.enter('c', 'x'), limits.room('a'), limits.room('c')], [false, 0, 0])
+    assert.deepEqual([limits.freeSlots('a'), limits.enter('a', 'x'), limits.enter('b', 'x')], [2, true, true])
+    assert.deepEqual([limits.enter('c', 'x'), limits.freeSlots('a'), limits.freeSlots('c')], [false, 0, 0])
     assert.equal(limits.enter('d', 'y'), true)
     limits.leave('x')
-    assert.deepEqual([limits.room('c'), limits.room('d')], [1, 1])
+    assert.deepEqual([limits.freeSlots('c'), limits.freeSlots('d')], [1, 1])
     assert.deepEqual([...limits.known()], ['a', 'b', 'c', 'd'])
     limits.leave('x')
     limits.leave('y')

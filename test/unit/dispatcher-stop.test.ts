@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import type { WorkTable } from '../../lib/index.ts'
 import { DispatchScene, says } from '../support/dispatch-scene.ts'
+import { interceptReads } from '../support/reads.ts'
 
 /** What stop() may take: the grace of what is in flight, and a little for the store. */
 const MOST_MS = 12_000
@@ -82,12 +83,14 @@ describe('a dispatcher that is stopped while the database hangs', () => {
     const work = scene.store.work('deliveries')
     await work.claim({ holder: 'dead', now: scene.clock.now(), limit: 1, perLane: 1 })
     await work.free('dead')
-    const { read } = scene.store
     let answer = (): void => {}
-    scene.store.read = (...args) =>
-      new Promise((resolve, reject) => {
-        answer = () => void read.apply(scene.store, args).then(resolve, reject)
-      })
+    interceptReads(
+      scene.store,
+      (_, read) =>
+        new Promise((resolve, reject) => {
+          answer = () => void read().then(resolve, reject)
+        }),
+    )
     const dispatcher = await scene.dispatcher()
     await scene.clock.advance(0)
     await stopsInTime(() => dispatcher.stop())

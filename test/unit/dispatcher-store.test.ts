@@ -10,6 +10,7 @@ import {
 } from '../../lib/index.ts'
 import type { Answer } from '../../plugins/back-channel-logout/network/answer.ts'
 import { DispatchScene, says } from '../support/dispatch-scene.ts'
+import { interceptReads } from '../support/reads.ts'
 
 describe('the dispatcher and its store', () => {
   let scene: DispatchScene
@@ -128,13 +129,12 @@ describe('the dispatcher and its store', () => {
     await inOtherHandsBefore()
     await scene.dispatcher({ concurrencyPerClient: 6 })
     await scene.clock.advance(0)
-    const { read } = scene.store
-    scene.store.read = async () => {
+    const restore = interceptReads(scene.store, async () => {
       throw new EventTypeUnknownError('session_logout:uid', 'session_logout.invented')
-    }
+    })
     await scene.clock.advance(30_000)
     assert.ok(scene.log.of(/unforeseen/).length > 0)
-    scene.store.read = read
+    restore()
     scene.behave('rp', () => says(200))
     await scene.clock.advance(120_000)
     assert.deepEqual(await scene.states(uids), { confirmed: 6 })

@@ -8,6 +8,7 @@ import {
   toEvent,
 } from '../../plugins/back-channel-logout/recording/session-logout-events.ts'
 import { DispatchScene, OP, says } from '../support/dispatch-scene.ts'
+import { countReads, interceptReads } from '../support/reads.ts'
 import { registered, terminated } from '../support/session-log.ts'
 
 const ALWAYS_TOLD: readonly Reason[] = [
@@ -36,7 +37,7 @@ describe('the dispatcher, with a logout token without a sid and a newer login of
     await send()
     assert.deepEqual(scene.posts, [])
     const [entry] = (await scene.receipt('old')).ends[0]?.relyingParties ?? []
-    assert.deepEqual([entry?.state, entry?.why, entry?.attempts], ['superseded', 'newer_login', 0])
+    assert.deepEqual([entry?.state, entry?.failureReason, entry?.attempts], ['superseded', 'newer_login', 0])
     assert.equal(await scene.open(), 0)
     const [commit, ...more] = await scene.commits('superseded')
     assert.deepEqual(more, [])
@@ -44,7 +45,7 @@ describe('the dispatcher, with a logout token without a sid and a newer login of
       delivery: entry?.delivery,
       client_id: 'rp',
       attempts: 0,
-      why: 'newer_login',
+      superseded_by: 'newer_login',
     })
     assert.equal(scene.log.of(/the user has logged in there again/).length, 1)
   })
@@ -160,7 +161,7 @@ describe('the dispatcher, with a logout token without a sid and a newer login of
     const pages = pagesRead()
     await send()
     assert.equal((await scene.entry('old')).state, 'superseded')
-    assert.deepEqual(pages, [100, 100, 100, 100, 100, 3])
+    assert.deepEqual(pages(), [100, 100, 100, 100, 100, 3])
   })
 
   it('reads no further back than the end of the session', async () => {
@@ -171,7 +172,7 @@ describe('the dispatcher, with a logout token without a sid and a newer login of
     const pages = pagesRead()
     await send()
     assert.equal((await scene.entry('old')).state, 'confirmed')
-    assert.deepEqual(pages, [100])
+    assert.deepEqual(pages(), [100])
   })
 
   it('looks at the last thousand facts of the account, and sends it where it has not found a newer login among them', async () => {
@@ -182,7 +183,7 @@ describe('the dispatcher, with a logout token without a sid and a newer login of
     const pages = pagesRead()
     await send()
     assert.equal((await scene.entry('old')).state, 'confirmed')
-    assert.deepEqual(pages, Array(10).fill(100))
+    assert.deepEqual(pages(), Array(10).fill(100))
   })
 
   it('looks before a token with a sid too, where the client says that it goes by the sub', async () => {
@@ -222,28 +223,21 @@ describe('the dispatcher, with a logout token without a sid and a newer login of
     scene.client('usual')
     await login('one', { client_id: 'usual' })
     await login('two', { session_required: true })
-    const streams: string[] = []
-    const { read } = scene.store
     await end('one')
     await end('two')
-    scene.store.read = (stream, options) => {
-      streams.push(stream)
-      return read.call(scene.store, stream, options)
-    }
+    const reads = countReads(scene.store)
     await send()
-    scene.store.read = read
     assert.equal(scene.posts.length, 2)
-    assert.deepEqual(streams, [])
+    assert.deepEqual(reads, [])
   })
 
   it('tries again later when the log cannot be read', async () => {
     await login('old')
     await end('old')
     await login('elsewhere', { client_id: 'other' })
-    const { read } = scene.store
-    scene.store.read = () => Promise.reject(new Error('away'))
+    const restore = interceptReads(scene.store, () => Promise.reject(new Error('away')))
     await send()
-    scene.store.read = read
+    restore()
     assert.deepEqual(scene.posts, [])
     assert.equal((await scene.entry('old')).state, 'pending')
     await scene.clock.advance(5_000)
@@ -251,15 +245,12 @@ describe('the dispatcher, with a logout token without a sid and a newer login of
   })
 
   /** How long each page is that is read of an account, from now on. */
-  function pagesRead(): number[] {
-    const { read } = scene.store
-    const pages: number[] = []
-    scene.store.read = async (stream, options) => {
-      const commits = await read.call(scene.store, stream, options)
-      if (!stream.startsWith('session_logout:')) pages.push(commits.length)
-      return commits
-    }
-    return pages
+  function pagesRead(): () => number[] {
+    const readings = countReads(
+      scene.store,
+      (streams) => !streams.some((stream) => stream.startsWith('session_logout:')),
+    )
+    return () => readings.map(({ length }) => length)
   }
 
   function goBySub(clientId: string, wish: unknown): void {

@@ -113,7 +113,7 @@ async function assertTold(turmoil: Turmoil, uid: string): Promise<string> {
       assert.ok(end.status === 410 ? refusals <= 2 : refusals === 2, `${refusals} refusals before`)
       break
     case 'session_logout.back_channel.abandoned':
-      assert.deepEqual([end.why, end.attempts, failures.length], ['budget_spent', 5 + early, 4 + early])
+      assert.deepEqual([end.failure_reason, end.attempts, failures.length], ['budget_spent', 5 + early, 4 + early])
   }
   // A killed process may have sent what it could not record any more.
   assert.ok((turmoil.posts.get(uid) ?? 0) <= failures.length + 1 + turmoil.kills)

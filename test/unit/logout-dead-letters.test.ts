@@ -74,7 +74,7 @@ describe('dead letters', () => {
           sid: 'one shop',
           at: endedAt + 1_000,
           state: 'rejected',
-          why: 'refused',
+          failureReason: 'refused',
           attempts: 3,
           status: 400,
           answer: 'no',
@@ -86,7 +86,7 @@ describe('dead letters', () => {
           sid: 'one mail',
           at: endedAt + 2_000,
           state: 'abandoned',
-          why: 'budget_spent',
+          failureReason: 'budget_spent',
           attempts: 11,
         },
       ])

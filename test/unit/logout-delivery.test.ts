@@ -20,7 +20,7 @@ const NEW: Delivery = {
   clientId: 'rp',
   sid: 'sid',
   sealedSubject: 'sealed',
-  withSid: true,
+  includeSid: true,
   reason: 'rp_initiated',
   endedAt: NOW,
   attempts: 0,

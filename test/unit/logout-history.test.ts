@@ -44,8 +44,8 @@ describe('the history of logouts', () => {
     assert.deepEqual(await uids({ account: 'alice' }), ['one', 'three'])
     assert.deepEqual(await uids({ client: 'mail' }), ['one', 'two'])
     assert.deepEqual(await uids({ account: 'alice', client: 'mail' }), ['one'])
-    assert.deepEqual(await uids({ account: 'nobody' }), [])
-    assert.deepEqual(await uids({ client: 'nobody' }), [])
+    assert.deepEqual(await uids({ account: 'noRecipient' }), [])
+    assert.deepEqual(await uids({ client: 'noRecipient' }), [])
     assert.deepEqual(await uids({}, { order: 'newest' }), ['three', 'two', 'one'])
     assert.deepEqual(await uids({ account: 'alice' }, { order: 'newest', limit: 1 }), ['three'])
     assert.deepEqual(await uids({}, { limit: 2 }), ['one', 'two'])
@@ -81,11 +81,11 @@ describe('the history of logouts', () => {
     assert.deepEqual(await uids({ client: 'news' }), ['parts'])
     const [parts] = await read({ account: 'alice' })
     assert.deepEqual(
-      parts?.ends.map(({ whole, relyingParties }) => [whole, relyingParties.map(({ clientId }) => clientId)]),
+      parts?.ends.map(({ scope, relyingParties }) => [scope, relyingParties.map(({ clientId }) => clientId)]),
       [
-        [false, ['shop']],
-        [false, ['mail']],
-        [true, ['news']],
+        ['logins', ['shop']],
+        ['logins', ['mail']],
+        ['session', ['news']],
       ],
     )
   })

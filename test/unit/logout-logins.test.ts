@@ -13,9 +13,9 @@ import {
 const payloadOf = (authorizations: unknown): Payload => ({ accountId: 'alice', authorizations }) as Payload
 const PAYLOAD = payloadOf({ b: { sid: '2' }, a: { sid: '1' }, c: { sid: '3' }, d: { sid: '4' } })
 const KNOWN: ReadonlyMap<string, KnownLogin> = new Map([
-  ['1', { registered: true, withSid: true }],
-  ['2', { registered: true, withSid: false }],
-  ['3', { registered: false, withSid: true }],
+  ['1', { registered: true, includeSid: true }],
+  ['2', { registered: true, includeSid: false }],
+  ['3', { registered: false, includeSid: true }],
 ])
 
 describe('the logins of a session', () => {
@@ -29,7 +29,7 @@ describe('the logins of a session', () => {
   it('are remembered by one letter each, in the order of the sids', () => {
     const note = toNote(KNOWN, PAYLOAD)
     assert.equal(note['are'], 'RBrb')
-    assert.deepEqual(fromNote(note, PAYLOAD), new Map([...KNOWN, ['4', { registered: false, withSid: false }]]))
+    assert.deepEqual(fromNote(note, PAYLOAD), new Map([...KNOWN, ['4', { registered: false, includeSid: false }]]))
   })
 
   it('are not those of a note that was made for others', () => {
@@ -51,7 +51,7 @@ describe('the logins of a session', () => {
     const has = (note: JsonObject | undefined): boolean => hasRegistered({ note: () => note })
     assert.equal(has(toNote(KNOWN, PAYLOAD)), true)
     assert.equal(has(toNote(new Map(), PAYLOAD)), false)
-    assert.equal(has(toNote(new Map([['1', { registered: true, withSid: false }]]), PAYLOAD)), true)
+    assert.equal(has(toNote(new Map([['1', { registered: true, includeSid: false }]]), PAYLOAD)), true)
     assert.equal(has(undefined), false)
   })
 })

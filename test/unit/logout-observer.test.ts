@@ -189,8 +189,8 @@ describe('the observer of sessions', () => {
     state = { ...state, payload: sessionOf({ a: 's1', b: 's2' }) }
     write(sessionOf({ a: 's1', b: 's2' }))
     const [a, b] = [...folded().registrations.values()]
-    assert.deepEqual([a?.sid, a?.withSid, a?.hasUri], ['s1', true, true], 'what was known stays known')
-    assert.deepEqual([b?.sid, b?.withSid, b?.hasUri], ['s2', false, false])
+    assert.deepEqual([a?.sid, a?.includeSid, a?.hasUri], ['s1', true, true], 'what was known stays known')
+    assert.deepEqual([b?.sid, b?.includeSid, b?.hasUri], ['s2', false, false])
   })
 
   it('ends the login before when a client has another sid', () => {
@@ -297,7 +297,7 @@ describe('the observer of sessions', () => {
           assert.ok(tokens.length === 1 || !carried.has(sid), `${sid} is not told`)
         }
         for (const { registration } of told)
-          if (registration.withSid) assert.ok(carried.has(registration.sid), `${registration.sid} was never given`)
+          if (registration.includeSid) assert.ok(carried.has(registration.sid), `${registration.sid} was never given`)
       }),
       { numRuns: 300 },
     )

@@ -53,7 +53,7 @@ describe('planning', () => {
       clientId: 'rp-2',
       sid: '2',
       sealedSubject: 'sealed for rp-2',
-      withSid: false,
+      includeSid: false,
       reason: 'rp_initiated',
       endedAt: at,
       attempts: 0,
@@ -128,14 +128,14 @@ describe('planning', () => {
     }
 
     it('makes nothing where it has none now', async () => {
-      const { facts, work } = await planOf(await all())
+      const { events: facts, work } = await planOf(await all())
       assert.deepEqual([facts, ids(work)], [[], ['3/0.0']])
       assert.deepEqual(asked, ['late'])
     })
 
     it('makes a delivery where it has one now, and a fact that says so, until that is recorded', async () => {
       found = { clientId: 'late' }
-      const { facts, work } = await planOf(await all())
+      const { events: facts, work } = await planOf(await all())
       assert.deepEqual(
         facts.map(({ stream, type, data }) => [stream, type, data]),
         [['session_logout:a', 'session_logout.back_channel.owed', { delivery: '3/0.1', client_id: 'late' }]],
@@ -145,7 +145,7 @@ describe('planning', () => {
       await store.append({ events: [...facts] })
       asked = []
       const again = await planOf(await all())
-      assert.deepEqual([again.facts, ids(again.work), asked], [[], ['3/0.0', '3/0.1'], []])
+      assert.deepEqual([again.events, ids(again.work), asked], [[], ['3/0.0', '3/0.1'], []])
     })
 
     it('asks for the reasons that it wants to hear of', async () => {
@@ -171,7 +171,7 @@ describe('planning', () => {
     it('leaves the question to those who send, where the session is another issuer’s', async () => {
       const other = 'https://other.example.com'
       await append('b', registeredWithoutUri('late', '1'), terminated('session', { triggered_at_origin: other }))
-      const { facts, work } = await planOf((await all()).slice(-1))
+      const { events: facts, work } = await planOf((await all()).slice(-1))
       assert.deepEqual([facts, asked], [[], []])
       assert.deepEqual(
         work.map(({ id, body }) => [id, fromBody(body).onlyWithUri]),

@@ -80,7 +80,7 @@ describe('a commit that cannot be planned', () => {
 
   async function parked(): Promise<[position: number, why: string][]> {
     const found: [number, string][] = []
-    for await (const { position, why } of planning.parked.list()) found.push([position, why])
+    for await (const { position, failureReason } of planning.parked.list()) found.push([position, failureReason])
     return found
   }
 
@@ -96,9 +96,9 @@ describe('a commit that cannot be planned', () => {
     await foreign('b')
     await planning.handle([before, odd, after])
     assert.deepEqual(await openDeliveries(), [`${before.position}/1.0`, `${after.position}/1.0`])
-    const [[position, why] = [], ...more] = await parked()
+    const [[position, failureReason] = [], ...more] = await parked()
     assert.deepEqual([position, more], [odd.position, []])
-    assert.match(String(why), /back_channel\.sung/)
+    assert.match(String(failureReason), /back_channel\.sung/)
     assert.equal(clock.now(), new FakeClock().now())
     assert.deepEqual(
       log.of(/is parked/).map(({ level, fields }) => [level, fields['event'], fields['position']]),
@@ -237,7 +237,7 @@ describe('a commit that cannot be planned', () => {
       )
     })
 
-    it('stays parked where it still cannot be planned, and says why now', async () => {
+    it('stays parked where it still cannot be planned, and says failureReason now', async () => {
       const end = await store.end()
       assert.deepEqual(await planning.parked.retry({ actor: 'ann' }), { planned: 0, parked: 2 })
       assert.equal(await store.end(), end, 'nothing new, nothing recorded')
@@ -246,7 +246,7 @@ describe('a commit that cannot be planned', () => {
       }
       assert.deepEqual(await planning.parked.retry({ actor: 'ann' }), { planned: 0, parked: 2 })
       assert.deepEqual(
-        (await parked()).map(([, why]) => why),
+        (await parked()).map(([, failureReason]) => failureReason),
         ['still not', 'still not'],
       )
     })

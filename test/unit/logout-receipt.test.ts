@@ -31,7 +31,7 @@ describe('the receipt of a session that has not ended', () => {
 })
 
 describe('the receipt of a logout', () => {
-  it('says why, when, for whom and who is to be told', () => {
+  it('says failureReason, when, for whom and who is to be told', () => {
     assert.deepEqual(receipt(...TWO), {
       sessionUid: 'uid',
       ends: [
@@ -39,7 +39,7 @@ describe('the receipt of a logout', () => {
           reason: 'rp_initiated',
           at: ENDED_AT,
           origin: 'https://op.example.com',
-          whole: true,
+          scope: 'session',
           byClient: 'one',
           relyingParties: [
             { clientId: 'one', sid: '1', delivery: FIRST, state: 'pending', attempts: 0 },
@@ -78,7 +78,7 @@ describe('the receipt of a logout', () => {
       state: 'pending',
       attempts: 1,
       status: 503,
-      why: 'HTTP 503',
+      failureReason: 'HTTP 503',
       nextAttemptAt: FIRST_AT + 60_000,
       failures: [{ attempt: 1, at: ENDED_AT + 1_000, status: 503 }],
     })
@@ -108,7 +108,7 @@ describe('the receipt of a logout', () => {
 
   it('counts the last attempt of a spent budget among those that failed, and no end that had no attempt', () => {
     const spent = { ...abandoned(FIRST), error: 'ECONNREFUSED' } as SessionLogoutEvent
-    const expired = { ...abandoned(SECOND), why: 'expired', status: 500 } as SessionLogoutEvent
+    const expired = { ...abandoned(SECOND), failure_reason: 'expired', status: 500 } as SessionLogoutEvent
     const [one, two] = receipt(...TWO, spent, expired).ends[0]?.relyingParties ?? []
     assert.deepEqual(one?.failures, [{ attempt: 11, at: ENDED_AT + 1_000, error: 'ECONNREFUSED' }])
     assert.equal(two?.failures, undefined)
@@ -127,7 +127,7 @@ describe('the receipt of a logout', () => {
     const end = receipt(...TWO, rejected(FIRST), abandoned(SECOND)).ends[0]
     assert.equal(end?.timeToLogoutMs, undefined)
     assert.deepEqual(
-      end?.relyingParties.map(({ state, why, attempts }) => [state, why, attempts]),
+      end?.relyingParties.map(({ state, failureReason, attempts }) => [state, failureReason, attempts]),
       [
         ['rejected', 'no', 3],
         ['abandoned', 'budget_spent', 11],
@@ -139,7 +139,7 @@ describe('the receipt of a logout', () => {
   it('never counts a delivery that a newer login supersedes as a logout, and waits for it no more', () => {
     const { ends, settled } = receipt(...TWO, sent(FIRST), superseded(SECOND))
     assert.deepEqual(
-      ends[0]?.relyingParties.map(({ state, why, attempts, at }) => [state, why, attempts, at]),
+      ends[0]?.relyingParties.map(({ state, failureReason, attempts, at }) => [state, failureReason, attempts, at]),
       [
         ['confirmed', undefined, 1, ENDED_AT + 1_000],
         ['superseded', 'newer_login', 2, ENDED_AT + 2_000],
@@ -160,10 +160,10 @@ describe('the receipt of a logout', () => {
     const told = sent('3/0.0')
     const half = receipt(...history, told)
     assert.deepEqual(
-      half.ends.map(({ whole, actor, relyingParties }) => [whole, actor, relyingParties[0]?.state]),
+      half.ends.map(({ scope, actor, relyingParties }) => [scope, actor, relyingParties[0]?.state]),
       [
-        [false, 'ops', 'confirmed'],
-        [true, undefined, 'pending'],
+        ['logins', 'ops', 'confirmed'],
+        ['session', undefined, 'pending'],
       ],
     )
     assert.equal(half.settled, false)

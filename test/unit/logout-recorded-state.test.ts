@@ -4,6 +4,7 @@ import type { EventStore } from '../../lib/index.ts'
 import type { Delivery } from '../../plugins/back-channel-logout/delivery/delivery.ts'
 import { type RecordedState, recordedState } from '../../plugins/back-channel-logout/delivery/recorded-state.ts'
 import { type SessionLogoutEvent, toEvent } from '../../plugins/back-channel-logout/recording/session-logout-events.ts'
+import { countReads } from '../support/reads.ts'
 import {
   abandoned,
   attemptFailed,
@@ -22,7 +23,7 @@ const DELIVERY: Delivery = {
   clientId: 'rp',
   sid: 'sid',
   sealedSubject: 'sealed',
-  withSid: true,
+  includeSid: true,
   reason: 'rp_initiated',
   endedAt: 1,
   attempts: 0,
@@ -114,15 +115,12 @@ describe('what the log knows of a delivery that somebody had in hand before', ()
     await record(sent(ID))
     for (let n = 0; n < 250; n++) await record(attemptFailed('2/0.1', n + 1))
     assert.deepEqual(await known(), { kind: 'settled' })
-    const pages: number[] = []
-    const { read } = store
-    store.read = async (stream, options) => {
-      const page = await read.call(store, stream, options)
-      pages.push(page.length)
-      return page
-    }
+    const pages = countReads(store)
     const end = await store.end()
     assert.deepEqual(await known({}, 5, `${end - 10}/0.0`), { kind: 'nothing' })
-    assert.deepEqual(pages, [100])
+    assert.deepEqual(
+      pages.map(({ length }) => length),
+      [100],
+    )
   })
 })

@@ -81,12 +81,15 @@ describe('a delivery that is replayed', () => {
     await scene.recordClient('rp', 'destroyed')
     await scene.dispatcher()
     await scene.clock.advance(0)
-    const { state, why } = await scene.entry(uid)
-    assert.deepEqual({ state, why }, { state: 'abandoned', why: 'client_deleted' })
+    const { state, failureReason } = await scene.entry(uid)
+    assert.deepEqual({ state, failureReason }, { state: 'abandoned', failureReason: 'client_deleted' })
     await replayAll()
     await scene.clock.advance(1_000)
     const gone = await scene.entry(uid)
-    assert.deepEqual({ why: gone.why, replays: gone.replays }, { why: 'client_deleted', replays: 1 })
+    assert.deepEqual(
+      { failureReason: gone.failureReason, replays: gone.replays },
+      { failureReason: 'client_deleted', replays: 1 },
+    )
     scene.client('rp')
     await scene.recordClient('rp', 'stored')
     await replayAll()

@@ -28,8 +28,8 @@ const inRound = fc.nat(2).map((round) => (round > 0 ? { round } : {}))
 const event: fc.Arbitrary<SessionLogoutEvent> = fc.oneof(
   fc
     .tuple(login, fc.boolean(), fc.option(fc.subarray([...REASONS]), { nil: undefined }))
-    .map(([{ name, sid }, withSid, initiators]) =>
-      registered(name, sid, { session_required: withSid, ...(initiators && { initiators }) }),
+    .map(([{ name, sid }, includeSid, initiators]) =>
+      registered(name, sid, { session_required: includeSid, ...(initiators && { initiators }) }),
     ),
   fc.tuple(fc.array(login, { maxLength: 3 }), reason).map(([logins, why]) =>
     terminated(
@@ -120,7 +120,7 @@ describe('any history of a session', () => {
       fc.property(history, (events) => {
         for (const { owed } of fold(UID, historyOf(UID, events)).terminations) {
           const clients = owed
-            .filter(({ registration }) => !registration.withSid)
+            .filter(({ registration }) => !registration.includeSid)
             .map(({ registration }) => registration.clientId)
           assert.equal(new Set(clients).size, clients.length)
         }

@@ -45,7 +45,7 @@ describe('the logout of a session, as the log tells it', () => {
     assert.deepEqual(logout.terminations, [])
     assert.deepEqual(
       [...logout.registrations.values()],
-      [{ clientId: 'a', sid: '1', sealedSubject: 'sealed for a', withSid: true, hasUri: true }],
+      [{ clientId: 'a', sid: '1', sealedSubject: 'sealed for a', includeSid: true, hasUri: true }],
     )
   })
 
@@ -77,7 +77,7 @@ describe('the logout of a session, as the log tells it', () => {
       historyOf(UID, [registered('a', '1', { session_required: false }), registered('a', '1'), terminated()]),
     )
     assert.deepEqual(owedIn(logout), [['a 1']])
-    assert.equal(logout.terminations[0]?.owed[0]?.registration.withSid, true)
+    assert.equal(logout.terminations[0]?.owed[0]?.registration.includeSid, true)
   })
 
   it('owes a client nothing for reasons that it does not want to hear of', () => {
@@ -175,7 +175,7 @@ describe('the logout of a session, as the log tells it', () => {
     const history = [registered('a', '1', { initiators: ['rp_initiated'] })]
     const again = registeredWithoutUri('a', '1', { session_required: false })
     const [kept] = fold(UID, historyOf(UID, [...history, again])).registrations.values()
-    assert.deepEqual([kept?.withSid, kept?.hasUri, kept?.initiators], [true, true, ['rp_initiated']])
+    assert.deepEqual([kept?.includeSid, kept?.hasUri, kept?.initiators], [true, true, ['rp_initiated']])
     const [fresh] = fold(UID, historyOf(UID, [...history, registered('a', '1')])).registrations.values()
     assert.equal(fresh?.initiators, undefined, 'who knows the client knows what it wants now')
   })
@@ -213,8 +213,8 @@ describe('a delivery, as the log tells it', () => {
     const at = FIRST_AT + 2_000
     assert.deepEqual(stateAfter(sent(ID)), { kind: 'confirmed', at, attempt: 1, status: 200, tookMs: 12 })
     assert.deepEqual(stateAfter(rejected(ID)), { kind: 'rejected', at, attempt: 3, status: 400, answer: 'no' })
-    assert.deepEqual(stateAfter(abandoned(ID)), { kind: 'abandoned', at, why: 'budget_spent', attempts: 11 })
-    assert.deepEqual(stateAfter(superseded(ID)), { kind: 'superseded', at, why: 'newer_login', attempts: 2 })
+    assert.deepEqual(stateAfter(abandoned(ID)), { kind: 'abandoned', at, failureReason: 'budget_spent', attempts: 11 })
+    assert.deepEqual(stateAfter(superseded(ID)), { kind: 'superseded', at, supersededBy: 'newer_login', attempts: 2 })
   })
 
   it('stays settled when somebody who held it reports a failure late', () => {

@@ -3,13 +3,17 @@ import type Provider from 'oidc-provider'
 import { MemoryEventStore } from '../../adapters/memory/index.ts'
 import type { Host, Keys, Plugin } from '../../lib/index.ts'
 import { KeyRing } from '../../lib/secrets/key-ring.ts'
-import { newOrder, type Order } from '../../plugins/back-channel-logout/ending/order.ts'
-import type { OrderReason, OrderTarget, Tally } from '../../plugins/back-channel-logout/ending/order-events.ts'
-import { previewOrder } from '../../plugins/back-channel-logout/ending/order-preview.ts'
-import { OrderRun } from '../../plugins/back-channel-logout/ending/order-run.ts'
+import type {
+  Tally,
+  TerminationReason,
+  TerminationTarget,
+} from '../../plugins/back-channel-logout/ending/termination-events.ts'
+import { newTerminationJob, type TerminationJob } from '../../plugins/back-channel-logout/ending/termination-job.ts'
+import { previewTermination } from '../../plugins/back-channel-logout/ending/termination-preview.ts'
+import { TerminationRun } from '../../plugins/back-channel-logout/ending/termination-run.ts'
 import { type BackChannelLogout, backChannelLogout } from '../../plugins/back-channel-logout/index.ts'
 import type { OidcProvider } from '../../plugins/back-channel-logout/provider-internals.ts'
-import { orderStream } from '../../plugins/back-channel-logout/recording/index-streams.ts'
+import { terminationStream } from '../../plugins/back-channel-logout/recording/index-streams.ts'
 import { type Op, startOp, testClient } from '../support/op.ts'
 import { clientsOf } from '../support/told-clients.ts'
 
@@ -39,8 +43,8 @@ describe('a termination while keys rotate', () => {
 
   it('of an account ends nobody else’s sessions, though the hashing key is gone whose stream it was reading', async () => {
     const [alice, bob] = [await login('alice'), await login('bob')]
-    const order: Order = { ...(await ordered('account')), place: { part: 'index', name: 1 } }
-    assert.deepEqual(await carriedOut(order), { sessions: 0, logins: 0, grants: 0, failed: 0 })
+    const job: TerminationJob = { ...(await ordered('account')), place: { part: 'index', name: 1 } }
+    assert.deepEqual(await carriedOut(job), { sessions: 0, logins: 0, grants: 0, failed: 0 })
     assert.deepEqual([await lives(alice), await lives(bob)], [true, true])
   })
 
@@ -48,9 +52,9 @@ describe('a termination while keys rotate', () => {
     const session = await login('alice')
     session.accountId = 'bob'
     await session.save(3_600)
-    const order = await ordered('account')
-    assert.equal((await previewOrder(parts(), order)).sessions, 0)
-    assert.equal((await carriedOut(order)).sessions, 0)
+    const job = await ordered('account')
+    assert.equal((await previewTermination(parts(), job)).sessions, 0)
+    assert.equal((await carriedOut(job)).sessions, 0)
     assert.equal(await lives(session), true)
   })
 
@@ -59,10 +63,10 @@ describe('a termination while keys rotate', () => {
       await login('alice')
       rotateTo(keys(['s1'], ['h2', 'h1']))
       await login('alice')
-      const order = await ordered('account', reason)
+      const job = await ordered('account', reason)
       const counts = { sessions: 2, logins: 2, grants: 2, failed: 0 }
-      assert.deepEqual(await previewOrder(parts(), order), counts)
-      assert.deepEqual(await carriedOut(order), counts)
+      assert.deepEqual(await previewTermination(parts(), job), counts)
+      assert.deepEqual(await carriedOut(job), counts)
     })
   }
 
@@ -73,9 +77,9 @@ describe('a termination while keys rotate', () => {
     rotateTo(keys(['s1'], ['h2']))
     await alice.destroy()
     await bob.save(3_600)
-    const order = await ordered('all')
-    assert.equal((await previewOrder(parts(), order)).sessions, 1)
-    const { sessions, failed } = await carriedOut(order)
+    const job = await ordered('all')
+    assert.equal((await previewTermination(parts(), job)).sessions, 1)
+    const { sessions, failed } = await carriedOut(job)
     assert.deepEqual({ sessions, failed }, { sessions: 1, failed: 0 })
     assert.equal(await lives(bob), false)
   })
@@ -85,10 +89,10 @@ describe('a termination while keys rotate', () => {
     for (let save = 0; save < 10; save++) await lost.save(3_600)
     rotateTo(keys(['s2'], ['h1']))
     const bob = await login('bob')
-    const order = await ordered('all', 'account_disabled')
+    const job = await ordered('all', 'account_disabled')
     const counts = { sessions: 1, logins: 1, grants: 1, failed: 2 } // a session and a grant
-    assert.deepEqual(await previewOrder(parts(), order), counts)
-    assert.deepEqual(await carriedOut(order, 4), counts)
+    assert.deepEqual(await previewTermination(parts(), job), counts)
+    assert.deepEqual(await carriedOut(job, 4), counts)
     assert.equal(await lives(bob), false)
   })
 
@@ -104,10 +108,10 @@ describe('a termination while keys rotate', () => {
 
   it('counts a grant that has expired and that a session holds, in a dry run too', async () => {
     await login('alice', -1)
-    const order = await ordered('account', 'account_disabled')
+    const job = await ordered('account', 'account_disabled')
     const counts = { sessions: 1, logins: 1, grants: 1, failed: 0 }
-    assert.deepEqual(await previewOrder(parts(), order), counts)
-    assert.deepEqual(await carriedOut(order), counts)
+    assert.deepEqual(await previewTermination(parts(), job), counts)
+    assert.deepEqual(await carriedOut(job), counts)
   })
 
   it('shows the live sessions of an account that can be read', async () => {
@@ -160,24 +164,24 @@ describe('a termination while keys rotate', () => {
   }
 
   /** Of all, or of alice's account. */
-  async function ordered(kind: 'account' | 'all', reason: OrderReason = 'admin'): Promise<Order> {
+  async function ordered(kind: 'account' | 'all', reason: TerminationReason = 'admin'): Promise<TerminationJob> {
     const id = `order-${await store.end()}`
-    const target: OrderTarget =
-      kind === 'account' ? { kind, account: store.keys.seal('alice', orderStream(id)) } : { kind }
-    const event = { stream: orderStream(id), type: 'termination.ordered', data: {} }
+    const target: TerminationTarget =
+      kind === 'account' ? { kind, account: store.keys.seal('alice', terminationStream(id)) } : { kind }
+    const event = { stream: terminationStream(id), type: 'termination.ordered', data: {} }
     const { position } = await store.append({ events: [event] })
-    return newOrder(id, position, { target, reason, actor: 'anna' })
+    return newTerminationJob(id, position, { target, reason, actor: 'anna' })
   }
 
-  async function carriedOut(begun: Order, page?: number): Promise<Tally & { failed: number }> {
-    const run = new OrderRun(parts(), page)
-    let order = begun
+  async function carriedOut(begun: TerminationJob, page?: number): Promise<Tally & { failed: number }> {
+    const run = new TerminationRun(parts(), page)
+    let job = begun
     let completed = false
-    while (!completed) ({ order, completed } = await run.further(order))
-    return { ...order.tally, failed: order.failed }
+    while (!completed) ({ job, completed } = await run.runNextPage(job))
+    return { ...job.tally, failed: job.failed }
   }
 
-  function parts(): ConstructorParameters<typeof OrderRun>[0] {
+  function parts(): ConstructorParameters<typeof TerminationRun>[0] {
     return { host, provider: host.provider as OidcProvider, clients: clientsOf(host), isOn: () => true }
   }
 })

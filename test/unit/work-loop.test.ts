@@ -42,7 +42,7 @@ describe('a loop that does the work of a table', () => {
       heartbeat: new Heartbeat({ store, clock: own, logger: silent }),
       called: 'jobs',
       claim: (holder) => table.claim({ holder, now: own.now(), limit: 10, perLane: 10 }),
-      carry,
+      process: carry,
       pause: async () => {
         const dueAt = await table.nextDueAt()
         return dueAt === undefined ? Number.POSITIVE_INFINITY : Math.max(1, dueAt - own.now())

@@ -1,14 +1,14 @@
 import type {
   BackChannelLogout,
-  OrderReason,
   TerminateManyOptions,
+  TerminationReason,
   TerminationReport,
 } from 'oidc-provider-eventstore/plugins/back-channel-logout'
 import type { Handler } from './api-request.ts'
 import { assertKnown, type Fields, flag, invalid, oneOf, requiredText } from './fields.ts'
 import { firstOf, limitIn } from './some-of.ts'
 
-const REASONS: readonly OrderReason[] = [
+const REASONS: readonly TerminationReason[] = [
   'admin',
   'account_disabled',
   'account_deleted',

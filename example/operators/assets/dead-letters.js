@@ -4,7 +4,7 @@ import { confirmed } from './confirm.js'
 import { button, count, element, short } from './element.js'
 import { Found } from './found.js'
 import { orSay, say } from './status.js'
-import { wordsOf, wordsOfWhy } from './words.js'
+import { wordsOf, wordsOfFailure } from './words.js'
 
 const view = document.getElementById('dead-letters')
 const form = view.querySelector('form')
@@ -43,7 +43,7 @@ function item({
   endedAt,
   at,
   state,
-  why,
+  failureReason,
   attempts,
   status,
   error,
@@ -75,7 +75,7 @@ function item({
     element(
       'p',
       {},
-      `${count(attempts, 'attempt')}: ${wordsOfWhy(why)}`,
+      `${count(attempts, 'attempt')}: ${wordsOfFailure(failureReason)}`,
       status !== undefined && ` · HTTP ${status}`,
       error !== undefined && ` · ${error}`,
       replays > 0 && ` · replayed ${count(replays, 'time')} before`,

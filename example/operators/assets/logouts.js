@@ -2,7 +2,7 @@ import { get } from './api.js'
 import { countdown, span, timeOf } from './clock.js'
 import { count, element, short } from './element.js'
 import { Found } from './found.js'
-import { wordsOf, wordsOfWhy } from './words.js'
+import { wordsOf, wordsOfFailure } from './words.js'
 
 const view = document.getElementById('logouts')
 const form = view.querySelector('form')
@@ -27,7 +27,7 @@ function list({ logouts: found, more }) {
   ].filter(Boolean)
 }
 
-function item({ sessionUid, reason, at, whole, byClient, actor, relyingParties, timeToLogoutMs }) {
+function item({ sessionUid, reason, at, scope, initiatingClient, actor, relyingParties, timeToLogoutMs }) {
   return element(
     'li',
     { class: 'card' },
@@ -36,8 +36,8 @@ function item({ sessionUid, reason, at, whole, byClient, actor, relyingParties, 
       'p',
       { class: 'hint' },
       timeOf(at),
-      whole ? ' · the whole session' : ' · single logins',
-      byClient !== undefined && ` · asked for by ${byClient}`,
+      scope === 'session' ? ' · the whole session' : ' · single logins',
+      initiatingClient !== undefined && ` · asked for by ${initiatingClient}`,
       actor !== undefined && ` · by ${actor}`,
       ' · ',
       short(sessionUid),
@@ -50,7 +50,18 @@ function item({ sessionUid, reason, at, whole, byClient, actor, relyingParties, 
   )
 }
 
-function delivery({ clientId, sid, state, attempts, replays, status, why, at, nextAttemptAt, timeToLogoutMs }) {
+function delivery({
+  clientId,
+  sid,
+  state,
+  attempts,
+  replays,
+  status,
+  failureReason,
+  at,
+  nextAttemptAt,
+  timeToLogoutMs,
+}) {
   return element(
     'li',
     { class: 'told' },
@@ -62,7 +73,7 @@ function delivery({ clientId, sid, state, attempts, replays, status, why, at, ne
       element('span', { title: sid === '' ? 'the token has no sid' : `sid ${sid}` }, count(attempts, 'attempt')),
       replays !== undefined && ` since ${count(replays, 'replay')}`,
       status !== undefined && ` · HTTP ${status}`,
-      why !== undefined && why !== `HTTP ${status}` && ` · ${wordsOfWhy(why)}`,
+      failureReason !== undefined && failureReason !== `HTTP ${status}` && ` · ${wordsOfFailure(failureReason)}`,
       timeToLogoutMs !== undefined && ` · told after ${span(timeToLogoutMs)}`,
       state !== 'confirmed' && at !== undefined && [' · ', timeOf(at)],
       nextAttemptAt !== undefined && [' · next ', countdown(nextAttemptAt)],

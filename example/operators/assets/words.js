@@ -13,7 +13,7 @@ export const ORDER_REASONS = [
 ]
 
 /** Why a delivery is where it is. */
-const WHY = {
+const FAILURES = {
   budget_spent: 'all attempts failed',
   expired: 'it could not be told in time',
   client_deleted: 'its client was deleted',
@@ -22,4 +22,4 @@ const WHY = {
   refused: 'it refuses for good',
 }
 
-export const wordsOfWhy = (why) => (Object.hasOwn(WHY, why) ? WHY[why] : why)
+export const wordsOfFailure = (reason) => (Object.hasOwn(FAILURES, reason) ? FAILURES[reason] : reason)

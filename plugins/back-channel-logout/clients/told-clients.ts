@@ -1,5 +1,5 @@
 import type { Logger } from '../../../lib/index.ts'
-import { ORDER_REASONS } from '../ending/order-events.ts'
+import { TERMINATION_REASONS } from '../ending/termination-events.ts'
 import type { OidcClient, OidcProvider } from '../provider-internals.ts'
 import type { Reason } from '../reasons.ts'
 import { isClearText } from '../recording/clear-text.ts'
@@ -74,7 +74,7 @@ export class ToldClients {
     }
     if (initiators === undefined || initiatorsProblem(initiators) !== undefined) return { clientId }
     const wished = initiators as readonly Reason[]
-    const forced = this.#parts.mayFilterOperators(clientId) ? [] : ORDER_REASONS
+    const forced = this.#parts.mayFilterOperators(clientId) ? [] : TERMINATION_REASONS
     return { clientId, initiators: [...new Set([...wished, ...forced])] }
   }
 

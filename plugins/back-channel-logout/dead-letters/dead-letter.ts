@@ -17,7 +17,7 @@ export interface DeadLetter {
   /** `rejected`: the RP refuses it for good. `abandoned`: no attempt succeeded, or nobody was there to be told. */
   readonly state: 'rejected' | 'abandoned'
   /** `refused`, `budget_spent`, `expired`, `client_deleted` or `no_uri`. */
-  readonly why: string
+  readonly failureReason: string
   /** How often it was tried, since the last replay. */
   readonly attempts: number
   /** The RP's last HTTP status, where it answered. */
@@ -52,13 +52,13 @@ export function deadLetterOf(logout: SessionLogout, delivery: string, issuer: st
   }
   if (state.kind === 'rejected') {
     const { attempt: attempts, status, answer } = state
-    return { ...common, state: 'rejected', why: 'refused', attempts, status, answer }
+    return { ...common, state: 'rejected', failureReason: 'refused', attempts, status, answer }
   }
-  const { why, attempts, status, error, answer } = state
+  const { failureReason, attempts, status, error, answer } = state
   return {
     ...common,
     state: 'abandoned',
-    why,
+    failureReason,
     attempts,
     ...(status !== undefined && { status }),
     ...(error !== undefined && { error }),

@@ -37,7 +37,7 @@ export interface OriginPlaces {
 }
 
 /** Why nobody is there to be told. */
-export type Absence = Exclude<Abandoned['why'], 'budget_spent' | 'expired'>
+export type Absence = Exclude<Abandoned['failure_reason'], 'budget_spent' | 'expired'>
 
 /** Whom the RP was told about, in the provider's words. */
 export interface Told {
@@ -60,11 +60,11 @@ export type Attempt =
       readonly absence?: Absence
     }
   /** There is nobody to be told any more. */
-  | { readonly kind: 'nobody'; readonly why: Absence }
+  | { readonly kind: 'noRecipient'; readonly absence: Absence }
   /** Nothing was owed: the client had no known URI at the login, and has none now. */
   | { readonly kind: 'notOwed' }
   /** The RP does not want to be told any more. */
-  | { readonly kind: 'superseded'; readonly why: Superseded['why'] }
+  | { readonly kind: 'superseded'; readonly supersededBy: Superseded['superseded_by'] }
   /**
    * Nothing may be sent now: the gate was shut meanwhile, or the client paused, since making a token may take a while; or
    * as many requests as may be are in flight to the RP's origin. No attempt is spent.
@@ -72,7 +72,7 @@ export type Attempt =
   | { readonly kind: 'notNow' }
 
 /** How an attempt went that has ended the delivery without asking the RP. */
-export type Unsent = Extract<Attempt, { kind: 'nobody' | 'superseded' }>
+export type Unsent = Extract<Attempt, { kind: 'noRecipient' | 'superseded' }>
 
 /** What the log says last of a client that is absent for good, and what to say while it does not. */
 const ABSENCES: Readonly<Record<Absence, { readonly sure: StoredClient; readonly error: string }>> = {
@@ -107,10 +107,10 @@ export async function attempt(
   })
   const absent = async (why: Absence): Promise<Attempt> => {
     // Once an attempt has failed the log says that it is pending, and has to say how it ended.
-    if (delivery.onlyWithUri) return delivery.attempts > 0 ? { kind: 'nobody', why } : { kind: 'notOwed' }
+    if (delivery.onlyWithUri) return delivery.attempts > 0 ? { kind: 'noRecipient', absence: why } : { kind: 'notOwed' }
     const { sure, error } = ABSENCES[why]
     const last = await within(storedClient(store, delivery.clientId), over.signal)
-    return last === sure ? { kind: 'nobody', why } : failed(error, why)
+    return last === sure ? { kind: 'noRecipient', absence: why } : failed(error, why)
   }
   try {
     const client = await within(provider.Client.find(delivery.clientId), over.signal)
@@ -125,9 +125,10 @@ export async function attempt(
     const goesBySub = client[GOES_BY_SUB] === true && !sidOnly
     if (client[SKIP_SUPERSEDED] === true && maySupersede(delivery, goesBySub)) {
       const newer = { issuer: provider.issuer, clientId: client.clientId, accountId: subject, end: positionOfEnd(id) }
-      if (await within(hasNewerLogin(store, newer), over.signal)) return { kind: 'superseded', why: 'newer_login' }
+      if (await within(hasNewerLogin(store, newer), over.signal))
+        return { kind: 'superseded', supersededBy: 'newer_login' }
     }
-    const sid = delivery.withSid ? delivery.sid : undefined
+    const sid = delivery.includeSid ? delivery.sid : undefined
     const ended = { subject, sid, sidOnly, endedAt: delivery.endedAt, lifetimeSeconds }
     const token = await within(makeLogoutToken(provider, client, ended), over.signal)
     const { href, origin } = new URL(uri)

@@ -21,14 +21,14 @@ export function logOutcome(logger: Logger, id: string, next: Step, tookMs: numbe
       `${clientId} refuses to be told of a logout`,
     )
   } else if (next.kind === 'again') {
-    const again = { why: failureOf(next), next_attempt_at: new Date(next.dueAt).toISOString() }
+    const again = { failure_reason: failureOf(next), next_attempt_at: new Date(next.dueAt).toISOString() }
     logger.warn(
       { event: 'delivery_attempt_failed', ...fields, ...again },
       `${clientId} was not told of a logout; it will be tried again`,
     )
   } else {
     logger.error(
-      { event: 'delivery_abandoned', ...fields, why: failureOf(next) },
+      { event: 'delivery_abandoned', ...fields, failure_reason: failureOf(next) },
       `${clientId} could not be told of a logout: a dead letter`,
     )
   }
@@ -38,19 +38,31 @@ export function logOutcome(logger: Logger, id: string, next: Step, tookMs: numbe
 export function logExpiry(logger: Logger, id: string, { clientId, sessionUid, attempts, failure }: Delivery): void {
   const fields = { session: sessionUid, client_id: clientId, delivery: deliveryOf(id), attempts }
   logger.error(
-    { event: 'delivery_expired', ...fields, ...(failure && { why: failure.error ?? `HTTP ${failure.status ?? '?'}` }) },
+    { event: 'delivery_expired', ...fields, ...(failure && { failure_reason: reasonOf(failure) }) },
     `${clientId} could not be told of a logout within the maximum age of a delivery: a dead letter`,
   )
 }
 
 /** The logger's line on a delivery that nobody is there for any more, or whose RP does not want it any more. */
-export function logUnsent(logger: Logger, id: string, { clientId, sessionUid }: Delivery, { kind, why }: Unsent): void {
-  const event = kind === 'nobody' ? 'delivery_without_recipient' : 'delivery_superseded'
-  const fields = { event, session: sessionUid, client_id: clientId, delivery: deliveryOf(id), why }
-  if (kind === 'nobody') logger.warn(fields, `${clientId} cannot be told of a logout any more`)
-  else logger.info(fields, `${clientId} is not told of a logout: the user has logged in there again`)
+export function logUnsent(logger: Logger, id: string, { clientId, sessionUid }: Delivery, unsent: Unsent): void {
+  const fields = { session: sessionUid, client_id: clientId, delivery: deliveryOf(id) }
+  if (unsent.kind === 'noRecipient') {
+    logger.warn(
+      { event: 'delivery_without_recipient', ...fields, failure_reason: unsent.absence },
+      `${clientId} cannot be told of a logout any more`,
+    )
+  } else {
+    logger.info(
+      { event: 'delivery_superseded', ...fields, superseded_by: unsent.supersededBy },
+      `${clientId} is not told of a logout: the user has logged in there again`,
+    )
+  }
 }
 
 function failureOf({ delivery: { failure } }: Extract<Step, { kind: 'again' | 'abandoned' }>): string {
+  return reasonOf(failure)
+}
+
+function reasonOf(failure: NonNullable<Delivery['failure']>): string {
   return failure.error ?? `HTTP ${failure.status ?? '?'}`
 }

@@ -11,7 +11,7 @@ export interface Delivery {
   readonly sid: string
   /** The account, sealed under the session_logout stream. */
   readonly sealedSubject: string
-  readonly withSid: boolean
+  readonly includeSid: boolean
   /** Without a URI of the client nothing is owed: it had none at the login, and nobody has looked since. */
   readonly onlyWithUri?: true
   readonly reason: Reason

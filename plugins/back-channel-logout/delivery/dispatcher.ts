@@ -39,7 +39,7 @@ export class Dispatcher {
       heartbeat: parts.heartbeat ?? new Heartbeat(parts),
       called: 'deliveries of logout tokens',
       claim: (holder, inHand) => this.#claim(holder, [...inHand.values()]),
-      carry: (delivery) => courier.process(delivery),
+      process: (delivery) => courier.process(delivery),
       pause: () => this.#pause(),
     })
     const courier = new DeliveryWorker(parts, this.#traffic, this.#loop.stopping, this.#loop.hurry)
@@ -89,7 +89,7 @@ export class Dispatcher {
       now: await work.time(),
       limit,
       perLane: this.#traffic.roomOfNew,
-      room: this.#traffic.room(
+      freeSlots: this.#traffic.freeSlots(
         inFlight.map(({ lane }) => lane),
         clock.monotonic(),
       ),

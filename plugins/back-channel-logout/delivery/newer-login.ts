@@ -39,8 +39,8 @@ const ALWAYS_TOLD: ReadonlySet<Reason> = new Set([
  * Whether a newer login may be a reason not to send it. With a sid a token ends none but its own, unless its RP goes by
  * the `sub` that is in it as well.
  */
-export function maySupersede({ withSid, reason }: Delivery, goesBySub: boolean): boolean {
-  return (!withSid || goesBySub) && !ALWAYS_TOLD.has(reason)
+export function maySupersede({ includeSid, reason }: Delivery, goesBySub: boolean): boolean {
+  return (!includeSid || goesBySub) && !ALWAYS_TOLD.has(reason)
 }
 
 /**

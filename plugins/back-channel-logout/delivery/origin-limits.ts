@@ -29,7 +29,7 @@ export class OriginLimits {
   }
 
   /** How many more requests the lane's origin takes; where that is not known, as many as any. */
-  room(lane: string): number {
+  freeSlots(lane: string): number {
     const origin = this.#originOf.get(lane)
     return origin === undefined ? this.#most : this.#most - (this.#inFlight.get(origin) ?? 0)
   }

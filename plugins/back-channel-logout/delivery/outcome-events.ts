@@ -37,7 +37,7 @@ export function commitOfStep(
         type: 'session_logout.back_channel.abandoned',
         ...common,
         attempts,
-        why: absence ?? 'budget_spent',
+        failure_reason: absence ?? 'budget_spent',
         ...step.delivery.failure,
       })
     case 'again':
@@ -59,7 +59,7 @@ export function commitOfExpiry(id: string, delivery: Delivery, issuer: string): 
     type: 'session_logout.back_channel.abandoned',
     ...named(id, delivery),
     attempts: delivery.attempts,
-    why: 'expired',
+    failure_reason: 'expired',
     ...delivery.failure,
   })
 }
@@ -71,9 +71,9 @@ export function commitOfUnsent(id: string, delivery: Delivery, unsent: Unsent, i
     id,
     delivery,
     issuer,
-    unsent.kind === 'nobody'
-      ? { type: 'session_logout.back_channel.abandoned', ...common, why: unsent.why }
-      : { type: 'session_logout.back_channel.superseded', ...common, why: unsent.why },
+    unsent.kind === 'noRecipient'
+      ? { type: 'session_logout.back_channel.abandoned', ...common, failure_reason: unsent.absence }
+      : { type: 'session_logout.back_channel.superseded', ...common, superseded_by: unsent.supersededBy },
   )
 }
 

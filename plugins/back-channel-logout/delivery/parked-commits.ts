@@ -11,7 +11,7 @@ export interface ParkedCommit {
   /** When it was parked, milliseconds since 1970. */
   readonly at: number
   /** What went wrong. */
-  readonly why: string
+  readonly failureReason: string
 }
 
 /** What became of parked commits that were planned again. */
@@ -48,7 +48,7 @@ export class ParkedCommits {
   }
 
   async park({ position }: Pick<Commit, 'position'>, error: unknown): Promise<void> {
-    const data = { position, why: reasonOf(error) }
+    const data = { position, failure_reason: reasonOf(error) }
     await this.#record({ stream: STREAM, type: 'planner.commit_parked', data }, 'system')
   }
 
@@ -65,7 +65,7 @@ export class ParkedCommits {
           if (told.has(data['position'])) continue // what came later counts
           told.add(data['position'])
           if (type !== 'planner.commit_parked') continue
-          yield { position: Number(data['position']), at, why: String(data['why']) }
+          yield { position: Number(data['position']), at, failureReason: String(data['failure_reason']) }
           left -= 1
           if (left === 0) return
         }
@@ -92,14 +92,14 @@ export class ParkedCommits {
     return { planned, parked }
   }
 
-  async #planAgain({ position, why }: ParkedCommit, actor: string): Promise<boolean> {
+  async #planAgain({ position, failureReason }: ParkedCommit, actor: string): Promise<boolean> {
     const { store, plan } = this.#parts
     const commits = await store.readAll({ after: position - 1, limit: 1 })
     try {
       await plan(commits.filter((commit) => commit.position === position))
     } catch (error) {
       if (isStoreUnavailable(error)) throw error
-      if (reasonOf(error) !== why) await this.park({ position }, error)
+      if (reasonOf(error) !== failureReason) await this.park({ position }, error)
       return false
     }
     await this.#record({ stream: STREAM, type: 'planner.commit_planned', data: { position } }, actor)
@@ -113,6 +113,6 @@ export class ParkedCommits {
 
 /** What went wrong, as a store can keep it. */
 function reasonOf(error: unknown): string {
-  const why = error instanceof Error ? error.message : String(error)
-  return clearTextOf(why)
+  const failureReason = error instanceof Error ? error.message : String(error)
+  return clearTextOf(failureReason)
 }

@@ -26,7 +26,7 @@ export interface PlanParts {
 /** What follows from a batch of commits. */
 export interface Plan {
   /** That RPs are owed a token which had no known URI at the login: to be recorded before the work is made. */
-  readonly facts: readonly NewEvent[]
+  readonly events: readonly NewEvent[]
   readonly work: readonly NewWork[]
 }
 
@@ -60,7 +60,7 @@ export async function plan(parts: PlanParts, commits: readonly PlannedCommit[], 
   const isNew = ({ isDecided, isUncertain, end }: Meant): boolean =>
     !isDecided && !isUncertain && end.origin === parts.issuer
   return {
-    facts: wanted.filter(isNew).map(({ logout, owed }) => owedEvent(logout, owed)),
+    events: wanted.filter(isNew).map(({ logout, owed }) => owedEvent(logout, owed)),
     work: wanted.flatMap((one) => workFor(one, one.isDecided || isNew(one), now)),
   }
 }
@@ -127,7 +127,7 @@ function owedEvent({ uid }: SessionLogout, { delivery, registration }: Owed): Ne
 
 function workFor({ logout, end, owed }: Meant, isDecided: boolean, now: number): NewWork[] {
   const { delivery, registration } = owed
-  const { clientId, sid, sealedSubject, withSid } = registration
+  const { clientId, sid, sealedSubject, includeSid } = registration
   const state = logout.deliveries.get(delivery)
   if (state && state.kind !== 'pending') return []
   const round = roundOf(state ?? {})
@@ -136,7 +136,7 @@ function workFor({ logout, end, owed }: Meant, isDecided: boolean, now: number):
     clientId,
     sid,
     sealedSubject,
-    withSid,
+    includeSid,
     ...(!isDecided && { onlyWithUri: true }),
     reason: end.reason,
     endedAt: end.at,

@@ -86,8 +86,8 @@ export class Planning {
     const { store, issuer, clients, policy, logger, work, onPlanned } = this.#parts
     const now = await work.time()
     const made = await plan({ logouts, issuer, clients }, commits, now)
-    for (let at = 0; at < made.facts.length; at += FACTS) {
-      const events = made.facts.slice(at, at + FACTS)
+    for (let at = 0; at < made.events.length; at += FACTS) {
+      const events = made.events.slice(at, at + FACTS)
       await store.append({ events, meta: { instance: issuer, actor: 'system' } })
     }
     if (made.work.length === 0) return

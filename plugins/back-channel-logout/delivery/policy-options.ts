@@ -22,10 +22,10 @@ const TIMER_MOST_MS = 2 ** 31 - 1
  *
  * @throws OptionInvalidError (`OPTION_INVALID`)
  */
-export function policyOf(wishes: DeliveryOptions = {}): DeliveryPolicy {
-  assertKnown(wishes, Object.keys(DEFAULT_POLICY), 'delivery')
+export function policyOf(options: DeliveryOptions = {}): DeliveryPolicy {
+  assertKnown(options, Object.keys(DEFAULT_POLICY), 'delivery')
   const { concurrency: most, concurrencyPerOrigin: mostPerOrigin, clients: none, ...defaults } = DEFAULT_POLICY
-  const { concurrency = most, concurrencyPerOrigin = mostPerOrigin, clients = {}, ...ofAll } = wishes
+  const { concurrency = most, concurrencyPerOrigin = mostPerOrigin, clients = {}, ...ofAll } = options
   assertWhole(concurrency, 'delivery.concurrency')
   assertWhole(concurrencyPerOrigin, 'delivery.concurrencyPerOrigin')
   if (!isPlainObject(clients))
@@ -37,10 +37,10 @@ export function policyOf(wishes: DeliveryOptions = {}): DeliveryPolicy {
   return { ...all, concurrency, concurrencyPerOrigin, clients: single }
 }
 
-function clientPolicyOf(wishes: ClientDeliveryOptions, defaults: ClientPolicy, where: string): ClientPolicy {
-  assertKnown(wishes, Object.keys(defaults), where)
-  if (wishes.circuit !== undefined) assertKnown(wishes.circuit, Object.keys(defaults.circuit), `${where}.circuit`)
-  const policy = { ...defaults, ...wishes, circuit: { ...defaults.circuit, ...wishes.circuit } }
+function clientPolicyOf(options: ClientDeliveryOptions, defaults: ClientPolicy, where: string): ClientPolicy {
+  assertKnown(options, Object.keys(defaults), where)
+  if (options.circuit !== undefined) assertKnown(options.circuit, Object.keys(defaults.circuit), `${where}.circuit`)
+  const policy = { ...defaults, ...options, circuit: { ...defaults.circuit, ...options.circuit } }
   assertPolicy(policy, where)
   return policy
 }
@@ -106,9 +106,9 @@ function isStatus(status: unknown): boolean {
 }
 
 /** @throws OptionInvalidError (`OPTION_INVALID`) */
-function assertKnown(wishes: unknown, known: readonly string[], where: string): asserts wishes is object {
-  if (!isPlainObject(wishes)) throw new OptionInvalidError(where, 'must be an object')
-  assertKnownOptions(wishes, known, where)
+function assertKnown(options: unknown, known: readonly string[], where: string): asserts options is object {
+  if (!isPlainObject(options)) throw new OptionInvalidError(where, 'must be an object')
+  assertKnownOptions(options, known, where)
 }
 
 function assertWhole(value: number, option: string, least: number = 1, most: number = Number.MAX_SAFE_INTEGER): void {

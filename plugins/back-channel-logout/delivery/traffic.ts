@@ -44,7 +44,7 @@ export class Traffic {
    * How many more requests each lane may have that is not as a new one is: its places, less what is in flight, if its
    * circuit lets any through, its origin has room, it has not asked to be left alone, and no operator has paused it.
    */
-  room(inFlight: Iterable<string>, now: number): Map<string, number> {
+  freeSlots(inFlight: Iterable<string>, now: number): Map<string, number> {
     const { policy, laneOf, paused } = this.#parts
     const taken = new Map<string, number>()
     for (const lane of inFlight) taken.set(lane, (taken.get(lane) ?? 0) + 1)
@@ -115,7 +115,7 @@ export class Traffic {
 
   #roomOf(lane: string, taken: number, now: number): number {
     const { concurrencyPerClient } = policyFor(this.#parts.policy, this.#parts.clientOf(lane))
-    const free = Math.min(this.#places.of(lane, concurrencyPerClient) - taken, this.#origins.room(lane))
+    const free = Math.min(this.#places.of(lane, concurrencyPerClient) - taken, this.#origins.freeSlots(lane))
     return this.#circuits.room(lane, Math.max(0, free), now)
   }
 }

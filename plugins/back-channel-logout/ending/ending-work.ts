@@ -1,19 +1,19 @@
 import { AlreadyClaimedError, type Commit, type Host, type Work, type WorkTable } from '../../../lib/index.ts'
 import type { ToldClients } from '../clients/told-clients.ts'
 import type { OidcProvider } from '../provider-internals.ts'
-import { completionStream, orderStream } from '../recording/index-streams.ts'
+import { completionStream, terminationStream } from '../recording/index-streams.ts'
 import { lanePrefix } from '../work/lanes.ts'
 import { retryUntilStored } from '../work/retry-until-stored.ts'
 import { WorkLoop } from '../work/work-loop.ts'
 import { deadlineOf, type Expiry, ExpiryPlanner, expiryLane, lookAt } from './expiry.ts'
 import { LiveIndex } from './live-index.ts'
-import { isAtItsBeginning, type Order, toOrderBody } from './order.ts'
-import { ordersStream, toOrderEvent } from './order-events.ts'
-import { OrderRun } from './order-run.ts'
-import { AT_ONCE, completionOf, ordersIn, orderWork } from './order-work.ts'
 import { Recent } from './recent.ts'
+import { terminationJobsStream, toTerminationEvent } from './termination-events.ts'
+import { isAtItsBeginning, type TerminationJob, toJobBody } from './termination-job.ts'
+import { TerminationRun } from './termination-run.ts'
+import { AT_ONCE, completionOf, terminationJobsIn, terminationWork } from './termination-work.ts'
 
-/** The work table of ends that are to come: orders, and sessions that may have expired. */
+/** The work table of ends that are to come: jobs, and sessions that may have expired. */
 export const ENDINGS = 'endings'
 
 /** What ends are made with. */
@@ -24,8 +24,8 @@ export interface EndingParts {
   readonly isOn: () => boolean
   /** How much later than it says any process of the provider may still take a session, in seconds. */
   readonly toleranceSeconds: number
-  /** Called when an order got further, and when it is carried out. */
-  readonly onProgress: (order: Order, isCompleted: boolean) => void
+  /** Called when a job got further, and when it is carried out. */
+  readonly onProgress: (job: TerminationJob, isCompleted: boolean) => void
 }
 
 /** The longest pause between two looks, in milliseconds: what is planned elsewhere is mostly done there. */
@@ -34,10 +34,10 @@ const LOOK_MS = 10_000
 /** So many sessions that may have expired are looked at, at a time. */
 const EXPIRIES_AT_ONCE = 32
 
-/** So many orders that were given here are remembered until they are begun. */
+/** So many jobs that were given here are remembered until they are begun. */
 const BEGUN = 1_000
 
-/** So many orders are carried out at a time. */
+/** So many jobs are carried out at a time. */
 const ORDERS_AT_ONCE = 8
 
 /** So often what has expired is removed from the index of what lives, in milliseconds. */
@@ -46,17 +46,17 @@ const SWEEP_MS = 3_600_000
 /** When what failed in an unforeseen way is tried again, in milliseconds. */
 const SET_ASIDE_MS = 60_000
 
-/** Ends sessions beside the requests: those that expired, and those that an order names. */
+/** Ends sessions beside the requests: those that expired, and those that a job names. */
 export class EndingWork {
   readonly #parts: EndingParts
   readonly #work: WorkTable
-  readonly #run: OrderRun
+  readonly #run: TerminationRun
   readonly #expiries: ExpiryPlanner
   readonly #live: LiveIndex
   #sweptAt: number | undefined
   /** How much the last claim might have taken. */
   #limit = 0
-  /** Orders that were given a moment ago, by this process: nobody has carried them out before. */
+  /** Jobs that were given a moment ago, by this process: nobody has carried them out before. */
   readonly #begun = new Recent(BEGUN)
   readonly #loop: WorkLoop
 
@@ -65,7 +65,7 @@ export class EndingWork {
     const { clock, logger } = host
     this.#parts = parts
     this.#work = host.store.work(ENDINGS)
-    this.#run = new OrderRun(parts)
+    this.#run = new TerminationRun(parts)
     this.#live = new LiveIndex(host.store)
     this.#expiries = new ExpiryPlanner(host.terminator, parts.toleranceSeconds, logger)
     this.#loop = new WorkLoop({
@@ -77,7 +77,7 @@ export class EndingWork {
       lookMs: LOOK_MS,
       claim: (holder, inHand) => this.#claim(holder, inHand.size),
       isDrained: ({ length }) => length < this.#limit,
-      carry: (work) => this.#carry(work),
+      process: (work) => this.#process(work),
       pause: () => this.#pause(),
     })
   }
@@ -98,7 +98,7 @@ export class EndingWork {
     await this.#live.follow(commits)
     await this.#sweep()
     const { looks, remember } = this.#expiries.plan(commits, host.clock.now(), provider.issuer)
-    const work = [...commits.flatMap((commit) => ordersIn(commit)), ...looks]
+    const work = [...commits.flatMap((commit) => terminationJobsIn(commit)), ...looks]
     if (work.length > 0) {
       await this.#work.add(work)
       this.#loop.wake()
@@ -113,10 +113,10 @@ export class EndingWork {
     await this.#live.sweep(await this.#now())
   }
 
-  /** Makes the work of an order at once. The planner would make the same. */
-  async begin(order: Order): Promise<void> {
-    this.#begun.add(order.id)
-    await this.#retryUntilStored(() => this.#work.add([orderWork(order, this.#parts.provider.issuer)]))
+  /** Makes the work of a job at once. The planner would make the same. */
+  async begin(job: TerminationJob): Promise<void> {
+    this.#begun.add(job.id)
+    await this.#retryUntilStored(() => this.#work.add([terminationWork(job, this.#parts.provider.issuer)]))
     this.#loop.wake()
   }
 
@@ -131,7 +131,7 @@ export class EndingWork {
       now: await this.#now(),
       limit,
       perLane: 1,
-      room: new Map([[expiryLane(provider.issuer), EXPIRIES_AT_ONCE]]),
+      freeSlots: new Map([[expiryLane(provider.issuer), EXPIRIES_AT_ONCE]]),
     })
   }
 
@@ -141,11 +141,11 @@ export class EndingWork {
     return dueAt === undefined ? Number.POSITIVE_INFINITY : Math.max(1, dueAt - (await this.#now()))
   }
 
-  async #carry(work: Work): Promise<void> {
+  async #process(work: Work): Promise<void> {
     const { logger } = this.#parts.host
-    const body = work.body as unknown as Order | Expiry
+    const body = work.body as unknown as TerminationJob | Expiry
     try {
-      await (body.kind === 'order' ? this.#further(work, body) : this.#look(work, body))
+      await (body.kind === 'job' ? this.#runNextPage(work, body) : this.#look(work, body))
     } catch (err) {
       if (this.#loop.stopping.aborted) return // others take it over
       logger.error({ err, work: work.id }, 'an end of sessions failed in an unforeseen way; it will be tried again')
@@ -155,8 +155,8 @@ export class EndingWork {
     }
   }
 
-  /** One page of an order. Between pages it is everybody's: another process may go on. */
-  async #further(work: Work, before: Order): Promise<void> {
+  /** One page of a job. Between pages it is everybody's: another process may go on. */
+  async #runNextPage(work: Work, before: TerminationJob): Promise<void> {
     const { host, onProgress } = this.#parts
     if (
       isAtItsBeginning(before) &&
@@ -166,28 +166,28 @@ export class EndingWork {
       await this.#retryUntilStored(() => this.#work.finish(work, host.clock.now()))
       return
     }
-    const { order, completed } = await this.#retryUntilStored(() => this.#run.further(before))
+    const { job, completed } = await this.#retryUntilStored(() => this.#run.runNextPage(before))
     if (completed) {
-      await this.#retryUntilStored(() => this.#complete(order))
+      await this.#retryUntilStored(() => this.#complete(job))
       await this.#retryUntilStored(() => this.#work.finish(work, host.clock.now()))
     } else {
-      const change = { dueAt: AT_ONCE, body: toOrderBody(order) }
+      const change = { dueAt: AT_ONCE, body: toJobBody(job) }
       if (!(await this.#retryUntilStored(() => this.#work.putBack(work, change)))) return // it was taken over meanwhile
     }
-    onProgress(order, completed)
+    onProgress(job, completed)
   }
 
-  async #complete({ id, actor, tally, failed }: Order): Promise<void> {
+  async #complete({ id, actor, tally, failed }: TerminationJob): Promise<void> {
     const { host, provider } = this.#parts
     try {
       await host.store.append({
         events: [
-          toOrderEvent(id, { type: 'termination.completed', ...tally, failed }, [
-            ordersStream(provider.issuer),
+          toTerminationEvent(id, { type: 'termination.completed', ...tally, failed }, [
+            terminationJobsStream(provider.issuer),
             completionStream(id),
           ]),
         ],
-        claims: [{ kind: 'once', mark: `${orderStream(id)}#completed` }],
+        claims: [{ kind: 'once', mark: `${terminationStream(id)}#completed` }],
         meta: { instance: provider.issuer, actor },
       })
     } catch (error) {

@@ -1,9 +1,9 @@
 import type { KeyRing, NewEvent } from '../../../lib/index.ts'
 import type { ToldClient } from '../clients/told-clients.ts'
-import { orderStream, terminationStreams } from '../recording/index-streams.ts'
+import { endStreams, terminationStream } from '../recording/index-streams.ts'
 import { registrationOf } from '../recording/registration.ts'
 import { type Terminated, toEvent } from '../recording/session-logout-events.ts'
-import type { Order } from './order.ts'
+import type { TerminationJob } from './termination-job.ts'
 
 /** What stands in the place of a session uid where an RP holds a grant and no session: `grant:` and a hash. */
 export function uidOfGrant(keys: KeyRing, grantId: string): string {
@@ -21,7 +21,7 @@ export function isUidOfGrant(uid: string): boolean {
 export function grantLogout(
   keys: KeyRing,
   issuer: string,
-  { id, reason, actor }: Pick<Order, 'id' | 'reason' | 'actor'>,
+  { id, reason, actor }: Pick<TerminationJob, 'id' | 'reason' | 'actor'>,
   grant: { readonly id: string; readonly accountId: string; readonly client: ToldClient },
 ): NewEvent[] {
   const { accountId, client } = grant
@@ -36,9 +36,9 @@ export function grantLogout(
   }
   return [
     registrationOf(keys, {
-      ...{ uid, clientId: client.clientId, sid: '', withSid: false, accountId },
+      ...{ uid, clientId: client.clientId, sid: '', includeSid: false, accountId },
       client: client.isUncertain ? undefined : client,
     }),
-    toEvent(uid, end, [...terminationStreams(keys, issuer, accountId, [client.clientId]), orderStream(id)]),
+    toEvent(uid, end, [...endStreams(keys, issuer, accountId, [client.clientId]), terminationStream(id)]),
   ]
 }

@@ -1,9 +1,9 @@
 import type { Commit, Event } from '../../../lib/index.ts'
 import { type Terminated, uidOfStream } from '../recording/session-logout-events.ts'
 import { isUidOfGrant } from './grant-logout.ts'
-import type { Tally } from './order-events.ts'
+import type { Tally } from './termination-events.ts'
 
-/** What the commits of an order's stream add up to. */
+/** What the commits of a job's stream add up to. */
 export function tallyOf(commits: readonly Commit[]): Tally {
   const events = commits.flatMap((commit) => commit.events)
   const ends = events.filter(({ type }) => type === 'session_logout.terminated')

@@ -1,6 +1,6 @@
 import { OptionInvalidError } from '../../../lib/index.ts'
 import { assertActor, assertFlag, assertKnown, assertReading } from '../recording/criteria.ts'
-import { ORDER_REASONS, type OrderReason } from './order-events.ts'
+import { TERMINATION_REASONS, type TerminationReason } from './termination-events.ts'
 
 /** Who ends sessions, and how. */
 export interface TerminateOptions {
@@ -28,7 +28,7 @@ export interface TerminateWithReasonOptions extends TerminateManyOptions {
    * the sessions' logins without offline access. All others: every grant of the account, and RPs that hold nothing but a
    * grant are told as well.
    */
-  readonly reason?: OrderReason
+  readonly reason?: TerminationReason
 }
 
 /** What has ended so far. */
@@ -49,8 +49,8 @@ export function assertTerminateOptions(
   const { actor, dryRun, reason, onProgress, signal } = options
   assertActor(actor)
   assertFlag('dryRun', dryRun)
-  if (reason !== undefined && !ORDER_REASONS.includes(reason))
-    throw new OptionInvalidError('reason', `must be one of ${ORDER_REASONS.join(', ')}`)
+  if (reason !== undefined && !TERMINATION_REASONS.includes(reason))
+    throw new OptionInvalidError('reason', `must be one of ${TERMINATION_REASONS.join(', ')}`)
   if (onProgress !== undefined && typeof onProgress !== 'function')
     throw new OptionInvalidError('onProgress', 'must be a function')
   assertReading({ ...(signal !== undefined && { signal }) })

@@ -7,24 +7,10 @@ import {
   TerminationUnfinishedError,
 } from '../../../lib/index.ts'
 import { assertClearText, assertText } from '../recording/criteria.ts'
-import { orderOfStream, orderStream } from '../recording/index-streams.ts'
+import { terminationOfStream, terminationStream } from '../recording/index-streams.ts'
 import { recordedLogins } from '../recording/logins.ts'
 import { PAGE_SIZE, pagesOf } from '../recording/pages.ts'
 import { ENDINGS, type EndingParts, type EndingWork } from './ending-work.ts'
-import { accountOf, newOrder, type Order } from './order.ts'
-import {
-  type Completed,
-  NOTHING_YET,
-  type Ordered,
-  type OrderReason,
-  type OrderTarget,
-  ordersStream,
-  type Tally,
-  toOrderEvent,
-} from './order-events.ts'
-import { previewOrder } from './order-preview.ts'
-import type { OrderParts } from './order-run.ts'
-import { completionOf } from './order-work.ts'
 import {
   assertTerminateOptions,
   type TerminateManyOptions,
@@ -32,6 +18,20 @@ import {
   type TerminateWithReasonOptions,
   type TerminationProgress,
 } from './terminate-options.ts'
+import {
+  type Completed,
+  NOTHING_YET,
+  type Ordered,
+  type Tally,
+  type TerminationReason,
+  type TerminationTarget,
+  terminationJobsStream,
+  toTerminationEvent,
+} from './termination-events.ts'
+import { accountOf, newTerminationJob, type TerminationJob } from './termination-job.ts'
+import { previewTermination } from './termination-preview.ts'
+import type { TerminationParts } from './termination-run.ts'
+import { completionOf } from './termination-work.ts'
 
 /** What a termination came to, or would come to. */
 export interface TerminationReport extends Tally {
@@ -49,7 +49,7 @@ export interface TerminationStatus extends TerminationReport {
   /** Of an account's; absent where the key is gone that it is sealed with. */
   readonly accountId?: string
   readonly clientId?: string
-  readonly reason: OrderReason
+  readonly reason: TerminationReason
   readonly actor: string
   /** When it was ordered, milliseconds since 1970. */
   readonly orderedAt: number
@@ -57,29 +57,29 @@ export interface TerminationStatus extends TerminationReport {
   readonly completedAt?: number
 }
 
-/** Told of what has ended so far; and, once, what the order came to. */
+/** Told of what has ended so far; and, once, what the job came to. */
 type Watcher = (soFar: TerminationProgress, report: TerminationReport | undefined) => void
 
-/** How often it is looked whether another process has completed an order, in milliseconds. */
+/** How often it is looked whether another process has completed a job, in milliseconds. */
 const LOOK_MS = 1_000
 
 /**
  * Ends sessions on behalf of operators and of the application. What many sessions are ended by is recorded first, as an
- * order: it is carried out whatever becomes of the process that was asked.
+ * job: it is carried out whatever becomes of the process that was asked.
  */
 export class Terminations {
-  readonly #parts: OrderParts
+  readonly #parts: TerminationParts
   readonly #work: EndingWork
   readonly #watchers = new Map<string, Set<Watcher>>()
   readonly #stopping = new AbortController()
 
-  /** @param work - makes the work that carries orders out, and tells `progressed` of it */
-  constructor(parts: OrderParts, work: (progressed: EndingParts['onProgress']) => EndingWork) {
+  /** @param work - makes the work that carries jobs out, and tells `progressed` of it */
+  constructor(parts: TerminationParts, work: (progressed: EndingParts['onProgress']) => EndingWork) {
     this.#parts = parts
-    this.#work = work((order, isCompleted) => this.#progressed(order, isCompleted))
+    this.#work = work((job, isCompleted) => this.#progressed(job, isCompleted))
   }
 
-  /** What carries orders out. */
+  /** What carries jobs out. */
   get work(): EndingWork {
     return this.#work
   }
@@ -93,12 +93,12 @@ export class Terminations {
     assertText('uid', uid)
     assertTerminateOptions(options, ['actor', 'dryRun'])
     const { terminator } = this.#parts.host
-    const wish = {
+    const wanted = {
       cause: { reason: 'admin', actor: options.actor },
       grants: 'sessionBound',
       onlyIf: ({ payload }) => typeof payload['accountId'] === 'string',
     } satisfies Parameters<typeof terminator.end>[1]
-    const ending = options.dryRun ? await terminator.preview(uid, wish) : await terminator.end(uid, wish)
+    const ending = options.dryRun ? await terminator.preview(uid, wanted) : await terminator.end(uid, wanted)
     if (!ending) return { ...NOTHING_YET, failed: 0 }
     const logins = recordedLogins(ending.session, this.#parts.isOn()).length
     return { sessions: 1, logins, grants: ending.grantIds.length, failed: 0 }
@@ -108,30 +108,30 @@ export class Terminations {
     assertText('accountId', accountId)
     assertTerminateOptions(options, ['actor', 'dryRun', 'reason', 'onProgress', 'signal'])
     const { keys } = this.#store
-    const target = (stream: string): OrderTarget => ({ kind: 'account', account: keys.seal(accountId, stream) })
-    return this.#order(options, target, (cause) => [this.#parts.host.terminator.signOut(accountId, cause)])
+    const target = (stream: string): TerminationTarget => ({ kind: 'account', account: keys.seal(accountId, stream) })
+    return this.#job(options, target, (cause) => [this.#parts.host.terminator.signOut(accountId, cause)])
   }
 
   client(clientId: string, options: TerminateManyOptions): Promise<TerminationReport> {
     assertClearText('clientId', clientId)
     assertTerminateOptions(options, ['actor', 'dryRun', 'onProgress', 'signal'])
-    return this.#order(options, () => ({ kind: 'client', client_id: clientId }))
+    return this.#job(options, () => ({ kind: 'client', client_id: clientId }))
   }
 
   all(options: TerminateWithReasonOptions): Promise<TerminationReport> {
     assertTerminateOptions(options, ['actor', 'dryRun', 'reason', 'onProgress', 'signal'])
     const everybody = (cause: Cause): NewEvent[] => [this.#parts.host.terminator.signOut(undefined, cause)]
-    return this.#order(options, () => ({ kind: 'all' }), everybody)
+    return this.#job(options, () => ({ kind: 'all' }), everybody)
   }
 
   /** The newest first. */
   async *list(): AsyncGenerator<TerminationStatus, void, undefined> {
     const { store, issuer } = { store: this.#store, issuer: this.#parts.provider.issuer }
     const completed = new Map<string, { readonly at: number; readonly tally: Tally & { readonly failed: number } }>()
-    for await (const page of pagesOf(store, [ordersStream(issuer)], { order: 'newest', size: PAGE_SIZE })) {
+    for await (const page of pagesOf(store, [terminationJobsStream(issuer)], { order: 'newest', size: PAGE_SIZE })) {
       for (const { at, events } of page) {
         for (const { stream, type, data } of events) {
-          const id = orderOfStream(stream)
+          const id = terminationOfStream(stream)
           if (id === undefined) continue
           if (type === 'termination.completed') completed.set(id, { at, tally: data as unknown as Completed })
           if (type !== 'termination.ordered') continue
@@ -142,27 +142,27 @@ export class Terminations {
     }
   }
 
-  async #order(
+  async #job(
     { actor, dryRun = false, reason = 'admin', onProgress, signal }: TerminateWithReasonOptions,
-    targetOf: (stream: string) => OrderTarget,
+    targetOf: (stream: string) => TerminationTarget,
     signOut: (cause: Cause) => readonly NewEvent[] = () => [],
   ): Promise<TerminationReport> {
     const id = randomBytes(12).toString('base64url')
-    const target = targetOf(orderStream(id))
+    const target = targetOf(terminationStream(id))
     signal?.throwIfAborted()
     if (dryRun) {
-      const order = newOrder(id, (await this.#store.end()) + 1, { target, reason, actor })
-      return previewOrder(this.#parts, order, signal)
+      const job = newTerminationJob(id, (await this.#store.end()) + 1, { target, reason, actor })
+      return previewTermination(this.#parts, job, signal)
     }
     const { issuer } = this.#parts.provider
     const { position } = await this.#store.append({
       events: [
-        toOrderEvent(id, { type: 'termination.ordered', target, reason, actor }, [ordersStream(issuer)]),
+        toTerminationEvent(id, { type: 'termination.ordered', target, reason, actor }, [terminationJobsStream(issuer)]),
         ...signOut({ reason, actor }),
       ],
       meta: { instance: issuer, actor },
     })
-    await this.#work.begin(newOrder(id, position, { target, reason, actor }))
+    await this.#work.begin(newTerminationJob(id, position, { target, reason, actor }))
     return this.#completed(id, onProgress ?? (() => {}), signal)
   }
 
@@ -209,15 +209,15 @@ export class Terminations {
     return { id, sessions, logins, grants, failed }
   }
 
-  #progressed({ id, failed, tally: { sessions, logins, grants } }: Order, isCompleted: boolean): void {
+  #progressed({ id, failed, tally: { sessions, logins, grants } }: TerminationJob, isCompleted: boolean): void {
     const soFar = { sessions, logins, grants }
     for (const watcher of this.#watchers.get(id) ?? [])
       watcher(soFar, isCompleted ? { id, ...soFar, failed } : undefined)
   }
 
   async #soFar(id: string): Promise<{ readonly tally: Tally & { readonly failed: number } }> {
-    const order = (await this.#store.work(ENDINGS).get(`order/${id}`))?.body as Order | undefined
-    return { tally: { ...(order?.tally ?? NOTHING_YET), failed: order?.failed ?? 0 } }
+    const job = (await this.#store.work(ENDINGS).get(`job/${id}`))?.body as TerminationJob | undefined
+    return { tally: { ...(job?.tally ?? NOTHING_YET), failed: job?.failed ?? 0 } }
   }
 
   #status(
@@ -244,7 +244,7 @@ export class Terminations {
     }
   }
 
-  #accountOf(id: string, target: OrderTarget): { readonly accountId?: string } {
+  #accountOf(id: string, target: TerminationTarget): { readonly accountId?: string } {
     try {
       const accountId = accountOf(this.#store.keys, { id, target })
       return accountId === undefined ? {} : { accountId }

@@ -1,8 +1,8 @@
 import type { EventStore } from '../../../lib/index.ts'
-import { accountStreams, clientStreams, orderStream } from '../recording/index-streams.ts'
+import { accountStreams, clientStreams, terminationStream } from '../recording/index-streams.ts'
 import { pagesOf } from '../recording/pages.ts'
 import { inParallel } from '../work/in-parallel.ts'
-import type { Order } from './order.ts'
+import type { TerminationJob } from './termination-job.ts'
 
 /** So many commits are held at a time, and so many accounts are read at a time. */
 const PAGE = 256
@@ -19,12 +19,12 @@ export function keyOf({ accountId, clientId }: AccountAtClient): string {
 }
 
 /**
- * Of which of these the order has ended a login already: their RPs are told of that. What an account did since the order
+ * Of which of these the job has ended a login already: their RPs are told of that. What an account did since the job
  * is read once, however many clients it has.
  */
 export async function toldLogins(
   store: EventStore,
-  order: Pick<Order, 'id' | 'position'>,
+  job: Pick<TerminationJob, 'id' | 'position'>,
   asked: Iterable<AccountAtClient>,
 ): Promise<ReadonlySet<string>> {
   const clientsOf = new Map<string, Set<string>>()
@@ -33,14 +33,14 @@ export async function toldLogins(
   }
   const told = new Set<string>()
   await inParallel([...clientsOf], AT_ONCE, async ([accountId, clients]) => {
-    for await (const clientId of clientsTold(store, order, accountId, clients)) told.add(keyOf({ accountId, clientId }))
+    for await (const clientId of clientsTold(store, job, accountId, clients)) told.add(keyOf({ accountId, clientId }))
   })
   return told
 }
 
 async function* clientsTold(
   store: EventStore,
-  { id, position }: Pick<Order, 'id' | 'position'>,
+  { id, position }: Pick<TerminationJob, 'id' | 'position'>,
   accountId: string,
   clients: Iterable<string>,
 ): AsyncGenerator<string, void> {
@@ -51,7 +51,7 @@ async function* clientsTold(
   const pages = pagesOf(store, accountStreams(store.keys, accountId), { ...range, order: 'newest', size: PAGE })
   for await (const page of pages) {
     for (const { type, also = [] } of page.flatMap(({ events }) => events)) {
-      if (type !== 'session_logout.terminated' || !also.includes(orderStream(id))) continue
+      if (type !== 'session_logout.terminated' || !also.includes(terminationStream(id))) continue
       for (const name of also) {
         const client = left.get(name)
         if (client === undefined) continue

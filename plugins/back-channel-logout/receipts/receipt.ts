@@ -18,10 +18,10 @@ export interface ReceiptEnd {
   readonly at: number
   /** The issuer in whose name it ended. */
   readonly origin: string
-  /** The whole session, or single logins. */
-  readonly whole: boolean
+  /** Whether the whole session ended, or single logins of it. */
+  readonly scope: 'session' | 'logins'
   /** The client that asked for it. */
-  readonly byClient?: string
+  readonly initiatingClient?: string
   readonly actor?: string
   readonly relyingParties: readonly ReceiptEntry[]
   /** From the end until the last RP confirmed, in milliseconds; absent while one has not. */
@@ -43,7 +43,7 @@ export interface ReceiptEntry {
   /** The RP's HTTP status, where it answered. */
   readonly status?: number
   /** Why it failed, or failed last. */
-  readonly why?: string
+  readonly failureReason?: string
   /** Milliseconds since 1970; only while pending after a failure. */
   readonly nextAttemptAt?: number
   /** From the end until this RP confirmed, in milliseconds. */
@@ -82,7 +82,7 @@ export function receiptOf(logout: SessionLogout, view: ReceiptView = {}): Receip
 }
 
 function endOf(logout: SessionLogout, end: Termination, waiting: Waiting): ReceiptEnd {
-  const { reason, at, origin, scope, byClient, actor, owed } = end
+  const { reason, at, origin, scope, initiatingClient, actor, owed } = end
   const relyingParties = owed.map(({ delivery, registration: { clientId, sid } }) => ({
     clientId,
     sid,
@@ -96,8 +96,8 @@ function endOf(logout: SessionLogout, end: Termination, waiting: Waiting): Recei
     reason,
     at,
     origin,
-    whole: scope === 'session',
-    ...(byClient !== undefined && { byClient }),
+    scope: scope === 'session' ? 'session' : 'logins',
+    ...(initiatingClient !== undefined && { initiatingClient }),
     ...(actor !== undefined && { actor }),
     relyingParties,
     ...(isConfirmed && { timeToLogoutMs: times.reduce((most, ms) => Math.max(most, ms)) }),
@@ -120,12 +120,13 @@ function standingOf(delivery: DeliveryState, endedAt: number, waiting: Waiting):
   switch (delivery.kind) {
     case 'pending': {
       const { attempts, lastFailure } = delivery
-      const why = lastFailure?.error ?? (lastFailure?.status !== undefined ? `HTTP ${lastFailure.status}` : undefined)
+      const failureReason =
+        lastFailure?.error ?? (lastFailure?.status !== undefined ? `HTTP ${lastFailure.status}` : undefined)
       return {
         state: 'pending',
         attempts,
         ...(lastFailure?.status !== undefined && { status: lastFailure.status }),
-        ...(why !== undefined && { why }),
+        ...(failureReason !== undefined && { failureReason }),
         ...(lastFailure && { nextAttemptAt: lastFailure.next_attempt_at }),
       }
     }
@@ -143,7 +144,7 @@ function standingOf(delivery: DeliveryState, endedAt: number, waiting: Waiting):
         attempts: delivery.attempt,
         at: delivery.at,
         status: delivery.status,
-        why: delivery.answer,
+        failureReason: delivery.answer,
       }
     case 'abandoned':
       return {
@@ -151,9 +152,9 @@ function standingOf(delivery: DeliveryState, endedAt: number, waiting: Waiting):
         attempts: delivery.attempts,
         at: delivery.at,
         ...(delivery.status !== undefined && { status: delivery.status }),
-        why: delivery.why,
+        failureReason: delivery.failureReason,
       }
     case 'superseded':
-      return { state: 'superseded', attempts: delivery.attempts, at: delivery.at, why: delivery.why }
+      return { state: 'superseded', attempts: delivery.attempts, at: delivery.at, failureReason: delivery.supersededBy }
   }
 }

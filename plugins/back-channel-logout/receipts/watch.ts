@@ -68,5 +68,5 @@ export async function* watchReceipt(
 }
 
 function isOver({ ends, settled }: Receipt): boolean {
-  return settled && ends.some(({ whole }) => whole)
+  return settled && ends.some(({ scope }) => scope === 'session')
 }

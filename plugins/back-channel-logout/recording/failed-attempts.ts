@@ -20,7 +20,7 @@ export const KEPT_FAILURES = 25
 /** The attempt that the fact says has failed. Undefined: the delivery ended without one. */
 export function failedAttemptOf(event: AttemptFailed | Rejected | Abandoned, at: number): FailedAttempt | undefined {
   if (event.type === 'session_logout.back_channel.abandoned') {
-    if (event.why !== 'budget_spent') return undefined
+    if (event.failure_reason !== 'budget_spent') return undefined
     return { attempt: event.attempts, at, ...said(event) }
   }
   return { attempt: event.attempt, at, ...said(event) }

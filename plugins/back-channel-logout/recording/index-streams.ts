@@ -40,7 +40,7 @@ export function registrationStreams(keys: KeyRing, clientId: string, accountId: 
  *
  * @param clientIds - the clients of the logins that end, each once or more
  */
-export function terminationStreams(
+export function endStreams(
   keys: KeyRing,
   issuer: string,
   accountId: string | undefined,
@@ -58,8 +58,8 @@ export function deadLetterStreams(issuer: string, clientId: string): string[] {
   return [deadLettersStream(issuer), deadLettersOfClientStream(issuer, clientId)]
 }
 
-/** The stream of one order: that it was given, each end that it has caused, that it is completed. */
-export function orderStream(id: string): string {
+/** The stream of one termination job: that it was given, each end that it has caused, that it is completed. */
+export function terminationStream(id: string): string {
   return `termination:${id}`
 }
 
@@ -68,6 +68,6 @@ export function completionStream(id: string): string {
   return `termination_completed:${id}`
 }
 
-export function orderOfStream(stream: string): string | undefined {
+export function terminationOfStream(stream: string): string | undefined {
   return stream.startsWith('termination:') ? stream.slice('termination:'.length) : undefined
 }

@@ -15,7 +15,7 @@ export interface Login {
 /** What is known of a login: whether it is registered, and whether its ID tokens carry the sid. */
 export interface KnownLogin {
   readonly registered: boolean
-  readonly withSid: boolean
+  readonly includeSid: boolean
 }
 
 /**
@@ -51,7 +51,7 @@ export function hasRegistered({ note }: Pick<SessionState, 'note'>): boolean {
 
 export function toNote(known: ReadonlyMap<string, KnownLogin>, payload: Payload): JsonObject {
   const sids = sidsOf(payload)
-  const are = sids.map((sid) => letterOf(known.get(sid) ?? { registered: false, withSid: false })).join('')
+  const are = sids.map((sid) => letterOf(known.get(sid) ?? { registered: false, includeSid: false })).join('')
   return { of: fingerprintOf(sids), are }
 }
 
@@ -63,13 +63,13 @@ export function fromNote(note: JsonObject | undefined, payload: Payload | undefi
   return new Map(sids.map((sid, index) => [sid, knownBy(are.charAt(index))]))
 }
 
-function letterOf({ registered, withSid }: KnownLogin): string {
-  const letter = withSid ? 'r' : 'b'
+function letterOf({ registered, includeSid }: KnownLogin): string {
+  const letter = includeSid ? 'r' : 'b'
   return registered ? letter.toUpperCase() : letter
 }
 
 function knownBy(letter: string): KnownLogin {
-  return { registered: /[RB]/.test(letter), withSid: /r/i.test(letter) }
+  return { registered: /[RB]/.test(letter), includeSid: /r/i.test(letter) }
 }
 
 function sidsOf(payload: Payload | undefined): string[] {

@@ -9,7 +9,7 @@ export interface Registration extends Login {
   readonly uid: string
   readonly accountId: string
   /** Whether the ID tokens of the login carry the sid. */
-  readonly withSid: boolean
+  readonly includeSid: boolean
   /** The client, where it is known to have a URI. */
   readonly client: ToldClient | undefined
 }
@@ -17,7 +17,7 @@ export interface Registration extends Login {
 /** The fact that registers a login. */
 export function registrationOf(
   keys: KeyRing,
-  { uid, clientId, sid, accountId, withSid, client }: Registration,
+  { uid, clientId, sid, accountId, includeSid, client }: Registration,
 ): NewEvent {
   return toEvent(
     uid,
@@ -26,7 +26,7 @@ export function registrationOf(
       client_id: clientId,
       oidc_session_id: sid,
       user_id: keys.seal(accountId, sessionLogoutStream(uid)),
-      session_required: withSid,
+      session_required: includeSid,
       ...(client && { has_uri: true }),
       ...(client?.initiators && { initiators: client.initiators }),
     },

@@ -89,7 +89,7 @@ export interface Abandoned extends OfDelivery {
   readonly type: 'session_logout.back_channel.abandoned'
   readonly attempts: number
   /** `expired`: it was older than a delivery may be (`maxAgeMs`). */
-  readonly why: 'budget_spent' | 'expired' | 'client_deleted' | 'no_uri'
+  readonly failure_reason: 'budget_spent' | 'expired' | 'client_deleted' | 'no_uri'
   /** How the last attempt failed, where there was one. */
   readonly status?: number
   readonly error?: string
@@ -105,7 +105,7 @@ export interface Superseded extends OfDelivery {
   readonly type: 'session_logout.back_channel.superseded'
   /** Attempts made before. */
   readonly attempts: number
-  readonly why: 'newer_login'
+  readonly superseded_by: 'newer_login'
 }
 
 /** An operator has a dead letter sent again, with a budget as if it were new. */

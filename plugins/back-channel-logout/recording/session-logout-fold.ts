@@ -105,7 +105,7 @@ function apply(state: SessionLogoutFold, event: SessionLogoutEvent, commit: Comm
       record(state, event, commit.at, {
         kind: 'abandoned',
         at: commit.at,
-        why: event.why,
+        failureReason: event.failure_reason,
         attempts: event.attempts,
         ...(event.status !== undefined && { status: event.status }),
         ...(event.error !== undefined && { error: event.error }),
@@ -113,7 +113,12 @@ function apply(state: SessionLogoutFold, event: SessionLogoutEvent, commit: Comm
       })
       break
     case 'session_logout.back_channel.superseded':
-      record(state, event, commit.at, { kind: 'superseded', at: commit.at, why: event.why, attempts: event.attempts })
+      record(state, event, commit.at, {
+        kind: 'superseded',
+        at: commit.at,
+        supersededBy: event.superseded_by,
+        attempts: event.attempts,
+      })
       break
     case 'session_logout.back_channel.replayed':
       replay(state, event)
@@ -132,7 +137,7 @@ function register(state: SessionLogoutFold, event: Registered): void {
     clientId: event.client_id,
     sid: event.oidc_session_id,
     sealedSubject: event.user_id,
-    withSid: event.session_required || before?.withSid === true,
+    includeSid: event.session_required || before?.includeSid === true,
     hasUri: event.has_uri === true || before?.hasUri === true,
     ...(initiators && { initiators }),
   })
@@ -151,7 +156,7 @@ function terminate(state: SessionLogoutFold, event: Terminated, commit: Commit, 
     origin: event.triggered_at_origin,
     scope: event.scope,
     ...(event.actor !== undefined && { actor: event.actor }),
-    ...(event.by_client !== undefined && { byClient: event.by_client }),
+    ...(event.by_client !== undefined && { initiatingClient: event.by_client }),
     owed,
     undecided,
   }
@@ -184,8 +189,8 @@ function owedFor(ended: readonly Registration[], reason: Reason): Registration[]
   return ended
     .filter(({ initiators }) => initiators?.includes(reason) ?? true)
     .toSorted((a, b) => compare(a.clientId, b.clientId) || Number(b.hasUri) - Number(a.hasUri) || compare(a.sid, b.sid))
-    .filter(({ clientId, withSid }) => {
-      if (withSid) return true
+    .filter(({ clientId, includeSid }) => {
+      if (includeSid) return true
       const first = !told.has(clientId)
       told.add(clientId)
       return first

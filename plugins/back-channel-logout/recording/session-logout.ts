@@ -8,7 +8,7 @@ export interface Registration {
   readonly sid: string
   /** The account, sealed under the session_logout stream. */
   readonly sealedSubject: string
-  readonly withSid: boolean
+  readonly includeSid: boolean
   /** Whether the client had a URI at the login; else it is owed a token only if it has one when the end is planned. */
   readonly hasUri: boolean
   readonly initiators?: readonly Reason[]
@@ -23,7 +23,7 @@ export interface Termination {
   readonly origin: string
   readonly scope: Terminated['scope']
   readonly actor?: string
-  readonly byClient?: string
+  readonly initiatingClient?: string
   readonly owed: readonly Owed[]
   /** What is owed only if the client, which had no known URI at the login, has one when this is planned. */
   readonly undecided: readonly Owed[]
@@ -62,14 +62,14 @@ export type Standing =
   | {
       readonly kind: 'abandoned'
       readonly at: number
-      readonly why: string
+      readonly failureReason: string
       readonly attempts: number
       /** How the last attempt failed. */
       readonly status?: number
       readonly error?: string
       readonly answer?: string
     }
-  | { readonly kind: 'superseded'; readonly at: number; readonly why: string; readonly attempts: number }
+  | { readonly kind: 'superseded'; readonly at: number; readonly supersededBy: string; readonly attempts: number }
 
 /** How a dead letter stands. */
 export type DeadLetterState = Extract<DeliveryState, { readonly kind: 'rejected' | 'abandoned' }>

@@ -12,7 +12,7 @@ import type { ToldClients } from '../clients/told-clients.ts'
 import type { OidcClient, OidcProvider } from '../provider-internals.ts'
 import type { Reason } from '../reasons.ts'
 import { isClearText } from './clear-text.ts'
-import { orderStream, terminationStreams } from './index-streams.ts'
+import { endStreams, terminationStream } from './index-streams.ts'
 import { fromNote, type KnownLogin, type Login, loginsOf, NOTE, toNote } from './logins.ts'
 import { askingClient, reasonOfEnd, reasonOfRemoval } from './reason.ts'
 import { registrationOf } from './registration.ts'
@@ -76,10 +76,10 @@ export class BackChannelObserver implements SessionObserver {
     return logins.flatMap((login) => {
       const before = known.get(login.sid)
       const client = clientOf(request, login.clientId)
-      const withSid = before?.withSid || carriesSid(request, client)
-      if (before?.registered && before.withSid === withSid) return []
-      known.set(login.sid, { registered: true, withSid })
-      return [registrationOf(keys, { ...login, uid, accountId, withSid, client: client && clients.of(client) })]
+      const includeSid = before?.includeSid || carriesSid(request, client)
+      if (before?.registered && before.includeSid === includeSid) return []
+      known.set(login.sid, { registered: true, includeSid })
+      return [registrationOf(keys, { ...login, uid, accountId, includeSid, client: client && clients.of(client) })]
     })
   }
 
@@ -94,7 +94,7 @@ export class BackChannelObserver implements SessionObserver {
     if (after && ended.length === 0) return []
     if (!isOn() && recorded.length === 0 && !cause) return []
     const seen = after ? reasonOfRemoval(request) : reasonOfEnd(before, request)
-    const byClient = request ? askingClient(before) : cause?.byClient
+    const byClient = request ? askingClient(before) : cause?.initiatingClient
     const event: Terminated = {
       type: 'session_logout.terminated',
       triggered_at_origin: provider.issuer,
@@ -104,9 +104,9 @@ export class BackChannelObserver implements SessionObserver {
       ...(cause?.actor !== undefined && { actor: cause.actor }),
       ...(byClient !== undefined && isClearText(byClient) && { by_client: byClient }),
     }
-    const order = cause?.order === undefined ? [] : [orderStream(cause.order)]
+    const order = cause?.terminationId === undefined ? [] : [terminationStream(cause.terminationId)]
     const clientIds = recorded.map(({ clientId }) => clientId)
-    return [toEvent(uid, event, [...terminationStreams(keys, provider.issuer, accountOf(before), clientIds), ...order])]
+    return [toEvent(uid, event, [...endStreams(keys, provider.issuer, accountOf(before), clientIds), ...order])]
   }
 }
 
@@ -115,8 +115,8 @@ function remember({ after, request }: SessionChange, known: Map<string, KnownLog
   for (const { clientId, sid } of loginsOf(after)) {
     const before = known.get(sid)
     if (before?.registered) continue
-    const withSid = before?.withSid || carriesSid(request, clientOf(request, clientId))
-    known.set(sid, { registered: false, withSid })
+    const includeSid = before?.includeSid || carriesSid(request, clientOf(request, clientId))
+    known.set(sid, { registered: false, includeSid })
   }
 }
 

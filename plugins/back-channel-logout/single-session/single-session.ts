@@ -124,7 +124,7 @@ export class SingleSession {
     const { accountId } = standing.live.payload
     if (typeof accountId !== 'string' || !(await this.#isSubject(hint, accountId))) return
     await terminator.end(name, {
-      cause: { reason: 'single_session', byClient: clientId },
+      cause: { reason: 'single_session', initiatingClient: clientId },
       grants: 'sessionBound',
       onlyIf: ({ payload }) => payload['accountId'] === accountId && sidAt(payload, clientId) === hint.sid,
     })

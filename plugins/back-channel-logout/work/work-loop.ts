@@ -20,7 +20,7 @@ export interface WorkLoopParts {
    * Does it, and gives it back or finishes it. Rejects where it could do neither: the loop gives it back, then. What takes
    * longer than `HAND_MS` is given to others.
    */
-  readonly carry: (work: Work) => Promise<void>
+  readonly process: (work: Work) => Promise<void>
   /** The longest pause between two looks while nothing is due, in milliseconds. Default: 5 s. */
   readonly lookMs?: number
   /** How long there is nothing to claim, in milliseconds: until something is due. Infinity: nothing is to come. */
@@ -196,15 +196,15 @@ export class WorkLoop {
   }
 
   #begin(work: Work): void {
-    const carried = this.#carry(work).finally(() => {
+    const carried = this.#process(work).finally(() => {
       this.#inHand.delete(carried)
       this.wake()
     })
     this.#inHand.set(carried, work)
   }
 
-  async #carry(work: Work): Promise<void> {
-    const { carry, clock, logger, called } = this.#parts
+  async #process(work: Work): Promise<void> {
+    const { process: carry, clock, logger, called } = this.#parts
     try {
       if (await inTime(carry(work), clock, HAND_MS)) return
       logger.error(

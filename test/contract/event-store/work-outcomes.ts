@@ -86,7 +86,7 @@ export function workOutcomesContract(makeLog: MakeLog): void {
       assert.equal(await table.nextDueAt(), undefined)
       await table.add([job('b', { lane: 'two', dueAt: 200 }), job('a', { dueAt: 100 }), job('c', { dueAt: 300 })])
       assert.equal(await table.nextDueAt(), 100)
-      const first = only(await table.claim({ ...all, limit: 1, room: new Map([['two', 0]]) }))
+      const first = only(await table.claim({ ...all, limit: 1, freeSlots: new Map([['two', 0]]) }))
       assert.ok(Number(await table.nextDueAt()) <= 200)
       assert.deepEqual(await table.claim({ ...all, now: 199 }), [])
       assert.equal(await table.nextDueAt(), 200)
@@ -100,7 +100,7 @@ export function workOutcomesContract(makeLog: MakeLog): void {
     it('counts what is open, free and held, not done: in all, in a lane, in lanes that begin so', async () => {
       assert.equal(await table.countOpen(), 0)
       await table.add([...jobs('one.with$dots', 3), ...jobs('two', 1)])
-      const [held, done] = await table.claim({ ...all, limit: 2, room: new Map([['two', 0]]) })
+      const [held, done] = await table.claim({ ...all, limit: 2, freeSlots: new Map([['two', 0]]) })
       assert.ok(held)
       await table.finish(present(done), 500)
       const counts = [

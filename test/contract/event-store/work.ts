@@ -107,9 +107,9 @@ export function workContract(makeLog: MakeLog): void {
       ])
     })
 
-    it('keeps to the room of a lane where it is told one, less than `perLane` or more', async () => {
+    it('keeps to the free slots of a lane where it is told one, less than `perLane` or more', async () => {
       for (const lane of ['full', 'none', 'little', 'some', 'much', 'unknown']) await table.add(jobs(lane, 5))
-      const room = new Map([
+      const freeSlots = new Map([
         ['full', -3],
         ['none', 0],
         ['little', 1],
@@ -117,7 +117,7 @@ export function workContract(makeLog: MakeLog): void {
         ['much', 100],
       ])
       const counts = new Map<string, number>()
-      for (const { lane } of await table.claim({ ...all, perLane: 2, room })) {
+      for (const { lane } of await table.claim({ ...all, perLane: 2, freeSlots })) {
         counts.set(lane, (counts.get(lane) ?? 0) + 1)
       }
       assert.deepEqual(
@@ -131,20 +131,20 @@ export function workContract(makeLog: MakeLog): void {
       )
     })
 
-    it('keeps to `limit` where the room of the lanes is more, and goes through them in turn', async () => {
+    it('keeps to `limit` where the lanes have more free slots, and goes through them in turn', async () => {
       await table.add([...jobs('one', 10), ...jobs('two', 10)])
-      const room = new Map([
+      const freeSlots = new Map([
         ['one', 8],
         ['two', 8],
       ])
-      const claimed = await table.claim({ ...all, limit: 6, perLane: 1, room })
+      const claimed = await table.claim({ ...all, limit: 6, perLane: 1, freeSlots })
       assert.deepEqual(idsOf(claimed).sort(), ['one/0', 'one/1', 'one/2', 'two/0', 'two/1', 'two/2'])
     })
 
-    it('finds a lane with room behind one that is full, however much waits there', async () => {
+    it('finds a lane with free slots behind one that is full, however much waits there', async () => {
       await table.add([...jobs('full', 300, 1), ...jobs('quiet', 1, 900)])
-      const room = new Map([['full', 0]])
-      assert.deepEqual(idsOf(await table.claim({ ...all, limit: 1, room })), ['quiet/0'])
+      const freeSlots = new Map([['full', 0]])
+      assert.deepEqual(idsOf(await table.claim({ ...all, limit: 1, freeSlots })), ['quiet/0'])
     })
 
     it('goes through lanes in turn: a busy one does not starve the others', async () => {

@@ -1,14 +1,14 @@
 import type { JsonObject, NewEvent } from '../../../lib/index.ts'
 import type { Reason } from '../reasons.ts'
-import { orderStream } from '../recording/index-streams.ts'
+import { terminationStream } from '../recording/index-streams.ts'
 
 /** Reasons that operators and applications may give for an end that they order. */
-export type OrderReason = Extract<
+export type TerminationReason = Extract<
   Reason,
   'admin' | 'account_disabled' | 'account_deleted' | 'password_changed' | 'signed_out_everywhere'
 >
 
-export const ORDER_REASONS: readonly OrderReason[] = [
+export const TERMINATION_REASONS: readonly TerminationReason[] = [
   'admin',
   'account_disabled',
   'account_deleted',
@@ -17,13 +17,13 @@ export const ORDER_REASONS: readonly OrderReason[] = [
 ]
 
 /** Whose sessions are to end. */
-export type OrderTarget =
-  /** `account` is sealed under the order's stream. */
+export type TerminationTarget =
+  /** `account` is sealed under the job's stream. */
   | { readonly kind: 'account'; readonly account: string }
   | { readonly kind: 'client'; readonly client_id: string }
   | { readonly kind: 'all' }
 
-/** What an order has come to. */
+/** What a job has come to. */
 export interface Tally {
   /** Sessions that ended, or in which the client's login did. */
   readonly sessions: number
@@ -38,8 +38,8 @@ export const NOTHING_YET: Tally = { sessions: 0, logins: 0, grants: 0 }
 /** Sessions are to end. From now on that happens, whatever becomes of the process that was asked. */
 export interface Ordered {
   readonly type: 'termination.ordered'
-  readonly target: OrderTarget
-  readonly reason: OrderReason
+  readonly target: TerminationTarget
+  readonly reason: TerminationReason
   readonly actor: string
 }
 
@@ -56,16 +56,16 @@ export interface Completed extends Tally {
   readonly failed: number
 }
 
-/** All orders of an issuer. */
-export function ordersStream(issuer: string): string {
+/** All jobs of an issuer. */
+export function terminationJobsStream(issuer: string): string {
   return `terminations:${issuer}`
 }
 
 /** The fact as an event of the log. */
-export function toOrderEvent(
+export function toTerminationEvent(
   id: string,
   { type, ...data }: Ordered | GrantRevoked | Completed,
   also: readonly string[] = [],
 ): NewEvent {
-  return { stream: orderStream(id), ...(also.length > 0 && { also }), type, data: data as unknown as JsonObject }
+  return { stream: terminationStream(id), ...(also.length > 0 && { also }), type, data: data as unknown as JsonObject }
 }

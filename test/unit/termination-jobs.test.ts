@@ -3,14 +3,18 @@ import fc from 'fast-check'
 import type Provider from 'oidc-provider'
 import { MemoryEventStore } from '../../adapters/memory/index.ts'
 import { type Commit, type Host, type Plugin, StoreUnavailableError } from '../../lib/index.ts'
-import { newOrder, type Order } from '../../plugins/back-channel-logout/ending/order.ts'
-import type { OrderReason, OrderTarget, Tally } from '../../plugins/back-channel-logout/ending/order-events.ts'
-import { previewOrder } from '../../plugins/back-channel-logout/ending/order-preview.ts'
-import { OrderRun } from '../../plugins/back-channel-logout/ending/order-run.ts'
 import { tallyOf } from '../../plugins/back-channel-logout/ending/tally.ts'
+import type {
+  Tally,
+  TerminationReason,
+  TerminationTarget,
+} from '../../plugins/back-channel-logout/ending/termination-events.ts'
+import { newTerminationJob, type TerminationJob } from '../../plugins/back-channel-logout/ending/termination-job.ts'
+import { previewTermination } from '../../plugins/back-channel-logout/ending/termination-preview.ts'
+import { TerminationRun } from '../../plugins/back-channel-logout/ending/termination-run.ts'
 import { backChannelLogout } from '../../plugins/back-channel-logout/index.ts'
 import type { OidcProvider } from '../../plugins/back-channel-logout/provider-internals.ts'
-import { orderStream } from '../../plugins/back-channel-logout/recording/index-streams.ts'
+import { terminationStream } from '../../plugins/back-channel-logout/recording/index-streams.ts'
 import { type Op, startOp, testClient } from '../support/op.ts'
 import { clientsOf } from '../support/told-clients.ts'
 
@@ -32,7 +36,7 @@ const given: fc.Arbitrary<Given> = fc.record({
   ended: fc.boolean(),
 })
 
-/** So many candidates are looked at between two notes of how far an order got. */
+/** So many candidates are looked at between two notes of how far an job got. */
 const PAGE = 4
 
 describe('a termination of many sessions', () => {
@@ -62,22 +66,27 @@ describe('a termination of many sessions', () => {
       fc.asyncProperty(
         fc.array(given, { maxLength: 12 }),
         fc.constantFrom<'account' | 'client' | 'all'>('account', 'client', 'all'),
-        fc.constantFrom<OrderReason>('admin', 'account_disabled'),
+        fc.constantFrom<TerminationReason>('admin', 'account_disabled'),
         fc.array(fc.tuple(fc.integer({ min: 1, max: 6 }), fc.boolean()), { maxLength: 3 }),
         async (sessions, kind, reason, crashes) => {
           for (const session of sessions) await make(op.provider, session)
           const alive = (await everySession()).filter(({ lives }) => lives).length
-          const order = await ordered(kind, kind === 'client' ? 'admin' : reason)
-          const { failed: unreadable, ...expected } = await previewOrder(parts(host), order)
-          const { tally, failed } = await carriedOut(order, crashes)
+          const job = await ordered(kind, kind === 'client' ? 'admin' : reason)
+          const { failed: unreadable, ...expected } = await previewTermination(parts(host), job)
+          const { tally, failed } = await carriedOut(job, crashes)
           assert.deepEqual([tally, failed, unreadable], [expected, 0, 0])
-          assert.deepEqual(await previewOrder(parts(host), order), { sessions: 0, logins: 0, grants: 0, failed: 0 })
+          assert.deepEqual(await previewTermination(parts(host), job), {
+            sessions: 0,
+            logins: 0,
+            grants: 0,
+            failed: 0,
+          })
           const left = (await everySession()).filter(({ lives }) => lives)
           if (kind === 'all') assert.deepEqual([left.length, tally.sessions], [0, alive])
           if (kind === 'account') assert.ok(left.every(({ account }) => account !== 'alice'))
           if (kind === 'client') assert.ok(left.every(({ clients }) => !clients.includes('a')))
           if (kind === 'client') assert.equal(left.length, alive, 'the sessions live on')
-          const ends = await store.read(orderStream(order.id))
+          const ends = await store.read(terminationStream(job.id))
           assert.deepEqual(tallyOf(ends), tally, 'the log says the same')
         },
       ),
@@ -88,7 +97,7 @@ describe('a termination of many sessions', () => {
   it('goes on without a session that cannot be ended, and counts it', async () => {
     await make(op.provider, { account: 'alice', clients: ['a'], saves: 1, ended: false })
     await make(op.provider, { account: 'bob', clients: ['a'], saves: 1, ended: false })
-    const order = await ordered('all', 'admin')
+    const job = await ordered('all', 'admin')
     const endings: Host['terminator'] = {
       ...boundTo(host.terminator),
       end: (name, wish) =>
@@ -100,13 +109,13 @@ describe('a termination of many sessions', () => {
           },
         }),
     }
-    const { tally, failed } = await carriedOut(order, [], { ...host, terminator: endings })
+    const { tally, failed } = await carriedOut(job, [], { ...host, terminator: endings })
     assert.deepEqual([tally.sessions, failed], [1, 1])
   })
 
   it('counts what cannot be ended once, though the store goes away in the middle of the page', async () => {
     for (const account of ['alice', 'bob']) await make(op.provider, { account, clients: ['a'], saves: 1, ended: false })
-    const order = await ordered('all', 'admin')
+    const job = await ordered('all', 'admin')
     let away = true
     const endings: Host['terminator'] = {
       ...boundTo(host.terminator),
@@ -120,10 +129,10 @@ describe('a termination of many sessions', () => {
           },
         }),
     }
-    const run = new OrderRun(parts({ ...host, terminator: endings }))
-    await assert.rejects(run.further(order), StoreUnavailableError)
+    const run = new TerminationRun(parts({ ...host, terminator: endings }))
+    await assert.rejects(run.runNextPage(job), StoreUnavailableError)
     away = false
-    const { order: after, completed } = await run.further(order)
+    const { job: after, completed } = await run.runNextPage(job)
     assert.deepEqual([after.tally.sessions, after.failed, completed], [1, 1, true])
   })
 
@@ -131,8 +140,10 @@ describe('a termination of many sessions', () => {
     await new op.provider.Grant({ accountId: 'alice', clientId: 'a' }).save()
     const [one, other] = [await ordered('account', 'account_deleted'), await ordered('account', 'account_deleted')]
     // A process that was taken for dead goes on with what its successor is at; and two operators have asked.
-    await Promise.all([one, one, other].map((order) => carriedOut(order, [])))
-    const tallies = await Promise.all([one, other].map(async ({ id }) => tallyOf(await store.read(orderStream(id)))))
+    await Promise.all([one, one, other].map((job) => carriedOut(job, [])))
+    const tallies = await Promise.all(
+      [one, other].map(async ({ id }) => tallyOf(await store.read(terminationStream(id)))),
+    )
     assert.deepEqual(
       tallies.map(({ grants, logins }) => grants + logins).sort(),
       [0, 2],
@@ -143,30 +154,30 @@ describe('a termination of many sessions', () => {
   it('asks the log once a page which clients of an account were told, however many there are', async () => {
     for (let grants = 0; grants < 20; grants++)
       await new op.provider.Grant({ accountId: 'alice', clientId: `c${grants}` }).save()
-    const order = await ordered('account', 'account_deleted')
+    const job = await ordered('account', 'account_deleted')
     const { readStreams } = MemoryEventStore.prototype
     const reads: (readonly string[])[] = []
     store.readStreams = (streams, options) => {
-      if (options?.direction === 'backwards' && Number(options.from) >= order.position) reads.push(streams)
+      if (options?.direction === 'backwards' && Number(options.from) >= job.position) reads.push(streams)
       return readStreams.call(store, streams, options)
     }
-    assert.equal((await carriedOut(order, [])).tally.grants, 20)
+    assert.equal((await carriedOut(job, [])).tally.grants, 20)
     assert.ok(reads.length > 0 && reads.length <= 20 / PAGE + 1, `${reads.length} looks`)
     for (const streams of reads) assert.deepEqual(streams, store.keys.streams('account', 'alice'))
   })
 
-  /** The order as it lies in the log. */
-  async function ordered(kind: OrderTarget['kind'], reason: OrderReason): Promise<Order> {
+  /** The job as it lies in the log. */
+  async function ordered(kind: TerminationTarget['kind'], reason: TerminationReason): Promise<TerminationJob> {
     const id = `order-${await store.end()}`
-    const target: OrderTarget =
+    const target: TerminationTarget =
       kind === 'account'
-        ? { kind, account: store.keys.seal('alice', orderStream(id)) }
+        ? { kind, account: store.keys.seal('alice', terminationStream(id)) }
         : kind === 'client'
           ? { kind, client_id: 'a' }
           : { kind }
-    const event = { stream: orderStream(id), type: 'termination.ordered', data: {} }
+    const event = { stream: terminationStream(id), type: 'termination.ordered', data: {} }
     const { position } = await store.append({ events: [event] })
-    return newOrder(id, position, { target, reason, actor: 'anna' })
+    return newTerminationJob(id, position, { target, reason, actor: 'anna' })
   }
 
   /**
@@ -174,30 +185,30 @@ describe('a termination of many sessions', () => {
    * stored the last one, or has not; then another process goes on from what was written down.
    */
   async function carriedOut(
-    begun: Order,
+    begun: TerminationJob,
     crashes: readonly (readonly [number, boolean])[],
     from: Host = host,
   ): Promise<{ tally: Tally; failed: number }> {
     const left = [...crashes]
-    let order = begun
+    let job = begun
     let completed = false
     let { run, crashed } = processOf(from, left.shift())
     while (!completed) {
       try {
-        ;({ order, completed } = await run.further(order))
+        ;({ job, completed } = await run.runNextPage(job))
       } catch (error) {
         if (!crashed()) throw error
         ;({ run, crashed } = processOf(from, left.shift()))
       }
     }
     store.append = MemoryEventStore.prototype.append
-    return order
+    return job
   }
 
   function processOf(
     from: Host,
     crash: readonly [number, boolean] | undefined,
-  ): { run: OrderRun; crashed: () => boolean } {
+  ): { run: TerminationRun; crashed: () => boolean } {
     let appends = 0
     let gone = false
     const { append } = MemoryEventStore.prototype
@@ -210,7 +221,7 @@ describe('a termination of many sessions', () => {
       if (gone) throw new StoreUnavailableError('after it was stored')
       return appended
     }
-    return { run: new OrderRun(parts(from), PAGE), crashed: () => gone }
+    return { run: new TerminationRun(parts(from), PAGE), crashed: () => gone }
   }
 
   async function everySession(): Promise<{ lives: boolean; account: string; clients: string[] }[]> {
@@ -235,7 +246,7 @@ const nowhere = {
   close: async () => {},
 }
 
-function parts(host: Host): ConstructorParameters<typeof OrderRun>[0] {
+function parts(host: Host): ConstructorParameters<typeof TerminationRun>[0] {
   return { host, provider: host.provider as OidcProvider, clients: clientsOf(host), isOn: () => true }
 }
 

@@ -11,34 +11,34 @@ import {
 import type { ToldClients } from '../clients/told-clients.ts'
 import type { OidcProvider } from '../provider-internals.ts'
 import { clearTextOf } from '../recording/clear-text.ts'
-import { orderStream } from '../recording/index-streams.ts'
+import { terminationStream } from '../recording/index-streams.ts'
 import { pagesOf } from '../recording/pages.ts'
 import { inParallel } from '../work/in-parallel.ts'
 import { isStoreUnavailable } from '../work/store-unavailable.ts'
 import { candidates } from './candidates.ts'
 import { grantLogout } from './grant-logout.ts'
 import { streamOfEntry } from './live-index.ts'
-import { afterPage, clientOf, grantsWithSession, isMeant, type Order, wantedBy } from './order.ts'
-import { type Tally, toOrderEvent } from './order-events.ts'
 import { Recent } from './recent.ts'
 import { plus, tallyOf } from './tally.ts'
+import { type Tally, toTerminationEvent } from './termination-events.ts'
+import { afterPage, clientOf, grantsWithSession, isMeant, type TerminationJob, wantedBy } from './termination-job.ts'
 import { type AccountAtClient, keyOf, toldLogins } from './told-logins.ts'
 
-/** What an order is carried out with. */
-export interface OrderParts {
+/** What a job is carried out with. */
+export interface TerminationParts {
   readonly host: Host
   readonly provider: OidcProvider
   readonly clients: ToldClients
   readonly isOn: () => boolean
 }
 
-/** So many sessions or grants are looked at before it is written down how far an order got. */
+/** So many sessions or grants are looked at before it is written down how far a job got. */
 export const PAGE = 256
 
 /** So many sessions are ended at a time: enough to share the commands of the store. */
 export const AT_ONCE = 32
 
-/** Of so many orders it is remembered what could not be ended on their page. */
+/** Of so many jobs it is remembered what could not be ended on their page. */
 const ORDERS = 1_000
 
 /** So often a session is tried to be ended that is written all the time, with pauses; each try looks many times. */
@@ -49,56 +49,51 @@ const PAUSE = { firstMs: 100, mostMs: 12_800 }
 /** So many sessions are remembered: one may be met in the index and in the log. */
 export const REMEMBERED = 20_000
 
-/** A grant that an order is about, and may have to tell its RP of. */
+/** A grant that a job is about, and may have to tell its RP of. */
 interface RevocableGrant extends AccountAtClient {
   readonly id: string
 }
 
 /**
- * Carries an order out, page by page. What it does twice does no harm: an ended session has ended. So a page whose
+ * Carries a job out, page by page. What it does twice does no harm: an ended session has ended. So a page whose
  * process died is done again by another, and what was done is counted in the log.
  */
-export class OrderRun {
-  readonly #parts: OrderParts
+export class TerminationRun {
+  readonly #parts: TerminationParts
   /** Sessions that were looked at. */
-  readonly #looked = new Recent(REMEMBERED)
-  /** Accounts at clients of which an order need not tell the RP any more. */
+  readonly #checked = new Recent(REMEMBERED)
+  /** Accounts at clients of which a job need not tell the RP any more. */
   readonly #told = new Recent(REMEMBERED)
-  /** What could not be ended on the page of an order that is under way. */
+  /** What could not be ended on the page of a job that is under way. */
   readonly #failed = new Map<string, { readonly page: string; readonly names: Set<string> }>()
   readonly #page: number
 
-  constructor(parts: OrderParts, page: number = PAGE) {
+  constructor(parts: TerminationParts, page: number = PAGE) {
     this.#parts = parts
     this.#page = page
   }
 
-  /** About a page further: a small order is done at once. */
-  async further(before: Order): Promise<{ readonly order: Order; readonly completed: boolean }> {
+  /** About a page further: a small job is done at once. */
+  async runNextPage(before: TerminationJob): Promise<{ readonly job: TerminationJob; readonly completed: boolean }> {
     const failed = this.#failedOf(before)
-    let order: Order | undefined = before
+    let job: TerminationJob | undefined = before
     let last = before
-    for (let left = this.#page; order && left > 0; ) {
-      const { commits, entries, next } = await candidates(
-        this.#store,
-        wantedBy(this.#store.keys, order),
-        order.place,
-        left,
-      )
-      await this.#end(order, commits, entries, failed)
+    for (let left = this.#page; job && left > 0; ) {
+      const { commits, entries, next } = await candidates(this.#store, wantedBy(this.#store.keys, job), job.place, left)
+      await this.#end(job, commits, entries, failed)
       left -= commits.length + entries.length
-      last = order
-      order = afterPage(order, next)
+      last = job
+      job = afterPage(job, next)
     }
     const counted = await this.#counted(last)
     return {
-      order: { ...(order ?? last), ...counted, failed: before.failed + failed.size },
-      completed: order === undefined,
+      job: { ...(job ?? last), ...counted, failed: before.failed + failed.size },
+      completed: job === undefined,
     }
   }
 
   /** By name. A page that the store interrupts is done again: what failed on it is not looked at twice, but counted. */
-  #failedOf({ id, pass, place }: Order): Set<string> {
+  #failedOf({ id, pass, place }: TerminationJob): Set<string> {
     const page = JSON.stringify([pass, place])
     const before = this.#failed.get(id)
     const failed = before?.page === page ? before : { page, names: new Set<string>() }
@@ -111,7 +106,7 @@ export class OrderRun {
 
   /** Ends what there is to end among the candidates, and adds the names of what could not be ended to `failed`. */
   async #end(
-    order: Order,
+    job: TerminationJob,
     commits: readonly Commit[],
     entries: readonly IndexEntry[],
     failed: Set<string>,
@@ -124,63 +119,63 @@ export class OrderRun {
         if (isStoreUnavailable(err)) throw err
         failed.add(name)
         this.#parts.host.logger.error(
-          { event: 'termination_incomplete', err, termination: order.id },
+          { event: 'termination_incomplete', err, termination: job.id },
           'a session or a grant could not be ended; the termination goes on without it',
         )
       }
     }
-    if (order.pass === 'sessions') {
-      const names = this.#sessionsIn(order, commits, entries)
-      await inParallel(names, AT_ONCE, (name) => tried(String(name), () => this.#endSession(order, name)))
+    if (job.pass === 'sessions') {
+      const names = this.#sessionsIn(job, commits, entries)
+      await inParallel(names, AT_ONCE, (name) => tried(String(name), () => this.#endSession(job, name)))
       return
     }
     const grants = new Map<string, RevocableGrant[]>()
     for (const commit of [...commits, ...(await storedGrants(this.#store, entries))]) {
       await tried(`@${commit.position}`, async () => {
-        for (const grant of this.#grantsIn(order, commit))
+        for (const grant of this.#grantsIn(job, commit))
           grants.set(keyOf(grant), [...(grants.get(keyOf(grant)) ?? []), grant])
       })
     }
-    const told = await this.#toldLogins(order, [...grants.values()].flat())
+    const told = await this.#toldLogins(job, [...grants.values()].flat())
     // Of several grants of one RP the first one tells it, so they are revoked one after the other.
     await inParallel([...grants.values()], AT_ONCE, async (some) => {
-      for (const grant of some) await tried(grant.id, () => this.#revoke(order, grant, told))
+      for (const grant of some) await tried(grant.id, () => this.#revoke(job, grant, told))
     })
   }
 
-  #sessionsIn({ id }: Order, commits: readonly Commit[], entries: readonly IndexEntry[]): SessionName[] {
+  #sessionsIn({ id }: TerminationJob, commits: readonly Commit[], entries: readonly IndexEntry[]): SessionName[] {
     const { terminator } = this.#parts.host
     const found: SessionName[] = [
       ...commits.flatMap((commit) => terminator.sessionsStoredBy(commit)),
       ...entries.map((entry) => [streamOfEntry(entry)]),
     ]
     const names = new Map(found.map((name) => [`${id} ${String(name)}`, name]))
-    return [...names].filter(([key]) => !this.#looked.has(key)).map(([, name]) => name)
+    return [...names].filter(([key]) => !this.#checked.has(key)).map(([, name]) => name)
   }
 
-  async #endSession(order: Order, name: SessionName): Promise<void> {
-    const { id, target, reason, actor } = order
-    const looked = (): boolean => this.#looked.add(`${id} ${String(name)}`)
+  async #endSession(job: TerminationJob, name: SessionName): Promise<void> {
+    const { id, target, reason, actor } = job
+    const checked = (): boolean => this.#checked.add(`${id} ${String(name)}`)
     try {
       await this.#endInSpiteOfWrites(name, {
-        cause: { reason, actor, order: id },
+        cause: { reason, actor, terminationId: id },
         grants: grantsWithSession({ target, reason }),
-        onlyIf: ({ payload }) => isMeant(this.#store.keys, order, payload['accountId']),
+        onlyIf: ({ payload }) => isMeant(this.#store.keys, job, payload['accountId']),
         ...(target.kind === 'client' && { clientId: target.client_id }),
       })
-      looked()
+      checked()
     } catch (error) {
-      if (!isStoreUnavailable(error)) looked() // counted as failed once, however often it was written
+      if (!isStoreUnavailable(error)) checked() // counted as failed once, however often it was written
       throw error
     }
   }
 
   /** A session that is written all the time lets its end wait: tried again with pauses in which others come through. */
-  async #endInSpiteOfWrites(name: SessionName, wish: TerminationOptions): Promise<void> {
+  async #endInSpiteOfWrites(name: SessionName, options: TerminationOptions): Promise<void> {
     const { terminator, clock } = this.#parts.host
     for (let tries = 1; ; tries++) {
       try {
-        await terminator.end(name, wish)
+        await terminator.end(name, options)
         return
       } catch (error) {
         if (!(error instanceof SessionChangedError) || tries >= MOST_TRIES) throw error
@@ -189,44 +184,48 @@ export class OrderRun {
     }
   }
 
-  #grantsIn(order: Order, commit: Commit): RevocableGrant[] {
+  #grantsIn(job: TerminationJob, commit: Commit): RevocableGrant[] {
     const now = this.#parts.host.clock.now() / 1000
-    return this.#parts.host.terminator.grantsStoredBy(commit, clientOf(order)).flatMap((grant) => {
+    return this.#parts.host.terminator.grantsStoredBy(commit, clientOf(job)).flatMap((grant) => {
       const { id, accountId, clientId, exp } = grant
       const isExpired = exp !== undefined && exp < now
-      if (isExpired || clientId === undefined || !isMeant(this.#store.keys, order, accountId)) return []
+      if (isExpired || clientId === undefined || !isMeant(this.#store.keys, job, accountId)) return []
       return [{ id, accountId, clientId }]
     })
   }
 
-  /** Of whom the order need not tell the RP any more. While nobody is told, nobody asks. */
-  async #toldLogins(order: Order, grants: readonly RevocableGrant[]): Promise<ReadonlySet<string>> {
+  /** Of whom the job need not tell the RP any more. While nobody is told, nobody asks. */
+  async #toldLogins(job: TerminationJob, grants: readonly RevocableGrant[]): Promise<ReadonlySet<string>> {
     if (!this.#parts.isOn()) return new Set()
-    const asked = grants.filter((grant) => !this.#told.has(`${order.id} ${keyOf(grant)}`))
-    return toldLogins(this.#store, order, asked)
+    const asked = grants.filter((grant) => !this.#told.has(`${job.id} ${keyOf(grant)}`))
+    return toldLogins(this.#store, job, asked)
   }
 
-  async #revoke(order: Order, grant: RevocableGrant, told: ReadonlySet<string>): Promise<void> {
+  async #revoke(job: TerminationJob, grant: RevocableGrant, told: ReadonlySet<string>): Promise<void> {
     const { provider, isOn, host, clients } = this.#parts
     const { id: grantId, accountId, clientId } = grant
     if (!(await host.terminator.grant(grantId))) return
-    const { id, reason, actor } = order
+    const { id, reason, actor } = job
     const login = `${id} ${keyOf(grant)}`
     const on = isOn()
     const tells = on && !this.#told.has(login) && !told.has(keyOf(grant))
     const client = tells ? await clients.find(clientId) : undefined
-    await host.terminator.revoke(grantId, { reason, actor, order: id }, [
-      toOrderEvent(id, { type: 'termination.grant_revoked', client_id: clearTextOf(clientId) }),
-      ...(client ? grantLogout(this.#store.keys, provider.issuer, order, { id: grantId, accountId, client }) : []),
+    await host.terminator.revoke(grantId, { reason, actor, terminationId: id }, [
+      toTerminationEvent(id, { type: 'termination.grant_revoked', client_id: clearTextOf(clientId) }),
+      ...(client ? grantLogout(this.#store.keys, provider.issuer, job, { id: grantId, accountId, client }) : []),
     ])
     if (on) this.#told.add(login)
   }
 
-  /** What the order's stream says that was not counted yet: also what a process did that died before it could say so. */
-  async #counted({ id, tally, counted }: Order): Promise<{ tally: Tally; counted: number }> {
+  /** What the job's stream says that was not counted yet: also what a process did that died before it could say so. */
+  async #counted({ id, tally, counted }: TerminationJob): Promise<{ tally: Tally; counted: number }> {
     let sum = tally
     let upTo = counted
-    const pages = pagesOf(this.#store, [orderStream(id)], { from: counted + 1, order: 'oldest', size: this.#page })
+    const pages = pagesOf(this.#store, [terminationStream(id)], {
+      from: counted + 1,
+      order: 'oldest',
+      size: this.#page,
+    })
     for await (const commits of pages) {
       sum = plus(sum, tallyOf(commits))
       upTo = commits.at(-1)?.position ?? upTo

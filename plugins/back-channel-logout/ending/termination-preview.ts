@@ -4,26 +4,34 @@ import { inParallel } from '../work/in-parallel.ts'
 import { isStoreUnavailable } from '../work/store-unavailable.ts'
 import { type CandidatePage, candidates } from './candidates.ts'
 import { streamOfEntry } from './live-index.ts'
-import { afterPage, clientOf, grantsWithSession, isMeant, type Order, revokesLeftGrants, wantedBy } from './order.ts'
-import { NOTHING_YET, type Tally } from './order-events.ts'
-import { AT_ONCE, type OrderParts, PAGE, REMEMBERED, storedGrants } from './order-run.ts'
 import { Recent } from './recent.ts'
 import { plus } from './tally.ts'
+import { NOTHING_YET, type Tally } from './termination-events.ts'
+import {
+  afterPage,
+  clientOf,
+  grantsWithSession,
+  isMeant,
+  revokesLeftGrants,
+  type TerminationJob,
+  wantedBy,
+} from './termination-job.ts'
+import { AT_ONCE, PAGE, REMEMBERED, storedGrants, type TerminationParts } from './termination-run.ts'
 
 /**
- * What an order would come to now. Changes nothing. A session that is written while it is being counted may be left out;
+ * What a job would come to now. Changes nothing. A session that is written while it is being counted may be left out;
  * beyond 20,000 logins an RP that also holds a grant alone may be counted twice.
  *
  * @throws the signal's reason when it aborts
  */
-export async function previewOrder(
-  parts: OrderParts,
-  order: Order,
+export async function previewTermination(
+  parts: TerminationParts,
+  job: TerminationJob,
   signal?: AbortSignal,
 ): Promise<Tally & { readonly failed: number }> {
   const preview = new Preview(parts)
   let tally = NOTHING_YET
-  let at: Order | undefined = order
+  let at: TerminationJob | undefined = job
   while (at) {
     signal?.throwIfAborted()
     const { keys } = parts.host.store
@@ -35,7 +43,7 @@ export async function previewOrder(
 }
 
 class Preview {
-  readonly #parts: OrderParts
+  readonly #parts: TerminationParts
   readonly #told = new Recent(REMEMBERED)
   /** What was counted: it may be met in the log and in the index. */
   readonly #counted = new Recent(REMEMBERED)
@@ -43,14 +51,14 @@ class Preview {
   /** How many sessions and grants could not be read: they would not be ended either. */
   failed = 0
 
-  constructor(parts: OrderParts) {
+  constructor(parts: TerminationParts) {
     this.#parts = parts
   }
 
-  async page(order: Order, { commits, entries }: CandidatePage): Promise<Tally> {
+  async page(job: TerminationJob, { commits, entries }: CandidatePage): Promise<Tally> {
     const { terminator, store } = this.#parts.host
     const counts: Tally[] = []
-    if (order.pass === 'sessions') {
+    if (job.pass === 'sessions') {
       const found: { readonly name: SessionName; readonly commit?: string }[] = [
         ...commits.flatMap((commit) =>
           terminator.sessionsStoredBy(commit).map((name) => ({ name, commit: commit.id })),
@@ -58,13 +66,13 @@ class Preview {
         ...entries.map((entry) => ({ name: [streamOfEntry(entry)] })),
       ]
       await inParallel(found, AT_ONCE, ({ name, commit }) =>
-        this.#tried(String(name), async () => counts.push(await this.#session(order, name, commit))),
+        this.#tried(String(name), async () => counts.push(await this.#session(job, name, commit))),
       )
     } else {
       for (const commit of [...commits, ...(await storedGrants(store, entries))]) {
         await this.#tried(commit.id, async () => {
-          for (const grant of terminator.grantsStoredBy(commit, clientOf(order)))
-            counts.push(await this.#grant(order, grant))
+          for (const grant of terminator.grantsStoredBy(commit, clientOf(job)))
+            counts.push(await this.#grant(job, grant))
         })
       }
     }
@@ -81,15 +89,15 @@ class Preview {
   }
 
   /** Counts where its newest state is met, or where the index names it: a session is in the log once for each write. */
-  async #session(order: Order, name: SessionName, commit: string | undefined): Promise<Tally> {
-    const { target, reason, actor } = order
+  async #session(job: TerminationJob, name: SessionName, commit: string | undefined): Promise<Tally> {
+    const { target, reason, actor } = job
     const { terminator, store } = this.#parts.host
     const clientId = clientOf({ target })
     const ending = await terminator.preview(name, {
       cause: { reason, actor },
       grants: grantsWithSession({ target, reason }),
       onlyIf: (session) =>
-        session.commit === (commit ?? session.commit) && isMeant(store.keys, order, session.payload['accountId']),
+        session.commit === (commit ?? session.commit) && isMeant(store.keys, job, session.payload['accountId']),
       ...(clientId !== undefined && { clientId }),
     })
     if (!ending || !this.#counted.add(`session ${ending.session.uid}`)) return NOTHING_YET
@@ -103,9 +111,9 @@ class Preview {
     return { sessions: 1, logins: logins.length, grants }
   }
 
-  async #grant(order: Order, { id, accountId, clientId, exp, commit }: GrantState): Promise<Tally> {
+  async #grant(job: TerminationJob, { id, accountId, clientId, exp, commit }: GrantState): Promise<Tally> {
     const { host, clients, isOn } = this.#parts
-    if (clientId === undefined || !isMeant(host.store.keys, order, accountId)) return NOTHING_YET
+    if (clientId === undefined || !isMeant(host.store.keys, job, accountId)) return NOTHING_YET
     if (this.#isExpired(exp)) return NOTHING_YET
     if ((await host.terminator.grant(id))?.commit !== commit) return NOTHING_YET
     if (!this.#counted.add(`grant ${id}`)) return NOTHING_YET
