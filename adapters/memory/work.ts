@@ -10,16 +10,17 @@ import type {
 } from '../../lib/log/work-table.ts'
 import { deepFreeze, frozenCopy } from './frozen.ts'
 import type { Entry } from './journal.ts'
+import { compareDue, compareText, LaneQueue } from './lane-queue.ts'
 import type { Change, WriteLock } from './write-lock.ts'
 
-/** Work in memory: rows by id, and for each lane what is due, in order. */
+/** Work in memory: rows by id, and for each lane what waits. */
 export class MemoryWork implements WorkTable {
   readonly #table: string
   readonly #change: Change
   readonly #assertOpen: () => void
   readonly #now: () => number
   readonly #rows = new Map<string, Work>()
-  readonly #waiting = new Map<string, Work[]>()
+  readonly #waiting = new Map<string, LaneQueue>()
 
   constructor(table: string, { change, assertOpen, steadyNow }: WriteLock) {
     this.#table = table
@@ -29,14 +30,16 @@ export class MemoryWork implements WorkTable {
   }
 
   apply(work: Work): void {
-    this.#unqueue(this.#rows.get(work.id))
+    const before = this.#rows.get(work.id)
     this.#rows.set(work.id, deepFreeze(work))
-    if (work.doneAt === undefined && work.holder === undefined) this.#enqueue(work)
+    this.#unqueue(before)
+    if (isWaiting(work)) this.#enqueue(work)
   }
 
   remove(id: string): void {
-    this.#unqueue(this.#rows.get(id))
+    const before = this.#rows.get(id)
     this.#rows.delete(id)
+    this.#unqueue(before)
   }
 
   /** A new process starts: whoever held work before is gone, since only one process can have the store. */
@@ -64,7 +67,7 @@ export class MemoryWork implements WorkTable {
         if (lanes.length >= limit) break
         const most = Math.max(0, freeSlots?.get(lane) ?? perLane)
         if (!lane.startsWith(prefix) || most === 0) continue
-        const due = waiting.slice(0, most).filter((work) => work.dueAt <= now)
+        const due = waiting.due(Math.min(most, limit), now)
         if (due.length > 0) lanes.push(due)
       }
       const taken = inTurn(lanes).slice(0, limit)
@@ -76,7 +79,7 @@ export class MemoryWork implements WorkTable {
 
   claimOverdue({ holder, prefix = '', now, limit }: OverdueOptions): Promise<Work[]> {
     return this.#change((write) => {
-      const waiting = [...this.#waiting].flatMap(([lane, work]) => (lane.startsWith(prefix) ? work : []))
+      const waiting = [...this.#waiting].flatMap(([lane, queue]) => (lane.startsWith(prefix) ? queue.rows() : []))
       const overdue = waiting
         .filter(({ deadline }) => deadline !== undefined && deadline <= now)
         .sort((a, b) => Number(a.deadline) - Number(b.deadline))
@@ -86,7 +89,7 @@ export class MemoryWork implements WorkTable {
 
   hasten(lane: string, dueAt: number): Promise<number> {
     return this.#change((write) => {
-      const later = (this.#waiting.get(lane) ?? []).filter((work) => work.dueAt > dueAt)
+      const later = (this.#waiting.get(lane)?.rows() ?? []).filter((work) => work.dueAt > dueAt)
       for (const work of later) this.#write(write, { ...work, dueAt })
       return later.length
     })
@@ -132,8 +135,9 @@ export class MemoryWork implements WorkTable {
   async nextDueAt(prefix: string = ''): Promise<number | undefined> {
     this.#assertOpen()
     let next: number | undefined
-    for (const [lane, [first]] of this.#waiting) {
-      if (first && lane.startsWith(prefix) && (next === undefined || first.dueAt < next)) next = first.dueAt
+    for (const [lane, queue] of this.#waiting) {
+      const first = lane.startsWith(prefix) ? queue.first() : undefined
+      if (first && (next === undefined || first.dueAt < next)) next = first.dueAt
     }
     return next
   }
@@ -213,45 +217,30 @@ export class MemoryWork implements WorkTable {
   }
 
   #enqueue(work: Work): void {
-    const waiting = this.#waiting.get(work.lane) ?? []
-    this.#waiting.set(work.lane, waiting)
-    waiting.splice(placeOf(work, waiting), 0, work)
+    const queue = this.#waiting.get(work.lane) ?? new LaneQueue((row) => this.#rows.get(row.id) === row)
+    this.#waiting.set(work.lane, queue)
+    queue.add(work)
   }
 
-  #unqueue(work: Work | undefined): void {
-    const waiting = work && this.#waiting.get(work.lane)
-    if (!work || !waiting) return
-    const place = placeOf(work, waiting)
-    if (waiting[place]?.id !== work.id) return
-    waiting.splice(place, 1)
-    if (waiting.length === 0) this.#waiting.delete(work.lane)
+  /** The row is another one by now, or gone. */
+  #unqueue(before: Work | undefined): void {
+    const queue = before && isWaiting(before) && this.#waiting.get(before.lane)
+    if (!queue) return
+    queue.dropped()
+    if (queue.size === 0) this.#waiting.delete(before.lane)
   }
+}
+
+function isWaiting({ holder, doneAt }: Work): boolean {
+  return holder === undefined && doneAt === undefined
 }
 
 function freed({ holder: _, ...work }: Work): Work {
   return { ...work, fence: work.fence + 1 }
 }
 
-/** By lane, due time and id; text by code units, as MongoDB's binary comparison does for what is not beyond the BMP. */
 function compareRows(a: Pick<Work, 'lane' | 'dueAt' | 'id'>, b: Pick<Work, 'lane' | 'dueAt' | 'id'>): number {
-  return compareText(a.lane, b.lane) || a.dueAt - b.dueAt || compareText(a.id, b.id)
-}
-
-function compareText(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0
-}
-
-/** Where the work stands, or would stand, among what waits: by due time, then by id. */
-function placeOf({ dueAt, id }: Work, waiting: readonly Work[]): number {
-  let low = 0
-  let high = waiting.length
-  while (low < high) {
-    const middle = (low + high) >> 1
-    const other = waiting[middle] as Work
-    if (other.dueAt < dueAt || (other.dueAt === dueAt && other.id < id)) low = middle + 1
-    else high = middle
-  }
-  return low
+  return compareText(a.lane, b.lane) || compareDue(a, b)
 }
 
 /** One of each, then the second of each, and so on. */
