@@ -331,7 +331,7 @@ const hostile: Readonly<Record<string, object>> = {
             at: 0,
             origin: HOSTILE,
             scope: 'session',
-            byClient: HOSTILE,
+            initiatingClient: HOSTILE,
             actor: HOSTILE,
             relyingParties: [
               {

@@ -220,7 +220,7 @@ describe('the observer of sessions', () => {
 
   it('says why, by whom and for which client a session ended, and as part of what', () => {
     write(sessionOf({ a: 's1' }), { request: requestOf('a') })
-    const cause = { reason: 'account_disabled', actor: 'ops', byClient: 'a', order: 'one' }
+    const cause = { reason: 'account_disabled', actor: 'ops', initiatingClient: 'a', terminationId: 'one' }
     const [end] = write(undefined, { cause }).events
     assert.deepEqual(end?.data, {
       reason: 'account_disabled',

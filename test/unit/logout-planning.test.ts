@@ -237,7 +237,7 @@ describe('a commit that cannot be planned', () => {
       )
     })
 
-    it('stays parked where it still cannot be planned, and says failureReason now', async () => {
+    it('stays parked where it still cannot be planned, and says why now', async () => {
       const end = await store.end()
       assert.deepEqual(await planning.parked.retry({ actor: 'ann' }), { planned: 0, parked: 2 })
       assert.equal(await store.end(), end, 'nothing new, nothing recorded')

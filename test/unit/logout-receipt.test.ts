@@ -31,7 +31,7 @@ describe('the receipt of a session that has not ended', () => {
 })
 
 describe('the receipt of a logout', () => {
-  it('says failureReason, when, for whom and who is to be told', () => {
+  it('says why, when, for whom and who is to be told', () => {
     assert.deepEqual(receipt(...TWO), {
       sessionUid: 'uid',
       ends: [
@@ -40,7 +40,7 @@ describe('the receipt of a logout', () => {
           at: ENDED_AT,
           origin: 'https://op.example.com',
           scope: 'session',
-          byClient: 'one',
+          initiatingClient: 'one',
           relyingParties: [
             { clientId: 'one', sid: '1', delivery: FIRST, state: 'pending', attempts: 0 },
             { clientId: 'two', sid: '2', delivery: SECOND, state: 'pending', attempts: 0 },

@@ -124,7 +124,7 @@ describe('the logout of a session, as the log tells it', () => {
       origin: 'https://op.example.com',
       scope: ['9'],
       actor: 'ops',
-      byClient: 'a',
+      initiatingClient: 'a',
       owed: [],
       undecided: [],
     })
