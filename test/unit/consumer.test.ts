@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict'
 import { MemoryEventStore } from '../../adapters/memory/index.ts'
-import { CheckpointAheadError, OutcomeUnknownError, StoreRefusedError, StoreUnavailableError } from '../../lib/index.ts'
+import {
+  CheckpointAheadError,
+  Consumer,
+  type ConsumerOptions,
+  OutcomeUnknownError,
+  StoreRefusedError,
+  StoreUnavailableError,
+} from '../../lib/index.ts'
 import { rejectsWith } from '../contract/event-store/expect.ts'
 import { type Follower, follower, until } from '../support/log-follower.ts'
 
@@ -28,6 +35,20 @@ describe('a consumer of the log', () => {
   }
 
   const position = async (): Promise<number | undefined> => (await store.consumers.get('c'))?.position
+
+  for (const [option, value] of [
+    ['store', {}],
+    ['name', ''],
+    ['name', 7],
+    ['handle', undefined],
+    ['onFailure', 'skip'],
+    ['lease', 5],
+  ] as const) {
+    it(`refuses ${option}: ${JSON.stringify(value)}, by name`, () => {
+      const options = { store, name: 'c', handle: async () => {}, [option]: value } as unknown as ConsumerOptions
+      assert.throws(() => new Consumer(options), { code: 'OPTION_INVALID', option })
+    })
+  }
 
   it('waits longer before each try of a commit that fails, up to ten seconds', async () => {
     await append()

@@ -16,6 +16,25 @@ describe('eventSourced() with what it cannot use', () => {
     ['text for options', new MemoryEventStore(), 'plugins', /`options` must be an object/],
     ['an option that is not known', new MemoryEventStore(), { plugin: [] }, /`plugin` is not known; known are plugins/],
     [
+      'plugins that are no list',
+      new MemoryEventStore(),
+      { plugins: backChannelLogout() },
+      /`plugins` must be an array/,
+    ],
+    [
+      'a plugin twice',
+      new MemoryEventStore(),
+      { plugins: [backChannelLogout(), backChannelLogout()] },
+      /`plugins` has two plugins called "back_channel_logout"/,
+    ],
+    ['a logger that is a function', new MemoryEventStore(), { logger: () => {} }, /`logger` needs a method `debug`/],
+    [
+      'a logger without errors',
+      new MemoryEventStore(),
+      { logger: { ...silent, error: undefined } },
+      /`logger` needs a method `error`/,
+    ],
+    [
       'a plugin that nobody called',
       new MemoryEventStore(),
       { plugins: [backChannelLogout] },

@@ -6,11 +6,16 @@ describe('keys that cannot be used', () => {
     ['none', undefined, /`keys` is missing/],
     ['JSON text that nobody parsed', JSON.stringify(usable()), /`keys` must be an object.*parse the JSON text first/],
     ['something else than an object', 42, /`keys` must be an object/],
+    ['a kind of keys that is not known', { ...usable(), signing: [] }, /`keys\.signing` is not known/],
     ['no sealing key', { ...usable(), sealing: [] }, /`keys\.sealing` needs at least one key/],
     ['a key without a secret', { ...usable(), hashing: [{ id: '1' }] }, /`keys\.hashing\[0\]` \("1"\) needs a secret/],
     ['a number for a secret', { ...usable(), hashing: [{ id: '1', secret: 42 }] }, /\("1"\) needs a secret/],
     ['a short secret', { ...usable(), hashing: [{ id: '1', secret: 'abcd' }] }, /has 3 bytes, 32 are needed/],
+    ['an id with a dot', { ...usable(), sealing: [key('a.b', 1)] }, /`keys\.sealing\[0\]` needs an id of 1 to 32/],
+    ['an id of 33 letters', { ...usable(), sealing: [key('a'.repeat(33), 1)] }, /needs an id of 1 to 32/],
     ['an id twice', { ...usable(), sealing: [key('a', 1), key('b', 2), key('b', 3)] }, /two keys with the id "b"/],
+    ['retired keys that are no list', { ...usable(), retired: 'b' }, /`keys\.retired` must be the ids/],
+    ['retired keys instead of their ids', { ...usable(), retired: [key('b', 2)] }, /`keys\.retired` must be the ids/],
     ['a key that is retired and in use', { ...usable(), retired: ['a'] }, /"a" is in .* take it out of one of them/],
   ]
   for (const [what, keys, message] of cases) {

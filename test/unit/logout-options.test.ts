@@ -19,6 +19,7 @@ describe('back-channel logout', () => {
     ['allowInternal', [1]],
     ['allowInternal', {}],
     ['singleSessionTermination', 'yes'],
+    ['singleSessionSource', '<p>'],
     ['gates', {}],
     ['network', {}],
     ['network', null],

@@ -33,6 +33,11 @@ const bad: readonly [what: string, code: ErrorCode, make: () => NewCommit][] = [
   ['a version that is no number', 'COMMIT_INVALID', () => commitTo(fresh(), { version: '1' as unknown as number })],
   ['a version beyond all counting', 'COMMIT_INVALID', () => commitTo(fresh(), { version: 2 ** 53 })],
   ['half a character in its stream', 'COMMIT_INVALID', () => commitTo('a\ud800')],
+  [
+    'half a character in a claim',
+    'COMMIT_INVALID',
+    () => ({ ...commitTo(fresh()), claims: [{ kind: 'once', mark: 'a\ud800' }] }),
+  ],
   ['indexes that are no list', 'COMMIT_INVALID', () => commitTo(fresh(), { also: 'uid:1' as unknown as [] })],
   [
     'an actor that is no text',
