@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import type { TerminationStatus } from '../../plugins/back-channel-logout/index.ts'
 import { LogoutScene } from '../support/logout-scene.ts'
 import { Client, Person } from '../support/op.ts'
 
@@ -29,6 +30,12 @@ describe('operators end', () => {
     const answer = await person.agent.get(person.authorizationUrl('one', { prompt: 'none' }))
     const error = new URL(String(answer.headers.get('location'))).searchParams.get('error')
     return error !== 'login_required'
+  }
+
+  async function listed(): Promise<TerminationStatus[]> {
+    const all: TerminationStatus[] = []
+    for await (const one of scene.logout.terminations()) all.push(one)
+    return all
   }
 
   it('one session: it is closed, its RPs are told, others live on', async () => {
@@ -222,6 +229,42 @@ describe('operators end', () => {
     }
     await assert.rejects(scene.logout.terminateAll({ ...ACTOR, onProgress }), /no such element/)
     assert.equal(await isLoggedIn(alice), false)
+  })
+
+  it('everybody, though the caller gives up in between, or the process stops: others go on, or the next start', async () => {
+    const alice = await loggedIn('alice', 'one', 'two')
+    const work = scene.store.work('endings')
+    const { claim, get } = work
+    work.claim = async () => []
+    const caller = new AbortController()
+    const calls = [
+      scene.logout.terminateAll({ ...ACTOR, signal: caller.signal }),
+      scene.logout.terminateAll({ ...ACTOR, reason: 'account_disabled' }),
+    ]
+    while ((await listed()).length < 2) await new Promise((resolve) => setImmediate(resolve))
+    caller.abort(new Error('gone home'))
+    await assert.rejects(calls[0] as Promise<unknown>, /gone home/)
+    const NOTHING = { sessions: 0, logins: 0, grants: 0, failed: 0 }
+    // At the second look as where the process dies before it has noted what is to be done.
+    for (const look of [get, async () => undefined]) {
+      Object.assign(work, { get: look })
+      for (const { state, completedAt, sessions, logins, grants, failed } of await listed()) {
+        assert.deepEqual([state, completedAt], ['running', undefined])
+        assert.deepEqual({ sessions, logins, grants, failed }, NOTHING)
+      }
+    }
+    Object.assign(work, { get })
+    const unfinished = assert.rejects(calls[1] as Promise<unknown>, { code: 'TERMINATION_UNFINISHED' })
+    await scene.op.eventSourced.stop()
+    await unfinished
+    assert.equal(await isLoggedIn(alice), true)
+    Object.assign(work, { claim })
+    await scene.op.eventSourced.start(scene.op.provider as never)
+    while ((await listed()).some(({ state }) => state === 'running'))
+      await new Promise((resolve) => setImmediate(resolve))
+    assert.equal(await isLoggedIn(alice), false)
+    const ended = (await listed()).map(({ sessions, logins }) => `${sessions} with ${logins}`)
+    assert.deepEqual(ended.sort(), ['0 with 0', '1 with 2'])
   })
 
   it('nothing that began later', async () => {
