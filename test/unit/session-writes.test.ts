@@ -115,6 +115,16 @@ describe('a request that writes a session', () => {
     assert.deepEqual(await found(), session)
   })
 
+  it('ends it though it then answers 500: who was logged out stays logged out', async () => {
+    const status = await request(async (adapter, ctx) => {
+      await adapter('Session').find(id)
+      await adapter('Session').destroy(id)
+      ctx.status = 500
+    })
+    assert.equal(status, 500)
+    assert.equal(await found(), undefined)
+  })
+
   it('ends it though its expiry was written meanwhile, and is repeated where somebody logged in at another RP', async () => {
     const ends = async (change: (stored: Payload) => Payload): Promise<number> =>
       request(async (adapter) => {
@@ -198,9 +208,19 @@ describe('a request that writes a session', () => {
       assert.deepEqual(await clients(), ['b', 'c'])
     })
 
-    it('of one RP, stores nothing where another request has done it', async () => {
+    it('of one RP, stores nothing where another request has done it, and sets no cookie beside the first one’s', async () => {
       const before = elsewhere.commits.length
-      assert.equal(await logsOutOfA(() => writeElsewhere(withoutLogin('a'))), 404)
+      let answer: FakeContext | undefined
+      const status = await request(async (adapter, ctx) => {
+        answer = ctx
+        const read = (await adapter('Session').find(id)) ?? {}
+        await writeElsewhere(withoutLogin('a'))
+        await adapter('Session').upsert(id, withoutLogin('a')(read), 60)
+        ctx.set('set-cookie', ['_session=another'])
+        ctx.set('location', 'https://rp.example.com/bye')
+      }, FORM)
+      assert.equal(status, 404)
+      assert.deepEqual(answer?.response.headers, { location: 'https://rp.example.com/bye' })
       assert.equal(elsewhere.commits.length, before + 1)
       assert.deepEqual(store.commits.slice(1), [])
       assert.deepEqual(await clients(), ['b'])
