@@ -95,6 +95,7 @@ describe('a session that expires', () => {
     await scene.quiet()
     assert.equal((await scene.receipt()).ends.length, 1)
     assert.equal(scene.rps.rp.tokens.length, 1)
+    assert.equal(await scene.store.work(ENDINGS).countOpen(), 0, 'nothing is left to look at')
   })
 
   it('ends after the process was down at the time', async () => {

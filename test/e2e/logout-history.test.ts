@@ -153,5 +153,6 @@ describe('back-channel logout that is not started', () => {
     assert.throws(() => logout.watch('uid'), { code: 'PROVIDER_UNFIT' })
     assert.throws(() => logout.deadLetters(), { code: 'PROVIDER_UNFIT' })
     await assert.rejects(logout.replay({ since: 0 }, { actor: 'ops' }), { code: 'PROVIDER_UNFIT' })
+    await assert.rejects(logout.pause({ client: 'rp' }, { actor: 'ops' }), { code: 'PROVIDER_UNFIT' })
   })
 })

@@ -42,6 +42,7 @@ describe('a session that a newer version has written to', () => {
     await assert.rejects(logout.retryParked({ actor: 'ann', position: 0 }), OptionInvalidError)
     await assert.rejects(logout.retryParked({ actor: 'ann', all: true } as never), OptionInvalidError)
     assert.throws(() => logout.parked({ order: 'newest' } as never), OptionInvalidError)
+    assert.throws(() => logout.parked({ limit: 0 }), OptionInvalidError)
   })
 })
 

@@ -267,6 +267,24 @@ describe('operators end', () => {
     assert.deepEqual(ended.sort(), ['0 with 0', '1 with 2'])
   })
 
+  it('and list what they have ended, the newest first: whose sessions, or at which client', async () => {
+    await loggedIn('alice', 'one')
+    await scene.logout.terminateAccount('alice', { ...ACTOR, reason: 'account_disabled' })
+    await scene.logout.terminateClient('two', ACTOR)
+    await scene.logout.terminateAll(ACTOR)
+    const found = (await listed()).map(({ id: _, orderedAt, completedAt, ...rest }) => {
+      assert.ok(Number(completedAt) >= orderedAt)
+      return rest
+    })
+    const NOTHING = { sessions: 0, logins: 0, grants: 0, failed: 0 }
+    const common = { state: 'completed', reason: 'admin', actor: ACTOR.actor, ...NOTHING }
+    assert.deepEqual(found, [
+      { ...common, of: 'all' },
+      { ...common, of: 'client', clientId: 'two' },
+      { ...common, of: 'account', accountId: 'alice', reason: 'account_disabled', sessions: 1, logins: 1, grants: 1 },
+    ])
+  })
+
   it('nothing that began later', async () => {
     await loggedIn('alice', 'one')
     await scene.logout.terminateAll(ACTOR)

@@ -150,6 +150,18 @@ describe('the dispatcher, with a logout token without a sid and a newer login of
     assert.equal((await scene.entry('old')).state, 'superseded')
   })
 
+  it('finds it behind others at the client that began before: one that was registered again, one that has ended', async () => {
+    await login('again')
+    await login('old')
+    await end('old')
+    await login('new')
+    await login('ended')
+    await end('ended', { scope: ['sid of ended'] }, false)
+    await login('again', { session_required: true })
+    await send()
+    assert.equal((await scene.entry('old')).state, 'superseded')
+  })
+
   it('finds the one that lives among many that have ended, and reads a page at a time', async () => {
     await login('old')
     await end('old')

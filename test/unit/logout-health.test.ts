@@ -77,6 +77,14 @@ describe('the health of back-channel logout', () => {
     assert.deepEqual((await health()).planner, { behind: 0, behindMs: 0 })
   })
 
+  it('tells no time below none, though its clock is behind the one that wrote', async () => {
+    await store.append({ events: [toEvent('a', terminated())] })
+    await owe('1/0.0', clock.now() + 5_000)
+    clock.jumpWall(-20_000)
+    const { planner, deliveries } = await health()
+    assert.deepEqual([planner?.behindMs, deliveries?.overdueMs], [0, 0])
+  })
+
   it('is still good while the planner is less than a minute behind', async () => {
     await store.append({ events: [toEvent('a', terminated())] })
     clock.jumpWall(59_999)

@@ -83,7 +83,14 @@ describe('what the log knows of a delivery that somebody had in hand before', ()
   })
 
   it('is the last attempt that failed, where the work does not know of it', async () => {
-    const failed = { ...attemptFailed(ID, 3), answer: 'no', bad_requests: 2, early: 1, next_attempt_at: 77 }
+    const failed = {
+      ...attemptFailed(ID, 3),
+      error: 'odd',
+      answer: 'no',
+      bad_requests: 2,
+      early: 1,
+      next_attempt_at: 77,
+    }
     await record(attemptFailed(ID, 2), failed as SessionLogoutEvent)
     assert.deepEqual(await known({ attempts: 2 }), {
       kind: 'failed',
@@ -94,7 +101,7 @@ describe('what the log knows of a delivery that somebody had in hand before', ()
         badRequests: 2,
         early: 1,
         scheduledFor: 77,
-        failure: { status: 503, answer: 'no' },
+        failure: { status: 503, error: 'odd', answer: 'no' },
       },
     })
     assert.deepEqual(await known({ attempts: 3 }), { kind: 'nothing' })

@@ -180,6 +180,20 @@ describe('a loop that does the work of a table', () => {
     assert.ok(tries < 200, `${tries} tries`)
   })
 
+  it('does not retry to store an outcome once it is to stop', async () => {
+    const stopping = new AbortController()
+    let tries = 0
+    const write = (): Promise<never> => {
+      tries += 1
+      if (tries === 3) stopping.abort()
+      return away()
+    }
+    const retrying = assert.rejects(retryUntilStored(write, { clock, logger: log }, stopping.signal))
+    await clock.advance(10_000)
+    await retrying
+    assert.equal(tries, 3)
+  })
+
   it('looks less and less often while nothing is due, and at once for what is', async () => {
     let looks = 0
     const { nextDueAt } = table

@@ -33,6 +33,9 @@ const bad: readonly [what: string, code: ErrorCode, make: () => NewCommit][] = [
   ['a version that is no number', 'COMMIT_INVALID', () => commitTo(fresh(), { version: '1' as unknown as number })],
   ['a version beyond all counting', 'COMMIT_INVALID', () => commitTo(fresh(), { version: 2 ** 53 })],
   ['half a character in its stream', 'COMMIT_INVALID', () => commitTo('a\ud800')],
+  ['NUL in a key of its data', 'COMMIT_INVALID', () => withData({ in: { 'a\0': 1 } })],
+  ['half a character in a key of its data', 'COMMIT_INVALID', () => withData({ 'a\ud800': 1 })],
+  ['half a character in its data', 'COMMIT_INVALID', () => withData({ in: ['a\ud800'] })],
   [
     'half a character in a claim',
     'COMMIT_INVALID',
