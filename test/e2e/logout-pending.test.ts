@@ -90,6 +90,12 @@ describe('what RPs are still to be told of', () => {
     await scene.rps.slow.received(1)
     const [paused] = await scene.logout.paused()
     assert.deepEqual([paused?.clientId, paused?.actor], ['well', 'ann'])
+    await scene.logout.pause({ client: 'another' }, { actor: 'ann' })
+    assert.deepEqual(
+      (await scene.logout.paused()).map(({ clientId }) => clientId),
+      ['another', 'well'],
+    )
+    await scene.logout.resume({ client: 'another' }, { actor: 'ann' })
     const { eventSourced, provider } = scene.op
     await eventSourced.stop()
     await eventSourced.start(provider)
@@ -108,6 +114,8 @@ describe('what RPs are still to be told of', () => {
         .map(({ type, data }) => [type, data['client_id'], data['actor']]),
       [
         ['delivery_pause.paused', 'well', 'ann'],
+        ['delivery_pause.paused', 'another', 'ann'],
+        ['delivery_pause.resumed', 'another', 'ann'],
         ['delivery_pause.resumed', 'well', 'bob'],
       ],
     )
@@ -127,6 +135,7 @@ describe('what RPs are still to be told of', () => {
     await assert.rejects(logout.retry({ client: 'a', all: true } as never), refused('all'))
     await assert.rejects(logout.pause({ client: '' }, { actor: 'ann' }), refused('client'))
     await assert.rejects(logout.pause({ client: 'a' }, {} as never), refused('actor'))
+    await assert.rejects(logout.pause({ client: 'a', clients: ['b'] } as never, { actor: 'ann' }), refused('clients'))
     await assert.rejects(logout.resume({ client: 'a' }, { actor: ' ' }), refused('actor'))
     await assert.rejects(logout.resume({ client: 'a' }, { actor: 'ann', why: 'x' } as never), refused('why'))
   })

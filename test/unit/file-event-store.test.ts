@@ -42,6 +42,20 @@ describe('the folder of a file event store', () => {
     assert.deepEqual((await readdir(folder.path)).sort(), ['journal.log', 'keys.json'])
   })
 
+  it('is nobody’s when it is opened: what the process before held of leases and work is free', async () => {
+    const claim = { holder: 'after', now: 1_000, limit: 10, perLane: 10 }
+    await opened(folder.path, {}, async (store) => {
+      await store.consumers.take(await store.consumers.ensure('planner', 0), 'before')
+      await store.work('jobs').add([{ id: 'a job', lane: 'rp', dueAt: 0, body: {} }])
+      assert.equal((await store.work('jobs').claim({ ...claim, holder: 'before' })).length, 1)
+    })
+    await opened(folder.path, {}, async (store) => {
+      assert.equal((await store.consumers.get('planner'))?.holder, undefined)
+      assert.equal((await store.work('jobs').get('a job'))?.holder, undefined)
+      assert.equal((await store.work('jobs').claim(claim)).length, 1)
+    })
+  })
+
   it('may have a path longer than a socket can have', async () => {
     const path = join(folder.path, 'long'.repeat(40))
     const store = await FileEventStore.open(path)

@@ -63,6 +63,15 @@ describe('a client that may be told of logouts', () => {
     )
   })
 
+  it('is warned about again once ten thousand others were: so many are remembered', () => {
+    const warn = (clientId: string): unknown => clients.of(clientOf({ backchannelLogoutUri: `${URI}#x` }, clientId))
+    for (let n = 0; n < 10_000; n++) warn(`rp ${n}`)
+    warn('rp 0')
+    assert.equal(log.lines.length, 10_000)
+    for (const clientId of ['one more', 'rp 0', 'rp 0']) warn(clientId)
+    assert.equal(log.lines.length, 10_002)
+  })
+
   it('is warned about where it cannot be loaded', async () => {
     found = Object.assign(new Error('invalid_client_metadata'), { error: 'invalid_client_metadata' })
     assert.equal(await clients.find('rp'), undefined)
