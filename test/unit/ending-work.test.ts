@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { MemoryEventStore } from '../../adapters/memory/index.ts'
 import { AlreadyClaimedError, type ProviderLike } from '../../lib/index.ts'
 import { EndingWork } from '../../plugins/back-channel-logout/ending/ending-work.ts'
-import { newOrder } from '../../plugins/back-channel-logout/ending/order.ts'
+import { newTerminationJob } from '../../plugins/back-channel-logout/ending/termination-job.ts'
 import type { OidcProvider } from '../../plugins/back-channel-logout/provider-internals.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { hostOf } from '../support/host.ts'
@@ -39,12 +39,12 @@ describe('the work of a termination', () => {
       if (events.some(({ type }) => type === 'termination.completed') && attempts++ < times) throw error
     }
     await ending.begin(
-      newOrder('an order', 1, { target: { kind: 'client', client_id: 'rp' }, reason: 'admin', actor: 'anna' }),
+      newTerminationJob('a job', 1, { target: { kind: 'client', client_id: 'rp' }, reason: 'admin', actor: 'anna' }),
     )
     while (attempts === 0) await clock.advance(100)
   }
 
-  const isDone = async (): Promise<boolean> => (await store.work('endings').get('order/an order'))?.doneAt !== undefined
+  const isDone = async (): Promise<boolean> => (await store.work('endings').get('job/a job'))?.doneAt !== undefined
 
   it('that fails in an unforeseen way is tried again a minute later', async () => {
     await begin(new TypeError('something is wrong with it'), 1)
