@@ -154,7 +154,7 @@ describe('the operators’ page in a browser', function () {
     const logouts = await go('Logouts')
     const end = logouts.getByRole('listitem').filter({ hasText: 'An operator ended it' })
     await end.getByText('Everybody was told within').waitFor()
-    assert.match(String(await end.locator('.hint').first().textContent()), /the scope session · by anna/)
+    assert.match(String(await end.locator('.hint').first().textContent()), /the whole session · by anna/)
     assert.deepEqual(await end.locator('.state').allTextContents(), ['confirmed', 'confirmed'])
     await seen('logouts')
   })

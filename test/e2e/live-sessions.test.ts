@@ -67,7 +67,7 @@ describe('the live sessions of an account', () => {
     const expected = [await uidOf(second), await uidOf(third), await uidOf(first)]
     assert.deepEqual(await uids('alice'), expected)
     assert.deepEqual(await uids('alice', 1), expected.slice(0, 1))
-    assert.deepEqual(await uids('noRecipient'), [])
+    assert.deepEqual(await uids('nobody'), [])
     const signal = AbortSignal.abort()
     assert.deepEqual(await all(scene.logout.sessions({ account: 'alice' }, { signal })), [])
   })

@@ -57,7 +57,7 @@ describe('the code of the guide for RP teams, run as it stands', () => {
         sessions.onLogin(req.session, idToken(String(req.query['sid'])))
         session.user = 'alice'
       }
-      res.send(session.user ?? 'noRecipient')
+      res.send(session.user ?? 'nobody')
     })
   })
 
@@ -115,7 +115,7 @@ describe('the code of the guide for RP teams, run as it stands', () => {
     assert.equal(tried.headers.get('cache-control'), 'no-store')
     assert.match(tried.headers.get('content-type') ?? '', /^application\/json/)
 
-    const token = await logoutToken({ sid: 'noRecipient' })
+    const token = await logoutToken({ sid: 'nobody' })
     const twice = await send(origin, `logout_token=${token}&logout_token=${token}`)
     assert.deepEqual([twice.status, /more than one|token_malformed/.test(twice.text)], [400, true])
     assert.match((await send(origin, '')).text, /token_missing/)
@@ -145,7 +145,7 @@ describe('the code of the guide for RP teams, run as it stands', () => {
     await other.get(`${origin}/callback?sid=${sid}-other`)
     assert.equal((await alice.get(`${origin}/`)).text, 'alice')
     assert.equal((await send(origin, `logout_token=${await logoutToken({ sub: 'alice', sid })}`)).status, 200)
-    assert.equal((await alice.get(`${origin}/`)).text, 'noRecipient')
+    assert.equal((await alice.get(`${origin}/`)).text, 'nobody')
     assert.equal((await other.get(`${origin}/`)).text, 'alice')
   }
 
@@ -158,7 +158,7 @@ describe('the code of the guide for RP teams, run as it stands', () => {
         sessions.onLogin(session, idToken(String(ctx.query['sid'])))
         session.user = 'alice'
       }
-      ctx.body = session.user ?? 'noRecipient'
+      ctx.body = session.user ?? 'nobody'
     })
     const origin = await listening(app.callback())
     await assertAnswers(origin)
@@ -235,7 +235,7 @@ describe('the code of the guide for RP teams, run as it stands', () => {
     await assertAnswers(`http://127.0.0.1:${address.port}`)
     await assertRefusals(`http://127.0.0.1:${address.port}`)
 
-    const body = new URLSearchParams({ logout_token: await logoutToken({ sid: 'noRecipient' }) })
+    const body = new URLSearchParams({ logout_token: await logoutToken({ sid: 'nobody' }) })
     const request = new Request('https://rp.example.com/backchannel-logout', { method: 'POST', body })
     assert.equal((await POST(request.clone())).status, 200)
     await request.text()

@@ -122,7 +122,7 @@ describe('starting', () => {
     const one = await startOp(other, {
       configuration: {
         extraTokenClaims: async () => {
-          found.push(await made.Client.find('noRecipient'))
+          found.push(await made.Client.find('nobody'))
           return undefined
         },
       },

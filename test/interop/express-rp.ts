@@ -49,7 +49,7 @@ export async function expressRp(takesLogouts: TakesLogouts): Promise<ForeignRp> 
           backchannelLogout: takesLogouts(store),
         }),
       )
-      app.get('/', (request, response) => void response.send(`You are ${request.oidc.user?.['sub'] ?? 'noRecipient'}`))
+      app.get('/', (request, response) => void response.send(`You are ${request.oidc.user?.['sub'] ?? 'nobody'}`))
       app.get(
         '/mine',
         openid.requiresAuth(),

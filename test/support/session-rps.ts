@@ -84,7 +84,7 @@ interface AppSession {
 
 function visited(held: AppSession): string {
   held.visits = (held.visits ?? 0) + 1
-  return `${held.user ?? 'noRecipient'} ${held.visits}`
+  return `${held.user ?? 'nobody'} ${held.visits}`
 }
 
 function claimsIn(url: string): IdTokenClaims {

@@ -167,7 +167,7 @@ export function contentContract(makeLog: MakeLog, { propertyRuns = 100 }: Capabi
       also.push(fresh('uid'))
       inner.list.push(3)
       events.push({ stream, also, type: 'thing.ended', data: { inner } })
-      meta.actor = 'noRecipient'
+      meta.actor = 'nobody'
       await appended
       inner.list.push(4)
       assert.deepEqual(present(await log.store.latest(stream)).meta, { actor: 'operator' })

@@ -63,7 +63,7 @@ export function workersContract(makeLog: MakeLog): void {
     })
 
     it('that hold nothing have nothing to be freed of', async () => {
-      assert.equal(await table.free('noRecipient'), 0)
+      assert.equal(await table.free('nobody'), 0)
     })
   })
 }
