@@ -146,6 +146,25 @@ describe('a receipt that is watched', () => {
     assert.deepEqual((await all(receipts.watch('one', {}))).map(states), [['shop pending'], ['shop confirmed']])
   })
 
+  it('tells an end once that comes between the beginning and the reading, and is followed as well', async () => {
+    await log.login('one', 'alice', 'shop', '1')
+    const end = store.end.bind(store)
+    store.end = async () => {
+      const position = await end()
+      store.end = end
+      await log.end('one', 'alice', ['1'])
+      return position
+    }
+    const counts: number[] = []
+    for await (const { ends } of receipts.watch('one', {})) {
+      counts.push(ends.length)
+      if (counts.length === 2) break
+      await log.login('one', 'alice', 'mail', '2')
+      await log.end('one', 'alice', ['2'])
+    }
+    assert.deepEqual(counts, [1, 2])
+  })
+
   it('ends when it is aborted', async () => {
     await log.ended('one', 'alice', ['shop'])
     const stop = new AbortController()
@@ -168,5 +187,6 @@ describe('a receipt that is watched', () => {
     assert.throws(() => receipts.watch('', {}), { code: 'OPTION_INVALID', option: 'sessionUid' })
     assert.throws(() => receipts.watch('one', { signal: 1 as unknown as AbortSignal }), { option: 'signal' })
     assert.throws(() => receipts.watch('one', { limit: 1 } as object), { option: 'limit' })
+    assert.throws(() => receipts.history({ client: '' }, {}), { code: 'OPTION_INVALID', option: 'client' })
   })
 })
