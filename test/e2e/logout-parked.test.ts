@@ -40,6 +40,8 @@ describe('a session that a newer version has written to', () => {
     const { logout } = scene
     await assert.rejects(logout.retryParked({ actor: '' }), OptionInvalidError)
     await assert.rejects(logout.retryParked({ actor: 'ann', position: 0 }), OptionInvalidError)
+    await assert.rejects(logout.retryParked({ actor: 'ann', position: 1.5 }), OptionInvalidError)
+    assert.deepEqual(await logout.retryParked({ actor: 'ann', position: 1 }), { planned: 0, parked: 0 })
     await assert.rejects(logout.retryParked({ actor: 'ann', all: true } as never), OptionInvalidError)
     assert.throws(() => logout.parked({ order: 'newest' } as never), OptionInvalidError)
     assert.throws(() => logout.parked({ limit: 0 }), OptionInvalidError)

@@ -4,6 +4,7 @@ import {
   type Commit,
   KeyUnknownError,
   type NewWork,
+  SealBrokenError,
   type SessionState,
   type SessionTerminator,
 } from '../../lib/index.ts'
@@ -16,6 +17,7 @@ const MINUTE = 60_000
 describe('planning looks at what may have expired', () => {
   /** The session's writes, as commits at the position of their number; 0 cannot be read. */
   let expiries: number[]
+  let unreadable: Error
   let told: string[]
   let planner: ExpiryPlanner
   /** The looks that are to come, by id; looked at, they are gone. */
@@ -88,17 +90,26 @@ describe('planning looks at what may have expired', () => {
     )
   })
 
-  it('goes on past a session that cannot be read', () => {
+  for (const error of [new KeyUnknownError('sealed with a key that is gone'), new SealBrokenError('a session')]) {
+    it(`goes on past a session that cannot be read: ${error.code}`, () => {
+      unreadable = error
+      write(0)
+      write(60 * MINUTE)
+      assert.equal(planner.plan(commits(2), 0, OP).looks.length, 1)
+      assert.equal(told.length, 1)
+    })
+  }
+
+  it('fails on whatever else is wrong: then it is planned again, and nothing is passed over', () => {
+    unreadable = new TypeError('a mistake')
     write(0)
-    write(60 * MINUTE)
-    assert.equal(planner.plan(commits(2), 0, OP).looks.length, 1)
-    assert.equal(told.length, 1)
+    assert.throws(() => planner.plan(commits(1), 0, OP), unreadable)
   })
 
   const endings: Pick<SessionTerminator, 'loggedInBy'> = {
     loggedInBy({ position }): SessionState[] {
       const expiry = Number(expiries[position])
-      if (expiry === 0) throw new KeyUnknownError('sealed with a key that is gone')
+      if (expiry === 0) throw unreadable
       const note = { of: 'these sids', are: 'R' }
       const payload = { exp: expiry / 1_000 }
       return [{ uid: 'uid', payload, note: (name) => (name === NOTE ? note : undefined), commit: String(position) }]

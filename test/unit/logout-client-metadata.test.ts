@@ -152,6 +152,7 @@ describe('the configuration with back-channel logout', () => {
     ['backchannel_logout_uri', 'http://rp.example.com'],
     [INITIATORS, ['unknown']],
     [SKIP_SUPERSEDED, 'yes'],
+    [GOES_BY_SUB, 1],
   ] as const) {
     it(`refuses a configured client whose ${member} is unusable, by name`, () => {
       const clients = [{ client_id: 'good' }, { client_id: 'rp', [member]: value }]
@@ -179,6 +180,7 @@ describe('the validator of client metadata', () => {
       ['backchannel_logout_uri', '/relative'],
       [INITIATORS, 'all'],
       [SKIP_SUPERSEDED, 'yes'],
+      [GOES_BY_SUB, 'yes'],
     ] as const) {
       assert.throws(() => extraOf().validator(REQUEST, property, value, {}), {
         error: 'invalid_client_metadata',

@@ -121,6 +121,17 @@ describe('dead letters', () => {
       assert.deepEqual([again?.state, again?.replays], ['rejected', 1])
     })
 
+    it('are looked for only by what makes sense', () => {
+      for (const [option, value] of [
+        ['client', ''],
+        ['client', 7],
+        ['since', 'monday'],
+        ['limit', 0],
+        ['account', 'alice'],
+      ] as const)
+        assert.throws(() => letters.list({ [option]: value } as object), { code: 'OPTION_INVALID', option })
+    })
+
     it('end when they are aborted', async () => {
       for (const uid of ['one', 'two', 'three']) await dead(uid)
       const stop = new AbortController()
