@@ -103,6 +103,8 @@ function isGrantable(model: string): boolean {
 class Reference {
   readonly #adapters = new Map<string, ProviderAdapter>()
   readonly #make: (model: string) => ProviderAdapter
+  /** When what was revoked had been used: it is used still when it is stored again. */
+  readonly #usedBefore = new Map<string, unknown>()
   /** What was issued under each grant. */
   readonly #issued = new Map<string, Set<string>>()
 
@@ -125,7 +127,7 @@ class Reference {
 
   async upsert(model: string, id: string, payload: Payload): Promise<void> {
     const before = await this.find(model, id)
-    const consumed = before?.['consumed']
+    const consumed = before ? before['consumed'] : this.#usedBefore.get(`${model} ${id}`)
     const used = consumed === undefined ? payload : { ...payload, consumed }
     await this.#of(model).upsert(id, structuredClone(used), 60)
     if (isGrantable(model)) this.#issuedUnder(String(payload['grantId'])).add(`${model} ${id}`)
@@ -137,13 +139,17 @@ class Reference {
 
   async destroy(model: string, id: string): Promise<void> {
     await this.#of(model).destroy(id)
+    this.#usedBefore.delete(`${model} ${id}`)
     if (model === 'Grant') await this.revoke(id)
   }
 
   async revoke(grantId: string): Promise<void> {
     for (const issued of this.#issuedUnder(grantId)) {
       const [model = '', id = ''] = issued.split(' ')
-      if ((await this.find(model, id))?.['grantId'] === grantId) await this.#of(model).destroy(id)
+      const found = await this.find(model, id)
+      if (found?.['grantId'] !== grantId) continue
+      await this.#of(model).destroy(id)
+      this.#usedBefore.set(issued, found['consumed'])
     }
     this.#issued.delete(grantId)
   }
