@@ -131,6 +131,9 @@ describe('the outcome of the fast path', () => {
     assert.deepEqual(fastKinds(stoppedAt()), ALL('stored'))
     assert.equal(counterMoved(stoppedAt()), false)
     assert.deepEqual(fastKinds(stoppedAt(undefined, undefined, { nInserted: 1 })), ALL('unknown'))
+    const firstBatch = range(SIZE + 1).map((idx) => ({ ok: 1, idx, n: 1 }))
+    const telling = { cursor: { id: 0, firstBatch }, writeConcernError: null }
+    assert.deepEqual(fastKinds(stoppedAt(undefined, undefined, telling)), ALL('stored'))
   })
 
   it('is nothing when the counter had moved', () => {
@@ -176,7 +179,7 @@ describe('the outcome of the fast path', () => {
 
   it('is unknown when the reply does not tell all: several errors of an ordered command, or a cursor that goes on', () => {
     const firstBatch = [0, 2].map((idx) => ({ ok: 0, idx, code: DUPLICATE }))
-    for (const cursor of [{ id: 0, firstBatch }, { id: 7, firstBatch: [] }, undefined]) {
+    for (const cursor of [{ id: 0, firstBatch }, { id: 7, firstBatch: [] }, { id: 0 }, null, undefined]) {
       const answer = { reply: { ok: 1, nInserted: SIZE, cursor } }
       assert.deepEqual(fastKinds(answer), ALL('unknown'))
       assert.equal(counterMoved(answer), false)
@@ -215,6 +218,24 @@ describe('a single write', () => {
     for (const other of [CUT, UNAUTHORIZED, NOT_WRITABLE_PRIMARY, new Error('E11000'), undefined]) {
       assert.equal(isDuplicate(other), false)
     }
+    const retried = new MongoServerError({ code: DUPLICATE, errorLabels: ['RetryableWriteError'] })
+    assert.equal(isDuplicate(retried), false, 'the driver will try it again')
+    assert.equal(isDuplicate(new MongoServerError({ code: DUPLICATE, errorLabels: ['Other'] })), true)
+  })
+
+  it('says what the server said: of the document, of the statement, of the write concern', () => {
+    const statement = { ok: 0, idx: 1, code: 121, errmsg: 'no such document' }
+    for (const [reply, message, codes] of [
+      [{ writeErrors: [{ code: 121, errmsg: 'E' }] }, 'E', [121]],
+      [{ cursor: { id: 0, firstBatch: [statement] } }, 'no such document', [121]],
+      [{ writeConcernError: NO_MAJORITY }, NO_MAJORITY.errmsg, []],
+      [{ cursor: { id: 0, firstBatch: [statement] }, writeConcernError: NO_MAJORITY }, 'no such document', []],
+      [{ writeErrors: [{ code: 121 }] }, 'the server did not say that everything was written', [121]],
+      [{}, 'the server did not say that everything was written', []],
+    ] as const) {
+      const error = new WriteError(reply)
+      assert.deepEqual([error.message, error.codes, error.code], [message, codes, codes[0]])
+    }
   })
 
   it('is refused for good only by codes that will not change', () => {
@@ -246,5 +267,9 @@ describe('a single write', () => {
     assert.equal(isPermanent(new MongoServerErrorOfAnotherCopy()), true)
     const around = Object.assign(new Error('around'), { name: 'MongoBulkWriteError', cause: UNAUTHORIZED })
     assert.equal(codeOf(around), 13)
+    const bulk = { name: 'MongoBulkWriteError', code: 'a word', originalError: UNAUTHORIZED }
+    assert.equal(codeOf(bulk), 13)
+    assert.equal(codeOf({ ...bulk, code: 91 }), 91)
+    assert.equal(codeOf({ ...bulk, originalError: undefined }), undefined)
   })
 })
