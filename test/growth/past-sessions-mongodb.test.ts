@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import type { EventStore } from '../../lib/index.ts'
-import { ephemeralKeys } from '../../lib/index.ts'
+import { ephemeralKeys, systemClock } from '../../lib/index.ts'
 import { PLANNER } from '../../plugins/back-channel-logout/delivery/planner.ts'
 import { type BackChannelLogout, backChannelLogout } from '../../plugins/back-channel-logout/index.ts'
 import { CountedStore, counted } from '../support/counted-store.ts'
+import { FakeClock } from '../support/fake-clock.ts'
 import { all } from '../support/logout-log.ts'
 import { privateDatabase } from '../support/mongo-database.ts'
 import { type Op, startOp, testClient } from '../support/op.ts'
@@ -29,13 +30,17 @@ describe('an account with one live session', function () {
     ops = []
     planning = await CountedStore.open(mongo, keys)
     acting = await CountedStore.open(mongo, keys)
-    for (const { store } of [planning, acting]) {
+    // The clock of the one that acts stands still: what it does of itself now and then is another matter.
+    for (const [{ store }, clock] of [
+      [planning, systemClock],
+      [acting, new FakeClock(Date.now())],
+    ] as const) {
       const network = {
         post: async () => ({ kind: 'answered' as const, status: 200, body: '' }),
         close: async () => {},
       }
       logout = backChannelLogout({ network })
-      const configuration = { issuer: ISSUER, clients: [rp], plugins: [logout] }
+      const configuration = { issuer: ISSUER, clients: [rp], plugins: [logout], clock }
       ops.push(await startOp(store, configuration))
     }
   })
