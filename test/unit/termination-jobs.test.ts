@@ -136,6 +136,24 @@ describe('a termination of many sessions', () => {
     assert.deepEqual([after.tally.sessions, after.failed, completed], [1, 1, true])
   })
 
+  it('looks once at a grant, however often it was stored', async () => {
+    const grant = new op.provider.Grant({ accountId: 'alice', clientId: 'a' })
+    for (let saves = 0; saves < 20; saves++) await grant.save()
+    const job = await ordered('account', 'account_deleted')
+    let looks = 0
+    const counting: Host['terminator'] = {
+      ...boundTo(host.terminator),
+      grant(id) {
+        looks += 1
+        return host.terminator.grant(id)
+      },
+    }
+    const run = new TerminationRun(parts({ ...host, terminator: counting }))
+    let step = await run.runNextPage(job)
+    while (!step.completed) step = await run.runNextPage(step.job)
+    assert.deepEqual([step.job.tally.grants, looks], [1, 1])
+  })
+
   it('revokes a grant once, though another does at the same moment', async () => {
     await new op.provider.Grant({ accountId: 'alice', clientId: 'a' }).save()
     const [one, other] = [await ordered('account', 'account_deleted'), await ordered('account', 'account_deleted')]

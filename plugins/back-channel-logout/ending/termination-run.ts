@@ -44,6 +44,7 @@ const ORDERS = 1_000
 /** So often a session is tried to be ended that is written all the time, with pauses; each try looks many times. */
 const MOST_TRIES = 8
 
+/** The pauses between them. */
 const PAUSE = { firstMs: 100, mostMs: 12_800 }
 
 /** So many sessions are remembered: one may be met in the index and in the log. */
@@ -129,17 +130,23 @@ export class TerminationRun {
       await inParallel(names, AT_ONCE, (name) => tried(String(name), () => this.#endSession(job, name)))
       return
     }
-    const grants = new Map<string, RevocableGrant[]>()
+    // A grant that was stored many times is looked at once.
+    const grants = new Map<string, Map<string, RevocableGrant>>()
     for (const commit of [...commits, ...(await storedGrants(this.#store, entries))]) {
       await tried(`@${commit.position}`, async () => {
-        for (const grant of this.#grantsIn(job, commit))
-          grants.set(keyOf(grant), [...(grants.get(keyOf(grant)) ?? []), grant])
+        for (const grant of this.#grantsIn(job, commit)) {
+          const ofLogin = grants.get(keyOf(grant)) ?? new Map<string, RevocableGrant>()
+          grants.set(keyOf(grant), ofLogin.set(grant.id, grant))
+        }
       })
     }
-    const told = await this.#toldLogins(job, [...grants.values()].flat())
+    const told = await this.#toldLogins(
+      job,
+      [...grants.values()].flatMap((some) => [...some.values()]),
+    )
     // Of several grants of one RP the first one tells it, so they are revoked one after the other.
     await inParallel([...grants.values()], AT_ONCE, async (some) => {
-      for (const grant of some) await tried(grant.id, () => this.#revoke(job, grant, told))
+      for (const grant of some.values()) await tried(grant.id, () => this.#revoke(job, grant, told))
     })
   }
 
