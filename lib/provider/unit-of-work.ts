@@ -20,7 +20,7 @@ import { isResume, type UnitOrigin } from './unit-origin.ts'
 /** A unit that loses this many races in a row gives up: the request is repeated. */
 const MAX_TRIES = 32
 
-/** The longest pause after a lost race, in milliseconds. */
+/** The pauses after lost races. */
 const PAUSE = { firstMs: 2, mostMs: 100 }
 
 /** How long after the first one a form may be submitted again, in milliseconds. */

@@ -64,17 +64,17 @@ export class LongLogouts {
       if (news[index]?.some(isLate)) this.#remembered.delete(one.logout.uid)
     })
     const of = new Map(uids.map((uid) => [uid, this.#remembered.get(uid) ?? blank(uid)]))
-    const fresh = uids.filter((uid) => !this.#remembered.has(uid))
+    const fresh = new Set(uids.filter((uid) => !this.#remembered.has(uid)))
     // A commit may tell of several sessions: each is folded from its own stream alone, so that its order is kept.
     news.forEach((commits, index) => {
       const uid = known[index]?.logout.uid ?? ''
-      if (!fresh.includes(uid)) for (const commit of commits) this.#apply(of.get(uid), commit)
+      if (!fresh.has(uid)) for (const commit of commits) this.#apply(of.get(uid), commit)
     })
-    const streams = fresh.map(sessionLogoutStream)
-    const pages = fresh.length > 0 ? pagesOf(this.#store, streams, { order: 'oldest', size: PAGE }) : []
+    const streams = [...fresh].map(sessionLogoutStream)
+    const pages = fresh.size > 0 ? pagesOf(this.#store, streams, { order: 'oldest', size: PAGE }) : []
     for await (const page of pages) {
       for (const commit of page) {
-        for (const uid of uidsIn(commit)) if (fresh.includes(uid)) this.#apply(of.get(uid), commit)
+        for (const uid of uidsIn(commit)) if (fresh.has(uid)) this.#apply(of.get(uid), commit)
       }
     }
     for (const [uid, one] of of) {

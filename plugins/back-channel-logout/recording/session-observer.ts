@@ -94,7 +94,7 @@ export class BackChannelObserver implements SessionObserver {
     if (after && ended.length === 0) return []
     if (!isOn() && recorded.length === 0 && !cause) return []
     const seen = after ? reasonOfRemoval(request) : reasonOfEnd(before, request)
-    const byClient = request ? askingClient(before) : cause?.initiatingClient
+    const initiatingClient = request ? askingClient(before) : cause?.initiatingClient
     const event: Terminated = {
       type: 'session_logout.terminated',
       triggered_at_origin: provider.issuer,
@@ -102,11 +102,11 @@ export class BackChannelObserver implements SessionObserver {
       scope: after ? ended.map(({ sid }) => sid) : 'session',
       logins: recorded.length,
       ...(cause?.actor !== undefined && { actor: cause.actor }),
-      ...(byClient !== undefined && isClearText(byClient) && { by_client: byClient }),
+      ...(initiatingClient !== undefined && isClearText(initiatingClient) && { by_client: initiatingClient }),
     }
-    const order = cause?.terminationId === undefined ? [] : [terminationStream(cause.terminationId)]
+    const termination = cause?.terminationId === undefined ? [] : [terminationStream(cause.terminationId)]
     const clientIds = recorded.map(({ clientId }) => clientId)
-    return [toEvent(uid, event, [...endStreams(keys, provider.issuer, accountOf(before), clientIds), ...order])]
+    return [toEvent(uid, event, [...endStreams(keys, provider.issuer, accountOf(before), clientIds), ...termination])]
   }
 }
 
