@@ -30,6 +30,7 @@ export type { ProviderAdapter, ProviderLike } from './provider/provider-like.ts'
 export type { ClientLike, OidcContext, RequestContext } from './provider/request-context.ts'
 export type { Cause, Observation, SessionChange, SessionObserver } from './provider/session-change.ts'
 export type {
+  GrantName,
   GrantState,
   SessionName,
   SessionState,

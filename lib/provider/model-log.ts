@@ -53,8 +53,13 @@ export class ModelLog {
   }
 
   /** The state of a model instance. Undefined: it does not exist. */
-  async find(model: string, id: string): Promise<ModelState | undefined> {
-    return this.open(model, await this.record(model, id))
+  find(model: string, id: string): Promise<ModelState | undefined> {
+    return this.findUnder(model, this.store.keys.streams(model, id))
+  }
+
+  /** @param names - the streams of the model instance, or those of them that are known */
+  async findUnder(model: string, names: readonly string[]): Promise<ModelState | undefined> {
+    return this.open(model, await this.#recordOf(model, names))
   }
 
   /**

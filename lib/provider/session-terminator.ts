@@ -58,6 +58,9 @@ export interface TerminationResult extends TerminationPlan {
 /** Which session: by its uid, or by the streams of it that a commit names. */
 export type SessionName = string | readonly string[]
 
+/** Which grant: by its id, or by the streams of it that a commit names. */
+export type GrantName = string | readonly string[]
+
 /** The state of a session, or the place where it ended. */
 export type SessionStatus =
   | { readonly live: SessionState }
@@ -99,7 +102,7 @@ export interface SessionTerminator {
   /** The grants that a commit stores, as it stores them; only those of this client, where one is named. */
   grantsStoredBy(commit: Commit, clientId?: string): readonly GrantState[]
   /** The grant as it is now. Undefined: it is gone. */
-  grant(grantId: string): Promise<GrantState | undefined>
+  grant(grant: GrantName): Promise<GrantState | undefined>
 }
 
 /** The most attempts to end a session that other processes write in between. */
@@ -120,7 +123,7 @@ export class UnitSessionTerminator implements SessionTerminator {
   async end(name: SessionName, options: TerminationOptions): Promise<TerminationResult | undefined> {
     for (let tries = 1; ; tries++) {
       try {
-        return await this.#end(this.#streamsOf(name), options)
+        return await this.#end(this.#streams('uid', name), options)
       } catch (error) {
         if (!(error instanceof SessionChangedError) || tries >= MAX_TRIES) throw error
       }
@@ -128,7 +131,7 @@ export class UnitSessionTerminator implements SessionTerminator {
   }
 
   async preview(name: SessionName, options: TerminationOptions): Promise<TerminationPlan | undefined> {
-    const head = await this.#log.findSessionUnder(this.#streamsOf(name))
+    const head = await this.#log.findSessionUnder(this.#streams('uid', name))
     const ending = head && 'state' in head ? planOf(head.state, options) : undefined
     if (!ending) return undefined
     const grants = await Promise.all(ending.grantIds.map((grantId) => this.#log.find('Grant', grantId)))
@@ -171,7 +174,7 @@ export class UnitSessionTerminator implements SessionTerminator {
   }
 
   async status(name: SessionName): Promise<SessionStatus | undefined> {
-    const head = await this.#log.findSessionUnder(this.#streamsOf(name))
+    const head = await this.#log.findSessionUnder(this.#streams('uid', name))
     if (!head) return undefined
     return 'state' in head ? { live: sessionOf(head.state) } : { ended: head.ended }
   }
@@ -192,13 +195,13 @@ export class UnitSessionTerminator implements SessionTerminator {
     return this.#log.grantsStoredBy(commit, clientId).map(grantOf)
   }
 
-  async grant(grantId: string): Promise<GrantState | undefined> {
-    const state = await this.#log.find('Grant', grantId)
+  async grant(name: GrantName): Promise<GrantState | undefined> {
+    const state = await this.#log.findUnder('Grant', this.#streams('Grant', name))
     return state && grantOf(state)
   }
 
-  #streamsOf(name: SessionName): readonly string[] {
-    return typeof name === 'string' ? this.#log.store.keys.streams('uid', name) : name
+  #streams(kind: 'uid' | 'Grant', name: SessionName | GrantName): readonly string[] {
+    return typeof name === 'string' ? this.#log.store.keys.streams(kind, name) : name
   }
 }
 

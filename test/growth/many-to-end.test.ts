@@ -13,6 +13,7 @@ import { terminationStream } from '../../plugins/back-channel-logout/recording/i
 import { range } from '../contract/event-store/log-under-test.ts'
 import { type Op, startOp, testClient } from '../support/op.ts'
 import { pastSessions } from '../support/past-sessions.ts'
+import { countReads } from '../support/reads.ts'
 import { SteeredStore } from '../support/steered-store.ts'
 import { clientsOf } from '../support/told-clients.ts'
 
@@ -99,6 +100,24 @@ describe('what ends at once', function () {
       assert.ok(commit)
       assert.ok(bytesOf(commit) < 4_000 + 400 * logins, `${bytesOf(commit)} bytes`)
       assert.ok(bytesOf(commit) < COMMIT_BYTES)
+    })
+  }
+
+  for (const saves of [1, 100, 10_000]) {
+    it(`looks at a bounded number of commits for a grant that was stored ${saves} times`, async () => {
+      const Grant = op.provider.Grant as unknown as new (payload: object) => { save(ttl: number): Promise<unknown> }
+      const grant = new Grant({ accountId: 'alice', clientId: 'rp' })
+      for (let n = 0; n < saves; n++) await grant.save(3_600)
+      const planned = await store.end()
+      while (((await store.consumers.list())[0]?.position ?? 0) < planned)
+        await new Promise((resolve) => setImmediate(resolve))
+      const job = await ordered('account', 'account_deleted')
+      const readings = countReads(store, (streams) => streams.some((stream) => stream.startsWith('Grant:')))
+      let step = await run().runNextPage(job)
+      while (!step.completed) step = await run().runNextPage(step.job)
+      assert.equal(step.job.tally.grants, 1)
+      const commits = readings.flat().length
+      assert.ok(commits <= 1_000, `${commits} commits`)
     })
   }
 

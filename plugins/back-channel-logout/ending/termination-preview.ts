@@ -1,9 +1,10 @@
-import type { GrantState, SessionName } from '../../../lib/index.ts'
+import type { SessionName } from '../../../lib/index.ts'
 import { recordedLogins } from '../recording/logins.ts'
 import { inParallel } from '../work/in-parallel.ts'
 import { isStoreUnavailable } from '../work/store-unavailable.ts'
 import { type CandidatePage, candidates } from './candidates.ts'
 import { streamOfEntry } from './live-index.ts'
+import { AT_ONCE, type MeantGrant, meantGrants } from './meant-grants.ts'
 import { Recent } from './recent.ts'
 import { plus } from './tally.ts'
 import { NOTHING_YET, type Tally } from './termination-events.ts'
@@ -16,7 +17,7 @@ import {
   type TerminationJob,
   wantedBy,
 } from './termination-job.ts'
-import { AT_ONCE, PAGE, REMEMBERED, storedGrants, type TerminationParts } from './termination-run.ts'
+import { PAGE, REMEMBERED, type TerminationParts } from './termination-run.ts'
 
 /**
  * What a job would come to now. Changes nothing. A session that is written while it is being counted may be left out;
@@ -56,7 +57,7 @@ class Preview {
   }
 
   async page(job: TerminationJob, { commits, entries }: CandidatePage): Promise<Tally> {
-    const { terminator, store } = this.#parts.host
+    const { terminator } = this.#parts.host
     const counts: Tally[] = []
     if (job.pass === 'sessions') {
       const found: { readonly name: SessionName; readonly commit?: string }[] = [
@@ -69,12 +70,10 @@ class Preview {
         this.#tried(String(name), async () => counts.push(await this.#session(job, name, commit))),
       )
     } else {
-      for (const commit of [...commits, ...(await storedGrants(store, entries))]) {
-        await this.#tried(commit.id, async () => {
-          for (const grant of terminator.grantsStoredBy(commit, clientOf(job)))
-            counts.push(await this.#grant(job, grant))
-        })
-      }
+      const grants = await meantGrants(this.#parts.host, job, { commits, entries }, (name, work) =>
+        this.#tried(name, work),
+      )
+      for (const grant of grants) counts.push(await this.#grant(grant))
     }
     return counts.reduce(plus, NOTHING_YET)
   }
@@ -111,14 +110,10 @@ class Preview {
     return { sessions: 1, logins: logins.length, grants }
   }
 
-  async #grant(job: TerminationJob, { id, accountId, clientId, exp, commit }: GrantState): Promise<Tally> {
-    const { host, clients, isOn } = this.#parts
-    if (clientId === undefined || !isMeant(host.store.keys, job, accountId)) return NOTHING_YET
-    if (this.#isExpired(exp)) return NOTHING_YET
-    if ((await host.terminator.grant(id))?.commit !== commit) return NOTHING_YET
+  async #grant({ id, accountId, clientId }: MeantGrant): Promise<Tally> {
     if (!this.#counted.add(`grant ${id}`)) return NOTHING_YET
-    const isNew = isOn() && this.#told.add(JSON.stringify([accountId, clientId]))
-    const client = isNew && (await clients.find(clientId))
+    const isNew = this.#parts.isOn() && this.#told.add(JSON.stringify([accountId, clientId]))
+    const client = isNew && (await this.#parts.clients.find(clientId))
     return { sessions: 0, logins: client ? 1 : 0, grants: 1 }
   }
 

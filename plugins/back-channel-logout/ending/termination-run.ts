@@ -18,11 +18,12 @@ import { isStoreUnavailable } from '../work/store-unavailable.ts'
 import { candidates } from './candidates.ts'
 import { grantLogout } from './grant-logout.ts'
 import { streamOfEntry } from './live-index.ts'
+import { AT_ONCE, type MeantGrant, meantGrants } from './meant-grants.ts'
 import { Recent } from './recent.ts'
 import { plus, tallyOf } from './tally.ts'
 import { type Tally, toTerminationEvent } from './termination-events.ts'
-import { afterPage, clientOf, grantsWithSession, isMeant, type TerminationJob, wantedBy } from './termination-job.ts'
-import { type AccountAtClient, keyOf, toldLogins } from './told-logins.ts'
+import { afterPage, grantsWithSession, isMeant, type TerminationJob, wantedBy } from './termination-job.ts'
+import { keyOf, toldLogins } from './told-logins.ts'
 
 /** What a job is carried out with. */
 export interface TerminationParts {
@@ -35,9 +36,6 @@ export interface TerminationParts {
 /** So many sessions or grants are looked at before it is written down how far a job got. */
 export const PAGE = 256
 
-/** So many sessions are ended at a time: enough to share the commands of the store. */
-export const AT_ONCE = 32
-
 /** Of so many jobs it is remembered what could not be ended on their page. */
 const ORDERS = 1_000
 
@@ -49,11 +47,6 @@ const PAUSE = { firstMs: 100, mostMs: 12_800 }
 
 /** So many sessions are remembered: one may be met in the index and in the log. */
 export const REMEMBERED = 20_000
-
-/** A grant that a job is about, and may have to tell its RP of. */
-interface RevocableGrant extends AccountAtClient {
-  readonly id: string
-}
 
 /**
  * Carries a job out, page by page. What it does twice does no harm: an ended session has ended. So a page whose
@@ -130,23 +123,17 @@ export class TerminationRun {
       await inParallel(names, AT_ONCE, (name) => tried(String(name), () => this.#endSession(job, name)))
       return
     }
-    // A grant that was stored many times is looked at once.
-    const grants = new Map<string, Map<string, RevocableGrant>>()
-    for (const commit of [...commits, ...(await storedGrants(this.#store, entries))]) {
-      await tried(`@${commit.position}`, async () => {
-        for (const grant of this.#grantsIn(job, commit)) {
-          const ofLogin = grants.get(keyOf(grant)) ?? new Map<string, RevocableGrant>()
-          grants.set(keyOf(grant), ofLogin.set(grant.id, grant))
-        }
-      })
+    const grants = await meantGrants(this.#parts.host, job, { commits, entries }, tried)
+    const told = await this.#toldLogins(job, grants)
+    const ofLogin = new Map<string, MeantGrant[]>()
+    for (const grant of grants) {
+      const others = ofLogin.get(keyOf(grant))
+      if (others) others.push(grant)
+      else ofLogin.set(keyOf(grant), [grant])
     }
-    const told = await this.#toldLogins(
-      job,
-      [...grants.values()].flatMap((some) => [...some.values()]),
-    )
     // Of several grants of one RP the first one tells it, so they are revoked one after the other.
-    await inParallel([...grants.values()], AT_ONCE, async (some) => {
-      for (const grant of some.values()) await tried(grant.id, () => this.#revoke(job, grant, told))
+    await inParallel([...ofLogin.values()], AT_ONCE, async (some) => {
+      for (const grant of some) await tried(grant.id, () => this.#revoke(job, grant, told))
     })
   }
 
@@ -191,37 +178,26 @@ export class TerminationRun {
     }
   }
 
-  #grantsIn(job: TerminationJob, commit: Commit): RevocableGrant[] {
-    const now = this.#parts.host.clock.now() / 1000
-    return this.#parts.host.terminator.grantsStoredBy(commit, clientOf(job)).flatMap((grant) => {
-      const { id, accountId, clientId, exp } = grant
-      const isExpired = exp !== undefined && exp < now
-      if (isExpired || clientId === undefined || !isMeant(this.#store.keys, job, accountId)) return []
-      return [{ id, accountId, clientId }]
-    })
-  }
-
   /** Of whom the job need not tell the RP any more. While nobody is told, nobody asks. */
-  async #toldLogins(job: TerminationJob, grants: readonly RevocableGrant[]): Promise<ReadonlySet<string>> {
+  async #toldLogins(job: TerminationJob, grants: readonly MeantGrant[]): Promise<ReadonlySet<string>> {
     if (!this.#parts.isOn()) return new Set()
     const asked = grants.filter((grant) => !this.#told.has(`${job.id} ${keyOf(grant)}`))
     return toldLogins(this.#store, job, asked)
   }
 
-  async #revoke(job: TerminationJob, grant: RevocableGrant, told: ReadonlySet<string>): Promise<void> {
+  async #revoke(job: TerminationJob, grant: MeantGrant, told: ReadonlySet<string>): Promise<void> {
     const { provider, isOn, host, clients } = this.#parts
     const { id: grantId, accountId, clientId } = grant
-    if (!(await host.terminator.grant(grantId))) return
     const { id, reason, actor } = job
     const login = `${id} ${keyOf(grant)}`
     const on = isOn()
     const tells = on && !this.#told.has(login) && !told.has(keyOf(grant))
     const client = tells ? await clients.find(clientId) : undefined
-    await host.terminator.revoke(grantId, { reason, actor, terminationId: id }, [
+    const revoked = await host.terminator.revoke(grantId, { reason, actor, terminationId: id }, [
       toTerminationEvent(id, { type: 'termination.grant_revoked', client_id: clearTextOf(clientId) }),
       ...(client ? grantLogout(this.#store.keys, provider.issuer, job, { id: grantId, accountId, client }) : []),
     ])
-    if (on) this.#told.add(login)
+    if (on && revoked) this.#told.add(login)
   }
 
   /** What the job's stream says that was not counted yet: also what a process did that died before it could say so. */
@@ -243,9 +219,4 @@ export class TerminationRun {
   get #store(): EventStore {
     return this.#parts.host.store
   }
-}
-
-/** The commits that store the grants of these entries: their streams are short by nature. */
-export function storedGrants(store: EventStore, entries: readonly IndexEntry[]): Promise<readonly Commit[]> {
-  return entries.length === 0 ? Promise.resolve([]) : store.readStreams([...new Set(entries.map(streamOfEntry))])
 }
