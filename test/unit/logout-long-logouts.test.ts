@@ -19,13 +19,11 @@ describe('the logout of a session that is long', () => {
     reads = []
     hidden = new Set()
     const visible = (commits: Commit[]): Commit[] => commits.filter(({ position }) => !hidden.has(position))
-    const seen: Pick<EventStore, 'read' | 'readStreams'> = {
-      read: async (stream, options) => {
-        reads.push(`${stream} from ${options?.from}`)
-        return visible(await store.read(stream, options))
-      },
+    const seen: Pick<EventStore, 'readStreams'> = {
       readStreams: async (streams, options) => {
-        if (options?.from === 1) reads.push(streams.join(' '))
+        const from = options?.from ?? 1
+        reads.push(from === 1 ? streams.join(' ') : `${streams.join(' ')} from ${from}`)
+        assert.ok(options?.limit, 'a read without a limit')
         return visible(await store.readStreams(streams, options))
       },
     }
@@ -63,6 +61,30 @@ describe('the logout of a session that is long', () => {
     assert.deepEqual(found, await readLogout(store, 'a'))
     await append('a', sent(`${LONG + 1}/1.0`))
     assert.equal((await read('a'))?.deliveries.get(`${LONG + 1}/1.0`)?.kind, 'confirmed')
+  })
+
+  it('is brought up to date a page at a time, however much is new', async () => {
+    await ends('a', LONG - 1)
+    await read('a', await append('a', registered('rp', 'long'), terminated(['long'])))
+    await ends('a', 2 * LONG)
+    const found = await read('a')
+    assert.deepEqual(
+      reads.slice(1),
+      [1, 2, 3].map((pages) => `session_logout:a from ${pages * LONG + 1}`),
+    )
+    assert.deepEqual(found, await readLogout(store, 'a'))
+  })
+
+  it('is read anew where something late appears on a later page of what is new', async () => {
+    await ends('a', LONG)
+    const late = await append('a', registered('rp', 'late'))
+    hidden.add(late.position)
+    await ends('a', 2 * LONG)
+    const [first] = await store.readAll({ after: 0, limit: 1 })
+    await read('a', first as Commit)
+    hidden.clear()
+    await append('a', terminated(['late']))
+    assert.deepEqual(await read('a'), await readLogout(store, 'a'))
   })
 
   it('is read anew where a commit of the batch was not to be seen before', async () => {

@@ -1,4 +1,5 @@
 import type { Commit, EventStore } from '../../../lib/index.ts'
+import { inParallel } from '../work/in-parallel.ts'
 import { PAGE, uidsIn } from './histories.ts'
 import { pagesOf } from './pages.ts'
 import type { SessionLogout } from './session-logout.ts'
@@ -10,6 +11,9 @@ export const LONG = 64
 
 /** So many commits are remembered, of all sessions together. */
 const REMEMBERED = 50_000
+
+/** So many remembered logouts are brought up to date at a time. */
+const AT_ONCE = 16
 
 /** A logout, folded, and which commits are in it. */
 interface Remembered {
@@ -54,27 +58,18 @@ export class LongLogouts {
 
   async #read(uids: readonly string[], complete: number): Promise<ReadonlyMap<string, SessionLogout>> {
     const known = uids.flatMap((uid) => this.#remembered.get(uid) ?? [])
-    const news = await Promise.all(
-      known.map(({ logout: { uid }, upTo, complete }) =>
-        this.#store.read(sessionLogoutStream(uid), { from: Math.min(upTo, complete) + 1 }),
-      ),
-    )
-    known.forEach((one, index) => {
-      const isLate = ({ position }: Commit): boolean => position <= one.upTo && !one.positions.has(position)
-      if (news[index]?.some(isLate)) this.#remembered.delete(one.logout.uid)
-    })
+    await inParallel(known, AT_ONCE, (one) => this.#catchUp(one))
     const of = new Map(uids.map((uid) => [uid, this.#remembered.get(uid) ?? blank(uid)]))
     const fresh = new Set(uids.filter((uid) => !this.#remembered.has(uid)))
     // A commit may tell of several sessions: each is folded from its own stream alone, so that its order is kept.
-    news.forEach((commits, index) => {
-      const uid = known[index]?.logout.uid ?? ''
-      if (!fresh.has(uid)) for (const commit of commits) this.#apply(of.get(uid), commit)
-    })
     const streams = [...fresh].map(sessionLogoutStream)
     const pages = fresh.size > 0 ? pagesOf(this.#store, streams, { order: 'oldest', size: PAGE }) : []
     for await (const page of pages) {
       for (const commit of page) {
-        for (const uid of uidsIn(commit)) if (fresh.has(uid)) this.#apply(of.get(uid), commit)
+        for (const uid of uidsIn(commit)) {
+          const one = fresh.has(uid) ? of.get(uid) : undefined
+          if (one) this.#apply(one, commit)
+        }
       }
     }
     for (const [uid, one] of of) {
@@ -84,8 +79,21 @@ export class LongLogouts {
     return new Map([...of].map(([uid, { logout }]) => [uid, logout]))
   }
 
-  #apply(one: Remembered | undefined, commit: Commit): void {
-    if (!one || one.positions.has(commit.position)) return
+  /** Reads what is new. A logout is forgotten where something appears below what was read: it would be out of order. */
+  async #catchUp(one: Remembered): Promise<void> {
+    const { uid } = one.logout
+    const from = Math.min(one.upTo, one.complete) + 1
+    for await (const page of pagesOf(this.#store, [sessionLogoutStream(uid)], { from, order: 'oldest', size: LONG })) {
+      if (page.some(({ position }) => position <= one.upTo && !one.positions.has(position))) {
+        this.#remembered.delete(uid)
+        return
+      }
+      for (const commit of page) this.#apply(one, commit)
+    }
+  }
+
+  #apply(one: Remembered, commit: Commit): void {
+    if (one.positions.has(commit.position)) return
     one.positions.add(commit.position)
     one.upTo = Math.max(one.upTo, commit.position)
     try {
