@@ -152,11 +152,12 @@ export class BackChannelLogout implements Plugin {
     const isOn = (): boolean => this.#isOn()
     this.#host = host
     replaceProviderLogout(provider)
-    this.#brokenClients.attach(provider, logger)
+    this.#brokenClients.attach(provider, logger, host.clock)
     const mayFilterOperators = new Set(this.#options.mayFilterOperators)
     const clients = new ToldClients({
       provider,
       logger,
+      clock: host.clock,
       development,
       mayFilterOperators: (clientId) => mayFilterOperators.has(clientId),
     })

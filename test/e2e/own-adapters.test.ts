@@ -5,6 +5,7 @@ import { MODELS } from '../../lib/provider/models.ts'
 import { KeptLog } from '../support/kept-log.ts'
 import { LogoutScene } from '../support/logout-scene.ts'
 import { Client, Person, startOp, testClient } from '../support/op.ts'
+import { quickClock } from '../support/quick-clock.ts'
 import { type RelyingParty, startRp } from '../support/rp.ts'
 
 /** A table of the application's own. */
@@ -12,8 +13,13 @@ class Table implements OwnAdapter {
   readonly rows = new Map<string, Payload>()
   /** Set while the table cannot be read. */
   failure: Error | undefined
+  /** Set while the table does not respond. */
+  hangs = false
+  /** What waits for it. */
+  readonly waiting: (() => void)[] = []
 
   async find(id: string): Promise<Payload | undefined> {
+    if (this.hangs) await new Promise<void>((resolve) => this.waiting.push(resolve))
     if (this.failure) throw this.failure
     return this.rows.get(id)
   }
@@ -118,7 +124,7 @@ describe('clients in a table of one’s own', () => {
     const page = await alice.endSession()
     table.failure = new Error('the table is locked')
     await alice.confirm(page)
-    while (log.of(/whether it is to be told is looked up again/).length === 0) await turn()
+    while (log.of(/clients cannot be read/).length === 0) await turn()
     table.rows.set('rp', rp.metadata)
     table.failure = undefined
     while ((await scene.logout.retry({ client: 'rp' })).hastened === 0 && rp.tokens.length === 0) await turn()
@@ -137,7 +143,7 @@ describe('clients in a table of one’s own', () => {
     const page = await alice.endSession()
     table.failure = new Error('the table is locked')
     await alice.confirm(page)
-    while (log.of(/whether it is to be told is looked up again/).length === 0) await turn()
+    while (log.of(/clients cannot be read/).length === 0) await turn()
     while ((await scene.logout.pendingByClient()).length === 0) await turn()
     assert.deepEqual(await scene.commitsWith('session_logout.back_channel.owed'), [])
     while ((await scene.commitsWith('session_logout.back_channel.attempt_failed')).length === 0) await turn()
@@ -148,6 +154,40 @@ describe('clients in a table of one’s own', () => {
     }
     const [entry] = (await scene.receipt()).ends[0]?.relyingParties ?? []
     assert.deepEqual([entry?.clientId, entry?.state], ['rp', 'abandoned'])
+  })
+
+  it('whose table does not respond while a user logs out let the user go, and are told when it does', async () => {
+    await scene.stop()
+    const clock = quickClock(20)
+    scene = await LogoutScene.start({ other: {} }, { adapters: { Client: () => table }, clock, logger: log })
+    await scene.logout.network.allow('rp', { actor: 'anna' })
+    const alice = new Person(scene.op)
+    await alice.authorize('other')
+    await alice.authorize('rp')
+    const page = await alice.endSession()
+    table.hangs = true
+    assert.equal((await alice.confirm(page)).status, 303)
+    await scene.rps.other.received(1)
+    table.hangs = false
+    await rp.verify((await rp.received(1))[0] ?? '', scene.op.issuer)
+  })
+
+  it('whose table does not respond while a logout is planned do not keep the planner from the logouts of others', async () => {
+    await scene.stop()
+    const clock = quickClock(20)
+    scene = await LogoutScene.start({ other: {} }, { adapters: { Client: () => table }, clock, logger: log })
+    table.rows.set('rp', testClient('rp')) // no URI at the login: it is looked up when the logout is planned
+    const [alice, bob] = [new Person(scene.op), new Person(scene.op)]
+    await alice.authorize('rp')
+    await bob.authorize('other', { login: 'bob' })
+    const uids: string[] = []
+    for await (const { uid } of scene.logout.sessions({ account: 'alice' })) uids.push(uid)
+    table.hangs = true
+    await scene.logout.terminateSession(uids[0] ?? '', { actor: 'anna' })
+    while (table.waiting.length === 0) await turn()
+    await bob.logout()
+    await scene.rps.other.received(1)
+    assert.deepEqual(log.of(/gives its lease up/), [])
   })
 
   it('are told of the end of a grant though they cannot be read when it is revoked', async () => {

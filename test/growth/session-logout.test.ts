@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict'
 import { MemoryEventStore } from '../../adapters/memory/index.ts'
-import { ephemeralKeys, type JsonObject, KeyRing, type NewEvent, type Observation, silent } from '../../lib/index.ts'
+import {
+  ephemeralKeys,
+  type JsonObject,
+  KeyRing,
+  type NewEvent,
+  type Observation,
+  silent,
+  systemClock,
+} from '../../lib/index.ts'
 import { ToldClients } from '../../plugins/back-channel-logout/clients/told-clients.ts'
 import { plan } from '../../plugins/back-channel-logout/delivery/planner.ts'
 import type { OidcProvider } from '../../plugins/back-channel-logout/provider-internals.ts'
@@ -74,7 +82,13 @@ describe('a session with many RPs', () => {
       observer.attach({
         provider,
         keys: new KeyRing(ephemeralKeys()),
-        clients: new ToldClients({ provider, logger: silent, development: false, mayFilterOperators: () => false }),
+        clients: new ToldClients({
+          provider,
+          logger: silent,
+          clock: systemClock,
+          development: false,
+          mayFilterOperators: () => false,
+        }),
         isOn: () => true,
         committed: () => {},
       })

@@ -5,5 +5,6 @@ import type { OidcProvider } from '../../plugins/back-channel-logout/provider-in
 /** Which clients of the host's provider can be told; none may leave out operators' reasons. */
 export function clientsOf(host: Host): ToldClients {
   const provider = host.provider as OidcProvider
-  return new ToldClients({ provider, logger: silent, development: true, mayFilterOperators: () => false })
+  const { clock } = host
+  return new ToldClients({ provider, logger: silent, clock, development: true, mayFilterOperators: () => false })
 }

@@ -9,6 +9,7 @@ import {
   type Payload,
   type SessionChange,
   StoreUnavailableError,
+  systemClock,
 } from '../../lib/index.ts'
 import { prepare } from '../../lib/log/prepare.ts'
 import { ToldClients } from '../../plugins/back-channel-logout/clients/told-clients.ts'
@@ -49,7 +50,13 @@ describe('the observer of sessions', () => {
     observer.attach({
       provider,
       keys: new KeyRing(ephemeralKeys()),
-      clients: new ToldClients({ provider, logger: log, development: false, mayFilterOperators: () => false }),
+      clients: new ToldClients({
+        provider,
+        logger: log,
+        clock: systemClock,
+        development: false,
+        mayFilterOperators: () => false,
+      }),
       isOn: () => isOn,
       committed: () => {},
     })

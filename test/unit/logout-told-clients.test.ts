@@ -4,6 +4,7 @@ import { ToldClients } from '../../plugins/back-channel-logout/clients/told-clie
 import type { OidcClient, OidcProvider } from '../../plugins/back-channel-logout/provider-internals.ts'
 import { REASONS, type Reason } from '../../plugins/back-channel-logout/reasons.ts'
 import { clearTextOf, isClearText } from '../../plugins/back-channel-logout/recording/clear-text.ts'
+import { FakeClock } from '../support/fake-clock.ts'
 import { KeptLog } from '../support/kept-log.ts'
 
 const URI = 'https://rp.example.com/logout'
@@ -18,17 +19,24 @@ const OPERATORS: readonly Reason[] = [
 describe('a client that may be told of logouts', () => {
   let log: KeptLog
   let clients: ToldClients
-  let found: OidcClient | Error | undefined
+  let found: OidcClient | Error | 'no answer' | undefined
+  let asked: number
+  let clock: FakeClock
 
   beforeEach(() => {
     log = new KeptLog()
+    clock = new FakeClock()
+    asked = 0
     const find = async (): Promise<OidcClient | undefined> => {
+      asked += 1
+      if (found === 'no answer') return new Promise(() => {})
       if (found instanceof Error) throw found
       return found
     }
     clients = new ToldClients({
       provider: { Client: { find } } as unknown as OidcProvider,
       logger: log,
+      clock,
       development: false,
       mayFilterOperators: (clientId) => clientId === 'trusted',
     })
@@ -82,6 +90,33 @@ describe('a client that may be told of logouts', () => {
     found = new Error('the table is locked')
     assert.deepEqual(await clients.find('rp'), { clientId: 'rp', isUncertain: true })
     assert.equal(log.of(/cannot be read/)[0]?.fields['err'], found)
+  })
+
+  it('is not known to be none where an adapter of the application does not answer, and is looked up when it does', async () => {
+    found = 'no answer'
+    const looking = clients.find('rp')
+    await clock.advance(9_000)
+    assert.deepEqual(await looking, { clientId: 'rp', isUncertain: true })
+    for (let n = 0; n < 1_000; n++) assert.ok((await clients.find(`rp ${n}`))?.isUncertain)
+    assert.equal(asked, 1, 'those who are looked up next are not waited for')
+    assert.deepEqual(
+      log.lines.map(({ fields }) => fields['event']),
+      ['clients_unreadable'],
+    )
+    found = clientOf()
+    await clock.advance(30_000)
+    assert.deepEqual(await clients.find('rp'), { clientId: 'rp' })
+  })
+
+  it('is told of in the log once where ten thousand cannot be read, and again at the next time', async () => {
+    found = new Error('the table is locked')
+    for (let n = 0; n < 10_000; n++) await clients.find(`rp ${n}`)
+    assert.equal(log.lines.length, 1)
+    found = clientOf()
+    await clients.find('rp')
+    found = new Error('the table is locked')
+    await clients.find('rp')
+    assert.equal(log.lines.length, 2)
   })
 
   for (const error of [

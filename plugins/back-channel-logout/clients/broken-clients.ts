@@ -1,26 +1,28 @@
-import type { Logger, RequestContext } from '../../../lib/index.ts'
+import type { Clock, Logger, RequestContext } from '../../../lib/index.ts'
 import type { OidcProvider } from '../provider-internals.ts'
 import { isStoreUnavailable } from '../work/store-unavailable.ts'
+import { answeredInTime } from './answered-in-time.ts'
 
 /**
- * While a user logs out, a client that cannot be loaded is answered as absent: `end_session_confirm` loads every client
- * of the session, and one whose stored metadata is invalid would keep everybody from logging out.
+ * While a user logs out, a client that cannot be loaded, or not in time, is answered as absent: `end_session_confirm`
+ * loads every client of the session, and one whose stored metadata is invalid would keep everybody from logging out.
  */
 export class BrokenClients {
   readonly #attached = new WeakSet<OidcProvider['Client']>()
 
   /** From now on the provider's clients are found so. Idempotent: a provider may be started again. */
-  attach(provider: OidcProvider, logger: Logger): void {
+  attach(provider: OidcProvider, logger: Logger, clock: Clock): void {
     const { Client } = provider
     if (this.#attached.has(Client)) return
     this.#attached.add(Client)
     const find = Client.find
     Client.find = async (id) => {
+      const found = find.call(Client, id)
+      if (routeOf(provider) !== 'end_session_confirm') return found
       try {
-        return await find.call(Client, id)
+        return await answeredInTime(found, clock)
       } catch (error) {
         if (isStoreUnavailable(error)) throw error // nobody must be logged out by half
-        if (routeOf(provider) !== 'end_session_confirm') throw error
         logger.warn(
           { err: error, client_id: id },
           'a client cannot be loaded: the logout goes on as if it was not there',

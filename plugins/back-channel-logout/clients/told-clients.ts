@@ -1,9 +1,10 @@
-import type { Logger } from '../../../lib/index.ts'
+import type { Clock, Logger } from '../../../lib/index.ts'
 import { TERMINATION_REASONS } from '../ending/termination-events.ts'
 import type { OidcClient, OidcProvider } from '../provider-internals.ts'
 import type { Reason } from '../reasons.ts'
 import { isClearText } from '../recording/clear-text.ts'
 import { isStoreUnavailable } from '../work/store-unavailable.ts'
+import { answeredInTime, ClientsSilent } from './answered-in-time.ts'
 import { INITIATORS, initiatorsProblem, uriProblem } from './client-metadata.ts'
 
 /** A client that can be told of logouts. */
@@ -19,6 +20,7 @@ export interface ToldClient {
 export interface ToldClientsParts {
   readonly provider: OidcProvider
   readonly logger: Logger
+  readonly clock: Clock
   readonly development: boolean
   /** Whether the operators allow this client to leave out their own reasons. */
   readonly mayFilterOperators: (clientId: string) => boolean
@@ -27,10 +29,16 @@ export interface ToldClientsParts {
 /** So many clients are remembered as warned about. */
 const WARNED = 10_000
 
+/** An adapter that did not answer is not asked again for so long, in milliseconds: many may be looked up one by one. */
+const SILENT_MS = 30_000
+
 /** Knows which clients can be told of logouts, and for which reasons they want to be. */
 export class ToldClients {
   readonly #parts: ToldClientsParts
   readonly #warned = new Set<string>()
+  /** Until when the adapter is not asked, by the monotonic clock. */
+  #silentUntil = Number.NEGATIVE_INFINITY
+  #failing = false
 
   constructor(parts: ToldClientsParts) {
     this.#parts = parts
@@ -38,13 +46,17 @@ export class ToldClients {
 
   /**
    * The client of this id, if this process knows a usable URI of it. One whose metadata is invalid is warned about. Where
-   * an adapter of the application's own fails, the client counts as one that is owed a token: nothing says that it is not.
+   * an adapter of the application's own fails or does not answer, the client counts as one that is owed a token: nothing
+   * says that it is not.
    *
    * @throws whatever the store throws when it is away: that says nothing about the client
    */
   async find(clientId: string): Promise<ToldClient | undefined> {
+    const { provider, clock } = this.#parts
+    if (clock.monotonic() < this.#silentUntil) return { clientId, isUncertain: true }
     try {
-      const client = await this.#parts.provider.Client.find(clientId)
+      const client = await answeredInTime(provider.Client.find(clientId), clock)
+      this.#failing = false
       return client && this.of(client)
     } catch (err) {
       if (isStoreUnavailable(err)) throw err
@@ -52,10 +64,13 @@ export class ToldClients {
         this.#warn(clientId, 'it cannot be loaded', err)
         return undefined
       }
-      this.#parts.logger.warn(
-        { event: 'client_unreadable', client_id: clientId, err },
-        'a client cannot be read: whether it is to be told is looked up again when its logout token is sent',
-      )
+      if (err instanceof ClientsSilent) this.#silentUntil = clock.monotonic() + SILENT_MS
+      if (!this.#failing)
+        this.#parts.logger.warn(
+          { event: 'clients_unreadable', client_id: clientId, err },
+          'clients cannot be read: whether they are to be told is looked up again when their logout tokens are sent',
+        )
+      this.#failing = true
       return { clientId, isUncertain: true }
     }
   }
