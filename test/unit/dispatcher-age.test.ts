@@ -97,6 +97,25 @@ describe('a delivery that is too old', () => {
     assert.deepEqual(await scene.states(uids), { confirmed: 1 })
   })
 
+  it('lets the others pass, however many become too old at once', async function () {
+    this.timeout(60_000)
+    scene.client('dead', () => ({ kind: 'failed', error: 'ECONNREFUSED' }))
+    await scene.owe('dead', 2_000)
+    await scene.clock.advance(48 * HOUR_MS)
+    let before = -1
+    scene.client('alive', async () => {
+      before = (await scene.commits('abandoned')).length
+      return says(200)
+    })
+    const [uid = ''] = await scene.owe('alive')
+    await scene.dispatcher()
+    await scene.clock.advance(0)
+    assert.equal((await scene.entry(uid)).state, 'confirmed')
+    assert.ok(before <= 256, `${before} dead letters came first`)
+    await scene.clock.advance(MINUTE_MS)
+    assert.equal((await scene.commits('abandoned')).length, 2_000)
+  })
+
   it('is looked for once a minute, not at each look for work', async () => {
     const work = scene.store.work('deliveries')
     let looks = 0

@@ -81,22 +81,24 @@ export class Dispatcher {
     const { work, policy, clock, isOn } = this.#parts
     const limit = policy.concurrency - inFlight.length
     if (limit <= 0) return []
-    const overdue = await this.#claimOverdue(holder, limit)
-    if (overdue.length > 0 || !isOn()) return overdue
+    // Of many that are too old at once half the room is left to the others.
+    const overdue = await this.#claimOverdue(holder, Math.ceil(limit / 2))
+    const left = limit - overdue.length
+    if (left <= 0 || !isOn()) return overdue
     const claimed = await work.claim({
       holder,
       prefix: this.#prefix,
       now: await work.time(),
-      limit,
+      limit: left,
       perLane: this.#traffic.roomOfNew,
       freeSlots: this.#traffic.freeSlots(
-        inFlight.map(({ lane }) => lane),
+        [...inFlight, ...overdue].map(({ lane }) => lane),
         clock.monotonic(),
       ),
     })
-    if (isOn()) return claimed
+    if (isOn()) return [...overdue, ...claimed]
     await putBackAll(work, claimed) // the feature was switched off meanwhile
-    return []
+    return overdue
   }
 
   /** Deliveries that are too old are dead letters, though nobody claims from their lane, or the feature is off. */
