@@ -93,7 +93,8 @@ export class Appender {
     if (this.#closed) throw new StoreClosedError()
     const since = this.#parts.clock.monotonic()
     const prepared = prepare(commit)
-    const { document, bytes } = documentOf(prepared, this.#parts.clock.now())
+    const document = documentOf(prepared, this.#parts.clock.now())
+    const { bytes } = prepared
     if (this.#queue.isFull(QUEUE)) {
       throw new StoreUnavailableError('too many appends wait for MongoDB: nothing was stored, try again later')
     }

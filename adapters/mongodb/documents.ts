@@ -1,7 +1,7 @@
-import { BSON, type Document } from 'mongodb'
-import { CollectionUnfitError, CommitInvalidError, CommitTooLargeError, SchemaNewerError } from '../../lib/errors.ts'
+import type { Document } from 'mongodb'
+import { CollectionUnfitError, SchemaNewerError } from '../../lib/errors.ts'
 import type { Commit, Event, JsonObject, Meta } from '../../lib/log/commit.ts'
-import { COMMIT_BYTES_LIMIT, type PreparedCommit, SCHEMA_VERSION } from '../../lib/log/prepare.ts'
+import { type PreparedCommit, SCHEMA_VERSION } from '../../lib/log/prepare.ts'
 
 /** A position of the log: a commit, or a tombstone, which is a document of the same shape with no events. */
 export interface EventsDocument {
@@ -105,13 +105,9 @@ export interface LivenessDocument {
 /** A commit without its position, as a document. */
 export type UnplacedDocument = Omit<EventsDocument, '_id'>
 
-/**
- * The commit as a document, proven to be one that the driver can send.
- *
- * @throws CommitInvalidError, CommitTooLargeError
- */
-export function documentOf(commit: PreparedCommit, at: number): { document: UnplacedDocument; bytes: number } {
-  const document: UnplacedDocument = {
+/** The commit as a document. `prepare()` has seen to it that the driver can send it. */
+export function documentOf(commit: PreparedCommit, at: number): UnplacedDocument {
+  return {
     c: commit.id,
     s: [...commit.streams],
     ...(commit.claims.length > 0 && { k: [...commit.claims] }),
@@ -125,18 +121,6 @@ export function documentOf(commit: PreparedCommit, at: number): { document: Unpl
     m: { v: SCHEMA_VERSION, ...commit.meta },
     at: new Date(at),
     ...(commit.expiresAt !== undefined && { x: new Date(commit.expiresAt) }),
-  }
-  const bytes = bytesOf(document)
-  if (bytes > COMMIT_BYTES_LIMIT) throw new CommitTooLargeError(bytes, COMMIT_BYTES_LIMIT)
-  return { document, bytes }
-}
-
-function bytesOf(document: UnplacedDocument): number {
-  try {
-    return BSON.serialize({ _id: 0n, ...document }).length
-  } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause)
-    throw new CommitInvalidError(`the commit cannot be sent to MongoDB: ${why}`, { cause })
   }
 }
 

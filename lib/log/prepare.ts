@@ -1,13 +1,19 @@
 import { randomBytes } from 'node:crypto'
 import { CommitInvalidError, CommitTooLargeError } from '../errors.ts'
 import { claimsOf } from './claims.ts'
-import { type JsonObject, type Meta, type NewCommit, type NewEvent, streamsOf } from './commit.ts'
+import { type Meta, type NewCommit, type NewEvent, streamsOf } from './commit.ts'
+import { copyJson, type JsonCopy } from './json-copy.ts'
 
 /** Version of what stores keep for a commit. Readers refuse a newer one. */
 export const SCHEMA_VERSION: number = 1
 
-/** The largest commit, in bytes of its JSON. */
+/** The largest commit, in bytes of its BSON, whichever store keeps it: what one takes the others take too. */
 export const COMMIT_BYTES_LIMIT: number = 8 * 1024 * 1024
+
+/** What a commit and each of its events and names take beside their content, at most. */
+const COMMIT_OVERHEAD_BYTES = 256
+const EVENT_OVERHEAD_BYTES = 96
+const NAME_OVERHEAD_BYTES = 16
 
 /** A commit that was checked and is ready to be stored; knows everything but its position. */
 export interface PreparedCommit {
@@ -19,6 +25,7 @@ export interface PreparedCommit {
   readonly claims: readonly string[]
   readonly meta: Meta
   readonly expiresAt?: number
+  /** What it takes at most as BSON, in bytes. */
   readonly bytes: number
 }
 
@@ -32,18 +39,23 @@ export function prepare(commit: NewCommit, limit: number = COMMIT_BYTES_LIMIT): 
   if (!Array.isArray(commit.events) || commit.events.length === 0) {
     throw new CommitInvalidError('a commit needs at least one event')
   }
-  const events = commit.events.map(checked)
+  let bytes = COMMIT_OVERHEAD_BYTES
+  const events = commit.events.map((event) => {
+    const { copy, dataBytes } = checked(event)
+    bytes += EVENT_OVERHEAD_BYTES + dataBytes + sizeOf([copy.stream, copy.type, ...(copy.also ?? [])])
+    return copy
+  })
   checkVersions(events)
-  const json = JSON.stringify(events)
   const claims = claimsOf(commit)
-  if (!claims.every(isWellFormed)) throw new CommitInvalidError('a claim holds half a surrogate pair')
+  if (!claims.every((claim) => claim.isWellFormed()))
+    throw new CommitInvalidError('a claim holds half a surrogate pair')
   const streams = streamsOf(events)
   const meta = metaOf(commit.meta)
   const { expiresAt } = commit
   if (expiresAt !== undefined && !(Number.isFinite(expiresAt) && expiresAt >= 0)) {
     throw new CommitInvalidError('expiresAt must be a time in milliseconds since 1970')
   }
-  const bytes = Buffer.byteLength(json) + sizeOf(claims) + sizeOf(streams) + sizeOf(Object.values(meta))
+  bytes += sizeOf(claims) + sizeOf(streams) + sizeOf(Object.values(meta))
   if (bytes > limit) throw new CommitTooLargeError(bytes, limit)
   return {
     id: randomBytes(12).toString('base64url'),
@@ -62,7 +74,7 @@ function metaOf(meta: Meta = {}): Meta {
   for (const [name, value] of Object.entries(meta)) {
     if (!META.has(name)) throw new CommitInvalidError(`meta.${name} is not known; known are ${[...META].join(', ')}`)
     if (value === undefined) continue
-    if (typeof value !== 'string' || !isWellFormed(value)) throw new CommitInvalidError(`meta.${name} must be text`)
+    if (typeof value !== 'string' || !value.isWellFormed()) throw new CommitInvalidError(`meta.${name} must be text`)
     copy[name] = value
   }
   return copy
@@ -71,61 +83,45 @@ function metaOf(meta: Meta = {}): Meta {
 const META: ReadonlySet<string> = new Set(['instance', 'actor', 'trace'])
 
 function sizeOf(strings: readonly string[]): number {
-  return strings.reduce((sum, string) => sum + Buffer.byteLength(string), 0)
+  return strings.reduce((sum, string) => sum + NAME_OVERHEAD_BYTES + Buffer.byteLength(string), 0)
 }
 
-function checked(event: NewEvent): NewEvent {
+function checked(event: NewEvent): { copy: NewEvent; dataBytes: number } {
   const { stream, also, type, version, data } = event
   if (typeof stream !== 'string' || stream === '') throw new CommitInvalidError('an event needs a stream')
   if (also !== undefined && !(Array.isArray(also) && also.every((name) => typeof name === 'string' && name !== ''))) {
     throw new CommitInvalidError(`\`also\` of an event of ${stream} must be an array of streams`)
   }
   if (typeof type !== 'string' || type === '') throw new CommitInvalidError(`an event of ${stream} needs a type`)
-  if (![stream, type, ...(also ?? [])].every(isWellFormed)) {
+  if (!stream.isWellFormed() || !type.isWellFormed() || !(also ?? []).every((name) => name.isWellFormed())) {
     throw new CommitInvalidError(`the stream or type of an event of ${stream} holds half a surrogate pair`)
   }
   if (version !== undefined && (!Number.isSafeInteger(version) || version < 1)) {
     throw new CommitInvalidError(`the version of an event of ${stream} must be a whole number from 1`)
   }
+  const { copy, bytes } = copied(data, stream)
   return {
-    stream,
-    ...(also !== undefined && also.length > 0 && { also: [...also] }),
-    type,
-    ...(version !== undefined && { version }),
-    data: copied(data, stream),
+    copy: {
+      stream,
+      ...(also !== undefined && also.length > 0 && { also: [...also] }),
+      type,
+      ...(version !== undefined && { version }),
+      data: copy,
+    },
+    dataBytes: bytes,
   }
 }
 
-function copied(data: JsonObject, stream: string): JsonObject {
-  let json: string | undefined
+function copied(data: unknown, stream: string): JsonCopy {
+  const refused = (what: string, cause?: unknown): CommitInvalidError =>
+    new CommitInvalidError(`the data of an event of ${stream} ${what}`, { cause })
   try {
-    json = JSON.stringify(data)
-  } catch (cause) {
-    throw new CommitInvalidError(`the data of an event of ${stream} is not JSON: cyclic, or holds a BigInt`, { cause })
+    return copyJson(data, (what) => {
+      throw refused(what)
+    })
+  } catch (error) {
+    throw error instanceof CommitInvalidError ? error : refused('cannot be read', error)
   }
-  const copy: unknown = json === undefined ? undefined : JSON.parse(json, (key, value) => keepable(key, value, stream))
-  if (typeof copy !== 'object' || copy === null || Array.isArray(copy)) {
-    throw new CommitInvalidError(`the data of an event of ${stream} must be an object`)
-  }
-  return copy as JsonObject
-}
-
-/** What every store can give back as it was: databases know no half characters, and no NUL in a key. */
-function keepable(key: string, value: unknown, stream: string): unknown {
-  if (key.includes('\0') || !isWellFormed(key)) {
-    throw new CommitInvalidError(
-      `the data of an event of ${stream} has a key that cannot be stored: ${JSON.stringify(key)}`,
-    )
-  }
-  if (typeof value === 'string' && !isWellFormed(value)) {
-    throw new CommitInvalidError(`the data of an event of ${stream} holds text with half a surrogate pair at "${key}"`)
-  }
-  return value
-}
-
-/** Whether the text is Unicode: every surrogate has its other half. */
-function isWellFormed(text: string): boolean {
-  return !/\p{Surrogate}/u.test(text)
 }
 
 /** Within one commit the versions of a stream follow each other. */
