@@ -161,11 +161,8 @@ export class BackChannelLogout implements Plugin {
       development,
       mayFilterOperators: (clientId) => mayFilterOperators.has(clientId),
     })
-    const ending = { host, provider, clients, isOn }
-    const terminations = new Terminations(
-      ending,
-      (onProgress) => new EndingWork({ ...ending, toleranceSeconds: this.#toleranceSeconds, onProgress }),
-    )
+    const ending = { host, provider, clients, isOn, toleranceSeconds: this.#toleranceSeconds }
+    const terminations = new Terminations(ending, (onProgress) => new EndingWork({ ...ending, onProgress }))
     const background = new Background({
       host,
       provider,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { StoreUnavailableError } from '../../lib/index.ts'
-import { ENDINGS } from '../../plugins/back-channel-logout/ending/ending-work.ts'
+import { ENDINGS } from '../../plugins/back-channel-logout/ending/endings.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { LogoutScene } from '../support/logout-scene.ts'
 import { Person } from '../support/op.ts'
@@ -193,6 +193,32 @@ describe('a session that expires', () => {
     await planned()
     const { sessions } = await scene.logout.terminateAccount('alice', { actor: 'anna' })
     assert.equal(sessions, 1)
+  })
+
+  it('has its grants revoked by who disables the account, though the clock of a machine is ahead by weeks', async () => {
+    const grants = async (): Promise<unknown[]> =>
+      (await scene.log()).flatMap(({ events }) =>
+        events.filter(({ stream, type }) => stream.startsWith('Grant:') && type === 'destroyed'),
+      )
+    await person.logout() // the grant of offline access outlives that
+    await planned()
+    const before = (await grants()).length
+    await person.authorize('rp', { scope: 'openid offline_access', prompt: 'consent' })
+    await person.logout()
+    await planned()
+    clock.jumpWall(30 * 24 * 3_600_000)
+    const options = { actor: 'anna', reason: 'account_disabled' } as const
+    const preview = await scene.logout.terminateAccount('alice', { ...options, dryRun: true })
+    const report = await scene.logout.terminateAccount('alice', options)
+    assert.deepEqual([preview.grants, report.grants], [1, 1])
+    assert.equal((await grants()).length, before + 1)
+  })
+
+  it('is listed while it lives, though the clock of a machine is ahead by weeks', async () => {
+    clock.jumpWall(30 * 24 * 3_600_000)
+    const uids: string[] = []
+    for await (const { uid } of scene.logout.sessions({ account: 'alice' })) uids.push(uid)
+    assert.equal(uids.length, 1)
   })
 
   it('of nobody that an RP knows ends without a word', async () => {

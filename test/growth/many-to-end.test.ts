@@ -62,6 +62,7 @@ describe('what ends at once', function () {
       provider: host.provider as OidcProvider,
       clients: clientsOf(host),
       isOn: () => true,
+      toleranceSeconds: 15,
     })
   }
 

@@ -22,8 +22,8 @@ describe('the work of a termination', () => {
     attempts = 0
     const provider = { issuer: OP } as OidcProvider & ProviderLike
     const host = hostOf(store, provider, clock)
-    const parts = { host, provider, clients: clientsOf(host), isOn: () => true }
-    ending = new EndingWork({ ...parts, toleranceSeconds: 15, onProgress: () => {} })
+    const parts = { host, provider, clients: clientsOf(host), isOn: () => true, toleranceSeconds: 15 }
+    ending = new EndingWork({ ...parts, onProgress: () => {} })
     await ending.start()
   })
   afterEach(async () => {

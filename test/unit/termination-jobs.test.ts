@@ -265,7 +265,13 @@ const nowhere = {
 }
 
 function parts(host: Host): ConstructorParameters<typeof TerminationRun>[0] {
-  return { host, provider: host.provider as OidcProvider, clients: clientsOf(host), isOn: () => true }
+  return {
+    host,
+    provider: host.provider as OidcProvider,
+    clients: clientsOf(host),
+    isOn: () => true,
+    toleranceSeconds: 15,
+  }
 }
 
 function boundTo(endings: Host['terminator']): Host['terminator'] {

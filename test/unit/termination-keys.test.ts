@@ -107,9 +107,17 @@ describe('a termination while keys rotate', () => {
   })
 
   it('counts a grant that has expired and that a session holds, in a dry run too', async () => {
-    await login('alice', -1)
+    await login('alice', -60)
     const job = await ordered('account', 'account_disabled')
     const counts = { sessions: 1, logins: 1, grants: 1, failed: 0 }
+    assert.deepEqual(await previewTermination(parts(), job), counts)
+    assert.deepEqual(await carriedOut(job), counts)
+  })
+
+  it('revokes a grant that has expired and that the provider still takes, and no other', async () => {
+    for (const seconds of [-10, -60]) await (await login('alice', seconds)).destroy()
+    const job = await ordered('account', 'account_disabled')
+    const counts = { sessions: 0, logins: 1, grants: 1, failed: 0 }
     assert.deepEqual(await previewTermination(parts(), job), counts)
     assert.deepEqual(await carriedOut(job), counts)
   })
@@ -182,6 +190,12 @@ describe('a termination while keys rotate', () => {
   }
 
   function parts(): ConstructorParameters<typeof TerminationRun>[0] {
-    return { host, provider: host.provider as OidcProvider, clients: clientsOf(host), isOn: () => true }
+    return {
+      host,
+      provider: host.provider as OidcProvider,
+      clients: clientsOf(host),
+      isOn: () => true,
+      toleranceSeconds: 15,
+    }
   }
 })

@@ -17,15 +17,15 @@ describe('a termination that another process carries out', () => {
     const store = new MemoryEventStore({ clock })
     const provider = { issuer: OP } as OidcProvider & ProviderLike
     const host = hostOf(store, provider, clock)
-    const parts = { host, provider, clients: clientsOf(host), isOn: () => true }
-    const elsewhere = new EndingWork({ ...parts, toleranceSeconds: 15, onProgress: () => {} })
+    const parts = { host, provider, clients: clientsOf(host), isOn: () => true, toleranceSeconds: 15 }
+    const elsewhere = new EndingWork({ ...parts, onProgress: () => {} })
     const given: TerminationJob[] = []
     elsewhere.begin = async (order) => void given.push(order)
     const here = new Terminations(parts, () => elsewhere)
     const report = here.client('rp', { actor: 'anna' })
     while (given.length === 0) await clock.advance(0)
     const id = String(given[0]?.id)
-    const other = new EndingWork({ ...parts, toleranceSeconds: 15, onProgress: () => {} })
+    const other = new EndingWork({ ...parts, onProgress: () => {} })
     await other.start()
     await other.begin(given[0] as TerminationJob)
     while ((await store.work('endings').get(`job/${id}`))?.doneAt === undefined) await clock.advance(100)

@@ -1,29 +1,19 @@
-import { AlreadyClaimedError, type Commit, type Host, type Work, type WorkTable } from '../../../lib/index.ts'
-import type { ToldClients } from '../clients/told-clients.ts'
-import type { OidcProvider } from '../provider-internals.ts'
+import { AlreadyClaimedError, type Commit, type Work, type WorkTable } from '../../../lib/index.ts'
 import { completionStream, terminationStream } from '../recording/index-streams.ts'
 import { lanePrefix } from '../work/lanes.ts'
 import { retryUntilStored } from '../work/retry-until-stored.ts'
 import { WorkLoop } from '../work/work-loop.ts'
+import { ENDINGS, earlierTime } from './endings.ts'
 import { deadlineOf, type Expiry, ExpiryPlanner, expiryLane, lookAt } from './expiry.ts'
 import { LiveIndex } from './live-index.ts'
 import { Recent } from './recent.ts'
 import { terminationJobsStream, toTerminationEvent } from './termination-events.ts'
 import { isAtItsBeginning, type TerminationJob, toJobBody } from './termination-job.ts'
-import { TerminationRun } from './termination-run.ts'
+import { type TerminationParts, TerminationRun } from './termination-run.ts'
 import { AT_ONCE, completionOf, terminationJobsIn, terminationWork } from './termination-work.ts'
 
-/** The work table of ends that are to come: jobs, and sessions that may have expired. */
-export const ENDINGS = 'endings'
-
 /** What ends are made with. */
-export interface EndingParts {
-  readonly host: Host
-  readonly provider: OidcProvider
-  readonly clients: ToldClients
-  readonly isOn: () => boolean
-  /** How much later than it says any process of the provider may still take a session, in seconds. */
-  readonly toleranceSeconds: number
+export interface EndingParts extends TerminationParts {
   /** Called when a job got further, and when it is carried out. */
   readonly onProgress: (job: TerminationJob, isCompleted: boolean) => void
 }
@@ -220,12 +210,8 @@ export class EndingWork {
     await this.#retryUntilStored(() => this.#work.finish(work, clock.now()))
   }
 
-  /**
-   * Milliseconds since 1970: the earlier of this machine's time and the store's. Where one of the two clocks is ahead
-   * nobody's session ends before its time.
-   */
-  async #now(): Promise<number> {
-    return Math.min(this.#parts.host.clock.now(), await this.#work.time())
+  #now(): Promise<number> {
+    return earlierTime(this.#parts.host)
   }
 
   #retryUntilStored<T>(write: () => Promise<T>): Promise<T> {

@@ -12,6 +12,7 @@ import { accountStreams } from '../recording/index-streams.ts'
 import { loginsOf } from '../recording/logins.ts'
 import { PAGE_SIZE } from '../recording/pages.ts'
 import { type CandidatePage, type CandidatePlace, candidates, type Wanted } from './candidates.ts'
+import { earlierTime } from './endings.ts'
 import { deadlineOf } from './expiry.ts'
 import { streamOfEntry } from './live-index.ts'
 
@@ -77,10 +78,11 @@ export async function* liveSessionsOf(
   { limit = Number.POSITIVE_INFINITY, signal }: Pick<ReadingOptions, 'limit' | 'signal'>,
   size: number = PAGE_SIZE,
 ): AsyncGenerator<LiveSession, void> {
-  const { store, terminator, clock } = host
+  const { store, terminator } = host
   const told = new Set<string>()
+  const now = await earlierTime(host)
   const isExpired = (session: SessionState): boolean =>
-    (deadlineOf(session, toleranceSeconds) ?? Number.POSITIVE_INFINITY) <= clock.now()
+    (deadlineOf(session, toleranceSeconds) ?? Number.POSITIVE_INFINITY) <= now
   const before = (await store.end()) + 1
   const wanted: Wanted = { kind: 'session', accounts: accountStreams(store.keys, account), before }
   let left = limit

@@ -1,8 +1,10 @@
-import type { GrantName, GrantState, Host } from '../../../lib/index.ts'
+import type { GrantName, GrantState } from '../../../lib/index.ts'
 import { inParallel } from '../work/in-parallel.ts'
 import type { CandidatePage } from './candidates.ts'
+import { earlierTime } from './endings.ts'
 import { streamOfEntry } from './live-index.ts'
 import { clientOf, isMeant, type TerminationJob } from './termination-job.ts'
+import type { TerminationParts } from './termination-run.ts'
 import type { AccountAtClient } from './told-logins.ts'
 
 /** So many sessions or grants are looked at or ended at a time: enough to share the commands of the store. */
@@ -13,20 +15,31 @@ export interface MeantGrant extends AccountAtClient {
   readonly id: string
 }
 
+/** Whether no process of the provider takes the grant any more. */
+export function isGrantExpired(exp: number | undefined, toleranceSeconds: number, now: number): boolean {
+  return exp !== undefined && (exp + toleranceSeconds) * 1_000 < now
+}
+
 /**
  * The grants of a page that a job is about and that live, each once and as it is now, however often it was stored.
  *
  * @param tried - does what it is given, and goes on without a grant that cannot be read
  */
 export async function meantGrants(
-  { terminator, store, clock }: Host,
+  { host, toleranceSeconds }: Pick<TerminationParts, 'host' | 'toleranceSeconds'>,
   job: TerminationJob,
   { commits, entries }: Pick<CandidatePage, 'commits' | 'entries'>,
   tried: (name: string, work: () => Promise<unknown>) => Promise<unknown>,
 ): Promise<MeantGrant[]> {
+  const { terminator, store } = host
+  const now = await earlierTime(host)
   const meant = ({ id, accountId, clientId, exp }: GrantState): MeantGrant | undefined => {
-    const isExpired = exp !== undefined && exp < clock.now() / 1000
-    if (isExpired || clientId === undefined || clientId !== (clientOf(job) ?? clientId)) return undefined
+    if (
+      isGrantExpired(exp, toleranceSeconds, now) ||
+      clientId === undefined ||
+      clientId !== (clientOf(job) ?? clientId)
+    )
+      return undefined
     return isMeant(store.keys, job, accountId) ? { id, accountId, clientId } : undefined
   }
   const names = new Map<string, GrantName>(entries.map((entry) => [entry.id, [streamOfEntry(entry)]]))

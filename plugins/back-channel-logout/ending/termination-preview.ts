@@ -3,8 +3,9 @@ import { recordedLogins } from '../recording/logins.ts'
 import { inParallel } from '../work/in-parallel.ts'
 import { isStoreUnavailable } from '../work/store-unavailable.ts'
 import { type CandidatePage, candidates } from './candidates.ts'
+import { earlierTime } from './endings.ts'
 import { streamOfEntry } from './live-index.ts'
-import { AT_ONCE, type MeantGrant, meantGrants } from './meant-grants.ts'
+import { AT_ONCE, isGrantExpired, type MeantGrant, meantGrants } from './meant-grants.ts'
 import { Recent } from './recent.ts'
 import { plus } from './tally.ts'
 import { NOTHING_YET, type Tally } from './termination-events.ts'
@@ -70,9 +71,7 @@ class Preview {
         this.#tried(String(name), async () => counts.push(await this.#session(job, name, commit))),
       )
     } else {
-      const grants = await meantGrants(this.#parts.host, job, { commits, entries }, (name, work) =>
-        this.#tried(name, work),
-      )
+      const grants = await meantGrants(this.#parts, job, { commits, entries }, (name, work) => this.#tried(name, work))
       for (const grant of grants) counts.push(await this.#grant(grant))
     }
     return counts.reduce(plus, NOTHING_YET)
@@ -118,11 +117,9 @@ class Preview {
   }
 
   async #expired(grantIds: readonly string[]): Promise<number> {
-    const grants = await Promise.all(grantIds.map((id) => this.#parts.host.terminator.grant(id)))
-    return grants.filter((grant) => this.#isExpired(grant?.exp)).length
-  }
-
-  #isExpired(exp: number | undefined): boolean {
-    return exp !== undefined && exp < this.#parts.host.clock.now() / 1000
+    const { host, toleranceSeconds } = this.#parts
+    const grants = await Promise.all(grantIds.map((id) => host.terminator.grant(id)))
+    const now = await earlierTime(host)
+    return grants.filter((grant) => isGrantExpired(grant?.exp, toleranceSeconds, now)).length
   }
 }

@@ -31,6 +31,8 @@ export interface TerminationParts {
   readonly provider: OidcProvider
   readonly clients: ToldClients
   readonly isOn: () => boolean
+  /** How much later than it says any process of the provider may still take a session or a grant, in seconds. */
+  readonly toleranceSeconds: number
 }
 
 /** So many sessions or grants are looked at before it is written down how far a job got. */
@@ -123,7 +125,7 @@ export class TerminationRun {
       await inParallel(names, AT_ONCE, (name) => tried(String(name), () => this.#endSession(job, name)))
       return
     }
-    const grants = await meantGrants(this.#parts.host, job, { commits, entries }, tried)
+    const grants = await meantGrants(this.#parts, job, { commits, entries }, tried)
     const told = await this.#toldLogins(job, grants)
     const ofLogin = new Map<string, MeantGrant[]>()
     for (const grant of grants) {

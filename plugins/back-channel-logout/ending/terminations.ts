@@ -10,7 +10,8 @@ import { assertClearText, assertText } from '../recording/criteria.ts'
 import { terminationOfStream, terminationStream } from '../recording/index-streams.ts'
 import { recordedLogins } from '../recording/logins.ts'
 import { PAGE_SIZE, pagesOf } from '../recording/pages.ts'
-import { ENDINGS, type EndingParts, type EndingWork } from './ending-work.ts'
+import type { EndingParts, EndingWork } from './ending-work.ts'
+import { ENDINGS } from './endings.ts'
 import {
   assertTerminateOptions,
   type TerminateManyOptions,
