@@ -15,12 +15,12 @@ const OPEN_TIMEOUT_MS = 9_000
 /** Work tables whose indexes `open()` makes. */
 const WORK_TABLES: readonly string[] = ['deliveries', 'endings']
 
-/** Indexes of what lives, whose database indexes `open()` makes. */
-const LIVE_INDEXES: readonly string[] = ['live']
+/** Index tables whose database indexes `open()` makes. */
+const INDEX_TABLES: readonly string[] = ['live', 'parked_commits']
 
 /** Names that belong to the log. */
 const NAMES: readonly string[] = [
-  ...['events', 'counters', 'consumers', 'liveness', ...LIVE_INDEXES],
+  ...['events', 'counters', 'consumers', 'liveness', ...INDEX_TABLES],
   ...WORK_TABLES.flatMap((table) => [table, `${table}_lanes`]),
 ]
 
@@ -41,7 +41,7 @@ export async function openLog(collections: Collections, keys: KeyRing): Promise<
     for (const table of WORK_TABLES) {
       await makeIndexes(collections, table, () => ask(() => MongoWork.prepare(collections, table)))
     }
-    for (const name of LIVE_INDEXES) {
+    for (const name of INDEX_TABLES) {
       await makeIndexes(collections, name, () => ask(() => MongoIndex.prepare(collections, name)))
     }
     await ask(() => MongoLiveness.prepare(collections))

@@ -322,7 +322,7 @@ export class BackChannelLogout implements Plugin {
   }
 
   /**
-   * What an operator's probe needs to know, in one call and at a cost that does not depend on how much is owed: the
+   * What an operator's probe needs to know, in one call that reads no more of the log however much was owed: the
    * planner's lag, the oldest due delivery, dead letters, parked commits, open circuits, whether the store answers. Never
    * rejects for want of the store, and answers within some seconds.
    */

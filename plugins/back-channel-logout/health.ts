@@ -45,7 +45,7 @@ export interface Health {
      */
     readonly overdueMs?: number
   }
-  /** Among the newest 100 deliveries that became one. */
+  /** By the last 100 facts: that a delivery became one, or that one was replayed. */
   readonly deadLetters?: BoundedCount
   /** Commits that could not be planned, of all issuers. */
   readonly parked?: BoundedCount
@@ -121,7 +121,6 @@ async function overdueMsOf({ work, issuer }: HealthParts): Promise<number | unde
 }
 
 async function countParked({ parked }: HealthParts): Promise<BoundedCount> {
-  let count = 0
-  for await (const _ of parked.list({ limit: MOST })) count += 1
+  const count = await parked.count(MOST)
   return { count, isExact: count < MOST }
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { MemoryEventStore } from '../../adapters/memory/index.ts'
 import { type Commit, StoreUnavailableError } from '../../lib/index.ts'
+import { ParkedCommits } from '../../plugins/back-channel-logout/delivery/parked-commits.ts'
 import { Planning } from '../../plugins/back-channel-logout/delivery/planning.ts'
 import { policyOf } from '../../plugins/back-channel-logout/delivery/policy-options.ts'
 import { toEvent } from '../../plugins/back-channel-logout/recording/session-logout-events.ts'
@@ -265,6 +266,21 @@ describe('a commit that cannot be planned', () => {
       stopping.abort()
       assert.deepEqual(await planning.parked.retry({ actor: 'ann' }, stopping.signal), { planned: 0, parked: 0 })
       assert.equal((await parked()).length, 2)
+    })
+
+    it('is known by the log, where the index of what is parked was dropped', async () => {
+      planEndings = async () => {}
+      const [first, second] = commits
+      await planning.parked.retry({ actor: 'ann', position: Number(first?.position) })
+      const index = store.index('parked_commits')
+      for (const key of ['parked', 'complete']) await index.remove(await index.list({ key, limit: 10 }))
+      const anew = new ParkedCommits({ store, issuer: OP, plan: async () => {} })
+      assert.equal(await anew.count(10), 1)
+      const found: unknown[] = []
+      for await (const one of anew.list()) found.push(one)
+      assert.deepEqual(found, [
+        { position: second?.position, at: clock.now() - 1_000, failureReason: `not ${second?.position}` },
+      ])
     })
 
     it('are listed as many as are wanted, those parked last first', async () => {

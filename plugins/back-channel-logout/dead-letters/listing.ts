@@ -11,7 +11,7 @@ import { readLogouts } from '../recording/histories.ts'
 import { deadLettersOfClientStream, deadLettersStream } from '../recording/index-streams.ts'
 import { PAGE_SIZE, pagesOf } from '../recording/pages.ts'
 import { positionAt } from '../recording/position-at.ts'
-import { uidOfStream } from '../recording/session-logout-events.ts'
+import { type Replayed, uidOfStream } from '../recording/session-logout-events.ts'
 import { type DeadLetter, deadLetterOf } from './dead-letter.ts'
 
 /** Which dead letters. None of these: all of the issuer. */
@@ -27,6 +27,9 @@ export interface DeadLetterParts {
   readonly store: EventStore
   readonly issuer: string
 }
+
+/** It is a dead letter no more. */
+const REPLAYED: Replayed['type'] = 'session_logout.back_channel.replayed'
 
 /** @throws OptionInvalidError (`OPTION_INVALID`) */
 export function assertDeadLetters(options: DeadLetterCriteria & ReadingOptions): void {
@@ -75,16 +78,20 @@ export async function* deadLetterPages(
 }
 
 /**
- * How many of the newest deliveries that became a dead letter still are one. The cost is that of so many sessions,
- * however many dead letters there are.
+ * How many dead letters there are by the newest so many facts: of each delivery the last one decides, that it became one
+ * or that it was replayed. Reads these facts alone, whatever the sessions are that they are of.
  */
 export async function countDeadLetters(
-  parts: DeadLetterParts,
+  { store, issuer }: DeadLetterParts,
   most: number,
 ): Promise<{ readonly count: number; readonly isExact: boolean }> {
-  const stream = deadLettersStream(parts.issuer)
-  const page = await parts.store.read(stream, { direction: 'backwards', limit: most })
-  return { count: (await lettersIn(parts, page, stream)).length, isExact: page.length < most }
+  const stream = deadLettersStream(issuer)
+  const page = await store.read(stream, { direction: 'backwards', limit: most })
+  const last = new Map<unknown, string>()
+  for (const { also, type, data } of page.flatMap(({ events }) => events)) {
+    if (also?.includes(stream) && !last.has(data['delivery'])) last.set(data['delivery'], type)
+  }
+  return { count: [...last.values()].filter((type) => type !== REPLAYED).length, isExact: page.length < most }
 }
 
 /** The dead letters whose last death is among these commits. */
@@ -110,9 +117,9 @@ interface Death {
 }
 
 function deathsIn({ events }: Commit, stream: string): Death[] {
-  return events.flatMap(({ stream: own, also, data: { delivery, round = 0 } }) => {
+  return events.flatMap(({ stream: own, also, type, data: { delivery, round = 0 } }) => {
     const uid = uidOfStream(own)
-    if (uid === undefined || !also?.includes(stream)) return []
+    if (uid === undefined || !also?.includes(stream) || type === REPLAYED) return []
     return [{ uid, delivery: String(delivery), round: Number(round) }]
   })
 }

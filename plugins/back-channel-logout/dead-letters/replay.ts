@@ -2,6 +2,7 @@ import { AlreadyClaimedError, type NewCommit, NotADeadLetterError, OptionInvalid
 import { workIdOf } from '../delivery/rounds.ts'
 import { assertActor, assertFlag, assertKnown, assertText, millisecondsOf } from '../recording/criteria.ts'
 import { readLogout } from '../recording/histories.ts'
+import { deadLetterStreams } from '../recording/index-streams.ts'
 import { type Replayed, toEvent } from '../recording/session-logout-events.ts'
 import { type DeadLetter, deadLetterOf } from './dead-letter.ts'
 import { type DeadLetterCriteria, type DeadLetterParts, deadLetterPages } from './listing.ts'
@@ -90,7 +91,7 @@ async function replayOne({ store, issuer }: DeadLetterParts, letter: DeadLetter,
     actor,
   }
   const commit: NewCommit = {
-    events: [toEvent(sessionUid, event)],
+    events: [toEvent(sessionUid, event, deadLetterStreams(issuer, clientId))],
     claims: [{ kind: 'once', mark: `delivery:${workIdOf(delivery, round)}#replayed` }],
     meta: { instance: issuer, actor },
   }

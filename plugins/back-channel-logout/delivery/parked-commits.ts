@@ -1,4 +1,12 @@
-import type { Commit, EventStore, NewEvent } from '../../../lib/index.ts'
+import type {
+  Appended,
+  Commit,
+  EventStore,
+  IndexEntry,
+  IndexTable,
+  NewEvent,
+  NewIndexEntry,
+} from '../../../lib/index.ts'
 import { clearTextOf } from '../recording/clear-text.ts'
 import { PAGE_SIZE, pagesOf } from '../recording/pages.ts'
 import { isStoreUnavailable } from '../work/store-unavailable.ts'
@@ -36,12 +44,23 @@ export interface ParkedCommitsParts {
 
 const STREAM = `parked:${PLANNER}`
 
+/** The index of those that are parked now: what was parked once may be ten thousand times as much. */
+const INDEX = 'parked_commits'
+const PARKED = 'parked'
+
+/** There once what the log told before there was an index is in it. */
+const COMPLETE = 'complete'
+
 /**
  * The commits that the planner could not plan, as the log tells: which they are, and which of them were planned since.
  * All processes plan for all issuers of a log, so they are the log's, not one issuer's.
+ *
+ * The log is written first, then the index. Where a process dies in between, the commit is parked once more, since its
+ * batch comes again; or one that was planned stays listed, and is planned again, which does no harm.
  */
 export class ParkedCommits {
   readonly #parts: ParkedCommitsParts
+  #completing: Promise<void> | undefined
 
   constructor(parts: ParkedCommitsParts) {
     this.#parts = parts
@@ -49,28 +68,31 @@ export class ParkedCommits {
 
   async park({ position }: Pick<Commit, 'position'>, error: unknown): Promise<void> {
     const data = { position, failure_reason: reasonOf(error) }
-    await this.#record({ stream: STREAM, type: 'planner.commit_parked', data }, 'system')
+    const { position: parkedAt } = await this.#record({ stream: STREAM, type: 'planner.commit_parked', data }, 'system')
+    await this.#index.put([entryOf(position, parkedAt)])
   }
 
   /** Those that are parked now, the last parked first. */
   async *list({ limit = Number.POSITIVE_INFINITY, signal }: Listing = {}): AsyncGenerator<ParkedCommit, void> {
-    const { store } = this.#parts
+    await this.#complete()
     let left = limit
-    const told = new Set<unknown>()
-    const to = await store.end()
-    for await (const page of pagesOf(store, [STREAM], { from: 1, to, order: 'newest', size: PAGE_SIZE })) {
-      for (const { at, events } of page) {
-        for (const { type, data } of events) {
-          if (signal?.aborted) return
-          if (told.has(data['position'])) continue // what came later counts
-          told.add(data['position'])
-          if (type !== 'planner.commit_parked') continue
-          yield { position: Number(data['position']), at, failureReason: String(data['failure_reason']) }
-          left -= 1
-          if (left === 0) return
-        }
+    for (let after: IndexEntry | undefined; left > 0; ) {
+      const most = Math.min(PAGE_SIZE, left)
+      const page = await this.#index.list({ key: PARKED, limit: most, ...(after && { after }) })
+      for (const entry of page) {
+        if (signal?.aborted) return
+        yield* await this.#told(entry)
       }
+      if (page.length < most) return
+      left -= page.length
+      after = page.at(-1)
     }
+  }
+
+  /** How many are parked now, counted up to so many. */
+  async count(most: number): Promise<number> {
+    await this.#complete()
+    return (await this.#index.list({ key: PARKED, limit: most })).length
   }
 
   /**
@@ -102,13 +124,54 @@ export class ParkedCommits {
       if (reasonOf(error) !== failureReason) await this.park({ position }, error)
       return false
     }
-    await this.#record({ stream: STREAM, type: 'planner.commit_planned', data: { position } }, actor)
+    const planned = await this.#record({ stream: STREAM, type: 'planner.commit_planned', data: { position } }, actor)
+    await this.#index.remove([{ id: String(position), position: planned.position }])
     return true
   }
 
-  async #record(event: NewEvent, actor: string): Promise<void> {
-    await this.#parts.store.append({ events: [event], meta: { instance: this.#parts.issuer, actor } })
+  #record(event: NewEvent, actor: string): Promise<Appended> {
+    return this.#parts.store.append({ events: [event], meta: { instance: this.#parts.issuer, actor } })
   }
+
+  /** What the log says of it. */
+  async #told({ id, position }: IndexEntry): Promise<ParkedCommit[]> {
+    const [commit] = await this.#parts.store.readAll({ after: position - 1, limit: 1 })
+    const parked = commit?.events.find(({ stream, data }) => stream === STREAM && String(data['position']) === id)
+    if (!commit || !parked) return []
+    return [{ position: Number(id), at: commit.at, failureReason: String(parked.data['failure_reason']) }]
+  }
+
+  /** Once in a process: an index that is new, or was dropped, is made from the log. */
+  #complete(): Promise<void> {
+    this.#completing ??= this.#fill().catch((error) => {
+      this.#completing = undefined
+      throw error
+    })
+    return this.#completing
+  }
+
+  async #fill(): Promise<void> {
+    if ((await this.#index.list({ key: COMPLETE, limit: 1 })).length > 0) return
+    for await (const page of pagesOf(this.#parts.store, [STREAM], { order: 'oldest', size: PAGE_SIZE })) {
+      for (const { position: at, events } of page) {
+        for (const { type, data } of events) {
+          const position = Number(data['position'])
+          if (type === 'planner.commit_parked') await this.#index.put([entryOf(position, at)])
+          else await this.#index.remove([{ id: String(position), position: at }])
+        }
+      }
+    }
+    await this.#index.put([{ id: COMPLETE, keys: [COMPLETE], position: 1 }])
+  }
+
+  get #index(): IndexTable {
+    return this.#parts.store.index(INDEX)
+  }
+}
+
+/** @param parkedAt - the position of the commit that says so */
+function entryOf(position: number, parkedAt: number): NewIndexEntry {
+  return { id: String(position), keys: [PARKED], position: parkedAt }
 }
 
 /** What went wrong, as a store can keep it. */

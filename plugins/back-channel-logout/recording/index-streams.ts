@@ -20,7 +20,7 @@ export function endsStream(issuer: string): string {
   return `session_logouts:${issuer}`
 }
 
-/** Every delivery of this issuer that became a dead letter. */
+/** Every delivery of this issuer that became a dead letter, and every dead letter that was replayed. */
 export function deadLettersStream(issuer: string): string {
   return `dead_letters:${issuer}`
 }
@@ -53,7 +53,7 @@ export function endStreams(
   ]
 }
 
-/** What a dead letter is found by. */
+/** What a dead letter is found by, and its replay. */
 export function deadLetterStreams(issuer: string, clientId: string): string[] {
   return [deadLettersStream(issuer), deadLettersOfClientStream(issuer, clientId)]
 }
