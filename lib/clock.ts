@@ -44,3 +44,8 @@ export const systemClock: Clock = {
   },
   sleep: (delayMs, signal) => sleepOn(systemClock, delayMs, signal),
 }
+
+/** Calls `fn` when everything that can run now has run: no time passes, so that it needs no clock. */
+export function onNextTurn(fn: () => void): void {
+  setImmediate(fn)
+}

@@ -1,19 +1,19 @@
-import { setMaxListeners } from 'node:events'
-import type { Clock } from '../../lib/clock.ts'
-import { OutcomeUnknownError, StoreClosedError, StoreRefusedError, StoreUnavailableError } from '../../lib/errors.ts'
+import { type Clock, onNextTurn } from '../../lib/clock.ts'
+import { StoreClosedError, StoreUnavailableError } from '../../lib/errors.ts'
 import type { Appended, NewCommit } from '../../lib/log/commit.ts'
-import { type PreparedCommit, prepare } from '../../lib/log/prepare.ts'
+import { prepare } from '../../lib/log/prepare.ts'
+import { AppendQueue, type Limits } from './append-queue.ts'
 import { APPEND_TIMEOUT_MS, AppendTimeouts } from './append-timeouts.ts'
 import type { Collections } from './collections.ts'
 import { documentOf, placed, type UnplacedDocument } from './documents.ts'
 import { FastPath } from './fast-path.ts'
-import { assertNoForeignUniqueIndex } from './foreign-indexes.ts'
 import type { Latency } from './latency.ts'
-import { answerOf, isPermanent, type Outcome, outcomeOfFastPath, outcomeOfInsert } from './outcome.ts'
-import { type Limits, newPending, type Pending, Queue } from './pending.ts'
+import { answerOf, type Outcome, outcomeOfFastPath, outcomeOfInsert } from './outcome.ts'
+import { newPending, type Pending } from './pending.ts'
 import type { Allocation, Positions } from './positions.ts'
 import { assertPredecessors } from './predecessors.ts'
-import { type Placed, resolveOutcomes } from './resolve-outcomes.ts'
+import { Resolver, type Unresolved } from './resolver.ts'
+import { refusalOfCommit } from './store-errors.ts'
 
 /** The limits of a batch: it goes as one document of at most 16 MB. */
 const BATCH: Limits = { commits: 1_000, bytes: 12 * 1024 * 1024 }
@@ -21,25 +21,17 @@ const BATCH: Limits = { commits: 1_000, bytes: 12 * 1024 * 1024 }
 /** The limits of the queue. An append beyond them is rejected at once: the database is away, or too slow. */
 const QUEUE: Limits = { commits: 20_000, bytes: 128 * 1024 * 1024 }
 
-/** So many batches at most are sent and not settled: in flight, or of unknown outcome. */
+/** So many batches are in flight at a time: while the server is at one, the next is made and gets its positions. */
+const BATCHES_IN_FLIGHT = 2
+
+/** So many batches at most are sent and not settled: in flight, overtaken, or of unknown outcome. */
 const OPEN_BATCHES = 8
 
 /** A batch that has not been answered for so long, in milliseconds, or four times as long as inserts take, is overtaken. */
 const OVERTAKE_MS = 250
 
-/** The pause before an unknown outcome is looked into again, in milliseconds; doubled each time, up to the second. */
-const RESOLVE_AGAIN_MS = { first: 100, most: 5_000 }
-
-/** Pauses before a commit is sent again that a unique index refused although no claim of it is held, in milliseconds. */
-const RETRY_MS: readonly number[] = [0, 5, 20, 50, 100, 200, 500, 1_000]
-
-/** After so many such refusals, a unique index that is not the log's is looked for. */
-const SUSPICIOUS_REFUSALS = 5
-
-/** An append that is not acknowledged yet. */
-interface Unresolved extends Placed {
-  readonly outcome: Outcome
-}
+/** So many commits take the fast path at most: a server may take the statements of one command one by one. */
+const FAST_PATH_COMMITS = 2
 
 /** What the appender works with. */
 export interface AppenderParts {
@@ -54,12 +46,12 @@ export interface AppenderParts {
 }
 
 /**
- * Group commit. Appends queue; while a batch is in flight the next ones gather; when it lands, they go as one batch: one
- * command allocates a range of positions, one inserts. An idle process adds no delay.
+ * Group commit. Appends queue; while batches are in flight the next ones gather; when one lands, they go as one batch:
+ * one command allocates a range of positions, one inserts. An idle process adds no delay.
  *
- * A batch is *sent*, then each of its commits is either acknowledged or *resolved* (see `resolveOutcomes`). While some
- * resolve, the next batch goes, without appends that write the same streams: the later of two writes never lands below
- * the earlier. No append gets a new position before its old one is proven dead.
+ * A batch is *sent*, then each of its commits is either acknowledged or *resolved* (see `Resolver`). While some resolve,
+ * other batches go, without appends that write the same streams: the later of two writes never lands below the earlier.
+ * No append gets a new position before its old one is proven dead.
  *
  * A command that is not answered within its time limit has an unknown outcome: its connection is given up, and the
  * outcome is resolved over another one. The batches behind do not wait for that long: one that is slow is overtaken.
@@ -68,54 +60,60 @@ export interface AppenderParts {
  */
 export class Appender {
   readonly #parts: AppenderParts
-  readonly #queue = new Queue()
-  readonly #inFlight = new Set<Pending>()
+  readonly #queue = new AppendQueue()
+  readonly #taken = new Set<Pending>()
   readonly #timeouts: AppendTimeouts
-  #sending: Promise<void> | undefined
-  #kicked = false
-  #entering = 0
-  /** Batches that are in flight, or whose outcome is being resolved. */
-  #openBatches = 0
-  readonly #over = new AbortController()
+  readonly #resolver: Resolver
   readonly #fastPath: FastPath
+  #sending = false
+  #entering = 0
+  #batchesInFlight = 0
+  /** Batches that are in flight, overtaken, or whose outcome is being resolved. */
+  #openBatches = 0
   #last: number | undefined
   #closed = false
   #idle: (() => void)[] = []
 
   constructor(parts: AppenderParts) {
+    const { collections, clock, positions } = parts
     this.#parts = parts
-    setMaxListeners(0, this.#over.signal) // one for each batch that resolves
-    this.#fastPath = new FastPath(parts.collections)
-    this.#timeouts = new AppendTimeouts(parts.clock)
+    this.#fastPath = new FastPath(collections)
+    this.#timeouts = new AppendTimeouts(clock)
+    this.#resolver = new Resolver({
+      collections,
+      clock,
+      see: (position) => positions.see(position),
+      acknowledge: (pending, appended) => this.#acknowledge(pending, appended),
+      reject: (pending, error) => this.#reject(pending, error),
+      again: (pending) => this.#again(pending),
+    })
   }
 
   async append(commit: NewCommit): Promise<Appended> {
     if (this.#closed) throw new StoreClosedError()
-    const since = this.#parts.clock.monotonic()
+    const { clock } = this.#parts
+    const since = clock.monotonic()
     const prepared = prepare(commit)
-    const document = documentOf(prepared, this.#parts.clock.now())
-    const { bytes } = prepared
+    const document = documentOf(prepared, clock.now())
     if (this.#queue.isFull(QUEUE)) {
       throw new StoreUnavailableError('too many appends wait for MongoDB: nothing was stored, try again later')
     }
     this.#entering++
     try {
-      await assertPredecessors(this.#parts, prepared, APPEND_TIMEOUT_MS)
-      return await this.#enqueue({ commit: prepared, document, bytes, since })
+      if (prepared.isVersioned) await assertPredecessors(this.#parts, prepared, APPEND_TIMEOUT_MS)
+      return await this.#enqueue({ commit: prepared, document, bytes: prepared.bytes, since })
     } finally {
       this.#entering--
-      this.#wakeIdle()
+      if (this.#entering === 0) for (const idle of this.#idle.splice(0)) idle()
     }
   }
 
-  #enqueue(what: {
-    readonly commit: PreparedCommit
-    readonly document: UnplacedDocument
-    readonly bytes: number
-    readonly since: number
-  }): Promise<Appended> {
+  #enqueue(what: Pick<Pending, 'commit' | 'document' | 'bytes' | 'since'>): Promise<Appended> {
     return new Promise((resolve, reject) => {
-      const pending = newPending(what, { resolve, reject }, (settled) => this.#timeouts.remove(settled))
+      const pending = newPending(what, { resolve, reject }, (settled) => {
+        this.#timeouts.remove(settled)
+        if (!this.#taken.has(settled)) this.#queue.leave(settled)
+      })
       this.#timeouts.add(pending)
       this.#queue.push(pending)
       this.#send()
@@ -129,60 +127,52 @@ export class Appender {
   async close(): Promise<number> {
     this.#closed = true
     if (this.#entering > 0) await new Promise<void>((resolve) => this.#idle.push(resolve))
-    const unknown = [...this.#inFlight].filter(({ sent }) => sent).length
-    this.#over.abort()
+    const unknown = [...this.#taken].filter(({ sent }) => sent).length
+    this.#resolver.stop()
     this.#timeouts.stop()
     return unknown
   }
 
-  #wakeIdle(): void {
-    if (this.#entering === 0) for (const idle of this.#idle.splice(0)) idle()
-  }
-
+  /** Soon: whoever appends in the same turn of the event loop joins, and so do those who were just answered. */
   #send(): void {
-    if (this.#sending !== undefined) {
-      this.#kicked = true
-      return
-    }
-    this.#sending = this.#sendAll().finally(() => {
-      this.#sending = undefined
-      if (this.#kicked) this.#send()
+    if (this.#sending) return
+    this.#sending = true
+    onNextTurn(() => {
+      this.#sending = false
+      this.#sendNext()
     })
   }
 
-  async #sendAll(): Promise<void> {
-    await undefined // lets the rest of this tick join the batch
-    for (;;) {
-      this.#kicked = false
-      if (this.#openBatches >= OPEN_BATCHES) return // whichever is settled first sends on
-      const batch = this.#queue.take(streamsOf(this.#inFlight), BATCH)
+  #sendNext(): void {
+    while (this.#batchesInFlight < BATCHES_IN_FLIGHT && this.#openBatches < OPEN_BATCHES) {
+      const batch = this.#queue.take(BATCH)
       if (batch.length === 0) return
-      for (const pending of batch) this.#inFlight.add(pending)
-      await this.#landedOrOvertaken(this.#sendBatch(batch))
+      const isAlone = this.#taken.size === 0
+      for (const pending of batch) this.#taken.add(pending)
+      void this.#landedOrOvertaken(this.#sendBatch(batch, isAlone))
     }
   }
 
-  /** Waits for the batch to land, but not much longer than inserts take: its connection may be silent. */
+  /** A batch makes room for the next one when it lands, or a little later than inserts take: its connection may be silent. */
   async #landedOrOvertaken(sending: Promise<void>): Promise<void> {
     const { clock, latency } = this.#parts
+    this.#batchesInFlight++
     this.#openBatches++
-    const enough = new AbortController()
-    const landed = sending.finally(() => {
-      enough.abort()
-      this.#settleBatch()
+    const landed = new AbortController()
+    void sending.finally(() => {
+      this.#openBatches--
+      landed.abort()
+      this.#send()
     })
-    await Promise.race([landed, clock.sleep(Math.max(OVERTAKE_MS, 4 * latency.p99), enough.signal)])
-  }
-
-  #settleBatch(): void {
-    this.#openBatches--
+    await clock.sleep(Math.max(OVERTAKE_MS, 4 * latency.p99), landed.signal)
+    this.#batchesInFlight--
     this.#send()
   }
 
-  async #sendBatch(batch: readonly Pending[]): Promise<void> {
-    if (await this.#tryFastPath(batch)) return
+  async #sendBatch(batch: readonly Pending[], isAlone: boolean): Promise<void> {
+    if (isAlone && (await this.#tryFastPath(batch))) return
     const allocation = await this.#allocate(batch)
-    for (const pending of batch) if (pending.settled) this.#inFlight.delete(pending)
+    for (const pending of batch) if (pending.settled) this.#leave(pending)
     const live = batch.filter((pending) => !pending.settled)
     if (allocation && live.length > 0) await this.#insert(live, allocation)
   }
@@ -190,8 +180,8 @@ export class Appender {
   /** True: the batch went this way. False: allocate positions. */
   async #tryFastPath(batch: readonly Pending[]): Promise<boolean> {
     const { positions, fastPath, clock } = this.#parts
-    const isAlone = this.#inFlight.size === batch.length
-    if (!fastPath || !isAlone || !this.#fastPath.isWorthIt || this.#last === undefined) return false
+    const fits = batch.length <= FAST_PATH_COMMITS
+    if (!fastPath || !fits || !this.#fastPath.isWorthIt || this.#last === undefined) return false
     const last = Math.max(this.#last, positions.seen)
     for (const pending of batch) pending.sent = true
     const started = clock.monotonic()
@@ -206,7 +196,7 @@ export class Appender {
     try {
       return await this.#parts.positions.allocate(batch.length, () => batch.some(({ settled }) => !settled))
     } catch (error) {
-      for (const pending of batch) this.#refuse(pending, error)
+      for (const pending of batch) this.#reject(pending, refusalOfCommit(error))
       return undefined
     }
   }
@@ -230,112 +220,41 @@ export class Appender {
     for (const [index, pending] of batch.entries()) {
       const position = first + index
       const outcome = outcomes[index] as Outcome
-      if (outcome.kind === 'stored') {
-        this.#inFlight.delete(pending)
-        this.#acknowledge(pending, { position, id: pending.commit.id })
-      } else unresolved.push({ pending, position, outcome })
+      if (outcome.kind === 'stored') this.#acknowledge(pending, { position, id: pending.commit.id })
+      else unresolved.push({ pending, position, outcome })
     }
     if (unresolved.length === 0) return
     this.#openBatches++
-    void this.#resolve(unresolved).finally(() => this.#settleBatch())
-  }
-
-  /** Goes on until it is known what became of all of them, or the store closes. */
-  async #resolve(appends: readonly Unresolved[]): Promise<void> {
-    const { collections, clock } = this.#parts
-    const { signal } = this.#over
-    let left = appends
-    let pauseMs = RESOLVE_AGAIN_MS.first
-    while (!signal.aborted) {
-      try {
-        const found = await resolveOutcomes(collections, clock, left, signal)
-        await this.#conclude(found)
-        return
-      } catch (error) {
-        if (signal.aborted) return
-        left = this.#keepUnresolved(left, error)
-        if (left.length === 0) return
-      }
-      await clock.sleep(pauseMs, signal)
-      pauseMs = Math.min(RESOLVE_AGAIN_MS.most, 2 * pauseMs)
-    }
-  }
-
-  async #conclude(found: Awaited<ReturnType<typeof resolveOutcomes<Unresolved>>>): Promise<void> {
-    const retried: Pending[] = []
-    for (const [{ pending, position, outcome }, resolution] of found) {
-      this.#parts.positions.see(position)
-      if ('retry' in resolution && outcome.kind !== 'refused') {
-        pending.sent = false
-        if (outcome.kind === 'duplicate') pending.refusals++
-        retried.push(pending)
-        continue
-      }
-      this.#inFlight.delete(pending)
-      if ('appended' in resolution) this.#acknowledge(pending, resolution.appended)
-      else if ('error' in resolution) pending.reject(resolution.error)
-      else if (outcome.kind === 'refused') this.#refuse(pending, outcome.error)
-    }
-    await this.#retry(retried)
-  }
-
-  /**
-   * Sends them again, at new positions, after a pause that grows where a unique index refused them and none of their
-   * claims is held. Until then their streams stay busy. Those whose callers were told `OUTCOME_UNKNOWN` are not repeated:
-   * their positions are dead, so they were not stored.
-   */
-  async #retry(appends: readonly Pending[]): Promise<void> {
-    const { collections, clock } = this.#parts
-    const refusals = Math.max(0, ...appends.map((pending) => pending.refusals))
-    try {
-      if (refusals >= SUSPICIOUS_REFUSALS) await assertNoForeignUniqueIndex(collections)
-      const pauseMs = RETRY_MS[Math.min(Math.max(0, refusals - 1), RETRY_MS.length - 1)] as number
-      if (pauseMs > 0) await clock.sleep(pauseMs, this.#over.signal)
-    } catch (error) {
-      for (const pending of appends) if (pending.refusals > 0) pending.reject(error)
-    }
-    for (const pending of appends) this.#inFlight.delete(pending)
-    this.#queue.unshift(appends.filter(({ settled }) => !settled))
-  }
-
-  /**
-   * The server does not tell what became of them. Only what it refused in the first place was certainly not stored: for
-   * want of rights, by a rule, or by a unique index that is not the log's.
-   */
-  #keepUnresolved(appends: readonly Unresolved[], error: unknown): readonly Unresolved[] {
-    if (!isPermanent(error)) return appends
-    const left: Unresolved[] = []
-    for (const append of appends) {
-      const { kind } = append.outcome
-      const wasRefused = kind === 'refused' || (kind === 'duplicate' && error instanceof StoreRefusedError)
-      if (wasRefused) this.#refuse(append.pending, error)
-      else left.push(append)
-    }
-    const why = new OutcomeUnknownError('MongoDB refuses to tell', { cause: error })
-    for (const { pending } of left) pending.reject(why)
-    return left
+    void this.#resolver.resolve(unresolved).finally(() => {
+      this.#openBatches--
+      this.#send()
+    })
   }
 
   #acknowledge(pending: Pending, appended: Appended): void {
+    this.#leave(pending)
     this.#parts.positions.see(appended.position)
     pending.resolve(appended)
     this.#parts.onAppended(appended.position)
   }
 
-  #refuse(pending: Pending, cause: unknown): void {
-    this.#inFlight.delete(pending)
-    pending.reject(cause instanceof StoreRefusedError ? cause : refusal(cause))
+  #reject(pending: Pending, error: unknown): void {
+    this.#leave(pending)
+    pending.reject(error)
   }
-}
 
-function refusal(cause: unknown): StoreRefusedError {
-  const why = cause instanceof Error ? cause.message : String(cause)
-  const what = `MongoDB refuses the commit (${why}): check the database user's rights and the server's log`
-  return new StoreRefusedError(what, { cause })
-}
+  #again(pending: Pending): void {
+    if (pending.settled) this.#leave(pending)
+    else {
+      this.#taken.delete(pending)
+      this.#queue.putBack(pending)
+    }
+  }
 
-function streamsOf(inFlight: ReadonlySet<Pending>): Set<string> {
-  return new Set([...inFlight].flatMap(({ commit }) => [...commit.stateStreams]))
+  #leave(pending: Pending): void {
+    this.#taken.delete(pending)
+    this.#queue.leave(pending)
+  }
 }
 
 function documentsOf(batch: readonly Pending[]): UnplacedDocument[] {

@@ -10,3 +10,11 @@ export function asStoreError(cause: unknown): EventStoreError {
   }
   return new StoreUnavailableError(`MongoDB cannot be reached or does not answer (${why})`, { cause })
 }
+
+/** The error for a commit that MongoDB refuses for good. */
+export function refusalOfCommit(cause: unknown): StoreRefusedError {
+  if (cause instanceof StoreRefusedError) return cause
+  const why = cause instanceof Error ? cause.message : String(cause)
+  const what = `MongoDB refuses the commit (${why}): check the database user's rights and the server's log`
+  return new StoreRefusedError(what, { cause })
+}

@@ -25,6 +25,8 @@ export interface PreparedCommit {
   readonly claims: readonly string[]
   readonly meta: Meta
   readonly expiresAt?: number
+  /** Whether one of its versions needs a predecessor. */
+  readonly isVersioned: boolean
   /** What it takes at most as BSON, in bytes. */
   readonly bytes: number
 }
@@ -65,6 +67,7 @@ export function prepare(commit: NewCommit, limit: number = COMMIT_BYTES_LIMIT): 
     claims,
     meta,
     ...(expiresAt !== undefined && { expiresAt }),
+    isVersioned: events.some(({ version = 1 }) => version > 1),
     bytes,
   }
 }

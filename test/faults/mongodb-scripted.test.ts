@@ -12,7 +12,7 @@ type Words = Script | 'nothing: the connection is cut'
 interface Shape {
   readonly what: string
   readonly words: Words
-  /** What each of three appends is answered when the server never carried the command out, and when it did. */
+  /** What each append of a batch is answered when the server never carried the command out, and when it did. */
   readonly before: 'stored' | ErrorCode
   readonly after: 'stored' | ErrorCode
 }
@@ -43,9 +43,16 @@ const shapes: readonly Shape[] = [
   { what: 'IllegalOperation', words: failure(20), before: 'STORE_REFUSED', after: 'stored' },
 ]
 
+/** How a batch goes: the quiet path is for two at most. */
+const PATHS: Record<Path, { readonly command: string; readonly count: string; readonly tags: readonly string[] }> = {
+  'ticket path': { command: 'insert', count: 'three', tags: ['a', 'b', 'c'] },
+  'quiet path': { command: 'bulkWrite', count: 'two', tags: ['a', 'b'] },
+}
+
 for (const path of ['ticket path', 'quiet path'] as const) {
   for (const retries of [true, false]) {
-    describe(`three appends of one batch on the ${path}, with a driver that ${retries ? 'retries' : 'never retries'}`, () => {
+    describe(`${PATHS[path].count} appends of one batch on the ${path}, with a driver that ${retries ? 'retries' : 'never retries'}`, () => {
+      const { command, tags } = PATHS[path]
       let log: ProxiedLog
       const answered: Appending[] = []
 
@@ -59,18 +66,20 @@ for (const path of ['ticket path', 'quiet path'] as const) {
           const done = when === 'before' ? 'had not carried it out' : 'had carried it out'
           it(`are ${expected[when]}, each once or not at all, after ${what} of a server that ${done}`, async () => {
             answered.push(...(await appendAll(log.store, [commitOf('quiet'), commitOf('quieter')], 'one by one')))
-            const command = commandOf(path)
             const met =
               words !== 'nothing: the connection is cut'
                 ? log.proxy.answer({ command }, when, words)
                 : when === 'before'
                   ? log.proxy.dropBefore({ command })
                   : log.proxy.cutAfter({ command })
-            const batch = await appendAll(log.store, [commitOf('a'), commitOf('b'), commitOf('c')])
+            const batch = await appendAll(
+              log.store,
+              tags.map((tag) => commitOf(tag)),
+            )
             assert.equal(met.count, 1)
             assert.deepEqual(
               batch.map(({ code }) => code ?? 'stored'),
-              [expected[when], expected[when], expected[when]],
+              tags.map(() => expected[when]),
             )
             answered.push(...batch)
             await assertLogSound(log.db, { answered })
@@ -79,10 +88,6 @@ for (const path of ['ticket path', 'quiet path'] as const) {
       }
     })
   }
-}
-
-function commandOf(path: Path): string {
-  return path === 'ticket path' ? 'insert' : 'bulkWrite'
 }
 
 /** The server answers that the whole command failed. */
