@@ -1,14 +1,17 @@
 import assert from 'node:assert/strict'
 import { MemoryEventStore } from '../../adapters/memory/index.ts'
-import type { ProviderLike } from '../../lib/index.ts'
+import { type ProviderLike, StoreUnavailableError } from '../../lib/index.ts'
 import { EndingWork } from '../../plugins/back-channel-logout/ending/ending-work.ts'
+import { toTerminationEvent } from '../../plugins/back-channel-logout/ending/termination-events.ts'
 import type { TerminationJob } from '../../plugins/back-channel-logout/ending/termination-job.ts'
+import type { TerminationParts } from '../../plugins/back-channel-logout/ending/termination-run.ts'
 import { Terminations } from '../../plugins/back-channel-logout/ending/terminations.ts'
 import type { OidcProvider } from '../../plugins/back-channel-logout/provider-internals.ts'
-import { terminationStream } from '../../plugins/back-channel-logout/recording/index-streams.ts'
+import { completionStream, terminationStream } from '../../plugins/back-channel-logout/recording/index-streams.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { hostOf } from '../support/host.ts'
 import { OP } from '../support/planning.ts'
+import { SteeredStore } from '../support/steered-store.ts'
 import { clientsOf } from '../support/told-clients.ts'
 
 describe('a termination that another process carries out', () => {
@@ -36,5 +39,51 @@ describe('a termination that another process carries out', () => {
     await clock.advance(30_000)
     await stopped
     await store.close()
+  })
+  describe('while the store is away after it was recorded', () => {
+    let clock: FakeClock
+    let store: SteeredStore
+    let parts: TerminationParts
+    let elsewhere: EndingWork
+
+    beforeEach(() => {
+      clock = new FakeClock()
+      store = new SteeredStore(new MemoryEventStore({ clock }))
+      const provider = { issuer: OP } as OidcProvider & ProviderLike
+      const host = hostOf(store, provider, clock)
+      parts = { host, provider, clients: clientsOf(host), isOn: () => true, toleranceSeconds: 15 }
+      elsewhere = new EndingWork({ ...parts, onProgress: () => {} })
+    })
+    afterEach(() => store.close())
+
+    it('is waited for until its completion can be read', async () => {
+      const given: TerminationJob[] = []
+      elsewhere.begin = async (job) => void given.push(job)
+      const report = new Terminations(parts, () => elsewhere).client('rp', { actor: 'anna' })
+      while (given.length === 0) await clock.advance(0)
+      store.beforeRead = () => {
+        throw new StoreUnavailableError('away')
+      }
+      await clock.advance(60_000)
+      store.beforeRead = undefined
+      const [{ id } = { id: '' }] = given
+      const counts = { sessions: 2, logins: 1, grants: 0, failed: 0 }
+      const completed = toTerminationEvent(id, { type: 'termination.completed', ...counts }, [completionStream(id)])
+      await store.append({ events: [completed] })
+      await clock.advance(1_000)
+      assert.deepEqual(await report, { id, ...counts })
+    })
+
+    it('is not waited for any longer than its caller wants', async () => {
+      elsewhere.begin = () => new Promise(() => {})
+      const given = new AbortController()
+      const report = new Terminations(parts, () => elsewhere).client('rp', { actor: 'anna', signal: given.signal })
+      const gaveUp = assert.rejects(report, /enough/)
+      while (store.commits.length === 0) await clock.advance(0)
+      await clock.advance(0)
+      given.abort(new Error('enough'))
+      await clock.advance(0)
+      await gaveUp
+    })
   })
 })

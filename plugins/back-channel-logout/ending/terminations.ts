@@ -10,6 +10,7 @@ import { assertClearText, assertText } from '../recording/criteria.ts'
 import { terminationOfStream, terminationStream } from '../recording/index-streams.ts'
 import { recordedLogins } from '../recording/logins.ts'
 import { PAGE_SIZE, pagesOf } from '../recording/pages.ts'
+import { isStoreUnavailable } from '../work/store-unavailable.ts'
 import type { EndingParts, EndingWork } from './ending-work.ts'
 import { ENDINGS } from './endings.ts'
 import {
@@ -163,7 +164,8 @@ export class Terminations {
       ],
       meta: { instance: issuer, actor },
     })
-    await this.#work.begin(newTerminationJob(id, position, { target, reason, actor }))
+    // Sooner than the planner, which makes the same of it: where this fails it is left to that.
+    this.#work.begin(newTerminationJob(id, position, { target, reason, actor })).catch(() => undefined)
     return this.#completed(id, onProgress ?? (() => {}), signal)
   }
 
@@ -203,8 +205,11 @@ export class Terminations {
     }
   }
 
+  /** Undefined: it is not completed, or nobody knows. It is recorded, so that the store's trouble is none of the caller's. */
   async #reportOf(id: string): Promise<TerminationReport | undefined> {
-    const completed = await completionOf(this.#store, id)
+    const completed = await completionOf(this.#store, id).catch((error: unknown) => {
+      if (!isStoreUnavailable(error)) throw error
+    })
     if (!completed) return undefined
     const { sessions, logins, grants, failed } = completed
     return { id, sessions, logins, grants, failed }
