@@ -2,6 +2,7 @@ import { type Clock, onNextTurn } from '../../lib/clock.ts'
 import { StoreClosedError, StoreUnavailableError } from '../../lib/errors.ts'
 import type { Appended, NewCommit } from '../../lib/log/commit.ts'
 import { prepare } from '../../lib/log/prepare.ts'
+import { Slots } from '../../lib/slots.ts'
 import { AppendQueue, type Limits } from './append-queue.ts'
 import { APPEND_TIMEOUT_MS, AppendTimeouts } from './append-timeouts.ts'
 import type { Collections } from './collections.ts'
@@ -21,11 +22,11 @@ const BATCH: Limits = { commits: 1_000, bytes: 12 * 1024 * 1024 }
 /** The limits of the queue. An append beyond them is rejected at once: the database is away, or too slow. */
 const QUEUE: Limits = { commits: 20_000, bytes: 128 * 1024 * 1024 }
 
-/** So many batches are in flight at a time: while the server is at one, the next is made and gets its positions. */
-const BATCHES_IN_FLIGHT = 2
-
-/** So many batches at most are sent and not settled: in flight, overtaken, or of unknown outcome. */
-const OPEN_BATCHES = 8
+/**
+ * So many batches are in flight at a time: while the server is at one, the next is made and gets its positions. And so
+ * many are sent and not settled: in flight, overtaken, or of unknown outcome.
+ */
+const BATCHES = { most: 2, open: 8 }
 
 /** A batch that has not been answered for so long, in milliseconds, or four times as long as inserts take, is overtaken. */
 const OVERTAKE_MS = 250
@@ -65,20 +66,20 @@ export class Appender {
   readonly #timeouts: AppendTimeouts
   readonly #resolver: Resolver
   readonly #fastPath: FastPath
+  readonly #slots: Slots
   #sending = false
   #entering = 0
-  #batchesInFlight = 0
-  /** Batches that are in flight, overtaken, or whose outcome is being resolved. */
-  #openBatches = 0
   #last: number | undefined
   #closed = false
   #idle: (() => void)[] = []
 
   constructor(parts: AppenderParts) {
-    const { collections, clock, positions } = parts
+    const { collections, clock, positions, latency } = parts
     this.#parts = parts
     this.#fastPath = new FastPath(collections)
     this.#timeouts = new AppendTimeouts(clock)
+    const overtakeMs = (): number => Math.max(OVERTAKE_MS, 4 * latency.p99)
+    this.#slots = new Slots(clock, { ...BATCHES, overtakeMs }, () => this.#send())
     this.#resolver = new Resolver({
       collections,
       clock,
@@ -144,29 +145,13 @@ export class Appender {
   }
 
   #sendNext(): void {
-    while (this.#batchesInFlight < BATCHES_IN_FLIGHT && this.#openBatches < OPEN_BATCHES) {
+    while (this.#slots.isFree) {
       const batch = this.#queue.take(BATCH)
       if (batch.length === 0) return
       const isAlone = this.#taken.size === 0
       for (const pending of batch) this.#taken.add(pending)
-      void this.#landedOrOvertaken(this.#sendBatch(batch, isAlone))
+      this.#slots.occupy(this.#sendBatch(batch, isAlone))
     }
-  }
-
-  /** A batch makes room for the next one when it lands, or a little later than inserts take: its connection may be silent. */
-  async #landedOrOvertaken(sending: Promise<void>): Promise<void> {
-    const { clock, latency } = this.#parts
-    this.#batchesInFlight++
-    this.#openBatches++
-    const landed = new AbortController()
-    void sending.finally(() => {
-      this.#openBatches--
-      landed.abort()
-      this.#send()
-    })
-    await clock.sleep(Math.max(OVERTAKE_MS, 4 * latency.p99), landed.signal)
-    this.#batchesInFlight--
-    this.#send()
   }
 
   async #sendBatch(batch: readonly Pending[], isAlone: boolean): Promise<void> {
@@ -223,12 +208,7 @@ export class Appender {
       if (outcome.kind === 'stored') this.#acknowledge(pending, { position, id: pending.commit.id })
       else unresolved.push({ pending, position, outcome })
     }
-    if (unresolved.length === 0) return
-    this.#openBatches++
-    void this.#resolver.resolve(unresolved).finally(() => {
-      this.#openBatches--
-      this.#send()
-    })
+    if (unresolved.length > 0) this.#slots.keepOpen(this.#resolver.resolve(unresolved))
   }
 
   #acknowledge(pending: Pending, appended: Appended): void {

@@ -126,7 +126,8 @@ export class MongoEventStore implements EventStore {
   }
 
   async readStreams(streams: readonly string[], options: ReadOptions = {}): Promise<Commit[]> {
-    return this.#pages({ s: { $in: [...streams] } }, options)
+    const [only] = streams
+    return this.#pages({ s: streams.length === 1 && only !== undefined ? only : { $in: [...streams] } }, options)
   }
 
   async readAll({ after, limit }: { readonly after: number; readonly limit: number }): Promise<Commit[]> {

@@ -6,10 +6,13 @@ import type { KeyRing } from '../secrets/key-ring.ts'
 import { endsStream, foldRecord, type LocatedEvent, type ModelRecord, NO_RECORD, ownNames } from './model-record.ts'
 import { type ModelState, openState } from './model-state.ts'
 import { hasGivenIds, isShared } from './models.ts'
-import { StreamReader } from './stream-reader.ts'
+import { StreamReader, WINDOW } from './stream-reader.ts'
 
 /** More commits than a grant's state may lie below, in its stream: its revocations, and late saves of former generations. */
 const LONG_WINDOW = 256
+
+/** With so many commits or fewer a session is looked up together with others. */
+const SESSION_ROOM = 8
 
 /** How many generations in a row may turn out to be over: more only where a stream has more late saves than are read. */
 const MAX_GENERATIONS = 16
@@ -44,7 +47,7 @@ export class ModelLog {
     this.store = store
     this.#clock = clock
     this.#issuers = issuers
-    this.#reader = new StreamReader(store)
+    this.#reader = new StreamReader(store, clock)
   }
 
   /** The issuers whose commits are found: the provider's own, and those that it had before. */
@@ -72,7 +75,7 @@ export class ModelLog {
 
   async #recordOf(model: string, names: readonly string[]): Promise<ModelRecord> {
     if (model === 'Session') return foldRecord(this.#own(model, await this.#newest(names, 2), names))
-    const { commits, complete } = await this.#reader.newest(names)
+    const { commits, complete } = await this.#reader.newest({ names, wanted: WINDOW, room: WINDOW })
     const record = foldRecord(this.#own(model, commits, names))
     return complete || !hasGivenIds(model) ? record : this.#longRecord(model, names, commits, record)
   }
@@ -176,7 +179,7 @@ export class ModelLog {
    */
   async findDeviceCode(userCode: string): Promise<{ readonly id: string; readonly record: ModelRecord }> {
     const names = this.store.keys.streams('user_code', userCode)
-    const { commits } = await this.#reader.newest(names)
+    const { commits } = await this.#reader.newest({ names, wanted: WINDOW, room: WINDOW })
     const newest = this.#own('DeviceCode', commits, names).findLast(({ event }) => event.type === 'stored')
     if (!newest) return { id: '', record: NO_RECORD }
     const record = await this.#recordOf('DeviceCode', ownNames('DeviceCode', newest.event))
@@ -236,11 +239,10 @@ export class ModelLog {
     return typeof exp === 'number' && exp < this.#clock.now() / 1000
   }
 
-  /** The newest commits in any of a thing's names, oldest first: one look-up for each hashing key; nearly always one. */
-  async #newest(names: readonly string[], limit: number): Promise<Commit[]> {
-    const found = await Promise.all(names.map((name) => this.store.read(name, { direction: 'backwards', limit })))
-    const byPosition = new Map(found.flat().map((commit) => [commit.position, commit]))
-    return [...byPosition.values()].sort((a, b) => a.position - b.position).slice(-limit)
+  /** The newest commits in any of a thing's names, oldest first. */
+  async #newest(names: readonly string[], wanted: number): Promise<readonly Commit[]> {
+    const { commits } = await this.#reader.newest({ names, wanted, room: Math.max(wanted, SESSION_ROOM) })
+    return commits.slice(-wanted)
   }
 }
 

@@ -1,69 +1,165 @@
-import { type Commit, isIn } from '../log/commit.ts'
+import { type Clock, onNextTurn } from '../clock.ts'
+import { SchemaNewerError } from '../errors.ts'
+import { type Commit, streamsOf } from '../log/commit.ts'
 import type { EventStore } from '../log/event-store.ts'
+import { Slots } from '../slots.ts'
 
 /** How many commits of one thing are read at most: its newest. */
 export const WINDOW = 16
 
-/** The most things that one command looks up. */
+/** The most look-ups that go with one command. */
 const MAX_JOINED = 100
 
-/** The newest commits of one thing, oldest first. */
+/** So many commands with several look-ups are under way at a time; the other look-ups wait and go with the next. */
+const COMMANDS = { most: 2, open: 8, overtakeMs: () => 100 }
+
+/** So many long streams are remembered. */
+const LONG_STREAMS = 10_000
+
+/** What is looked up of one thing. */
+export interface LookUp {
+  /** The names of the thing's stream: one for each hashing key. */
+  readonly names: readonly string[]
+  /** How many commits are wanted: the newest. */
+  readonly wanted: number
+  /** With so many commits or fewer a stream is looked up together with others; no less than `wanted`. */
+  readonly room: number
+}
+
+/** The newest commits of one thing, oldest first: as many as were wanted, or more. */
 export interface NewestCommits {
   readonly commits: readonly Commit[]
   /** Whether they are all that there are. */
   readonly complete: boolean
 }
 
-interface Waiting {
-  readonly names: readonly string[]
-  resolve(found: NewestCommits): void
-  reject(error: unknown): void
+/** A look-up that waits for its turn, and everybody who asked for it. */
+interface Waiting extends LookUp {
+  readonly callers: { resolve(found: NewestCommits): void; reject(error: unknown): void }[]
 }
 
 /**
- * Reads the newest commits of many things. Look-ups of one tick go as one command. A thing with a long stream must not
- * crowd out the others: where the joined answer is full, each of its things is looked up alone.
+ * Reads the newest commits of many things. Few commands are under way at a time: look-ups that come meanwhile join the
+ * next one, and those for the same thing are one. So an idle process reads at once, and a busy one reads many things
+ * with one command.
+ *
+ * A thing with a long stream must not crowd out the others: it is remembered, and looked up alone from then on.
  */
 export class StreamReader {
   readonly #store: EventStore
-  #waiting: Waiting[] = []
+  readonly #slots: Slots
+  readonly #long = new Set<string>()
+  /** Look-ups that will join, and those that will go alone. */
+  readonly #joining = new Map<string, Waiting>()
+  readonly #alone = new Map<string, Waiting>()
+  #isScheduled = false
 
-  constructor(store: EventStore) {
+  constructor(store: EventStore, clock: Clock) {
     this.#store = store
+    this.#slots = new Slots(clock, COMMANDS, () => this.#schedule())
   }
 
-  /** @param names - the names of the thing's stream: one for each hashing key */
-  newest(names: readonly string[]): Promise<NewestCommits> {
+  newest(what: LookUp): Promise<NewestCommits> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ names, resolve, reject })
-      if (this.#waiting.length === 1) queueMicrotask(() => void this.#readWaiting())
+      const key = JSON.stringify(what)
+      const those = what.names.some((name) => this.#long.has(name)) ? this.#alone : this.#joining
+      const waiting = those.get(key) ?? { ...what, callers: [] }
+      waiting.callers.push({ resolve, reject })
+      those.set(key, waiting)
+      this.#schedule()
     })
   }
 
-  async #readWaiting(): Promise<void> {
-    await undefined // look-ups that were awaited in the same tick join
-    const waiting = this.#waiting
-    this.#waiting = []
-    for (let i = 0; i < waiting.length; i += MAX_JOINED) void this.#readJoined(waiting.slice(i, i + MAX_JOINED))
+  /** Look-ups of the same turn of the event loop join. */
+  #schedule(): void {
+    if (this.#isScheduled) return
+    this.#isScheduled = true
+    onNextTurn(() => {
+      this.#isScheduled = false
+      this.#readWaiting()
+    })
   }
 
-  async #readJoined(joined: readonly Waiting[]): Promise<void> {
+  #readWaiting(): void {
+    for (const one of this.#alone.values()) void this.#readAlone(one)
+    this.#alone.clear()
+    while (this.#joining.size > 0 && this.#slots.isFree) {
+      const joined: Waiting[] = []
+      for (const [key, one] of this.#joining) {
+        this.#joining.delete(key)
+        if (joined.push(one) === MAX_JOINED) break
+      }
+      this.#slots.occupy(this.#readJoined(joined))
+    }
+  }
+
+  async #readAlone({ names, wanted, callers }: Waiting): Promise<void> {
     try {
-      const limit = WINDOW * joined.length
-      const names = [...new Set(joined.flatMap((one) => one.names))]
-      const newestFirst = await this.#store.readStreams(names, { direction: 'backwards', limit })
-      const commits = newestFirst.reverse()
-      if (commits.length < limit) {
-        for (const { names, resolve } of joined) resolve({ commits: naming(names, commits), complete: true })
-      } else if (joined.length === 1) {
-        for (const { names, resolve } of joined) resolve({ commits: naming(names, commits), complete: false })
-      } else for (const one of joined) void this.#readJoined([one])
+      const commits = await this.#store.readStreams(names, { direction: 'backwards', limit: wanted })
+      const found = { commits: commits.reverse(), complete: commits.length < wanted }
+      for (const { resolve } of callers) resolve(found)
     } catch (error) {
-      for (const { reject } of joined) reject(error)
+      for (const { reject } of callers) reject(error)
+    }
+  }
+
+  /**
+   * The newest commits of all of them together. Where the answer is full, who has found as many as he wants has found the
+   * newest; of the others it is not known, and they are looked up again, without those that had so many.
+   */
+  async #readJoined(joined: readonly Waiting[]): Promise<void> {
+    let left = joined
+    try {
+      while (left.length > 0) {
+        const limit = left.reduce((sum, { room }) => sum + room, 0)
+        const names = [...new Set(left.flatMap((one) => one.names))]
+        const commits = await this.#store.readStreams(names, { direction: 'backwards', limit })
+        left = this.#dealOut(commits.reverse(), commits.length < limit, left)
+      }
+    } catch (error) {
+      // What a newer version has written of one thing says nothing of the others.
+      if (error instanceof SchemaNewerError && left.length > 1) for (const one of left) void this.#readAlone(one)
+      else for (const { reject } of left.flatMap(({ callers }) => callers)) reject(error)
+    }
+  }
+
+  /** Returns those that have not found enough. */
+  #dealOut(commits: readonly Commit[], complete: boolean, joined: readonly Waiting[]): Waiting[] {
+    const found = byName(commits)
+    return joined.filter((one) => {
+      const own = mergedOf(one.names, found)
+      if (own.length > one.room || (!complete && own.length === one.room)) this.#rememberLong(one.names)
+      if (!complete && own.length < one.wanted) return true
+      for (const { resolve } of one.callers) resolve({ commits: own, complete })
+      return false
+    })
+  }
+
+  #rememberLong(names: readonly string[]): void {
+    for (const name of names) this.#long.add(name)
+    for (const oldest of this.#long) {
+      if (this.#long.size <= LONG_STREAMS) break
+      this.#long.delete(oldest)
     }
   }
 }
 
-function naming(names: readonly string[], commits: readonly Commit[]): Commit[] {
-  return commits.filter(({ events }) => events.some((event) => names.some((name) => isIn(event, name))))
+function byName(commits: readonly Commit[]): Map<string, Commit[]> {
+  const found = new Map<string, Commit[]>()
+  for (const commit of commits) {
+    for (const name of streamsOf(commit.events)) {
+      const others = found.get(name)
+      if (others) others.push(commit)
+      else found.set(name, [commit])
+    }
+  }
+  return found
+}
+
+/** The commits under any of these names, each once, in order. */
+function mergedOf(names: readonly string[], found: ReadonlyMap<string, readonly Commit[]>): readonly Commit[] {
+  const [only] = names
+  if (names.length === 1 && only !== undefined) return found.get(only) ?? []
+  const merged = new Set(names.flatMap((name) => found.get(name) ?? []))
+  return [...merged].sort((a, b) => a.position - b.position)
 }

@@ -6,7 +6,7 @@ import { SteeredStore } from '../support/steered-store.ts'
 
 describe('requests of one session that wait for each other in a process', () => {
   for (const count of [1, 100, 10_000]) {
-    it(`cost a read and a commit each: ${count} at once`, async function () {
+    it(`cost a commit each, and no more reads: ${count} at once`, async function () {
       this.timeout(60_000)
       const store = new SteeredStore(new MemoryEventStore())
       const tabs = inRequests(store)
@@ -27,7 +27,7 @@ describe('requests of one session that wait for each other in a process', () => 
         ),
       )
       assert.equal(tried, count, 'no commit was tried in vain')
-      assert.equal(store.reads.length - reads, count)
+      assert.ok(store.reads.length - reads <= count, `${store.reads.length - reads} reads`)
       assert.equal((await tabs.run((adapter) => adapter('Session').find(id)))?.['exp'], 2_000_000_000 + count - 1)
       await store.close()
     })
