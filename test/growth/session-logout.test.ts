@@ -11,6 +11,8 @@ import {
 } from '../../lib/index.ts'
 import { ToldClients } from '../../plugins/back-channel-logout/clients/told-clients.ts'
 import { plan } from '../../plugins/back-channel-logout/delivery/planner.ts'
+import { Planning } from '../../plugins/back-channel-logout/delivery/planning.ts'
+import { policyOf } from '../../plugins/back-channel-logout/delivery/policy-options.ts'
 import type { OidcProvider } from '../../plugins/back-channel-logout/provider-internals.ts'
 import { LongLogouts } from '../../plugins/back-channel-logout/recording/long-logouts.ts'
 import { toEvent } from '../../plugins/back-channel-logout/recording/session-logout-events.ts'
@@ -69,6 +71,23 @@ describe('a session in which one RP’s login ends again and again', () => {
         await store.append({ events: [toEvent('uid', sent(`${position}/1.0`))] })
         if (n > 1) assert.ok(readings.flat().length <= 2, `${readings.flat().length} commits`)
       }
+      await store.close()
+    })
+
+    it(`is planned at once by the process that ends it, or left to the planner: 256 commits are read, of ${ends} ends`, async () => {
+      const store = new MemoryEventStore()
+      const planning = new Planning({
+        ...{ store, clock: systemClock, logger: silent, issuer: OP, clients: nobodyToTell, policy: policyOf() },
+        work: store.work('deliveries'),
+        planEndings: async () => {},
+        onPlanned: () => {},
+      })
+      for (const events of endsInOneSession(ends)) await store.append({ events })
+      const readings = countReads(store)
+      const events = [toEvent('uid', registered('rp', 'last')), toEvent('uid', terminated(['last']))]
+      await planning.planAtOnce([{ ...(await store.append({ events })), events }])
+      assert.ok(readings.flat().length <= 256, `${readings.flat().length} commits`)
+      assert.equal(await store.work('deliveries').countOpen(), ends < 256 ? 1 : 0)
       await store.close()
     })
   }

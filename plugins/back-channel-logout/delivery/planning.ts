@@ -35,8 +35,9 @@ export interface PlanningParts {
 /** How often a commit that cannot be planned is tried, and the pauses between, in milliseconds. */
 const PAUSES_MS: readonly number[] = [100, 400]
 
-/** Of so many commits about their sessions ends are not planned at once. */
-const AT_ONCE = 10_000
+/** So many commits about a session are read at most to plan its end at once, and about all sessions that end meanwhile. */
+const AT_ONCE = 256
+const AT_ONCE_OF_ALL = 10_000
 
 /** So many facts are recorded with one commit. */
 const FACTS = 500
@@ -78,7 +79,11 @@ export class Planning {
    */
   async planAtOnce(commits: readonly PlannedCommit[]): Promise<void> {
     const { store } = this.#parts
-    const read = async (uids: Iterable<string>) => (await readShortLogouts(store, uids, AT_ONCE)) ?? new Map()
+    const read = async (uids: Iterable<string>) => {
+      const sessions = [...uids]
+      const most = Math.min(AT_ONCE * sessions.length, AT_ONCE_OF_ALL)
+      return (await readShortLogouts(store, sessions, most)) ?? new Map()
+    }
     await this.#deliver(commits, { read })
   }
 
