@@ -2,10 +2,13 @@ import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { MongoEventStore } from '../../adapters/mongodb/index.ts'
 import type { EventStore } from '../../lib/log/event-store.ts'
+import { ephemeralKeys } from '../../lib/secrets/key-ring.ts'
 import { Follower } from '../contract/event-store/follower.ts'
 import { range } from '../contract/event-store/log-under-test.ts'
 import { append, commitOf } from '../support/appending.ts'
+import { CountedStore, counted } from '../support/counted-store.ts'
 import { FakeClock } from '../support/fake-clock.ts'
+import { openDatabase } from '../support/mongo-database.ts'
 import { openProxiedLog, type ProxiedLog } from '../support/proxied-log.ts'
 
 describe('a subscription of another process than the writer', () => {
@@ -148,33 +151,33 @@ describe('an idle process', () => {
     ['where there is none', false, 10],
   ] as const) {
     it(`costs the database ${most} commands in ten seconds at the most, however many subscribe, ${how}`, async () => {
-      const log = await openProxiedLog(streams ? {} : { client: { maxPoolSize: 3 } })
-      const { setName } = await log.db.command({ hello: 1 })
+      const database = await openDatabase('idle')
+      const { setName } = await database.db.command({ hello: 1 })
       const clock = new FakeClock()
-      const store = await MongoEventStore.open(log.proxiedDb, { keys: log.keys, clock })
-      const open = streams && setName !== undefined ? log.proxy.arrival('getMore') : undefined
-      const followers = range(20).map(() => new Follower(store, 0))
-      const { id } = await append(store, commitOf('something'))
-      await Promise.all(followers.map((follower) => follower.saw([String(id)])))
-      await open
-      for (const _ of range(20)) {
-        await clock.advance(100) // until they have looked again, and found nothing
-        await sleep(2)
+      const pool = streams ? {} : { maxPoolSize: 3 }
+      const process = await CountedStore.open(database, ephemeralKeys(), clock, pool)
+      const followers = range(20).map(() => new Follower(process.store, 0))
+      try {
+        const { id } = await append(process.store, commitOf('something'))
+        await Promise.all(followers.map((follower) => follower.saw([String(id)])))
+        const isOpen = (): boolean => process.sent.some(({ name }) => name.startsWith('getMore'))
+        while (streams && setName !== undefined && !isOpen()) await process.quiet()
+        for (const _ of range(20)) {
+          await clock.advance(100) // until they have looked again, and found nothing
+          await process.quiet()
+        }
+        const { commands } = await process.during(async () => {
+          for (const _ of range(10)) {
+            await clock.advance(1_000)
+            await process.quiet()
+          }
+        })
+        assert.ok(commands.length > 0 && commands.length <= most, counted(commands))
+      } finally {
+        for (const follower of followers) await follower.stop()
+        await process.close()
+        await database.drop()
       }
-      let commands = 0
-      const count = (): boolean => {
-        commands += 1
-        return false
-      }
-      log.proxy.dropBefore({ where: count })
-      for (const _ of range(10)) {
-        await clock.advance(1_000)
-        await sleep(5) // what was asked is answered
-      }
-      assert.ok(commands > 0 && commands <= most, `${commands} commands`)
-      for (const follower of followers) await follower.stop()
-      await store.close()
-      await log.remove()
     })
   }
 })

@@ -1,4 +1,4 @@
-import { BSON, MongoClient } from 'mongodb'
+import { BSON, MongoClient, type MongoClientOptions } from 'mongodb'
 import { MongoEventStore } from '../../adapters/mongodb/index.ts'
 import { type Clock, type Keys, systemClock } from '../../lib/index.ts'
 
@@ -20,8 +20,9 @@ export class CountedStore {
     { uri, name }: { readonly uri: string; readonly name: string },
     keys: Keys,
     clock: Clock = systemClock,
+    options: MongoClientOptions = {},
   ): Promise<CountedStore> {
-    const client = await MongoClient.connect(uri, { monitorCommands: true })
+    const client = await MongoClient.connect(uri, { monitorCommands: true, ...options })
     const sent: SentCommand[] = []
     const underWay = new Set<number>()
     client.on('commandStarted', ({ command, commandName, requestId }) => {
@@ -49,10 +50,12 @@ export class CountedStore {
     return { result, commands: this.sent.slice(before) }
   }
 
-  /** Resolves when no command is under way. */
+  /** Resolves when no command is under way, and none follows from the answers. */
   async quiet(): Promise<void> {
-    do await new Promise((resolve) => setImmediate(resolve))
-    while (this.#underWay.size > 0)
+    for (let turns = 0; turns < 5; turns++) {
+      await new Promise((resolve) => setImmediate(resolve))
+      if (this.#underWay.size > 0) turns = 0
+    }
   }
 
   async close(): Promise<void> {
