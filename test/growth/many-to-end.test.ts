@@ -87,6 +87,26 @@ describe('what ends at once', function () {
     })
   }
 
+  for (const clients of [1, 100, 10_000]) {
+    it(`reads what the account did since a bounded number of times, for grants at ${clients} RPs`, async () => {
+      const Grant = op.provider.Grant as unknown as new (payload: object) => { save(ttl: number): Promise<unknown> }
+      for (let n = 0; n < clients; n += 500) {
+        const some = range(Math.min(500, clients - n)).map((index) => n + index)
+        await Promise.all(some.map((id) => new Grant({ accountId: 'alice', clientId: `rp-${id}` }).save(3_600)))
+      }
+      const planned = await store.end()
+      while (((await store.consumers.list())[0]?.position ?? 0) < planned)
+        await new Promise((resolve) => setImmediate(resolve))
+      let job = await ordered('account', 'account_deleted')
+      const readings = countReads(store, (streams) => streams.some((stream) => stream.startsWith('account:')))
+      const one = run()
+      for (let completed = false; !completed; ) ({ job, completed } = await one.runNextPage(job))
+      assert.equal(job.tally.grants, clients)
+      const commits = readings.flat().length
+      assert.ok(commits <= 4 * clients + 4 * PAGE, `${commits} commits for ${clients} RPs`)
+    })
+  }
+
   for (const logins of [1, 100, 10_000]) {
     it(`is one commit of a bounded size for a session with logins and grants at ${logins} RPs`, async () => {
       const Session = op.provider.Session as unknown as Saved

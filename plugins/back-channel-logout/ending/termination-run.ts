@@ -23,7 +23,7 @@ import { Recent } from './recent.ts'
 import { plus, tallyOf } from './tally.ts'
 import { type Tally, toTerminationEvent } from './termination-events.ts'
 import { afterPage, grantsWithSession, isMeant, type TerminationJob, wantedBy } from './termination-job.ts'
-import { keyOf, toldLogins } from './told-logins.ts'
+import { keyOf, ToldLogins } from './told-logins.ts'
 
 /** What a job is carried out with. */
 export interface TerminationParts {
@@ -62,10 +62,12 @@ export class TerminationRun {
   readonly #told = new Recent(REMEMBERED)
   /** What could not be ended on the page of a job that is under way. */
   readonly #failed = new Map<string, { readonly page: string; readonly names: Set<string> }>()
+  readonly #toldBefore: ToldLogins
   readonly #page: number
 
   constructor(parts: TerminationParts, page: number = PAGE) {
     this.#parts = parts
+    this.#toldBefore = new ToldLogins(parts.host.store)
     this.#page = page
   }
 
@@ -184,7 +186,7 @@ export class TerminationRun {
   async #toldLogins(job: TerminationJob, grants: readonly MeantGrant[]): Promise<ReadonlySet<string>> {
     if (!this.#parts.isOn()) return new Set()
     const asked = grants.filter((grant) => !this.#told.has(`${job.id} ${keyOf(grant)}`))
-    return toldLogins(this.#store, job, asked)
+    return this.#toldBefore.of(job, asked)
   }
 
   async #revoke(job: TerminationJob, grant: MeantGrant, told: ReadonlySet<string>): Promise<void> {
