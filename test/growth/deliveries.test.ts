@@ -157,6 +157,20 @@ describe('what a process remembers of RPs', () => {
     assert.equal(traffic.freeSlots([], 60_000).size, 0)
   })
 
+  it('is how the last 10,000 of 25,000 that have failed did, whether their circuits have opened or not', () => {
+    for (const failures of [1, 5]) {
+      const traffic = trafficOf()
+      const failed = { sign: 'failed', tookWell: false, confirmed: false } as const
+      for (let n = 0; n < 25_000; n++) {
+        for (let again = 0; again < failures; again++)
+          traffic.recordResult(`${OP} rp-${n}`, { probe: false }, failed, 0)
+      }
+      const lanes = traffic.freeSlots([], 60_000)
+      assert.ok(lanes.size <= 10_000, `${lanes.size} lanes are remembered after ${failures} failures`)
+      assert.equal(traffic.openCircuits().length, failures === 5 ? 10_000 : 0)
+    }
+  })
+
   it('is where the last 10,000 lanes lead to, and how their RPs did, of 25,000', () => {
     const lanes = new RecentLanes<number>()
     for (let n = 0; n < 25_000; n++) lanes.set(`${n}`, n)

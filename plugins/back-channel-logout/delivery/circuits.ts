@@ -1,5 +1,6 @@
 import { answered, type Circuit, CLOSED, failed, probesAt, released, room, sent } from './circuit-breaker.ts'
 import type { CircuitPolicy } from './delivery-policy.ts'
+import { RecentLanes } from './recent-lanes.ts'
 
 /** The permission to send one request. */
 export interface Permit {
@@ -15,8 +16,8 @@ export type Sign = 'alive' | 'failed' | 'none'
 
 /** The circuits of this process, one for each lane, which is to say for each client of the issuer. */
 export class Circuits {
-  /** Those that are not as a new one is. */
-  readonly #byLane = new Map<string, Circuit>()
+  /** Those that are not as a new one is: RPs may fail, and never be asked again. */
+  readonly #byLane = new RecentLanes<Circuit>()
 
   /** How many more requests a lane may send. */
   room(lane: string, most: number, now: number): number {

@@ -1,4 +1,7 @@
-/** What is remembered of lanes: of the last so many for which it was set. To have forgotten one costs a command at most. */
+/**
+ * What is remembered of lanes: of the last so many for which it was set. To have forgotten one costs a command, or a few
+ * attempts that fail.
+ */
 export class RecentLanes<V> {
   readonly #most: number
   readonly #byLane = new Map<string, V>()
@@ -17,6 +20,18 @@ export class RecentLanes<V> {
     if (this.#byLane.size <= this.#most) return
     const [oldest] = this.#byLane.keys()
     if (oldest !== undefined) this.#byLane.delete(oldest)
+  }
+
+  delete(lane: string): void {
+    this.#byLane.delete(lane)
+  }
+
+  keys(): IterableIterator<string> {
+    return this.#byLane.keys()
+  }
+
+  values(): IterableIterator<V> {
+    return this.#byLane.values()
   }
 
   [Symbol.iterator](): IterableIterator<[string, V]> {
