@@ -122,6 +122,24 @@ describe('a commit that cannot be planned', () => {
     assert.equal(woken, 1)
   })
 
+  it('is none that is logged twice, where the process that ends a session is not the planner', async () => {
+    const commit = await ended('a')
+    await planning.planAtOnce([commit])
+    assert.deepEqual(log.lines, [], 'the planner logs it')
+    await planning.handle([commit])
+    assert.equal(log.of(/a session ended/).length, 1)
+  })
+
+  it('is none that fills the log: of ten thousand RPs some are named', async () => {
+    const logins = Array.from({ length: 10_000 }, (_, n) => toEvent('a', registered(`rp-${n}`, `sid-${n}`)))
+    const { position } = await store.append({ events: [...logins, toEvent('a', terminated())] })
+    await planning.handle(await store.readAll({ after: position - 1, limit: 1 }))
+    const [line] = log.of(/a session ended/)
+    assert.match(String(line?.message), /telling rp-0, .* and 9980 more$/)
+    assert.equal(line?.fields['rps_in_all'], 10_000)
+    assert.ok(JSON.stringify(line).length < 2_000)
+  })
+
   it('is not parked where the process stops before it was tried enough: it comes again', async () => {
     const commit = await ended('a')
     planEndings = async () => {

@@ -3,6 +3,9 @@ import { roundOf } from '../recording/session-logout-events.ts'
 import { lanePrefix } from '../work/lanes.ts'
 import { type Delivery, fromBody } from './delivery.ts'
 
+/** So many RPs of a session are named in a line. */
+const NAMED = 20
+
 /** A line for each session: why it ended, and who is being told; or told again. */
 export function logPlanned(logger: Logger, work: readonly NewWork[]): void {
   for (const [session, deliveries] of bySessionUid(work)) {
@@ -10,16 +13,25 @@ export function logPlanned(logger: Logger, work: readonly NewWork[]): void {
     const rps = deliveries.filter((delivery) => roundOf(delivery) === 0).map(({ clientId }) => clientId)
     if (rps.length > 0)
       logger.info(
-        { event: 'session_ended', session, reason, rps },
-        `a session ended (${reason}): telling ${rps.join(', ')}`,
+        { event: 'session_ended', session, reason, ...someOf(rps) },
+        `a session ended (${reason}): telling ${named(rps)}`,
       )
     const again = deliveries.filter((delivery) => roundOf(delivery) > 0).map(({ clientId }) => clientId)
     if (again.length > 0)
       logger.info(
-        { event: 'dead_letters_replayed', session, reason, rps: again },
-        `dead letters are replayed: telling ${again.join(', ')} again`,
+        { event: 'dead_letters_replayed', session, reason, ...someOf(again) },
+        `dead letters are replayed: telling ${named(again)} again`,
       )
   }
+}
+
+function someOf(rps: readonly string[]): { readonly rps: readonly string[]; readonly rps_in_all: number } {
+  return { rps: rps.slice(0, NAMED), rps_in_all: rps.length }
+}
+
+function named(rps: readonly string[]): string {
+  const some = rps.slice(0, NAMED).join(', ')
+  return rps.length > NAMED ? `${some} and ${rps.length - NAMED} more` : some
 }
 
 function bySessionUid(work: readonly NewWork[]): Map<string, Delivery[]> {

@@ -4,6 +4,7 @@ import {
   type EventStore,
   EventTypeUnknownError,
   type Logger,
+  type NewWork,
   type WorkTable,
 } from '../../../lib/index.ts'
 import type { ToldClients } from '../clients/told-clients.ts'
@@ -84,21 +85,22 @@ export class Planning {
       const most = Math.min(AT_ONCE * sessions.length, AT_ONCE_OF_ALL)
       return (await readShortLogouts(store, sessions, most)) ?? new Map()
     }
-    await this.#deliver(commits, { read })
+    await this.#deliver(commits, { read }) // the planner logs what is made, which comes to the same
   }
 
-  async #deliver(commits: readonly PlannedCommit[], logouts: PlanParts['logouts']): Promise<void> {
-    const { store, issuer, clients, policy, logger, work, onPlanned } = this.#parts
+  async #deliver(commits: readonly PlannedCommit[], logouts: PlanParts['logouts']): Promise<readonly NewWork[]> {
+    const { store, issuer, clients, policy, work, onPlanned } = this.#parts
     const now = await work.time()
     const made = await plan({ logouts, issuer, clients }, commits, now)
     for (let at = 0; at < made.events.length; at += FACTS) {
       const events = made.events.slice(at, at + FACTS)
       await store.append({ events, meta: { instance: issuer, actor: 'system' } })
     }
-    if (made.work.length === 0) return
-    await work.add(withDeadlines(made.work, policy, now))
-    logPlanned(logger, made.work)
-    onPlanned()
+    if (made.work.length > 0) {
+      await work.add(withDeadlines(made.work, policy, now))
+      onPlanned()
+    }
+    return made.work
   }
 
   /** Nothing is tried again from now on, nor parked for want of trying. */
@@ -108,7 +110,7 @@ export class Planning {
 
   async #plan(commits: readonly Commit[]): Promise<void> {
     await this.#parts.planEndings(commits)
-    await this.#deliver(commits, this.#logouts)
+    logPlanned(this.#parts.logger, await this.#deliver(commits, this.#logouts))
   }
 
   async #planOrPark(commit: Commit): Promise<void> {
