@@ -228,13 +228,16 @@ export class OperatorsLog implements OperatorsState {
   }
 }
 
+/** The longest name of whoever does something, in UTF-16 code units. */
+const ACTOR_LIMIT = 1_024
+
 const LEVELS: readonly Level[] = ['system', 'instance']
 
 function assertAct({ level, actor }: NewOperatorChange): void {
   if (!LEVELS.includes(level)) throw new OptionInvalidError('level', `must be one of ${LEVELS.join(', ')}`)
-  // Whoever reads the log later must be able to ask somebody.
-  if (typeof actor !== 'string' || actor.trim() === '')
-    throw new OptionInvalidError('actor', 'must be text: who does this')
+  // Whoever reads the log later must be able to ask somebody. Every process remembers each act.
+  if (typeof actor !== 'string' || actor.trim() === '' || actor.length > ACTOR_LIMIT || /\p{Surrogate}/u.test(actor))
+    throw new OptionInvalidError('actor', `must be text of at most ${ACTOR_LIMIT} characters: who does this`)
 }
 
 function streamOf(kind: string, level: Level, issuer: string | undefined): string {

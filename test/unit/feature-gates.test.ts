@@ -140,6 +140,8 @@ describe('the features of an OP', () => {
     ['actor', [LOGOUT, true, { level: 'system' }]],
     ['actor', [LOGOUT, true, { level: 'system', actor: ' ' }]],
     ['actor', [LOGOUT, true, { level: 'system', actor: 7 }]],
+    ['actor', [LOGOUT, true, { level: 'system', actor: 'a\ud800' }]],
+    ['actor', [LOGOUT, true, { level: 'system', actor: 'x'.repeat(1_025) }]],
   ]
   for (const [option, args] of MEANINGLESS) {
     it(`refuses set(${JSON.stringify(args).slice(1, -1)}), naming ${option}`, async () => {

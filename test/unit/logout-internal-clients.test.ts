@@ -152,7 +152,10 @@ describe('the RPs that may be inside the network', () => {
     for (const [option, args] of [
       ['clientId', ['', ann]],
       ['clientId', [7, ann]],
+      ['clientId', ['a\ud800', ann]],
+      ['clientId', ['x'.repeat(1_025), ann]],
       ['actor', ['intranet', { actor: '' }]],
+      ['actor', ['intranet', { actor: 'a\ud800' }]],
       ['actor', ['intranet', {}]],
       ['actor', ['intranet']],
     ] as const) {

@@ -4,7 +4,7 @@ import {
   type OperatorsState,
   ProviderUnfitError,
 } from '../../../lib/index.ts'
-import { assertActor, assertKnown, assertText } from '../recording/criteria.ts'
+import { assertActor, assertClearText, assertKnown } from '../recording/criteria.ts'
 
 /** The kind of operators' state that pauses are: the stream is `delivery_pause:instance:<issuer>`. */
 const PAUSE = 'delivery_pause'
@@ -61,7 +61,7 @@ export class PausedClients {
 
   async record(type: PauseEventType, target: PauseTarget, options: PauseOptions): Promise<void> {
     assertKnown(target, ['client'])
-    assertText('client', target.client)
+    assertClearText('client', target.client)
     assertKnown(options, ['actor'])
     assertActor(options.actor)
     const act = { level: 'instance', type, data: { client_id: target.client }, actor: options.actor } as const

@@ -7,6 +7,7 @@ import {
   ProviderUnfitError,
   silent,
 } from '../../../lib/index.ts'
+import { assertClearText } from '../recording/criteria.ts'
 
 /** The kind of operators' state that these permissions are: the stream is `network_permission:instance:<issuer>`. */
 const PERMISSION = 'network_permission'
@@ -127,7 +128,7 @@ export class InternalClients {
   }
 
   async #record(type: PermissionEventType, clientId: string, options: PermissionOptions): Promise<void> {
-    if (typeof clientId !== 'string' || clientId === '') throw new OptionInvalidError('clientId', 'must be a client id')
+    assertClearText('clientId', clientId)
     const act = { level: 'instance', type, data: { client_id: clientId }, actor: options?.actor } as const
     await this.#started().record(PERMISSION, act)
   }
