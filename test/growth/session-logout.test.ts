@@ -10,16 +10,19 @@ import {
   systemClock,
 } from '../../lib/index.ts'
 import { ToldClients } from '../../plugins/back-channel-logout/clients/told-clients.ts'
-import { plan } from '../../plugins/back-channel-logout/delivery/planner.ts'
+import { deadLettersOf } from '../../plugins/back-channel-logout/dead-letters/listing.ts'
+import { PLANNER, plan } from '../../plugins/back-channel-logout/delivery/planner.ts'
 import { Planning } from '../../plugins/back-channel-logout/delivery/planning.ts'
 import { policyOf } from '../../plugins/back-channel-logout/delivery/policy-options.ts'
 import type { OidcProvider } from '../../plugins/back-channel-logout/provider-internals.ts'
+import { historyOf } from '../../plugins/back-channel-logout/receipts/history.ts'
+import { deadLetterStreams, endsStream } from '../../plugins/back-channel-logout/recording/index-streams.ts'
 import { LongLogouts } from '../../plugins/back-channel-logout/recording/long-logouts.ts'
 import { toEvent } from '../../plugins/back-channel-logout/recording/session-logout-events.ts'
 import { BackChannelObserver } from '../../plugins/back-channel-logout/recording/session-observer.ts'
 import { nobodyToTell, OP } from '../support/planning.ts'
 import { countReads } from '../support/reads.ts'
-import { commitOf, fold, registered, sent, terminated } from '../support/session-log.ts'
+import { commitOf, fold, registered, rejected, sent, terminated } from '../support/session-log.ts'
 
 const SIZES = [1, 100, 10_000] as const
 
@@ -71,6 +74,23 @@ describe('a session in which one RP’s login ends again and again', () => {
         await store.append({ events: [toEvent('uid', sent(`${position}/1.0`))] })
         if (n > 1) assert.ok(readings.flat().length <= 2, `${readings.flat().length} commits`)
       }
+      await store.close()
+    })
+
+    it(`is told, and its dead letters are, at the cost of reading it a few times: ${ends} ends`, async () => {
+      const store = new MemoryEventStore()
+      await store.consumers.ensure(PLANNER, 0)
+      for (let n = 0; n < ends; n++) {
+        const end = toEvent('uid', terminated([`${n}`], { triggered_at_origin: OP }), [endsStream(OP)])
+        const { position } = await store.append({ events: [toEvent('uid', registered('rp', `${n}`)), end] })
+        await store.append({ events: [toEvent('uid', rejected(`${position}/1.0`), deadLetterStreams(OP, 'rp'))] })
+      }
+      const readings = countReads(store)
+      let told = 0
+      for await (const _ of historyOf({ store, issuer: OP }, {}, {})) told += 1
+      for await (const _ of deadLettersOf({ store, issuer: OP }, {})) told += 1
+      assert.equal(told, 1 + ends)
+      assert.ok(readings.flat().length <= 6 * ends, `${readings.flat().length / ends} commits for each end`)
       await store.close()
     })
 

@@ -1,4 +1,5 @@
 import type { Reason } from '../reasons.ts'
+import { positionOfEnd } from '../recording/delivery-id.ts'
 import { isDead, type SessionLogout } from '../recording/session-logout.ts'
 import { roundOf } from '../recording/session-logout-events.ts'
 
@@ -37,7 +38,8 @@ export interface DeadLetter {
  */
 export function deadLetterOf(logout: SessionLogout, delivery: string, issuer: string): DeadLetter | undefined {
   const state = logout.deliveries.get(delivery)
-  const end = logout.terminations.find(({ owed }) => owed.some((one) => one.delivery === delivery))
+  const ends = logout.terminationsAt.get(positionOfEnd(delivery)) ?? []
+  const end = ends.find(({ owed }) => owed.some((one) => one.delivery === delivery))
   const registration = end?.owed.find((one) => one.delivery === delivery)?.registration
   if (!state || !isDead(state) || !registration || end?.origin !== issuer) return undefined
   const common = {

@@ -11,6 +11,7 @@ import { readLogouts } from '../recording/histories.ts'
 import { deadLettersOfClientStream, deadLettersStream } from '../recording/index-streams.ts'
 import { PAGE_SIZE, pagesOf } from '../recording/pages.ts'
 import { positionAt } from '../recording/position-at.ts'
+import type { SessionLogout } from '../recording/session-logout.ts'
 import { type Replayed, uidOfStream } from '../recording/session-logout-events.ts'
 import { type DeadLetter, deadLetterOf } from './dead-letter.ts'
 
@@ -69,10 +70,16 @@ export async function* deadLetterPages(
   const stream = client === undefined ? deadLettersStream(issuer) : deadLettersOfClientStream(issuer, client)
   const to = await store.end()
   const from = since === undefined ? 1 : await positionAt(store, since, to)
+  let logouts: ReadonlyMap<string, SessionLogout> = new Map()
   for await (const page of pagesOf(store, [stream], { from, to, order, size })) {
     if (signal?.aborted) return
-    const letters = await lettersIn({ store, issuer }, page, stream)
-    const meant = letters.filter(({ at }) => at >= (since ?? 0))
+    const deaths = page.flatMap((commit) => deathsIn(commit, stream))
+    const uids = new Set(deaths.map(({ uid }) => uid))
+    // A session that is in many pages is read once.
+    const before = [...logouts].filter(([uid]) => uids.has(uid))
+    const fresh = [...uids].filter((uid) => !logouts.has(uid))
+    logouts = new Map([...before, ...(await readLogouts(store, fresh))])
+    const meant = lettersOf(deaths, logouts, issuer).filter(({ at }) => at >= (since ?? 0))
     if (meant.length > 0) yield meant
   }
 }
@@ -94,14 +101,12 @@ export async function countDeadLetters(
   return { count: [...last.values()].filter((type) => type !== REPLAYED).length, isExact: page.length < most }
 }
 
-/** The dead letters whose last death is among these commits. */
-async function lettersIn(
-  { store, issuer }: DeadLetterParts,
-  page: readonly Commit[],
-  stream: string,
-): Promise<DeadLetter[]> {
-  const deaths = page.flatMap((commit) => deathsIn(commit, stream))
-  const logouts = await readLogouts(store, new Set(deaths.map(({ uid }) => uid)))
+/** The dead letters of which this was the last death. */
+function lettersOf(
+  deaths: readonly Death[],
+  logouts: ReadonlyMap<string, SessionLogout>,
+  issuer: string,
+): DeadLetter[] {
   return deaths.flatMap(({ uid, delivery, round }) => {
     const logout = logouts.get(uid)
     const letter = logout && deadLetterOf(logout, delivery, issuer)

@@ -11,7 +11,7 @@ import { readLogouts } from '../recording/histories.ts'
 import { accountStreams, clientStreams, endsStream } from '../recording/index-streams.ts'
 import { PAGE_SIZE, pagesOf } from '../recording/pages.ts'
 import { positionAt } from '../recording/position-at.ts'
-import type { Termination } from '../recording/session-logout.ts'
+import type { SessionLogout, Termination } from '../recording/session-logout.ts'
 import { uidOfStream } from '../recording/session-logout-events.ts'
 import { plannedUpTo } from './planned.ts'
 import { type Receipt, receiptOf, type Waiting } from './receipt.ts'
@@ -32,6 +32,17 @@ export interface HistoryParts {
   readonly issuer: string
   readonly waiting?: Waiting
 }
+
+/** A session of a page, as it was read; the next page does not read it again. */
+interface Session {
+  readonly logout: SessionLogout
+  /** Up to where the log was planned by then. */
+  readonly planned: number
+  /** The position of the end at which it is told. */
+  readonly toldAt: number | undefined
+}
+
+type Sessions = ReadonlyMap<string, Session>
 
 /** @throws OptionInvalidError (`OPTION_INVALID`) */
 export function assertHistory(criteria: HistoryCriteria, options: ReadingOptions): void {
@@ -63,16 +74,28 @@ export async function* historyOf(
     position <= to &&
     at >= (since ?? 0) &&
     (client === undefined || owed.some(({ registration }) => registration.clientId === client))
+  const readSessions = async (uids: ReadonlySet<string>, before: Sessions): Promise<Sessions> => {
+    const planned = await plannedUpTo(store)
+    const logouts = await readLogouts(
+      store,
+      [...uids].filter((uid) => !before.has(uid)),
+    )
+    const fresh = [...logouts].map(([uid, logout]): [string, Session] => {
+      const meant = logout.terminations.filter(isMeant)
+      return [uid, { logout, planned, toldAt: (order === 'oldest' ? meant[0] : meant.at(-1))?.position }]
+    })
+    return new Map([...[...before].filter(([uid]) => uids.has(uid)), ...fresh])
+  }
+  let known: Sessions = new Map()
   let left = limit
   for await (const page of pagesOf(store, streams, { from, to, order, size })) {
     if (signal?.aborted) return
     const ends = page.flatMap((commit) => uidsEndedIn(commit, streams).map((uid) => ({ uid, at: commit.position })))
-    const planned = await plannedUpTo(store)
-    const logouts = await readLogouts(store, new Set(ends.map(({ uid }) => uid)))
+    known = await readSessions(new Set(ends.map(({ uid }) => uid)), known)
     for (const { uid, at } of ends) {
-      const logout = logouts.get(uid)
-      const meant = logout?.terminations.filter(isMeant) ?? []
-      if (!logout || (order === 'oldest' ? meant[0] : meant.at(-1))?.position !== at) continue
+      const session = known.get(uid)
+      if (session?.toldAt !== at) continue
+      const { logout, planned } = session
       yield receiptOf(logout, { planned, ...(waiting && { waiting }), ...(client !== undefined && { client }) })
       left -= 1
       if (left === 0 || signal?.aborted) return
