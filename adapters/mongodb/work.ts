@@ -31,6 +31,9 @@ const SPARE_LANES = 64
 /** So often a claim looks for lanes that it may take from. */
 const MOST_LOOKS = 4
 
+/** So many rows become due earlier with one command. */
+const HASTENED_AT_ONCE = 1_000
+
 /** So many finished rows are removed with one command, and so many times in a row. */
 const SWEPT_AT_ONCE = 1_000
 const MOST_SWEEPS = 50
@@ -223,12 +226,26 @@ export class MongoWork implements WorkTable {
     return overdue.length === 0 ? [] : this.#take(overdue, holder)
   }
 
+  /** Some at a time: an RP that was dead for hours has missed more than one command can change in its time. */
   async hasten(lane: string, dueAt: number): Promise<number> {
-    const { modifiedCount } = await this.#collections.withTimeout(
-      this.#rows.updateMany({ state: 'waiting', lane, dueAt: { $gt: dueAt } }, { $set: { dueAt } }),
-    )
-    await this.#lanes.touch(new Map([[lane, dueAt]])) // also where the answer of an earlier call was lost
-    return modifiedCount
+    let hastened = 0
+    for (;;) {
+      const later = await this.#collections.withTimeout(
+        this.#rows
+          .find({ state: 'waiting', lane, dueAt: { $gt: dueAt } }, { projection: { _id: 1 } })
+          .limit(HASTENED_AT_ONCE)
+          .toArray(),
+      )
+      if (later.length > 0) {
+        const ids = later.map(({ _id }) => _id)
+        const { modifiedCount } = await this.#collections.withTimeout(() =>
+          this.#rows.updateMany({ _id: { $in: ids }, state: 'waiting', dueAt: { $gt: dueAt } }, { $set: { dueAt } }),
+        )
+        hastened += modifiedCount
+      }
+      await this.#lanes.touch(new Map([[lane, dueAt]])) // also where the answer of an earlier call was lost
+      if (later.length < HASTENED_AT_ONCE) return hastened
+    }
   }
 
   async open({ prefix = '', lane, after, limit }: OpenWorkOptions): Promise<Work[]> {

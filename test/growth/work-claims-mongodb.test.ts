@@ -45,6 +45,23 @@ describe('a claim of work on MongoDB', function () {
   const claim = (limit: number, freeSlots?: ReadonlyMap<string, number>): Promise<Work[]> =>
     table.claim({ holder: 'me', prefix: OP, now: 1_000, limit, perLane: 4, ...(freeSlots && { freeSlots }) })
 
+  for (const missed of [1, 100, 10_000]) {
+    it(`finds ${missed} rows of an RP due that is back, 1,000 with a command`, async () => {
+      await owed(1, 0)
+      const rows = range(missed).map(
+        (n): NewWork => ({ id: `missed/${n}`, lane: `${OP}back`, dueAt: 10_000 + n, body: {} }),
+      )
+      for (let i = 0; i < rows.length; i += 1_000) await table.add(rows.slice(i, i + 1_000))
+      const { result, commands } = await process.during(() => table.hasten(`${OP}back`, 1_000))
+      assert.equal(result, missed)
+      const changes = commands.filter(({ name }) => /^update growth_\d+$/.test(name))
+      assert.equal(changes.length, Math.ceil(missed / 1_000))
+      assert.ok(commands.length <= 3 * (1 + missed / 1_000), counted(commands))
+      assert.equal(await table.nextDueAt(OP), 1_000)
+      assert.equal((await claim(256)).length, Math.min(4, missed))
+    })
+  }
+
   for (const lanes of [1, 100, 10_000]) {
     it(`costs what it takes, where ${lanes} RPs are owed something`, async () => {
       await owed(lanes, 2)
