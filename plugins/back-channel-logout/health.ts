@@ -37,8 +37,8 @@ export interface Health {
     readonly stopped?: string
   }
   readonly deliveries?: {
-    /** How many logout tokens are owed by this issuer. */
-    readonly open: number
+    /** How many logout tokens are owed by this issuer. Absent: so many that they could not be counted within 2 s. */
+    readonly open?: number
     /**
      * For how long the oldest of them that is due has been, in milliseconds; 0: none is due. Absent: an operator has made
      * one due at once, and it waits.
@@ -68,6 +68,9 @@ export interface HealthParts {
 /** How long the store may take, in milliseconds. */
 const STORE_MS = 5_000
 
+/** How long counting what is owed may take, in milliseconds. */
+const COUNT_MS = 2_000
+
 /** A planner that is so far behind, in milliseconds, is a fault: clocks of writers may differ by seconds. */
 const BEHIND_MS = 60_000
 
@@ -91,15 +94,15 @@ export async function healthOf(parts: HealthParts): Promise<Health> {
 }
 
 async function readHealth(parts: HealthParts) {
-  const { store, work, issuer } = parts
+  const { store, issuer } = parts
   const [planner, open, overdueMs, deadLetters, parked] = await Promise.all([
     plannerOf(parts),
-    work.countOpen({ prefix: lanePrefix(issuer) }),
+    countOpen(parts),
     overdueMsOf(parts),
     countDeadLetters({ store, issuer }, MOST),
     countParked(parts),
   ])
-  const deliveries = { open, ...(overdueMs !== undefined && { overdueMs }) }
+  const deliveries = { ...(open !== undefined && { open }), ...(overdueMs !== undefined && { overdueMs }) }
   return { planner, deliveries, deadLetters, parked, openCircuits: parts.openCircuits() }
 }
 
@@ -118,6 +121,12 @@ async function overdueMsOf({ work, issuer }: HealthParts): Promise<number | unde
   const dueAt = await work.nextDueAt(lanePrefix(issuer))
   if (dueAt === AT_ONCE) return undefined
   return dueAt === undefined ? 0 : Math.max(0, (await work.time()) - dueAt)
+}
+
+/** What is owed decides how long this takes, and says nothing of whether the store answers. */
+async function countOpen({ work, issuer, clock }: HealthParts): Promise<number | undefined> {
+  const counting = work.countOpen({ prefix: lanePrefix(issuer) })
+  return (await inTime(counting, clock, COUNT_MS)) ? counting : undefined
 }
 
 async function countParked({ parked }: HealthParts): Promise<BoundedCount> {

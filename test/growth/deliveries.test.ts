@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { pendingOf } from '../../plugins/back-channel-logout/delivery/pending.ts'
+import { logBacklog } from '../../plugins/back-channel-logout/delivery/planning-lines.ts'
 import { policyOf } from '../../plugins/back-channel-logout/delivery/policy-options.ts'
 import { RecentLanes } from '../../plugins/back-channel-logout/delivery/recent-lanes.ts'
 import { Traffic } from '../../plugins/back-channel-logout/delivery/traffic.ts'
@@ -63,6 +64,17 @@ describe('what deliveries cost', () => {
       await scene.clock.advance(0)
       assert.equal(scene.posts.length, 1)
       assert.ok(counted.commits <= 100, `${counted.commits}`)
+    })
+
+    it(`is a hundred rows at most for the line at a start, where ${size} are left`, async () => {
+      const work = scene.store.work('deliveries')
+      await work.add(Array.from({ length: size }, (_, n) => ({ id: `${n}`, lane: `${OP} rp`, dueAt: 0, body: {} })))
+      work.countOpen = () => new Promise(() => {}) // all of them
+      await logBacklog(scene.log, work, OP)
+      assert.deepEqual(
+        scene.log.lines.map(({ fields }) => [fields['event'], fields['deliveries']]),
+        [['deliveries_left', size < 100 ? size : 'at least 100']],
+      )
     })
 
     it(`is one command for an RP that is back, with ${size} deliveries that it has missed`, async () => {

@@ -163,6 +163,17 @@ describe('the health of back-channel logout', () => {
     })
   })
 
+  it('lacks the count of what is owed where that is too much to be counted in time', async () => {
+    const work = store.work('deliveries')
+    const { countOpen } = work
+    work.countOpen = () => new Promise(() => {})
+    const asked = health()
+    await clock.advance(2_000)
+    const { isWell, deliveries } = await asked
+    assert.deepEqual([isWell, deliveries], [true, { overdueMs: 0 }])
+    work.countOpen = countOpen
+  })
+
   it('does not wait for a store that hangs', async () => {
     store.end = () => new Promise(() => {})
     const asked = health()
