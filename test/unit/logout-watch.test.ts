@@ -61,6 +61,28 @@ describe('a receipt that is watched', () => {
     assert.equal(counts.at(-1), 2)
   })
 
+  it('is not made anew for what happens to others, however much that is', async () => {
+    let made = 0
+    const waiting = (): number => {
+      made += 1
+      return 0
+    }
+    receipts = new Receipts({ store, issuer: ISSUER, clock, waiting })
+    const [shop = '', mail = ''] = await log.ended('one', 'alice', ['shop', 'mail'])
+    await log.confirmed('one', shop)
+    const watching = receipts.watch('one', {})[Symbol.asyncIterator]()
+    await watching.next()
+    const before = made
+    const next = watching.next()
+    for (let n = 0; n < 100; n++) {
+      await log.ended(`other ${n}`, 'bob', ['shop'])
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    assert.ok(made - before <= 1, `${made - before} times`)
+    await log.confirmed('one', mail)
+    assert.deepEqual(states((await next).value as Receipt).toSorted(), ['mail confirmed', 'shop confirmed'])
+  })
+
   it('waits until it is decided whether an RP without a known URI is to be told', async () => {
     const { consumers } = store
     const planner = await consumers.take(await consumers.ensure(PLANNER, 0), 'planner')

@@ -57,9 +57,11 @@ export async function* watchReceipt(
         planned = await plannedUpTo(store)
         await catchUp()
       } else {
-        const { done, value: commits = [] } = await changes.next()
-        if (done) return
-        for (const commit of commits) take(commit)
+        for (let isChanged = false; !isChanged; ) {
+          const { done, value: commits = [] } = await changes.next()
+          if (done) return
+          for (const commit of commits) isChanged = take(commit) || isChanged
+        }
       }
     }
   } finally {
