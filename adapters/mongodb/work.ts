@@ -144,6 +144,17 @@ export class MongoWork implements WorkTable {
     const due = seen.map(({ lane, rows }) => rows.filter(({ dueAt }) => dueAt <= now).slice(0, freeSlotsOf(lane._id)))
     const chosen = inTurn(due).slice(0, limit)
     const taken = chosen.length === 0 ? [] : await this.#take(chosen, holder)
+    try {
+      await this.#served(seen, chosen, now)
+    } catch (error) {
+      // What was taken is in the caller's hands, or nobody's. Its lanes stay due, so that the next claim looks again.
+      if (taken.length === 0) throw error
+    }
+    return taken
+  }
+
+  /** Has the lanes wait until something in them is due again, beside what was chosen. */
+  async #served(seen: readonly SeenLane[], chosen: readonly WaitingRow[], now: number): Promise<void> {
     const ids = new Set(chosen.map(({ _id }) => _id))
     const busy = new Set(chosen.map(({ lane }) => lane))
     const idle = seen.map(({ lane }) => lane._id).filter((lane) => !busy.has(lane))
@@ -153,7 +164,6 @@ export class MongoWork implements WorkTable {
       return { lane, next, held: held.has(lane._id) }
     })
     await this.#lanes.served(looks, this.#turn, now)
-    return taken
   }
 
   /**
@@ -433,6 +443,11 @@ interface Waiting {
   readonly rows: readonly WaitingRow[]
   /** Nothing that was not seen is due before; undefined: everything was seen. */
   readonly beyond: number | undefined
+}
+
+/** A lane that was looked into. */
+interface SeenLane extends Waiting {
+  readonly lane: LaneDocument
 }
 
 function earliestByLane(work: readonly NewWork[]): Map<string, number> {

@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict'
+import type { Document } from 'mongodb'
+import { StoreUnavailableError } from '../../lib/errors.ts'
+import type { Work, WorkTable } from '../../lib/log/work-table.ts'
+import { range } from '../contract/event-store/log-under-test.ts'
+import { openProxiedLog, type ProxiedLog } from '../support/proxied-log.ts'
+
+const NOW = 1_000
+const PROCESS = 'a process that lives on'
+
+describe('work that is claimed while the network fails', () => {
+  let log: ProxiedLog
+  let table: WorkTable
+
+  beforeEach(async () => {
+    log = await openProxiedLog({ client: { retryWrites: false, retryReads: false } })
+    table = log.store.work('jobs')
+    await table.add(range(6).map((n) => ({ id: `${n}`, lane: `rp-${n % 2}`, dueAt: n, body: {} })))
+  })
+  afterEach(() => log.remove())
+
+  const claim = (limit: number): Promise<Work[]> => table.claim({ holder: PROCESS, now: NOW, limit, perLane: 10 })
+  const isAbout = (collection: string) => (request: Document) =>
+    [request['find'], request['update'], request['findAndModify'], request['aggregate']].includes(collection)
+
+  /** All that can be claimed from now on, by a process that asks again where it was refused. */
+  async function claimAll(): Promise<string[]> {
+    const ids: string[] = []
+    for (let refused = 0; ids.length < 6 && refused < 5; ) {
+      try {
+        const work = await claim(4)
+        if (work.length === 0) refused += 1
+        ids.push(...work.map(({ id }) => id))
+      } catch (error) {
+        assert.ok(error instanceof StoreUnavailableError)
+        refused += 1
+      }
+    }
+    return ids.sort()
+  }
+
+  const ALL = range(6).map(String)
+
+  for (const when of ['before', 'after'] as const) {
+    for (const [what, command, collection] of [
+      ['the taking', 'update', 'jobs'],
+      ['the look at what was taken', 'find', 'jobs'],
+      ['the lanes that were served', 'update', 'jobs_lanes'],
+    ] as const) {
+      it(`is never held by somebody who does not know of it: ${what} is cut off ${when} the server has it`, async () => {
+        const which = { command, where: isAbout(collection), times: 3 }
+        const cut = when === 'before' ? log.proxy.dropBefore(which) : log.proxy.cutAfter(which)
+        assert.deepEqual(await claimAll(), ALL)
+        assert.equal(cut.count, 3)
+      })
+    }
+  }
+})
