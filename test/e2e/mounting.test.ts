@@ -29,8 +29,8 @@ for (const [way, mounting] of Object.entries(mountings)) {
         const url = new URL(person.authorizationUrl('rp-two'))
         const form = new URLSearchParams(url.search)
         // Another tab logs in again meanwhile: the session's id rotates.
-        at.store.beforeRead = async ([stream]) => {
-          if (!stream?.startsWith('Grant:')) return // the session has not been read yet
+        at.store.beforeRead = async (streams) => {
+          if (!streams.some((stream) => stream.startsWith('Grant:'))) return // the session has not been read yet
           at.store.beforeRead = undefined
           await person.authorize('rp', { prompt: 'login' })
         }

@@ -7,7 +7,7 @@ import { Gate } from '../support/gate.ts'
 import { Person, startOp, testClient } from '../support/op.ts'
 import { PlainStore, startPlainOp } from '../support/plain-adapter.ts'
 import { type RelyingParty, startRp } from '../support/rp.ts'
-import { barrier, SteeredStore } from '../support/steered-store.ts'
+import { barrier } from '../support/steered-store.ts'
 
 /** An OP whose session writes a test can hold back. */
 interface OpWithSessions {
@@ -33,18 +33,24 @@ const CONSENTED: Configuration = {
 }
 
 async function onTheLog(rps: readonly RelyingParty[]): Promise<OpWithSessions> {
-  const store = new SteeredStore(new MemoryEventStore())
+  const store = new MemoryEventStore()
+  let beforeGrant: (() => Promise<void>) | undefined
   const op = await startOp(store, {
     plugins: [backChannelLogout({ development: true, allowInternal: rps.map(({ clientId }) => clientId) })],
     clients: [testClient('home'), ...rps.map(({ metadata }) => metadata)],
-    configuration: CONSENTED,
+    configuration: {
+      async loadExistingGrant(context) {
+        await beforeGrant?.()
+        return CONSENTED.loadExistingGrant?.(context)
+      },
+    },
   })
   return {
     issuer: op.issuer,
     provider: op.provider,
     beforeSessionWrite(hook) {
       // Of one process, commits of one session queue: what meets must have read it, and not committed yet.
-      store.beforeRead = ([stream]) => (stream?.startsWith('Grant:') ? hook?.() : undefined)
+      beforeGrant = hook
     },
     async stop() {
       await op.stop()

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { StoreUnavailableError } from '../../lib/index.ts'
 import { policyOf } from '../../plugins/back-channel-logout/delivery/policy-options.ts'
 import type { Answer } from '../../plugins/back-channel-logout/network/answer.ts'
 import { DispatchScene, says } from '../support/dispatch-scene.ts'
@@ -114,6 +115,18 @@ describe('a delivery that is too old', () => {
     assert.ok(before <= 256, `${before} dead letters came first`)
     await scene.clock.advance(MINUTE_MS)
     assert.equal((await scene.commits('abandoned')).length, 2_000)
+  })
+
+  it('is one though what is due besides cannot be claimed: whoever holds it knows of it', async () => {
+    scene.client('rp', () => says(503))
+    const uids = await scene.owe('rp', 3)
+    await scene.clock.advance(48 * HOUR_MS)
+    const work = scene.store.work('deliveries')
+    work.claim = () => Promise.reject(new StoreUnavailableError('away'))
+    await scene.dispatcher()
+    await scene.clock.advance(MINUTE_MS)
+    assert.deepEqual(await scene.states(uids), { abandoned: 3 })
+    assert.equal(await scene.open(), 0)
   })
 
   it('is looked for once a minute, not at each look for work', async () => {

@@ -60,6 +60,30 @@ describe('the dispatcher and its store', () => {
     assert.equal(scene.log.of(/cannot be read/).length, 1)
   })
 
+  it('gives back what it has claimed while the feature was switched off, however often that fails', async () => {
+    scene.client('rp')
+    const [uid = ''] = await scene.owe('rp')
+    const work = scene.store.work('deliveries')
+    const { claim, putBack } = work
+    work.claim = async (options) => {
+      const claimed = await claim.call(work, options)
+      scene.on = false
+      return claimed
+    }
+    let refused = 0
+    work.putBack = (...given) => {
+      refused += 1
+      return refused <= 3 ? Promise.reject(new StoreUnavailableError('away')) : putBack.call(work, ...given)
+    }
+    await scene.dispatcher()
+    await scene.clock.advance(20_000)
+    assert.deepEqual([scene.posts.length, refused], [0, 4])
+    work.claim = claim
+    scene.on = true
+    await scene.clock.advance(10_000)
+    assert.equal((await scene.entry(uid)).state, 'confirmed')
+  })
+
   it('forgets finished work after a day', async () => {
     scene.client('rp')
     await scene.owe('rp')

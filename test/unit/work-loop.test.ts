@@ -41,7 +41,7 @@ describe('a loop that does the work of a table', () => {
       logger: log,
       heartbeat: new Heartbeat({ store, clock: own, logger: silent }),
       called: 'jobs',
-      claim: (holder) => table.claim({ holder, now: own.now(), limit: 10, perLane: 10 }),
+      claims: [(holder) => table.claim({ holder, now: own.now(), limit: 10, perLane: 10 })],
       process: carry,
       pause: async () => {
         const dueAt = await table.nextDueAt()
@@ -147,7 +147,7 @@ describe('a loop that does the work of a table', () => {
     let isDeaf = false
     await start(() => new Promise(() => {}), {
       clock: deaf,
-      claim: (holder) => (isDeaf ? away() : table.claim({ holder, now: 0, limit: 10, perLane: 10 })),
+      claims: [(holder) => (isDeaf ? away() : table.claim({ holder, now: 0, limit: 10, perLane: 10 }))],
       pause: () => (isDeaf ? away() : Promise.resolve(Number.POSITIVE_INFINITY)),
     })
     await deaf.advance(1_000)

@@ -1,6 +1,6 @@
 import { Heartbeat, type Work } from '../../../lib/index.ts'
 import { laneOf, lanePrefix } from '../work/lanes.ts'
-import { putBackAll, WorkLoop } from '../work/work-loop.ts'
+import { WorkLoop } from '../work/work-loop.ts'
 import { AT_ONCE, DeliveryWorker, type DeliveryWorkerParts } from './delivery-worker.ts'
 import { Traffic } from './traffic.ts'
 
@@ -38,7 +38,10 @@ export class Dispatcher {
       logger,
       heartbeat: parts.heartbeat ?? new Heartbeat(parts),
       called: 'deliveries of logout tokens',
-      claim: (holder, inHand) => this.#claim(holder, [...inHand.values()]),
+      claims: [
+        (holder, inHand) => this.#claimOverdue(holder, inHand.size),
+        (holder, inHand) => this.#claimDue(holder, [...inHand.values()]),
+      ],
       process: (delivery) => courier.process(delivery),
       pause: () => this.#pause(),
     })
@@ -77,38 +80,38 @@ export class Dispatcher {
     return this.#traffic.openCircuits()
   }
 
-  async #claim(holder: string, inFlight: readonly Work[]): Promise<Work[]> {
+  /**
+   * Deliveries that are too old are dead letters, though nobody claims from their lane, or the feature is off. Of many at
+   * once half the room is left to the others.
+   */
+  async #claimOverdue(holder: string, inFlight: number): Promise<Work[]> {
+    const { work, policy, clock } = this.#parts
+    const limit = Math.ceil((policy.concurrency - inFlight) / 2)
+    const last = this.#lookedForOverdueAt
+    if (limit <= 0 || (last !== undefined && clock.monotonic() - last < OVERDUE_EVERY_MS)) return []
+    const overdue = await work.claimOverdue({ holder, prefix: this.#prefix, now: await work.time(), limit })
+    if (overdue.length < limit) this.#lookedForOverdueAt = clock.monotonic()
+    return overdue
+  }
+
+  async #claimDue(holder: string, inFlight: readonly Work[]): Promise<Work[]> {
     const { work, policy, clock, isOn } = this.#parts
     const limit = policy.concurrency - inFlight.length
-    if (limit <= 0) return []
-    // Of many that are too old at once half the room is left to the others.
-    const overdue = await this.#claimOverdue(holder, Math.ceil(limit / 2))
-    const left = limit - overdue.length
-    if (left <= 0 || !isOn()) return overdue
+    if (limit <= 0 || !isOn()) return []
     const claimed = await work.claim({
       holder,
       prefix: this.#prefix,
       now: await work.time(),
-      limit: left,
+      limit,
       perLane: this.#traffic.roomOfNew,
       freeSlots: this.#traffic.freeSlots(
-        [...inFlight, ...overdue].map(({ lane }) => lane),
+        inFlight.map(({ lane }) => lane),
         clock.monotonic(),
       ),
     })
-    if (isOn()) return [...overdue, ...claimed]
-    await putBackAll(work, claimed) // the feature was switched off meanwhile
-    return overdue
-  }
-
-  /** Deliveries that are too old are dead letters, though nobody claims from their lane, or the feature is off. */
-  async #claimOverdue(holder: string, limit: number): Promise<Work[]> {
-    const { work, clock } = this.#parts
-    const last = this.#lookedForOverdueAt
-    if (last !== undefined && clock.monotonic() - last < OVERDUE_EVERY_MS) return []
-    const overdue = await work.claimOverdue({ holder, prefix: this.#prefix, now: await work.time(), limit })
-    if (overdue.length < limit) this.#lookedForOverdueAt = clock.monotonic()
-    return overdue
+    if (isOn()) return claimed
+    this.#loop.giveBack(claimed) // the feature was switched off meanwhile
+    return []
   }
 
   /** Until the next delivery is due or an RP may be asked again. */

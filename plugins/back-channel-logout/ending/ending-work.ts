@@ -65,8 +65,8 @@ export class EndingWork {
       heartbeat: host.heartbeat,
       called: 'ends of sessions',
       lookMs: LOOK_MS,
-      claim: (holder, inHand) => this.#claim(holder, inHand.size),
-      isDrained: ({ length }) => length < this.#limit,
+      claims: [(holder, inHand) => this.#claim(holder, inHand.size)],
+      isDrained: (claimed) => claimed < this.#limit,
       process: (work) => this.#process(work),
       pause: () => this.#pause(),
     })

@@ -12,10 +12,13 @@ export interface WorkLoopParts {
   readonly heartbeat: Heartbeat
   /** What the work is called in the logger's lines: `deliveries of logout tokens`. */
   readonly called: string
-  /** Takes what may be done now, beside what is in hand. */
-  readonly claim: (holder: string, inHand: ReadonlyMap<Promise<void>, Work>) => Promise<Work[]>
-  /** Whether a claim has taken all that was due: another one at once would find nothing. Default: it may have not. */
-  readonly isDrained?: (claimed: readonly Work[]) => boolean
+  /**
+   * Take what may be done now, beside what is in hand, one after the other. What one of them has taken is begun before
+   * the next is asked: that may fail.
+   */
+  readonly claims: readonly ((holder: string, inHand: ReadonlyMap<Promise<void>, Work>) => Promise<readonly Work[]>)[]
+  /** Whether the claims have taken all that was due: another look at once would find nothing. Default: they may have not. */
+  readonly isDrained?: (claimed: number) => boolean
   /**
    * Does it, and gives it back or finishes it. Rejects where it could do neither: the loop gives it back, then. What takes
    * longer than `HAND_MS` is given to others.
@@ -157,20 +160,24 @@ export class WorkLoop {
   }
 
   async #run(): Promise<void> {
-    const { logger, clock, work, claim, isDrained, called } = this.#parts
+    const { logger, clock, claims, isDrained, called } = this.#parts
     let failing = false
     while (!this.stopping.aborted) {
       this.#woken = false
       try {
-        const claimed = await claim(this.#member.holder, this.#inHand)
-        if (this.stopping.aborted) return await putBackAll(work, claimed)
-        for (const work of claimed) this.#begin(work)
+        let begun = 0
+        for (const claim of claims) {
+          const claimed = await claim(this.#member.holder, this.#inHand)
+          if (this.stopping.aborted) return await this.#putBack(claimed)
+          for (const work of claimed) this.#hold(work, this.#process(work))
+          begun += claimed.length
+        }
         await this.#freeDead()
         await this.#sweep()
         this.#readAt = clock.monotonic()
         failing = false
-        if (claimed.length === 0) await this.#rest(1)
-        else if (isDrained?.(claimed)) await this.#rest(FIRST_LOOK_MS)
+        if (begun === 0) await this.#rest(1)
+        else if (isDrained?.(begun)) await this.#rest(FIRST_LOOK_MS)
       } catch (err) {
         if (this.stopping.aborted) return
         const message = `${called} cannot be read; this process goes on trying`
@@ -195,8 +202,13 @@ export class WorkLoop {
     }
   }
 
-  #begin(work: Work): void {
-    const carried = this.#process(work).finally(() => {
+  /** Gives back what was claimed and is not to be done after all: nobody else would, while this process lives. */
+  giveBack(claimed: readonly Work[]): void {
+    for (const work of claimed) this.#hold(work, this.#giveBack(work))
+  }
+
+  #hold(work: Work, doing: Promise<void>): void {
+    const carried = doing.finally(() => {
       this.#inHand.delete(carried)
       this.wake()
     })
@@ -215,6 +227,7 @@ export class WorkLoop {
       if (this.stopping.aborted) return // others take it over
       logger.error({ event: 'work_failed', err, work: work.id }, `one of the ${called} failed: it is given back`)
     }
+    await clock.sleep(FAILED_MS, this.stopping)
     await this.#giveBack(work)
   }
 
@@ -222,12 +235,17 @@ export class WorkLoop {
   async #giveBack(work: Work): Promise<void> {
     const { work: table, clock } = this.#parts
     for (let pauseMs = FAILED_MS; !this.stopping.aborted; pauseMs = Math.min(60_000, pauseMs * 2)) {
-      await clock.sleep(pauseMs, this.stopping)
       try {
         await table.putBack(work, work)
         return
       } catch {} // the loop itself says that the store is away
+      await clock.sleep(pauseMs, this.stopping)
     }
+  }
+
+  /** At once: others may believe this process to be gone by now, and would not look for what it holds. */
+  async #putBack(claimed: readonly Work[]): Promise<void> {
+    await Promise.all(claimed.map((work) => this.#parts.work.putBack(work, work)))
   }
 
   async #nap(ms: number): Promise<void> {
@@ -275,12 +293,4 @@ export class WorkLoop {
     this.#sweptAt = clock.monotonic()
     await work.sweep(clock.now() - KEPT_MS)
   }
-}
-
-/**
- * Gives back what was claimed and not begun. To be done at once: others may believe this process to be gone by now, and
- * would not look for what it holds.
- */
-export async function putBackAll(table: WorkTable, claimed: readonly Work[]): Promise<void> {
-  await Promise.all(claimed.map((work) => table.putBack(work, work)))
 }
