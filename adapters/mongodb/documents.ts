@@ -137,7 +137,7 @@ export function tombstone(position: number, id: string, at: number): EventsDocum
 /** Whether this is a document of a log, as far as its shape tells: others may write to the collection too. */
 export function isEventsDocument(document: unknown): boolean {
   const { _id, c, s, e, m, at } = (document ?? {}) as Record<string, unknown>
-  const isPosition = Number.isSafeInteger(_id) && Number(_id) > 0
+  const isPosition = typeof _id === 'bigint' ? _id > 0n : Number.isSafeInteger(_id) && Number(_id) > 0
   const version = (m as { v?: unknown } | undefined)?.v
   return (
     isPosition &&

@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events'
-import type { Db, Filter } from 'mongodb'
+import type { Db, Document } from 'mongodb'
 import { type Clock, systemClock } from '../../lib/clock.ts'
 import { OptionInvalidError, StoreClosedError } from '../../lib/errors.ts'
 import { assertKnownOptions } from '../../lib/known-options.ts'
@@ -29,6 +29,9 @@ import { subscription } from './subscription.ts'
 import { TailPoll } from './tail-poll.ts'
 import { Wakeups } from './wakeups.ts'
 import { MongoWork } from './work.ts'
+
+/** Reads see every acknowledged write: a fresh primary's majority snapshot may lag behind. */
+const EVENTS = { collection: 'events', level: 'local' } as const
 
 /** How to open the log on MongoDB. */
 export interface MongoOptions {
@@ -241,9 +244,9 @@ export class MongoEventStore implements EventStore {
     return found
   }
 
-  async #page(filter: Filter<EventsDocument>, order: 1 | -1, most: number): Promise<FirstBatch<EventsDocument>> {
+  async #page(filter: Document, order: 1 | -1, most: number): Promise<FirstBatch<EventsDocument>> {
     const page = await this.#collections.withTimeout((signal) =>
-      firstBatch(signal, most, (options) => this.#collections.events.find(filter, options).sort({ _id: order })),
+      firstBatch<EventsDocument>(this.#collections, { ...EVENTS, filter, sort: { _id: order }, limit: most }, signal),
     )
     assertEventsDocuments(this.#collections.namespace('events'), page.documents)
     for (const { _id } of page.documents) this.#positions.see(Number(_id))

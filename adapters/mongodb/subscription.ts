@@ -4,7 +4,7 @@ import type { Commit } from '../../lib/log/commit.ts'
 import type { Logger } from '../../lib/logger.ts'
 import type { Collections } from './collections.ts'
 import { assertEventsDocuments, commitOf, type EventsDocument, isFromNewerSchema, isTombstone } from './documents.ts'
-import { firstBatch } from './first-batch.ts'
+import { firstBatch, type PageQuery } from './first-batch.ts'
 import type { Latency } from './latency.ts'
 import type { Positions } from './positions.ts'
 import type { TailPoll } from './tail-poll.ts'
@@ -111,10 +111,14 @@ interface Run {
 }
 
 async function readRun(collections: Collections, position: number): Promise<Run> {
-  const filter = { _id: { $gt: BigInt(position) } }
-  const { documents } = await collections.attempt((signal) =>
-    firstBatch(signal, BATCH, (options) => collections.majorityEvents.find(filter, options).sort({ _id: 1 })),
-  )
+  const query: PageQuery = {
+    collection: 'events',
+    filter: { _id: { $gt: BigInt(position) } },
+    sort: { _id: 1 },
+    limit: BATCH,
+    level: 'majority',
+  }
+  const { documents } = await collections.attempt((signal) => firstBatch<EventsDocument>(collections, query, signal))
   assertEventsDocuments(collections.namespace('events'), documents)
   let length = 0
   while (length < documents.length && Number(documents[length]?._id) === position + 1 + length) length++
