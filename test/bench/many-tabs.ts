@@ -42,7 +42,7 @@ async function contestant(kind: string): Promise<Contestant> {
   const front = await Front.start()
   const issuer = `http://127.0.0.1:${front.port}`
   const ports = [await portOutsideEphemeralRange(), await portOutsideEphemeralRange()]
-  const script = fileURLToPath(new URL('op-process.ts', import.meta.url))
+  const script = fileURLToPath(new URL('flow/op-process.ts', import.meta.url))
   const processes = await Promise.all(
     ports.map(async (port) => {
       const process = fork(script, [kind, server.uri, `tabs_${kind}_${front.port}`, String(port), issuer])

@@ -3,11 +3,11 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import { portOutsideEphemeralRange } from '../support/free-port.ts'
-import { startServer } from '../support/mongo-server.ts'
-import { testClient } from '../support/op.ts'
-import { TcpProxy } from '../support/tcp-proxy.ts'
-import { wholeFlow } from './flow.ts'
+import { portOutsideEphemeralRange } from '../../support/free-port.ts'
+import { startServer } from '../../support/mongo-server.ts'
+import { testClient } from '../../support/op.ts'
+import { TcpProxy } from '../../support/tcp-proxy.ts'
+import { wholeFlow } from './whole-flow.ts'
 
 const ROUNDS = 6
 const SECONDS = 4

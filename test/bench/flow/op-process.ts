@@ -1,9 +1,9 @@
 // The OP of a benchmark, in a process of its own: `node op-process.ts crud|eventstore <uri> <database> <port> [<issuer>]`.
 import { MongoClient } from 'mongodb'
 import Provider from 'oidc-provider'
-import { MongoEventStore } from '../../adapters/mongodb/index.ts'
-import { eventSourced } from '../../lib/index.ts'
-import { testClient, testSigningKey } from '../support/op.ts'
+import { MongoEventStore } from '../../../adapters/mongodb/index.ts'
+import { eventSourced } from '../../../lib/index.ts'
+import { testClient, testSigningKey } from '../../support/op.ts'
 import { crudAdapter } from './crud-adapter.ts'
 
 const [kind = '', uri = '', database = '', port = '0', issuer = `http://127.0.0.1:${port}`] = process.argv.slice(2)

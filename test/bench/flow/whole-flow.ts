@@ -1,5 +1,5 @@
 import type { ClientMetadata } from 'oidc-provider'
-import { Client, Person } from '../support/op.ts'
+import { Client, Person } from '../../support/op.ts'
 
 /** From login to logout: what a user's session asks of an OP. */
 export async function wholeFlow(op: { readonly issuer: string }, client: ClientMetadata, login: string): Promise<void> {

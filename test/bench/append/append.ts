@@ -1,0 +1,88 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { startServer } from '../../support/mongo-server.ts'
+import { TcpProxy } from '../../support/tcp-proxy.ts'
+import { type Candidate, contest, type Turn, together } from '../contest.ts'
+import type { Benchmark, Row } from '../report.ts'
+import { OWN_KINDS } from './kinds.ts'
+import type { WriteOrder } from './process.ts'
+
+const EMMETT = 'emmett'
+const TO = 'CRUD upsert'
+
+/** How many commits a second can be appended, one at a time and many, in one process and in two. */
+export const append: Benchmark = {
+  name: 'append',
+  title: 'Appends a second, to CRUD upserts',
+  async run({ rounds, turnMs, peers }): Promise<Row[]> {
+    const server = await startServer({ durable: true })
+    const proxy = await TcpProxy.start(server.port)
+    proxy.delay(1, 'request')
+    const rows: Row[] = []
+    try {
+      const kinds = peers ? [...OWN_KINDS, EMMETT] : OWN_KINDS
+      for (const processes of [1, 2]) {
+        const fleet = await startWriters(kinds, server.uri, processes)
+        for (const inFlight of [1, 32, 256, 1_000]) {
+          if (inFlight < processes) continue
+          const where = { inFlight, processes, network: 'loopback' }
+          const results = await contest(fleet.candidates(inFlight), TO, { rounds, turnMs })
+          rows.push(...results.map((result) => ({ where, ...result })))
+        }
+        fleet.stop()
+      }
+      const far = await startWriters([OWN_KINDS[0] ?? '', TO], proxy.uri(server.uri), 1)
+      const results = await contest(far.candidates(1), TO, { rounds, turnMs })
+      rows.push(...results.map((result) => ({ where: { inFlight: 1, processes: 1, network: '1 ms' }, ...result })))
+      far.stop()
+    } finally {
+      await proxy.stop()
+      await server.stop()
+    }
+    return rows
+  },
+}
+
+interface Fleet {
+  candidates(inFlight: number): Candidate[]
+  stop(): void
+}
+
+async function startWriters(kinds: readonly string[], uri: string, processes: number): Promise<Fleet> {
+  const started = await Promise.all(
+    kinds.map(async (kind) => {
+      const database = `append_${kinds.indexOf(kind)}_${processes}`
+      return {
+        kind,
+        writers: await Promise.all(Array.from({ length: processes }, () => startWriter(kind, uri, database))),
+      }
+    }),
+  )
+  return {
+    candidates: (inFlight) =>
+      started.map(({ kind, writers }) => ({
+        name: kind,
+        turn: async (forMs) => {
+          const order: WriteOrder = { inFlight: inFlight / writers.length, forMs }
+          return together(await Promise.all(writers.map((writer) => ask(writer, order))))
+        },
+      })),
+    stop: () => {
+      for (const { writers } of started) for (const writer of writers) writer.kill()
+    },
+  }
+}
+
+async function startWriter(kind: string, uri: string, database: string): Promise<ChildProcess> {
+  const script = kind === EMMETT ? '../peers/emmett-process.js' : 'process.ts'
+  const writer = fork(fileURLToPath(new URL(script, import.meta.url)), [kind, uri.replace(/\/$/, ''), database])
+  await once(writer, 'message')
+  return writer
+}
+
+async function ask(writer: ChildProcess, order: WriteOrder): Promise<Turn> {
+  writer.send(order)
+  const [turn] = await once(writer, 'message')
+  return turn as Turn
+}
