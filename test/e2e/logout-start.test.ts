@@ -184,10 +184,10 @@ function breaking(
   const work = store.work('deliveries')
   const { end } = store
   const { liveness } = store
-  const { countOpen } = work
+  const { open } = work
   const { beat } = liveness
   if (what === 'the end of the log') store.end = away
-  else if (what === 'what is open') work.countOpen = away
+  else if (what === 'what is open') work.open = away
   else liveness.beat = away
-  return () => Object.assign(work, { countOpen }) && Object.assign(liveness, { beat }) && Object.assign(store, { end })
+  return () => Object.assign(work, { open }) && Object.assign(liveness, { beat }) && Object.assign(store, { end })
 }
