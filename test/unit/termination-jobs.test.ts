@@ -2,7 +2,14 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import type Provider from 'oidc-provider'
 import { MemoryEventStore } from '../../adapters/memory/index.ts'
-import { type Commit, type Host, type Plugin, StoreUnavailableError } from '../../lib/index.ts'
+import {
+  type Clock,
+  type Commit,
+  type Host,
+  type Plugin,
+  SessionChangedError,
+  StoreUnavailableError,
+} from '../../lib/index.ts'
 import { tallyOf } from '../../plugins/back-channel-logout/ending/tally.ts'
 import type {
   Tally,
@@ -134,6 +141,31 @@ describe('a termination of many sessions', () => {
     away = false
     const { job: after, completed } = await run.runNextPage(job)
     assert.deepEqual([after.tally.sessions, after.failed, completed], [1, 1, true])
+  })
+
+  it('tries a session again that is written all the time, with pauses, and goes on without it in the end', async () => {
+    for (const account of ['alice', 'bob']) await make(op.provider, { account, clients: ['a'], saves: 1, ended: false })
+    for (const [conflicts, sessions, failed] of [
+      [3, 1, 0],
+      [50, 0, 1],
+    ] as const) {
+      const job = await ordered('account', 'admin')
+      const pauses: number[] = []
+      let tries = 0
+      const busy: Host['terminator'] = {
+        ...boundTo(host.terminator),
+        async end(name, options) {
+          if (tries++ < conflicts) throw new SessionChangedError('it is written all the time')
+          return host.terminator.end(name, options)
+        },
+      }
+      const clock: Clock = { ...host.clock, sleep: async (delayMs) => void pauses.push(delayMs) }
+      const { tally, failed: given } = await carriedOut(job, [], { ...host, terminator: busy, clock })
+      assert.deepEqual([tally.sessions, given], [sessions, failed])
+      assert.equal(pauses.length, tries - 1, 'a pause before each try but the first')
+      assert.ok(tries <= 8)
+      if (failed === 0) await make(op.provider, { account: 'alice', clients: ['a'], saves: 1, ended: false })
+    }
   })
 
   it('looks once at a grant, however often it was stored', async () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type Provider from 'oidc-provider'
 import { MemoryEventStore } from '../../adapters/memory/index.ts'
-import type { Host, Keys, Plugin } from '../../lib/index.ts'
+import { type Host, type Keys, type Plugin, StoreUnavailableError } from '../../lib/index.ts'
 import { KeyRing } from '../../lib/secrets/key-ring.ts'
 import type {
   Tally,
@@ -96,6 +96,18 @@ describe('a termination while keys rotate', () => {
     assert.equal(await lives(bob), false)
   })
 
+  it('counts what it cannot read once, where the whole log is gone through', async () => {
+    const lost = await login('alice')
+    for (let save = 0; save < 10; save++) await lost.save(3_600)
+    rotateTo(keys(['s2'], ['h1']))
+    const job: TerminationJob = {
+      ...(await ordered('all')),
+      place: { part: 'history', before: (await store.end()) + 1 },
+    }
+    assert.equal((await previewTermination(parts(), job)).failed, 1)
+    assert.equal((await carriedOut(job, 2)).failed, 1)
+  })
+
   it('ends a session though a grant of its cannot be read', async () => {
     const session = await login('alice')
     rotateTo(keys(['s2', 's1'], ['h1']))
@@ -129,6 +141,16 @@ describe('a termination while keys rotate', () => {
     const found = []
     for await (const session of logout.sessions({ account: 'alice' })) found.push(session.uid)
     assert.deepEqual(found, [uid])
+  })
+
+  it('counts nothing and shows no session while the store is away: an outage is no sign that nobody is logged in', async () => {
+    await login('alice')
+    const job = await ordered('account')
+    store.read = async () => {
+      throw new StoreUnavailableError('away')
+    }
+    await assert.rejects(previewTermination(parts(), job), StoreUnavailableError)
+    await assert.rejects(logout.sessions({ account: 'alice' }).next(), StoreUnavailableError)
   })
 
   it('is listed without its account where the key is gone that it was sealed with', async () => {
