@@ -198,6 +198,21 @@ describe('the dispatcher, with a logout token without a sid and a newer login of
     assert.deepEqual(pages(), Array(10).fill(100))
   })
 
+  it('looks through the last thousand facts of a session for when a login began, and sends it where that is further back', async () => {
+    await login('new')
+    await login('old')
+    for (let n = 0; n < 1_200; n++) await login('new', { client_id: 'other', oidc_session_id: `sid ${n}` })
+    await end('old')
+    await login('new', { session_required: true })
+    const pages = countReads(scene.store, (streams) => streams.includes(sessionLogoutStream('new')))
+    await send()
+    assert.equal((await scene.entry('old')).state, 'confirmed')
+    assert.deepEqual(
+      pages.map(({ length }) => length),
+      Array(10).fill(100),
+    )
+  })
+
   it('looks before a token with a sid too, where the client says that it goes by the sub', async () => {
     goBySub('rp', true)
     await login('old', { session_required: true })
