@@ -84,6 +84,19 @@ describe('planning', () => {
     assert.deepEqual(ids(await workOf(store, commits, NOW)), ['3/0.0', '4/0.0'])
   })
 
+  it('plans each end of a session, where one commit ends two of its logins by two facts', async () => {
+    await append('a', registered('rp-1', '1'), registered('rp-2', '2'))
+    const ends = [terminated(['1']), terminated(['2'], { reason: 'authorization_removed' })]
+    await store.append({ events: ends.map((end) => toEvent('a', end)) })
+    assert.deepEqual(
+      (await planned()).map(({ id, lane, body }) => [id, lane, fromBody(body).reason]),
+      [
+        ['3/0.0', laneOf(OP, 'rp-1'), 'rp_initiated'],
+        ['3/1.0', laneOf(OP, 'rp-2'), 'authorization_removed'],
+      ],
+    )
+  })
+
   it('plans the end of a login that was registered in another batch, or in the same commit', async () => {
     await append('a', registered('rp-1', '1'))
     const events: NewEvent[] = [
