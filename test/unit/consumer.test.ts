@@ -7,9 +7,11 @@ import {
   OutcomeUnknownError,
   StoreRefusedError,
   StoreUnavailableError,
+  silent,
 } from '../../lib/index.ts'
 import { rejectsWith } from '../contract/event-store/expect.ts'
-import { type Follower, follower, until } from '../support/log-follower.ts'
+import { FakeClock } from '../support/fake-clock.ts'
+import { type Follower, follower, Obstacle, until } from '../support/log-follower.ts'
 
 describe('a consumer of the log', () => {
   let store: MemoryEventStore
@@ -156,6 +158,45 @@ describe('a consumer of the log', () => {
     await until(async () => (await position()) === at, [heir.clock], 500)
     assert.ok(heir.clock.monotonic() - began <= 4_000, `after ${heir.clock.monotonic() - began} ms`)
     await heir.consumer.stop()
+  })
+
+  it('gives its lease up while its handler hangs, so that another takes it at once', async () => {
+    const obstacle = new Obstacle()
+    const a = await start(() => obstacle.pass())
+    const b = follower(store, 'c')
+    try {
+      await append()
+      await until(() => a.log.of(/does not return/).length > 0 && !a.consumer.isHolder, [a.clock], 1_000)
+      await new Promise((resolve) => setImmediate(resolve))
+      assert.equal((await store.consumers.get('c'))?.holder, undefined)
+      await b.consumer.start(0)
+      await until(async () => (await position()) === 1)
+      assert.equal(b.clock.monotonic(), 1_000, 'it waited')
+    } finally {
+      obstacle.remove()
+      await b.consumer.stop()
+    }
+  })
+
+  it('handles no further commit of a batch that is tried commit by commit once it was told to stop', async () => {
+    for (let commits = 0; commits < 3; commits++) await append()
+    const alone: number[] = []
+    let stopped: Promise<void> | undefined
+    const stopping = new Consumer({
+      store,
+      name: 'c',
+      logger: silent,
+      clock: new FakeClock(),
+      async handle(commits) {
+        if (commits.length > 1) throw new Error('one of them cannot be handled')
+        alone.push(...commits.map(({ position }) => position))
+        stopped = stopping.stop()
+      },
+    })
+    await stopping.start(0)
+    await until(() => stopped !== undefined)
+    await stopped
+    assert.deepEqual(alone, [1])
   })
 
   it('warns of each interruption, once', async () => {
