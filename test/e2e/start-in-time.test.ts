@@ -154,6 +154,29 @@ describe('a provider that was configured and never started', () => {
     })
   }
 
+  for (const model of [
+    'AccessToken',
+    'AuthorizationCode',
+    'RefreshToken',
+    'DeviceCode',
+    'ClientCredentials',
+    'Interaction',
+  ]) {
+    it(`tells so whatever it is that only a request writes: ${model}`, async () => {
+      const at = new Unstarted()
+      try {
+        await at.provider()
+        await at.op.adapter(model).upsert('one', { jti: 'one' }, 60)
+        assert.deepEqual(
+          at.log.lines.map(({ fields }) => fields['event']),
+          ['provider_not_started'],
+        )
+      } finally {
+        await at.stop()
+      }
+    })
+  }
+
   it('may be read, and prepared for, and have a page store the result of an interaction, without a word', async () => {
     const at = new Unstarted()
     try {

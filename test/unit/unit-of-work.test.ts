@@ -139,6 +139,20 @@ describe('one request', () => {
     })
   })
 
+  for (const [what, keys, code] of [
+    ['whose key is gone', { sealing: [{ id: 's2', secret: Buffer.alloc(32, 2) }] }, 'KEY_UNKNOWN'],
+    ['whose seal is broken', { sealing: [{ id: 's1', secret: Buffer.alloc(32, 2) }] }, 'SEAL_BROKEN'],
+  ] as const) {
+    it(`ends what cannot be read (${what}): that must keep nobody logged in`, async () => {
+      const token = sample('AccessToken', 'a token')
+      await op.adapter('AccessToken').upsert('a token', token, 60)
+      start({ ...keysNamed(['s1'], ['h1']), ...keys })
+      await assert.rejects(op.adapter('AccessToken').find('a token'), { code })
+      await request((adapter) => adapter('AccessToken').destroy('a token'))
+      assert.equal(await op.adapter('AccessToken').find('a token'), undefined)
+    })
+  }
+
   it('finds nothing of what expired and was sealed with a key that is gone; of what did not, it names the key', async () => {
     await op.adapter('AccessToken').upsert('a token', sample('AccessToken', 'a token'), 60)
     start(keysNamed(['s2'], ['h1']))
