@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { MemoryEventStore } from '../../adapters/memory/index.ts'
 import {
   CheckpointAheadError,
+  type Commit,
   Consumer,
   type ConsumerOptions,
   OutcomeUnknownError,
@@ -26,7 +27,10 @@ describe('a consumer of the log', () => {
     await store.close()
   })
 
-  async function start(handle: () => Promise<void>, more: Parameters<typeof follower>[3] = {}): Promise<Follower> {
+  async function start(
+    handle: (commits: readonly Commit[]) => Promise<void>,
+    more: Parameters<typeof follower>[3] = {},
+  ): Promise<Follower> {
     made = follower(store, 'c', handle, more)
     await made.consumer.start(0)
     return made
@@ -86,6 +90,28 @@ describe('a consumer of the log', () => {
       assert.equal(a.log.of(/was interrupted/).length, 1)
     })
   }
+
+  it('does not hold against a commit that the store goes away while the batch is handled commit by commit', async () => {
+    for (let commits = 0; commits < 2; commits++) await append()
+    let away = 50
+    const a = await start((commits) => {
+      if (commits.length > 1) throw new Error('one of them cannot be handled')
+      if (commits[0]?.position === 2 && away-- > 0) throw new StoreUnavailableError('away')
+      return Promise.resolve()
+    })
+    await until(async () => a.consumer.failure !== undefined || (await position()) === 2, [a.clock], 5_000)
+    assert.equal(a.consumer.failure, undefined)
+  })
+
+  it('keeps its lease while a batch is handled commit by commit, however long that takes: it makes progress', async () => {
+    for (let commits = 0; commits < 10; commits++) await append()
+    const a = await start(async (commits) => {
+      if (commits.length > 1) throw new Error('one of them cannot be handled')
+      await a.clock.sleep(8_000)
+    })
+    await until(async () => (await position()) === 10, [a.clock], 1_000)
+    assert.deepEqual(a.log.of(/gives its lease up/), [])
+  })
 
   it('does not park a commit while the store is away', async () => {
     await append()

@@ -20,6 +20,9 @@ describe('what a request runs in', () => {
       assert.deepEqual([one.getStore(), other.getStore()], ['outer', undefined])
       other.run('inner', () => assert.deepEqual([one.getStore(), other.getStore()], ['outer', 'inner']))
       one.run('again', () => assert.equal(one.getStore(), 'again'))
+      other.run('inner', () =>
+        one.run('again', () => assert.deepEqual([one.getStore(), other.getStore()], ['again', 'inner'])),
+      )
       assert.equal(one.getStore(), 'outer')
     })
   })
