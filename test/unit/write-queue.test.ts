@@ -76,6 +76,24 @@ describe('a disk that hangs', () => {
     await rejectsWith('STORE_REFUSED', () => store.append(commitTo('b')))
   })
 
+  it('that fails ends what follows the log, and answers no reads: what is in memory may not be on it', async () => {
+    const following = rejectsWith('STORE_REFUSED', async () => {
+      for await (const _ of store.subscribe({ after: 0 }));
+    })
+    const unknown = rejectsWith('OUTCOME_UNKNOWN', () => store.append(commitTo('a')))
+    await clock.scheduled()
+    journal.writing[0]?.fail(new Error('EIO'))
+    await Promise.all([unknown, following])
+    for (const later of [
+      () => store.read('a'),
+      () => store.readAll({ after: 0, limit: 1 }),
+      () => store.end(),
+      () => store.consumers.get('c'),
+      () => store.work('jobs').get('a'),
+    ])
+      await rejectsWith('STORE_REFUSED', async () => later())
+  })
+
   it('lets the store be closed with an error, and the journal stays open: the write may still come', async () => {
     const unknown = rejectsWith('OUTCOME_UNKNOWN', () => store.append(commitTo('a')))
     await clock.scheduled()
