@@ -228,6 +228,8 @@ describe('the end of a single session by an ID token', () => {
       const wrong = await press(stranger, page, { xsrf: 'f'.repeat(48) })
       assert.equal(wrong.status, 400)
       assert.match(wrong.text, /xsrf token invalid/)
+      assert.equal(wrong.headers.get('cache-control'), 'no-store')
+      assert.match(String(wrong.headers.get('content-security-policy')), /frame-ancestors 'none'/)
       const other = new Person(scene.op)
       const foreign = await other.agent.post(field(page.text, /action="([^"]+)"/), fieldsOf(page))
       assert.equal(foreign.status, 400)
