@@ -1,0 +1,67 @@
+import { Appender } from '../../adapters/mongodb/appender.ts'
+import { Collections } from '../../adapters/mongodb/collections.ts'
+import { Latency } from '../../adapters/mongodb/latency.ts'
+import { Positions } from '../../adapters/mongodb/positions.ts'
+import { subscription } from '../../adapters/mongodb/subscription.ts'
+import { TailPoll } from '../../adapters/mongodb/tail-poll.ts'
+import { Wakeups } from '../../adapters/mongodb/wakeups.ts'
+import type { Clock } from '../../lib/clock.ts'
+import { EventStoreError } from '../../lib/errors.ts'
+import { type Commit, type NewCommit, silent } from '../../lib/index.ts'
+import { type Appending, tagOf } from './appending.ts'
+import type { ServerInMemory } from './server-in-memory.ts'
+
+/** What one process does with a log on MongoDB, on a server in memory. */
+export class LogProcess {
+  readonly collections: Collections
+  readonly positions: Positions
+  readonly latency: Latency = new Latency()
+  readonly #wakeups = new Wakeups()
+  readonly #tailPoll: TailPoll
+  readonly #appender: Appender
+  readonly #clock: Clock
+  readonly #stopping = new AbortController()
+
+  constructor(server: ServerInMemory, clock: Clock, { fastPath = false }: { readonly fastPath?: boolean } = {}) {
+    this.#clock = clock
+    this.collections = new Collections(server.db, '', clock)
+    this.positions = new Positions(this.collections, clock)
+    const { collections, positions, latency } = this
+    this.#tailPoll = new TailPoll({ collections, wakeups: this.#wakeups, clock, isHinted: () => false })
+    const onAppended = (): void => this.#wakeups.wake()
+    this.#appender = new Appender({ collections, positions, clock, latency, fastPath, onAppended })
+  }
+
+  /** Appends, and tells what became of it. */
+  async append(commit: NewCommit): Promise<Appending> {
+    const tag = tagOf(commit)
+    const began = this.#clock.monotonic()
+    try {
+      const { id, position } = await this.#appender.append(commit)
+      return { tag, id, position, began, ended: this.#clock.monotonic() }
+    } catch (error) {
+      if (!(error instanceof EventStoreError)) throw error
+      return { tag, code: error.code, began, ended: this.#clock.monotonic() }
+    }
+  }
+
+  /** Follows the log from there; what it is given is added to the list. */
+  follow(after: number): { readonly commits: Commit[]; readonly ended: Promise<unknown> } {
+    const { collections, positions, latency } = this
+    const { clock, wakeups, tailPoll } = { clock: this.#clock, wakeups: this.#wakeups, tailPoll: this.#tailPoll }
+    const parts = { collections, positions, clock, latency, logger: silent, wakeups, tailPoll }
+    const commits: Commit[] = []
+    const read = async (): Promise<void> => {
+      for await (const page of subscription(parts, after, this.#stopping.signal)) commits.push(...page)
+    }
+    return { commits, ended: read().catch((error: unknown) => error) }
+  }
+
+  /** Stops following, and waits for the appends. */
+  async stop(): Promise<number> {
+    this.#stopping.abort()
+    const unknown = await this.#appender.close()
+    this.collections.close()
+    return unknown
+  }
+}

@@ -1,0 +1,212 @@
+import { type Db, type Document, MongoNetworkError, MongoServerError, MongoWriteConcernError } from 'mongodb'
+
+/** What becomes of a command. */
+export type Fate =
+  | 'answered'
+  /** It does not reach the server. */
+  | 'lost'
+  /** The server carries it out, and its answer is lost. */
+  | 'answer lost'
+  /** Its connection is silent; the server carries it out some commands later. */
+  | 'late'
+  /** The server carries it out and says that no majority has it. Some commands later one has. */
+  | 'no majority'
+  /** The same, and some commands later a fail-over undoes it. */
+  | 'rolled back'
+  /** The server is no primary any more. */
+  | 'not primary'
+
+const DUPLICATE = { code: 11000, errmsg: 'E11000 duplicate key error' }
+const NO_MAJORITY = { code: 64, codeName: 'WriteConcernFailed', errmsg: 'waiting for replication timed out' }
+
+/** After so many further commands something happens that was put off. */
+const LATER = 4
+
+/**
+ * What a log asks of MongoDB, in memory and on no clock: the unique indexes of `events`, the counter of positions, what a
+ * majority has and what it has not. The fate of each command is the test's to decide.
+ */
+export class ServerInMemory {
+  readonly #events = new Map<number, Document>()
+  /** Positions of documents that no majority has. */
+  readonly #unconfirmed = new Set<number>()
+  readonly #putOff: { left: number; readonly happen: () => void }[] = []
+  #counter: { n: number; floor?: number } | undefined
+  /** By name: `insert`, `findAndModify`, `bulkWrite`, `find`, `listIndexes`. */
+  readonly commands: string[] = []
+  /** Called with each command before it is sent. */
+  fateOf: (command: string, body: Document) => Fate = () => 'answered'
+  /** Indexes of `events`, as the server lists them. */
+  indexes: readonly Document[] = []
+  /** What a unique index refuses that is not the log's. */
+  refuses: (document: Document) => boolean = () => false
+
+  /** What the store takes for the driver's database. */
+  get db(): Db {
+    const command = (body: Document, { signal }: { signal?: AbortSignal } = {}): Promise<Document> =>
+      this.#command(body, signal)
+    const collection = (name: string, options: Document = {}) => this.#collection(name, options)
+    return { databaseName: 'log', client: { db: () => ({ command }) }, command, collection } as unknown as Db
+  }
+
+  /** All documents of the log, whether a majority has them or not, by position. */
+  get documents(): readonly Document[] {
+    return [...this.#events.values()].sort((a, b) => a['_id'] - b['_id'])
+  }
+
+  /** What was put off happens now. */
+  catchUp(): void {
+    for (const { happen } of this.#putOff.splice(0)) happen()
+  }
+
+  /** Takes a position away from writers, as one does that stands still between its two commands. */
+  skipPosition(): number {
+    this.#counter = { ...this.#counter, n: (this.#counter?.n ?? 0) + 1 }
+    return this.#counter.n
+  }
+
+  /** Positions up to this one are retired. */
+  retire(floor: number): void {
+    this.#counter = { n: 0, ...this.#counter, floor }
+    for (const position of this.#events.keys()) if (position <= floor) this.#events.delete(position)
+  }
+
+  /** Puts a document there, as others than this package may. */
+  put(document: Document): void {
+    this.#events.set(document['_id'], document)
+  }
+
+  #command(body: Document, signal: AbortSignal | undefined): Promise<Document> {
+    const [name = ''] = Object.keys(body)
+    return this.#send(name, body, signal, () => {
+      switch (name) {
+        case 'insert':
+          return this.#insert(body['documents'])
+        case 'bulkWrite':
+          return this.#bulkWrite(body['ops'])
+        case 'findAndModify':
+          return this.#allocate(body['update'])
+        case 'listIndexes':
+          return { ok: 1, cursor: { firstBatch: this.indexes } }
+        default:
+          throw new Error(`${name} is not known to this server`)
+      }
+    })
+  }
+
+  async #send<T>(name: string, body: Document, signal: AbortSignal | undefined, carryOut: () => T): Promise<T> {
+    this.commands.push(name)
+    for (const one of [...this.#putOff]) {
+      one.left -= 1
+      if (one.left > 0) continue
+      this.#putOff.splice(this.#putOff.indexOf(one), 1)
+      one.happen()
+    }
+    await undefined
+    const fate = this.fateOf(name, body)
+    const isWrite = name !== 'find' && name !== 'listIndexes'
+    if (fate === 'lost') throw new MongoNetworkError('connection closed')
+    if (fate === 'not primary') throw new MongoServerError({ code: 10107, errmsg: 'not primary' })
+    if (fate === 'late') {
+      this.#putOff.push({ left: LATER, happen: carryOut })
+      return new Promise((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason)))
+    }
+    const before = new Set(this.#events.keys())
+    const reply = carryOut()
+    if (fate === 'answer lost') throw new MongoNetworkError('connection closed')
+    if (isWrite && (fate === 'no majority' || fate === 'rolled back')) {
+      const mine = [...this.#events.keys()].filter((position) => !before.has(position))
+      for (const position of mine) this.#unconfirmed.add(position)
+      const happen = (): void => {
+        for (const position of mine) {
+          this.#unconfirmed.delete(position)
+          if (fate === 'rolled back') this.#events.delete(position)
+        }
+      }
+      this.#putOff.push({ left: LATER, happen })
+      throw new MongoWriteConcernError({ ...reply, ok: 1, writeConcernError: NO_MAJORITY } as never)
+    }
+    return reply
+  }
+
+  #insertOne(document: Document): boolean {
+    const position = Number(document['_id'])
+    const claims: readonly string[] = document['k'] ?? []
+    const isHeld = [...this.#events.values()].some(({ k = [] }) => claims.some((claim) => k.includes(claim)))
+    if (this.#events.has(position) || isHeld || this.refuses(document)) return false
+    this.#events.set(position, { ...document, _id: position })
+    return true
+  }
+
+  #insert(documents: readonly Document[]): Document {
+    const writeErrors = documents.flatMap((document, index) =>
+      this.#insertOne(document) ? [] : [{ index, ...DUPLICATE }],
+    )
+    return { ok: 1, n: documents.length - writeErrors.length, ...(writeErrors.length > 0 && { writeErrors }) }
+  }
+
+  /** The fast path's: the counter, if it is where the writer believes it, then the documents, until one fails. */
+  #bulkWrite([counter, ...inserts]: readonly Document[]): Document {
+    const stopped = (idx: number, nInserted: number): Document => ({
+      ok: 1,
+      nInserted,
+      cursor: { id: 0, firstBatch: [{ ok: 0, idx, ...DUPLICATE }] },
+    })
+    if (this.#counter && this.#counter.n !== Number(counter?.['filter'].n)) return stopped(0, 0)
+    this.#counter = { ...this.#counter, n: Number(counter?.['updateMods'].$set.n) }
+    for (const [index, { document }] of inserts.entries())
+      if (!this.#insertOne(document)) return stopped(index + 1, index)
+    return { ok: 1, nInserted: inserts.length, cursor: { id: 0, firstBatch: [] } }
+  }
+
+  #allocate(stages: readonly Document[]): Document {
+    const [{ $max }, size] = stages[0]?.['$set'].n.$add ?? []
+    this.#counter = { ...this.#counter, n: Math.max(this.#counter?.n ?? 0, Number($max[1])) + Number(size) }
+    return { ok: 1, value: { _id: 'events', ...this.#counter } }
+  }
+
+  #collection(name: string, { readConcern }: Document): object {
+    const seen = (): readonly Document[] => {
+      if (name === 'counters') return this.#counter ? [{ _id: 'events', ...this.#counter }] : []
+      const isMajority = readConcern?.['level'] === 'majority'
+      return this.documents.filter(({ _id }) => !isMajority || !this.#unconfirmed.has(_id))
+    }
+    const find = (filter: Document = {}, { limit, signal }: { limit?: number; signal?: AbortSignal } = {}) => {
+      const read = (): Promise<Document[]> =>
+        this.#send('find', { find: name, filter, readConcern }, signal, () =>
+          seen()
+            .filter((document) => matches(document, filter))
+            .slice(0, limit),
+        )
+      let found: Document[] = []
+      const cursor = {
+        sort: () => cursor,
+        toArray: read,
+        async hasNext() {
+          found = await read()
+          return found.length > 0
+        },
+        readBufferedDocuments: () => found,
+        id: undefined,
+      }
+      return cursor
+    }
+    return {
+      find,
+      async findOne(filter: Document = {}, options: { sort?: Document; signal?: AbortSignal } = {}) {
+        const all = await find(filter, options).toArray()
+        return (options.sort ? all.at(-1) : all[0]) ?? null
+      },
+    }
+  }
+}
+
+function matches(document: Document, filter: Document): boolean {
+  return Object.entries(filter).every(([field, wanted]) => {
+    const own: unknown[] = Array.isArray(document[field]) ? document[field] : [document[field]]
+    if (wanted?.$in)
+      return wanted.$in.some((value: unknown) => own.includes(typeof value === 'bigint' ? Number(value) : value))
+    if (wanted?.$gt !== undefined) return Number(own[0]) > Number(wanted.$gt)
+    return own.includes(wanted)
+  })
+}
