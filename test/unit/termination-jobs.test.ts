@@ -10,6 +10,7 @@ import {
   SessionChangedError,
   StoreUnavailableError,
 } from '../../lib/index.ts'
+import { PLANNER } from '../../plugins/back-channel-logout/delivery/planner.ts'
 import { tallyOf } from '../../plugins/back-channel-logout/ending/tally.ts'
 import type {
   Tally,
@@ -166,6 +167,53 @@ describe('a termination of many sessions', () => {
       assert.ok(tries <= 8)
       if (failed === 0) await make(op.provider, { account: 'alice', clients: ['a'], saves: 1, ended: false })
     }
+  })
+
+  it('tells an RP of the grant that is revoked while deliveries are on, though they were off for another one', async () => {
+    for (let grants = 0; grants < 2; grants++) await new op.provider.Grant({ accountId: 'alice', clientId: 'a' }).save()
+    const begun = await ordered('account', 'account_deleted')
+    let isOn = false
+    const run = new TerminationRun({ ...parts(host), isOn: () => isOn }, 1)
+    let step = await run.runNextPage(begun)
+    while (step.job.tally.grants === 0) step = await run.runNextPage(step.job)
+    assert.deepEqual(step.job.tally, { sessions: 0, logins: 0, grants: 1 })
+    isOn = true
+    while (!step.completed) step = await run.runNextPage(step.job)
+    assert.deepEqual(step.job.tally, { sessions: 0, logins: 1, grants: 2 })
+  })
+
+  it('counts in a dry run once what is met in the log and in the index', async () => {
+    await make(op.provider, { account: 'alice', clients: ['a'], saves: 2, ended: false })
+    await new op.provider.Grant({ accountId: 'alice', clientId: 'b' }).save()
+    const end = await store.end()
+    while (((await store.consumers.get(PLANNER))?.position ?? 0) < end) await new Promise(setImmediate)
+    for (const reason of ['admin', 'account_disabled'] as const) {
+      const job = await ordered('account', reason)
+      const place = { part: 'tail', from: 1, before: job.position } as const
+      const counted = await previewTermination(parts(host), job)
+      assert.ok(counted.sessions === 1 && counted.grants >= 1)
+      assert.deepEqual(await previewTermination(parts(host), { ...job, place }), counted)
+      if (reason === 'admin') continue
+      assert.deepEqual(await previewTermination(parts(host), { ...job, pass: 'grants', place }), {
+        sessions: 0,
+        logins: 2,
+        grants: 2,
+        failed: 0,
+      })
+    }
+  })
+
+  it('counts nobody as told in a dry run while deliveries are off', async () => {
+    await new op.provider.Grant({ accountId: 'alice', clientId: 'a' }).save()
+    const off = { ...parts(host), isOn: () => false }
+    const counts = await previewTermination(off, await ordered('account', 'account_disabled'))
+    assert.deepEqual(counts, { sessions: 0, logins: 0, grants: 1, failed: 0 })
+  })
+
+  it('is not gone through further in a dry run whose caller has given up', async () => {
+    await make(op.provider, { account: 'alice', clients: ['a'], saves: 1, ended: false })
+    const gone = new Error('the operator went home')
+    await assert.rejects(previewTermination(parts(host), await ordered('all', 'admin'), AbortSignal.abort(gone)), gone)
   })
 
   it('looks once at a grant, however often it was stored', async () => {
