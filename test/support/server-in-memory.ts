@@ -15,6 +15,8 @@ export type Fate =
   | 'rolled back'
   /** The server is no primary any more. */
   | 'not primary'
+  /** The server refuses it, and will again. */
+  | 'unauthorized'
 
 const DUPLICATE = { code: 11000, errmsg: 'E11000 duplicate key error' }
 const NO_MAJORITY = { code: 64, codeName: 'WriteConcernFailed', errmsg: 'waiting for replication timed out' }
@@ -40,6 +42,10 @@ export class ServerInMemory {
   indexes: readonly Document[] = []
   /** What a unique index refuses that is not the log's. */
   refuses: (document: Document) => boolean = () => false
+  /** What a rule of the database refuses for good. */
+  forbids: (document: Document) => boolean = () => false
+  /** How long a command takes. */
+  takes: (command: string) => Promise<void> = async () => {}
 
   /** What the store takes for the driver's database. */
   get db(): Db {
@@ -102,11 +108,12 @@ export class ServerInMemory {
       this.#putOff.splice(this.#putOff.indexOf(one), 1)
       one.happen()
     }
-    await undefined
+    await this.takes(name)
     const fate = this.fateOf(name, body)
     const isWrite = name !== 'find' && name !== 'listIndexes'
     if (fate === 'lost') throw new MongoNetworkError('connection closed')
     if (fate === 'not primary') throw new MongoServerError({ code: 10107, errmsg: 'not primary' })
+    if (fate === 'unauthorized') throw new MongoServerError({ code: 13, errmsg: 'not authorized' })
     if (fate === 'late') {
       this.#putOff.push({ left: LATER, happen: carryOut })
       return new Promise((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason)))
@@ -139,9 +146,10 @@ export class ServerInMemory {
   }
 
   #insert(documents: readonly Document[]): Document {
-    const writeErrors = documents.flatMap((document, index) =>
-      this.#insertOne(document) ? [] : [{ index, ...DUPLICATE }],
-    )
+    const writeErrors = documents.flatMap((document, index) => {
+      if (this.forbids(document)) return [{ index, code: 121, errmsg: 'Document failed validation' }]
+      return this.#insertOne(document) ? [] : [{ index, ...DUPLICATE }]
+    })
     return { ok: 1, n: documents.length - writeErrors.length, ...(writeErrors.length > 0 && { writeErrors }) }
   }
 

@@ -24,6 +24,7 @@ describe('an append on MongoDB', () => {
 
   afterEach(async () => {
     server.fateOf = () => 'answered'
+    server.takes = async () => {}
     server.catchUp()
     await clock.advance(60_000)
     await assertLogSound(server.db, { answered: answered.filter(({ code }) => code !== 'OUTCOME_UNKNOWN') })
@@ -50,6 +51,7 @@ describe('an append on MongoDB', () => {
 
   const codes = (some: readonly Appending[]): unknown[] => some.map(({ code, position }) => code ?? position)
   const once = (mark: string) => ({ claims: [{ kind: 'once', mark } as const] })
+  const inserts = (): number => server.commands.filter((command) => command === 'insert').length
   /** What lies in the log: `-` is a tombstone. */
   const log = (): string => server.documents.map(({ e }) => (e.length > 0 ? 'c' : '-')).join('')
 
@@ -143,39 +145,253 @@ describe('an append on MongoDB', () => {
     assert.ok(Number(answered[1]?.position) < Number(answered[2]?.position))
   })
 
-  it('sends eight batches at most whose fate is not known', async () => {
-    server.fateOf = (command) => (command === 'insert' ? 'late' : 'answered')
+  it('overtakes no connection before four times the time that inserts take', async () => {
+    for (let inserts = 0; inserts < 10; inserts++) process.latency.record(500)
+    plan('insert', 'late')
+    const first = process.append(commitOf('first'))
+    await clock.advance(1)
+    const other = process.append(commitOf('other'))
+    await clock.advance(1_900)
+    assert.equal(inserts(), 1)
+    await clock.advance(200)
+    assert.equal(inserts(), 2)
+    await clock.advance(9_000)
+    answered.push(await first, await other)
+  })
+
+  it('sends eight batches at most whose fate is not known, in flight or looked into', async () => {
+    server.fateOf = (command) => (command === 'findAndModify' ? 'answered' : 'lost')
     const appends: Promise<Appending>[] = []
-    let most = 0
-    for (let batches = 0; batches < 12; batches++) {
+    for (let batches = 0; batches < 20; batches++) {
       appends.push(process.append(commitOf('a')))
-      await clock.advance(300)
-      most = Math.max(most, server.commands.filter((command) => command === 'insert').length)
+      await clock.advance(400)
     }
-    assert.equal(most, 8)
+    assert.equal(server.commands.filter((command) => command === 'findAndModify').length, 8)
     server.fateOf = () => 'answered'
     await clock.advance(20_000)
     answered.push(...(await Promise.all(appends)))
   })
 
-  for (const [what, sent, code] of [
-    ['may have been stored', 'insert', 'OUTCOME_UNKNOWN'],
-    ['was not sent', 'findAndModify', 'STORE_UNAVAILABLE'],
+  it('is sent whenever it comes, also in the moment in which the one before it has been stored', async () => {
+    for (let ticks = 0; ticks < 40; ticks++) {
+      const first = process.append(commitOf('first'))
+      const second = first.then(async () => {
+        for (let tick = 0; tick < ticks; tick++) await undefined
+        return process.append(commitOf('second'))
+      })
+      let isOver = false
+      void second.then(() => {
+        isOver = true
+      })
+      await clock.advance(0)
+      assert.ok(isOver, `${ticks} ticks later`)
+      answered.push(await first, await second)
+    }
+  })
+
+  it('leaves no timer behind', async () => {
+    await append(commitOf('a'), commitOf('b'))
+    await append(commitOf('c'))
+    assert.ok(clock.pending <= 1, 'the one for those that wait too long')
+    await process.stop()
+    assert.equal(clock.pending, 0)
+  })
+
+  it('teaches how long inserts take; one that nobody answered teaches nothing', async () => {
+    plan('insert', 'late')
+    await append(commitOf('a'))
+    assert.ok(process.latency.p99 < 100, `${process.latency.p99} ms`)
+    server.takes = (command) => (command === 'insert' ? clock.sleep(200) : Promise.resolve())
+    await append(commitOf('b'))
+    assert.equal(process.latency.p99, 200)
+  })
+
+  it('is refused where the database refuses it for good, it alone', async () => {
+    server.forbids = ({ e }) => e.some(({ s }: { s: string }) => s === 'Thing:bad')
+    const batch = await append(commitOf('a'), commitOf('b', { stream: 'Thing:bad' }), commitOf('c'))
+    assert.deepEqual(
+      batch.map(({ code }) => code),
+      [undefined, 'STORE_REFUSED', undefined],
+    )
+  })
+
+  for (const [command, code] of [
+    ['findAndModify', 'STORE_REFUSED'],
+    ['insert', 'STORE_REFUSED'],
   ] as const) {
-    it(`is answered within nine seconds though the server is away: ${code} where it ${what}`, async () => {
-      server.fateOf = (command) =>
-        sent === 'insert' && command === 'findAndModify' ? 'answered' : command === 'insert' ? 'answer lost' : 'lost'
+    it(`is refused at once where the database user has no right to ${command}`, async () => {
+      server.fateOf = (name) => (name === command ? 'unauthorized' : 'answered')
       const began = clock.monotonic()
-      const [answer] = await append(commitOf('a', { stream: 'Thing:a' }))
-      assert.equal(answer?.code, code)
-      assert.ok(clock.monotonic() - began <= 9_100)
-      server.fateOf = () => 'answered'
-      await clock.advance(10_000)
-      const [next] = await append(commitOf('next', { stream: 'Thing:a' }))
-      assert.equal(next?.code, undefined, 'its stream is free again')
-      assert.equal(log().replaceAll('-', ''), sent === 'insert' ? 'cc' : 'c')
+      assert.equal((await append(commitOf('a')))[0]?.code, code)
+      assert.ok(clock.monotonic() - began < 100)
     })
   }
+
+  it('is unknown at once where the server refuses to tell', async () => {
+    plan('insert', 'answer lost', 'unauthorized')
+    server.fateOf = (
+      (fates: Fate[]) => (name) =>
+        name === 'findAndModify' ? 'answered' : (fates.shift() ?? 'answered')
+    )(['answer lost', 'lost', 'unauthorized'])
+    const began = clock.monotonic()
+    assert.equal((await append(commitOf('a')))[0]?.code, 'OUTCOME_UNKNOWN')
+    assert.ok(clock.monotonic() - began < 1_000)
+  })
+
+  for (const [what, fateOf, code] of [
+    [
+      'may have been stored',
+      (name: string): Fate => (name === 'findAndModify' ? 'answered' : name === 'insert' ? 'answer lost' : 'lost'),
+      'OUTCOME_UNKNOWN',
+    ],
+    ['was not sent', (): Fate => 'lost', 'STORE_UNAVAILABLE'],
+  ] as const) {
+    it(`is answered within nine seconds though the server is away: ${code} where it ${what}`, async () => {
+      server.fateOf = fateOf
+      const began = clock.monotonic()
+      const took = [0, 3_000].map(async (afterMs) => {
+        await clock.sleep(afterMs)
+        const answer = await process.append(commitOf('a', { stream: `Thing:${afterMs}` }))
+        return [answer.code, clock.monotonic() - began - afterMs]
+      })
+      await clock.advance(13_000)
+      for (const [told, ms] of await Promise.all(took)) {
+        assert.equal(told, code)
+        assert.ok(Number(ms) >= 9_000 && Number(ms) <= 9_100, `${ms} ms`)
+      }
+      server.fateOf = () => 'answered'
+      await clock.advance(10_000)
+      for (const afterMs of [0, 3_000])
+        assert.equal((await append(commitOf('next', { stream: `Thing:${afterMs}` })))[0]?.code, undefined)
+      assert.equal(log().replaceAll('-', ''), code === 'OUTCOME_UNKNOWN' ? 'cccc' : 'cc')
+    })
+  }
+
+  it('that nobody waits for any more is not stored: its caller was told so', async () => {
+    for (let inserts = 0; inserts < 10; inserts++) process.latency.record(1_000)
+    plan('insert', 'late')
+    const silent = process.append(commitOf('silent'))
+    await clock.advance(100)
+    const early = process.append(commitOf('early', { stream: 'Thing:early' }))
+    await clock.advance(3_800)
+    const late = process.append(commitOf('late'))
+    server.fateOf = (name) => (name === 'findAndModify' ? 'lost' : 'answered')
+    await clock.advance(6_000)
+    server.fateOf = () => 'answered'
+    await clock.advance(5_000)
+    answered.push(await silent, await early, await late)
+    assert.deepEqual(
+      answered.slice(1).map(({ code }) => code),
+      ['STORE_UNAVAILABLE', undefined],
+    )
+    assert.ok(!server.documents.some(({ s: streams }) => streams.includes('Thing:early')))
+  })
+
+  it('that was proven not to be stored, and could not be sent again, is told so', async () => {
+    server.fateOf = (
+      (fates: Fate[]) => (name) =>
+        name === 'find' ? 'answered' : (fates.shift() ?? 'lost')
+    )(['answered', 'lost', 'answered'])
+    assert.equal((await append(commitOf('a')))[0]?.code, 'STORE_UNAVAILABLE')
+  })
+
+  it('keeps one timer for all that wait', async () => {
+    server.fateOf = () => 'lost'
+    const waiting = Array.from({ length: 100 }, () => process.append(commitOf('a')))
+    await clock.advance(1_000)
+    assert.ok(clock.pending < 10, `${clock.pending} timers`)
+    await clock.advance(9_000)
+    await Promise.all(waiting)
+  })
+
+  describe('with a version', () => {
+    const version = (n: number): ReturnType<typeof commitOf> => commitOf(`v${n}`, { stream: 'Thing:v', version: n })
+
+    it('needs the one before it', async () => {
+      await append(version(1))
+      assert.equal((await append(version(3)))[0]?.code, 'CONCURRENCY')
+      assert.equal((await append(version(2)))[0]?.code, undefined)
+      assert.equal((await append(version(2)))[0]?.code, 'CONCURRENCY')
+    })
+
+    it('waits for the one before it while no majority has that, and is refused where that is undone', async () => {
+      for (const [fate, code] of [
+        ['no majority', undefined],
+        ['rolled back', 'CONCURRENCY'],
+      ] as const) {
+        server = new ServerInMemory()
+        process = new LogProcess(server, clock)
+        answered = []
+        const other = new LogProcess(server, clock)
+        server.fateOf = (name) => (name === 'insert' ? fate : name === 'find' ? 'lost' : 'answered')
+        const first = other.append(version(1))
+        await clock.advance(9_100)
+        server.fateOf = () => 'answered'
+        assert.equal((await first).code, 'OUTCOME_UNKNOWN')
+        await other.stop()
+        const second = process.append(version(2))
+        await clock.advance(9_000)
+        answered.push(await second)
+        assert.equal(answered[0]?.code, code, fate)
+      }
+    })
+
+    it('is answered within nine seconds where the one before it cannot be looked up', async () => {
+      await append(version(1))
+      server.fateOf = () => 'lost'
+      const began = clock.monotonic()
+      assert.equal((await append(version(2)))[0]?.code, 'STORE_UNAVAILABLE')
+      assert.ok(clock.monotonic() - began <= 9_100)
+    })
+
+    it('is refused where the database user may not look', async () => {
+      await append(version(1))
+      server.fateOf = (name) => (name === 'find' ? 'unauthorized' : 'answered')
+      assert.equal((await append(version(2)))[0]?.code, 'STORE_REFUSED')
+    })
+  })
+
+  describe('while the store is closed', () => {
+    it('is refused', async () => {
+      await process.stop()
+      assert.equal((await append(commitOf('a')))[0]?.code, 'STORE_CLOSED')
+    })
+
+    it('is waited for while it looks for the one before it', async () => {
+      await append(commitOf('v1', { stream: 'Thing:v', version: 1 }))
+      server.takes = (command) => (command === 'find' ? clock.sleep(1_000) : Promise.resolve())
+      const second = process.append(commitOf('v2', { stream: 'Thing:v', version: 2 }))
+      let isClosed = false
+      const closing = process.stop().then((unknown) => {
+        isClosed = true
+        return unknown
+      })
+      await clock.advance(900)
+      assert.equal(isClosed, false)
+      await clock.advance(9_000)
+      answered.push(await second)
+      assert.equal(await closing, 0)
+    })
+
+    for (const [command, unknown] of [
+      ['insert', 1],
+      ['findAndModify', 0],
+    ] as const) {
+      it(`is given up: ${unknown} of unknown outcome, whose ${command} is not answered`, async () => {
+        server.fateOf = (name) => (name === command || name === 'find' ? 'lost' : 'answered')
+        const lost = process.append(commitOf('a'))
+        await clock.advance(9_100)
+        await lost
+        assert.equal(await process.stop(), unknown)
+        await clock.advance(10_000)
+        const commands = server.commands.length
+        await clock.advance(60_000)
+        assert.equal(server.commands.length, commands, 'nobody goes on')
+        assert.equal(clock.pending, 0)
+        process = new LogProcess(server, clock)
+      })
+    }
+  })
 
   it('is refused at once while 20,000 wait', async () => {
     server.fateOf = () => 'late'
@@ -210,6 +426,15 @@ describe('an append on MongoDB', () => {
     assert.ok(tries <= 6, `${tries} tries`)
     server.refuses = () => false
     assert.equal((await append(commitOf('b')))[0]?.code, undefined)
+  })
+
+  it('is refused alike where the index refuses tombstones as well', async () => {
+    server.indexes = [{ name: 'mine', key: { at: 1 }, unique: true }]
+    server.refuses = () => true
+    const refused = process.append(commitOf('a'))
+    await clock.advance(8_000)
+    assert.equal((await refused).code, 'STORE_REFUSED')
+    server.refuses = () => false
   })
 
   it('goes again, and again, where an index refuses it that is gone soon', async () => {
@@ -260,6 +485,28 @@ describe('an append on MongoDB', () => {
         assert.equal(server.documents.filter(({ e }) => e.length > 0).length, 4)
       })
     }
+
+    for (const [fate, code] of [
+      ['answer lost', 'OUTCOME_UNKNOWN'],
+      ['answered', 'STORE_UNAVAILABLE'],
+    ] as const) {
+      it(`is ${code} after nine seconds where the command is ${fate} and the server is away then`, async () => {
+        if (fate === 'answered') server.skipPosition()
+        server.fateOf = (name) => (name === 'bulkWrite' ? fate : 'lost')
+        assert.equal((await append(commitOf('a')))[0]?.code, code)
+        assert.equal(server.documents.length, fate === 'answered' ? 1 : 2)
+      })
+    }
+
+    it('allocates while another batch is in flight', async () => {
+      plan('bulkWrite', 'late')
+      const first = process.append(commitOf('first'))
+      await clock.advance(300)
+      await append(commitOf('other'))
+      assert.deepEqual(server.commands, ['bulkWrite', 'findAndModify', 'insert'])
+      await clock.advance(9_000)
+      answered.push(await first)
+    })
 
     it('stops at the one whose claim is held; those behind it go again', async () => {
       await append(commitOf('holder', once('code')))
