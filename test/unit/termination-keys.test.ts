@@ -144,9 +144,10 @@ describe('a termination while keys rotate', () => {
   it('counts nothing and shows no session while the store is away: an outage is no sign that nobody is logged in', async () => {
     await login('alice')
     const job = await ordered('account')
-    store.read = async () => {
+    const away = async (): Promise<never> => {
       throw new StoreUnavailableError('away')
     }
+    Object.assign(store, { read: away, readStreams: away })
     await assert.rejects(previewTermination(parts(), job), StoreUnavailableError)
     await assert.rejects(sessionsOf('alice'), StoreUnavailableError)
   })
