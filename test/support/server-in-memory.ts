@@ -92,6 +92,8 @@ export class ServerInMemory {
           return this.#bulkWrite(body['ops'])
         case 'findAndModify':
           return this.#allocate(body['update'])
+        case 'find':
+          return { ok: 1, cursor: { id: 0n, firstBatch: this.#find(body) } }
         case 'listIndexes':
           return { ok: 1, cursor: { firstBatch: this.indexes } }
         default:
@@ -173,37 +175,33 @@ export class ServerInMemory {
     return { ok: 1, value: { _id: 'events', ...this.#counter } }
   }
 
+  /** By position, which is the only order that a log asks for; newest first where it asks for that. */
+  #find({ find, filter = {}, sort, limit, readConcern }: Document): Document[] {
+    const isMajority = readConcern?.level === 'majority'
+    const seen: readonly Document[] =
+      find === 'counters'
+        ? this.#counter
+          ? [{ _id: 'events', ...this.#counter }]
+          : []
+        : this.documents.filter(({ _id }) => !isMajority || !this.#unconfirmed.has(_id))
+    const found = seen.filter((document) => matches(document, filter))
+    return (sort?._id === -1 ? found.reverse() : found).slice(0, limit)
+  }
+
   #collection(name: string, { readConcern }: Document): object {
-    const seen = (): readonly Document[] => {
-      if (name === 'counters') return this.#counter ? [{ _id: 'events', ...this.#counter }] : []
-      const isMajority = readConcern?.['level'] === 'majority'
-      return this.documents.filter(({ _id }) => !isMajority || !this.#unconfirmed.has(_id))
-    }
-    const find = (filter: Document = {}, { limit, signal }: { limit?: number; signal?: AbortSignal } = {}) => {
-      const read = (): Promise<Document[]> =>
-        this.#send('find', { find: name, filter, readConcern }, signal, () =>
-          seen()
-            .filter((document) => matches(document, filter))
-            .slice(0, limit),
-        )
-      let found: Document[] = []
+    const find = (filter: Document = {}, { signal, ...more }: Document & { signal?: AbortSignal } = {}) => {
+      const body = { find: name, filter, readConcern, ...more }
       const cursor = {
         sort: () => cursor,
-        toArray: read,
-        async hasNext() {
-          found = await read()
-          return found.length > 0
-        },
-        readBufferedDocuments: () => found,
-        id: undefined,
+        toArray: () => this.#send('find', body, signal, () => this.#find(body)),
       }
       return cursor
     }
     return {
       find,
-      async findOne(filter: Document = {}, options: { sort?: Document; signal?: AbortSignal } = {}) {
-        const all = await find(filter, options).toArray()
-        return (options.sort ? all.at(-1) : all[0]) ?? null
+      async findOne(filter: Document = {}, options: Document & { signal?: AbortSignal } = {}) {
+        const [first] = await find(filter, { ...options, limit: 1 }).toArray()
+        return first ?? null
       },
     }
   }
