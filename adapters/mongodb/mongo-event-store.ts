@@ -25,6 +25,7 @@ import { openLog } from './open-log.ts'
 import { Positions } from './positions.ts'
 import { ServerTime } from './server-time.ts'
 import { DOCUMENTS_AT_ONCE } from './settings.ts'
+import { SharedRuns } from './shared-runs.ts'
 import { subscription } from './subscription.ts'
 import { TailPoll } from './tail-poll.ts'
 import { Wakeups } from './wakeups.ts'
@@ -62,6 +63,7 @@ export class MongoEventStore implements EventStore {
   readonly #wakeups = new Wakeups()
   readonly #hint: ChangeHint | undefined
   readonly #tailPoll: TailPoll
+  readonly #runs: SharedRuns
   readonly #closing = new AbortController()
   #closed: Promise<void> | undefined
 
@@ -104,6 +106,7 @@ export class MongoEventStore implements EventStore {
     const wakeups = this.#wakeups
     const isHintable = capabilities.changeStreams && hasConnectionToSpare(collections)
     this.#hint = isHintable ? new ChangeHint({ collections, wakeups, clock, logger }) : undefined
+    this.#runs = new SharedRuns(collections)
     this.#tailPoll = new TailPoll({ collections, wakeups, clock, isHinted: () => this.#hint?.isOpen ?? false })
     this.#appender = new Appender({
       collections,
@@ -172,6 +175,7 @@ export class MongoEventStore implements EventStore {
           logger: this.#logger,
           wakeups: this.#wakeups,
           tailPoll: this.#tailPoll,
+          runs: this.#runs,
         },
         after,
         ended.signal,

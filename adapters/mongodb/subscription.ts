@@ -3,10 +3,10 @@ import { EventStoreError, StoreClosedError, StoreUnavailableError } from '../../
 import type { Commit } from '../../lib/log/commit.ts'
 import type { Logger } from '../../lib/logger.ts'
 import type { Collections } from './collections.ts'
-import { assertEventsDocuments, commitOf, type EventsDocument, isFromNewerSchema, isTombstone } from './documents.ts'
-import { firstBatch, type PageQuery } from './first-batch.ts'
+import { commitOf, isFromNewerSchema, isTombstone } from './documents.ts'
 import type { Latency } from './latency.ts'
 import type { Positions } from './positions.ts'
+import type { SharedRuns } from './shared-runs.ts'
 import type { TailPoll } from './tail-poll.ts'
 import { settlePositions } from './tombstones.ts'
 import type { Wakeups } from './wakeups.ts'
@@ -20,9 +20,10 @@ export interface SubscriptionParts {
   readonly logger: Logger
   readonly wakeups: Wakeups
   readonly tailPoll: TailPoll
+  readonly runs: SharedRuns
 }
 
-/** At most so many positions are read at a time. */
+/** At most so many missing positions are settled at a time. */
 const BATCH = 500
 
 /** A missing position is left to its writer for this long, in milliseconds, or longer where inserts are slow. */
@@ -47,7 +48,7 @@ export async function* subscription(
   after: number,
   signal: AbortSignal,
 ): AsyncGenerator<readonly Commit[]> {
-  const { collections, positions, clock, logger, wakeups, tailPoll } = parts
+  const { collections, positions, clock, logger, wakeups, tailPoll, runs } = parts
   const watch = new HoleWatch(parts)
   let position = after
   let started = false
@@ -61,7 +62,7 @@ export async function* subscription(
     try {
       if (!started) position = Math.max(position, await unlessAborted(signal, floorOf(collections)))
       started = true
-      const run = await unlessAborted(signal, readRun(collections, position))
+      const run = await unlessAborted(signal, runs.behind(position))
       if (failing) logger.info({ position, event: 'subscription_reads_again' }, 'a subscription reads the log again')
       failing = false
       if (run.delivered.length > 0) {
@@ -101,29 +102,6 @@ export async function* subscription(
     isExpecting = woken.isWoken || (isExpecting && !isIdle)
     pauseMs = woken.isWoken ? PAUSE_MS.least : Math.min(failing ? PAUSE_MS.failing : PAUSE_MS.idle, pauseMs * 2)
   }
-}
-
-interface Run {
-  /** The contiguous positions after the one asked for. */
-  readonly delivered: readonly EventsDocument[]
-  /** The first position beyond a hole, if there is one. */
-  readonly nextSeen: number | undefined
-}
-
-async function readRun(collections: Collections, position: number): Promise<Run> {
-  const query: PageQuery = {
-    collection: 'events',
-    filter: { _id: { $gt: BigInt(position) } },
-    sort: { _id: 1 },
-    limit: BATCH,
-    level: 'majority',
-  }
-  const { documents } = await collections.attempt((signal) => firstBatch<EventsDocument>(collections, query, signal))
-  assertEventsDocuments(collections.namespace('events'), documents)
-  let length = 0
-  while (length < documents.length && Number(documents[length]?._id) === position + 1 + length) length++
-  const next = documents[length]
-  return { delivered: documents.slice(0, length), nextSeen: next && Number(next._id) }
 }
 
 async function floorOf(collections: Collections): Promise<number> {

@@ -7,7 +7,7 @@ interface Scheduled {
 }
 
 /** How many turns of the event loop the code under test gets before the clock moves on. */
-const SETTLING_TURNS = 3
+const SETTLING_TURNS = 6
 
 /** A clock that stands still until a test moves it. Both of its times begin at round numbers that differ. */
 export class FakeClock implements Clock {

@@ -2,6 +2,7 @@ import { Appender } from '../../adapters/mongodb/appender.ts'
 import { Collections } from '../../adapters/mongodb/collections.ts'
 import { Latency } from '../../adapters/mongodb/latency.ts'
 import { Positions } from '../../adapters/mongodb/positions.ts'
+import { SharedRuns } from '../../adapters/mongodb/shared-runs.ts'
 import { subscription } from '../../adapters/mongodb/subscription.ts'
 import { TailPoll } from '../../adapters/mongodb/tail-poll.ts'
 import { Wakeups } from '../../adapters/mongodb/wakeups.ts'
@@ -18,6 +19,7 @@ export class LogProcess {
   readonly latency: Latency = new Latency()
   readonly #wakeups = new Wakeups()
   readonly #tailPoll: TailPoll
+  readonly #runs: SharedRuns
   readonly #appender: Appender
   readonly #clock: Clock
   readonly #stopping = new AbortController()
@@ -28,6 +30,7 @@ export class LogProcess {
     this.positions = new Positions(this.collections, clock)
     const { collections, positions, latency } = this
     this.#tailPoll = new TailPoll({ collections, wakeups: this.#wakeups, clock, isHinted: () => false })
+    this.#runs = new SharedRuns(this.collections)
     const onAppended = (): void => this.#wakeups.wake()
     this.#appender = new Appender({ collections, positions, clock, latency, fastPath, onAppended })
   }
@@ -49,7 +52,7 @@ export class LogProcess {
   follow(after: number): { readonly commits: Commit[]; readonly ended: Promise<unknown> } {
     const { collections, positions, latency } = this
     const { clock, wakeups, tailPoll } = { clock: this.#clock, wakeups: this.#wakeups, tailPoll: this.#tailPoll }
-    const parts = { collections, positions, clock, latency, logger: silent, wakeups, tailPoll }
+    const parts = { collections, positions, clock, latency, logger: silent, wakeups, tailPoll, runs: this.#runs }
     const commits: Commit[] = []
     const read = async (): Promise<void> => {
       for await (const page of subscription(parts, after, this.#stopping.signal)) commits.push(...page)

@@ -1,0 +1,99 @@
+import { onNextTurn } from '../../lib/clock.ts'
+import type { Collections } from './collections.ts'
+import { assertEventsDocuments, type EventsDocument } from './documents.ts'
+import { firstBatch } from './first-batch.ts'
+
+/** At most so many positions are read at a time. */
+const BATCH = 500
+
+/** So many runs are kept for those who come a little later: each is one answer of the server, of 16 MB at most. */
+const KEPT_RUNS = 2
+
+/** What lies behind a position. */
+export interface Run {
+  /** The contiguous positions behind it, each a commit or a tombstone, that no fail-over can undo. */
+  readonly delivered: readonly EventsDocument[]
+  /** The first position beyond a hole, if there is one. */
+  readonly nextSeen: number | undefined
+}
+
+/**
+ * Reads the log for all subscriptions of a process, once: those that want the same in the same turn of the event loop
+ * share an answer, and the last ones are kept for those that are slower.
+ */
+export class SharedRuns {
+  readonly #collections: Collections
+  readonly #joining = new Map<number, Promise<Run>>()
+  /** Answers that are on their way. */
+  readonly #reading = new Map<number, Promise<Run>>()
+  /** The positions behind which they begin, and what was read. Those used last come last. */
+  readonly #kept = new Map<number, readonly EventsDocument[]>()
+
+  constructor(collections: Collections) {
+    this.#collections = collections
+  }
+
+  /** What lies behind the position now: nothing that was appended before is missing, unless a hole is before it. */
+  behind(position: number): Promise<Run> {
+    const kept = this.#keptBehind(position)
+    if (kept) return Promise.resolve(kept)
+    const joined = this.#joining.get(position) ?? this.#join(position)
+    this.#joining.set(position, joined)
+    return joined
+  }
+
+  async #join(position: number): Promise<Run> {
+    const before = this.#reading.get(position)
+    await new Promise<void>((resolve) => onNextTurn(resolve))
+    this.#joining.delete(position)
+    // An answer that is on its way already may know nothing of what was appended since: it counts if it has something.
+    const answered = await before?.catch(() => undefined)
+    if (answered && answered.delivered.length > 0) return answered
+    const reading = this.#reading.get(position) ?? this.#read(position)
+    this.#reading.set(position, reading)
+    const forget = (): unknown => this.#reading.get(position) === reading && this.#reading.delete(position)
+    reading.then(forget, forget)
+    return reading
+  }
+
+  async #read(position: number): Promise<Run> {
+    const { documents } = await this.#collections.attempt((signal) =>
+      firstBatch<EventsDocument>(
+        this.#collections,
+        {
+          collection: 'events',
+          filter: { _id: { $gt: BigInt(position) } },
+          sort: { _id: 1 },
+          limit: BATCH,
+          level: 'majority',
+        },
+        signal,
+      ),
+    )
+    assertEventsDocuments(this.#collections.namespace('events'), documents)
+    let length = 0
+    while (length < documents.length && Number(documents[length]?._id) === position + 1 + length) length++
+    const delivered = documents.slice(0, length)
+    const next = documents[length]
+    if (length > 0) this.#keep(position, delivered)
+    return { delivered, nextSeen: next && Number(next._id) }
+  }
+
+  #keptBehind(position: number): Run | undefined {
+    for (const [start, delivered] of this.#kept) {
+      if (start > position || position >= start + delivered.length) continue
+      this.#keep(start, delivered)
+      return { delivered: delivered.slice(position - start), nextSeen: undefined }
+    }
+    return undefined
+  }
+
+  #keep(start: number, delivered: readonly EventsDocument[]): void {
+    this.#kept.delete(start)
+    this.#kept.set(start, delivered)
+    for (const oldest of this.#kept.keys()) {
+      if (this.#kept.size <= KEPT_RUNS) return
+      this.#kept.delete(oldest)
+    }
+  }
+}
