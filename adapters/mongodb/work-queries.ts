@@ -3,7 +3,17 @@ import { WriteError } from './outcome.ts'
 
 /** Strings that begin so; compared by code point, so that nothing in the prefix needs escaping. */
 export function beginning(prefix: string): { $gte: string; $lt?: string } {
-  return prefix === '' ? { $gte: '' } : { $gte: prefix, $lt: `${prefix}\u{10ffff}` }
+  const after = nextText(prefix)
+  return { $gte: prefix, ...(after !== undefined && { $lt: after }) }
+}
+
+/** The first text that is behind all that begin with this one, by code points, as MongoDB compares. */
+function nextText(prefix: string): string | undefined {
+  const points = Array.from(prefix, (character) => character.codePointAt(0) as number)
+  while (points.at(-1) === 0x10ffff) points.pop()
+  const last = points.pop()
+  if (last === undefined) return undefined
+  return String.fromCodePoint(...points, last === 0xd7ff ? 0xe000 : last + 1)
 }
 
 /** What the driver's own error for a bulk write tells, whichever copy of the driver threw it. */

@@ -366,12 +366,13 @@ export class MongoWork implements WorkTable {
     return this.#free({ holder, state: 'held' })
   }
 
-  /** What is freed was due before: its lanes are. */
+  /** Its lanes are due when it is. */
   async #free(held: { state: 'held'; holder?: string; claim?: { $in: string[] } }): Promise<number> {
-    const lanes = await this.#collections.withTimeout(this.#rows.distinct('lane', held))
+    const byLane = [{ $match: held }, { $group: { _id: '$lane', dueAt: { $min: '$dueAt' } } }]
+    const lanes = await this.#rows.aggregate<{ _id: string; dueAt: number }>(byLane).toArray()
     if (lanes.length === 0) return 0
     const { modifiedCount } = await this.#collections.withTimeout(() => this.#rows.updateMany(held, FREE))
-    await this.#lanes.touch(new Map(lanes.map((lane) => [lane, 0])))
+    await this.#lanes.touch(new Map(lanes.map(({ _id, dueAt }) => [_id, dueAt])))
     return modifiedCount
   }
 

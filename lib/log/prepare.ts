@@ -10,6 +10,9 @@ export const SCHEMA_VERSION: number = 1
 /** The largest commit, in bytes of its BSON, whichever store keeps it: what one takes the others take too. */
 export const COMMIT_BYTES_LIMIT: number = 8 * 1024 * 1024
 
+/** The last moment that a Date can hold, in milliseconds since 1970 (ECMA-262, "Time Values and Time Range"). */
+export const LATEST_TIME: number = 8.64e15
+
 /** What a commit and each of its events and names take beside their content, at most. */
 const COMMIT_OVERHEAD_BYTES = 256
 const EVENT_OVERHEAD_BYTES = 96
@@ -54,8 +57,8 @@ export function prepare(commit: NewCommit, limit: number = COMMIT_BYTES_LIMIT): 
   const streams = streamsOf(events)
   const meta = metaOf(commit.meta)
   const { expiresAt } = commit
-  if (expiresAt !== undefined && !(Number.isFinite(expiresAt) && expiresAt >= 0)) {
-    throw new CommitInvalidError('expiresAt must be a time in milliseconds since 1970')
+  if (expiresAt !== undefined && !(Number.isFinite(expiresAt) && expiresAt >= 0 && expiresAt <= LATEST_TIME)) {
+    throw new CommitInvalidError('expiresAt must be a time in milliseconds since 1970, that a Date can hold')
   }
   bytes += sizeOf(claims) + sizeOf(streams) + sizeOf(Object.values(meta))
   if (bytes > limit) throw new CommitTooLargeError(bytes, limit)

@@ -7,6 +7,7 @@ import {
 } from '../errors.ts'
 import { fullJitter } from '../full-jitter.ts'
 import { type Appended, type Claim, isIn, type Meta, type NewCommit, type NewEvent } from '../log/commit.ts'
+import { LATEST_TIME } from '../log/prepare.ts'
 import type { LocatedEvent, ModelRecord } from './model-record.ts'
 import type { ModelState } from './model-state.ts'
 import { ModelWrites } from './model-writes.ts'
@@ -326,5 +327,6 @@ function asStored(payload: Payload): Payload {
 /** When the last of the stored states expires, in milliseconds since 1970. Undefined: one of them never does. */
 function latestExpiry(expiries: readonly unknown[]): number | undefined {
   if (expiries.length === 0 || expiries.some((exp) => typeof exp !== 'number')) return undefined
-  return Math.max(...expiries.map(Number)) * 1000
+  const latest = Math.max(...expiries.map(Number)) * 1000
+  return latest <= LATEST_TIME ? latest : undefined
 }

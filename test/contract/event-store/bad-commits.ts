@@ -49,6 +49,7 @@ const bad: readonly [what: string, code: ErrorCode, make: () => NewCommit][] = [
   ],
   ['unknown metadata', 'COMMIT_INVALID', () => ({ ...commitTo(fresh()), meta: { who: 'me' } as object })],
   ['no time as its expiry', 'COMMIT_INVALID', () => ({ ...commitTo(fresh()), expiresAt: Number.NaN })],
+  ['an expiry that no Date can hold', 'COMMIT_INVALID', () => ({ ...commitTo(fresh()), expiresAt: 8.64e15 + 1 })],
   ['a BigInt as its expiry', 'COMMIT_INVALID', () => ({ ...commitTo(fresh()), expiresAt: 5n as unknown as number })],
   [
     'more than 8 MB of metadata',

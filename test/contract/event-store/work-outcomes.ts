@@ -99,8 +99,13 @@ export function workOutcomesContract(makeLog: MakeLog): void {
 
     it('counts what is open, free and held, not done: in all, in a lane, in lanes that begin so', async () => {
       assert.equal(await table.countOpen(), 0)
-      await table.add([...jobs('one.with$dots', 3), ...jobs('two', 1)])
-      const [held, done] = await table.claim({ ...all, limit: 2, freeSlots: new Map([['two', 0]]) })
+      const last = 'one \u{10ffff}\u{10ffff}' // lies behind all other lanes that begin so
+      await table.add([...jobs('one.with$dots', 3), ...jobs('two', 1), ...jobs(last, 1)])
+      const full = new Map([
+        ['two', 0],
+        [last, 0],
+      ])
+      const [held, done] = await table.claim({ ...all, limit: 2, freeSlots: full })
       assert.ok(held)
       await table.finish(present(done), 500)
       const counts = [
@@ -109,9 +114,12 @@ export function workOutcomesContract(makeLog: MakeLog): void {
         { lane: 'two' },
         { lane: 'tw' },
         { prefix: 'one' },
+        { prefix: 'one ' },
+        { prefix: 'one \u{10ffff}' },
         { prefix: 't' },
       ]
-      assert.deepEqual(await Promise.all(counts.map((which) => table.countOpen(which))), [3, 2, 1, 0, 2, 1])
+      assert.deepEqual(await Promise.all(counts.map((which) => table.countOpen(which))), [4, 2, 1, 0, 3, 1, 1, 1])
+      assert.equal((await table.claim({ ...all, limit: 1, prefix: 'one ' })).length, 1)
     })
 
     it('tells which lanes have most of it, those first', async () => {
