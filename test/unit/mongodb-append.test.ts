@@ -235,6 +235,38 @@ describe('an append on MongoDB', () => {
     })
   }
 
+  it('is found out where the look at who holds its claim is lost, and is not called unknown', async () => {
+    await append(commitOf('holder', once('code')))
+    let lost = 3
+    server.fateOf = (name, { filter }) => (name === 'find' && filter?.k && lost-- > 0 ? 'lost' : 'answered')
+    assert.equal((await append(commitOf('a', once('code'))))[0]?.code, 'ALREADY_CLAIMED')
+    assert.equal(lost, -1)
+  })
+
+  it('asks a server that refuses to tell with pauses, until it tells', async () => {
+    server.fateOf = (
+      (fates: Fate[]) => (name) =>
+        name === 'findAndModify' ? 'answered' : (fates.shift() ?? 'unauthorized')
+    )(['answer lost'])
+    assert.equal((await append(commitOf('a', { stream: 'Thing:a' })))[0]?.code, 'OUTCOME_UNKNOWN')
+    server.commands.length = 0
+    await clock.advance(60_000)
+    assert.ok(server.commands.length >= 10 && server.commands.length <= 60, `${server.commands.length} commands`)
+    server.fateOf = () => 'answered'
+    await clock.advance(6_000)
+    assert.equal((await append(commitOf('next', { stream: 'Thing:a' })))[0]?.code, undefined)
+  })
+
+  it('tries with pauses what an index refuses that nobody can name', async () => {
+    server.refuses = ({ e }) => e.length > 0
+    const refused = process.append(commitOf('a'))
+    await clock.advance(9_100)
+    assert.equal((await refused).code, 'STORE_UNAVAILABLE')
+    const tries = server.commands.filter((command) => command === 'findAndModify').length
+    assert.ok(tries >= 8 && tries <= 20, `${tries} tries in nine seconds`)
+    server.refuses = () => false
+  })
+
   it('is unknown at once where the server refuses to tell', async () => {
     plan('insert', 'answer lost', 'unauthorized')
     server.fateOf = (
