@@ -396,10 +396,13 @@ describe('an append on MongoDB', () => {
       assert.equal((await append(commitOf('a')))[0]?.code, 'STORE_CLOSED')
     })
 
-    it('is waited for while it looks for the one before it', async () => {
-      await append(commitOf('v1', { stream: 'Thing:v', version: 1 }))
-      server.takes = (command) => (command === 'find' ? clock.sleep(1_000) : Promise.resolve())
-      const second = process.append(commitOf('v2', { stream: 'Thing:v', version: 2 }))
+    it('is waited for while it looks for the one before it, the slowest too', async () => {
+      const version = (stream: string, n: number): ReturnType<typeof commitOf> =>
+        commitOf(stream, { stream, version: n })
+      await append(version('Thing:v', 1), version('Thing:w', 1))
+      const takesMs = [100, 1_000]
+      server.takes = (command) => (command === 'find' ? clock.sleep(takesMs.shift() ?? 0) : Promise.resolve())
+      const appends = [process.append(version('Thing:v', 2)), process.append(version('Thing:w', 2))]
       let isClosed = false
       const closing = process.stop().then((unknown) => {
         isClosed = true
@@ -408,7 +411,11 @@ describe('an append on MongoDB', () => {
       await clock.advance(900)
       assert.equal(isClosed, false)
       await clock.advance(9_000)
-      answered.push(await second)
+      answered.push(...(await Promise.all(appends)))
+      assert.deepEqual(
+        answered.map(({ code }) => code),
+        [undefined, undefined, undefined, undefined],
+      )
       assert.equal(await closing, 0)
     })
 
