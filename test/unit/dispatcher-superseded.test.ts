@@ -117,6 +117,15 @@ describe('the dispatcher, with a logout token without a sid and a newer login of
       await login('new')
       await end('new', { scope: ['sid of new'] }, false)
     },
+    'the newer login has ended in the commit in which it began': async () => {
+      await login('old')
+      await end('old')
+      const also = accountStreams(scene.store.keys, 'alice')
+      const user_id = scene.store.keys.seal('alice', sessionLogoutStream('new'))
+      const facts = [registered('rp', 'sid of new', { user_id, session_required: false }), terminated('session')]
+      const events = facts.map((fact) => toEvent('new', fact, also))
+      await scene.store.append({ events, meta: { instance: OP } })
+    },
     'the newer login is at another client': async () => {
       await login('old')
       await end('old')
@@ -146,6 +155,16 @@ describe('the dispatcher, with a logout token without a sid and a newer login of
     await login('old')
     await end('old', { scope: ['sid of old'] })
     await login('old', { oidc_session_id: 'another sid' })
+    await send()
+    assert.equal((await scene.entry('old')).state, 'superseded')
+  })
+
+  it('finds one that lives in a session of which another login has ended', async () => {
+    await login('old')
+    await end('old')
+    await login('new')
+    await login('new', { client_id: 'other', oidc_session_id: 'another sid' })
+    await end('new', { scope: ['another sid'] }, false)
     await send()
     assert.equal((await scene.entry('old')).state, 'superseded')
   })

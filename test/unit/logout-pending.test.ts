@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { MemoryEventStore } from '../../adapters/memory/index.ts'
+import { OptionInvalidError, type WorkTable } from '../../lib/index.ts'
 import { type Delivery, toBody } from '../../plugins/back-channel-logout/delivery/delivery.ts'
-import { pendingOf } from '../../plugins/back-channel-logout/delivery/pending.ts'
+import { pendingByClient, pendingOf } from '../../plugins/back-channel-logout/delivery/pending.ts'
 import { laneOf } from '../../plugins/back-channel-logout/work/lanes.ts'
 import { OP } from '../support/planning.ts'
 
@@ -37,6 +38,34 @@ describe('what is pending, where there is more of it than one look reads', () =>
       assert.deepEqual(found, expected)
     })
   }
+
+  it('is read a page at a time, and no further than the caller wants it', async () => {
+    const pages: number[] = []
+    const counted: WorkTable = Object.assign(Object.create(work) as WorkTable, {
+      open: (options: Parameters<WorkTable['open']>[0]) => {
+        pages.push(options.limit)
+        return work.open(options)
+      },
+    })
+    const stopping = new AbortController()
+    const found: string[] = []
+    for await (const { delivery } of pendingOf({ work: counted, issuer: OP }, {}, { signal: stopping.signal }, 2)) {
+      found.push(delivery)
+      if (found.length === 3) stopping.abort()
+    }
+    assert.deepEqual([found.length, pages], [3, [2, 2]])
+  })
+
+  it('is counted by client, up to a limit that is a whole number', async () => {
+    const all = [
+      { clientId: 'a', pending: 3 },
+      { clientId: 'b', pending: 3 },
+    ]
+    assert.deepEqual(await pendingByClient({ work, issuer: OP }, {}), all)
+    assert.deepEqual(await pendingByClient({ work, issuer: OP }, { limit: 1 }), all.slice(0, 1))
+    for (const limit of [0, -1, 1.5, Number.POSITIVE_INFINITY, '1' as unknown as number])
+      await assert.rejects(pendingByClient({ work, issuer: OP }, { limit }), OptionInvalidError, String(limit))
+  })
 })
 
 function deliveryTo(clientId: string): Delivery {
