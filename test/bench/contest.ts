@@ -70,7 +70,7 @@ export async function contest(
   })
 }
 
-/** Does something over and over, so many at a time, for about so long. */
+/** Does something over and over, so many at a time, for about so long; each at least once. */
 export async function keepInFlight(
   inFlight: number,
   forMs: number,
@@ -81,11 +81,14 @@ export async function keepInFlight(
   const cpu = process.cpuUsage()
   const started = performance.now()
   const walk = async (walker: number): Promise<void> => {
-    for (let began = performance.now(); began < started + forMs; began = performance.now()) {
+    let began = started
+    do {
       const more = await work(walker)
       done += more
-      if (eachMs.length < 200_000) eachMs.push(performance.now() - began)
-    }
+      const now = performance.now()
+      if (eachMs.length < 200_000) eachMs.push(now - began)
+      began = now
+    } while (began < started + forMs)
   }
   await Promise.all(Array.from({ length: inFlight }, (_, walker) => walk(walker)))
   const { user, system } = process.cpuUsage(cpu)

@@ -22,7 +22,7 @@ interface Contestant {
 
 const server = await startServer({ durable: true })
 console.log(`server: ${server.kind}; ${ROUNDS} rounds of ${TABS} tabs, in turns`)
-const contestants = [await contestant('crud'), await contestant('eventstore')]
+const contestants = [await contestant('CRUD adapter'), await contestant('this package')]
 try {
   for (let round = 0; round < ROUNDS; round++) {
     for (const one of round % 2 ? contestants.toReversed() : contestants) await renew(one)

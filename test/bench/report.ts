@@ -7,6 +7,8 @@ import { type Bar, drawBars } from './plot.mjs'
 /** What a candidate did, and under which circumstances. */
 export interface Row extends Result {
   readonly where: Readonly<Record<string, string | number>>
+  /** Further figures of this benchmark alone. */
+  readonly details?: Readonly<Record<string, number>>
 }
 
 export interface BenchmarkOptions extends Rounds {
@@ -48,7 +50,8 @@ export async function machineOf(uri: string, kind: string): Promise<Machine> {
 /** The table that is printed, and that `docs/benchmarks` keeps. */
 export function tableOf(rows: readonly Row[]): string {
   const names = [...new Set(rows.flatMap(({ where }) => Object.keys(where)))]
-  const head = [...names, '', 'per second', 'ratio', '(range)', 'CPU ms each', 'p50 ms', 'p99 ms']
+  const more = [...new Set(rows.flatMap(({ details = {} }) => Object.keys(details)))]
+  const head = [...names, '', 'per second', 'ratio', '(range)', 'CPU ms each', 'p50 ms', 'p99 ms', ...more]
   const lines = rows.map((row) => [
     ...names.map((name) => String(row.where[name] ?? '')),
     row.name,
@@ -58,6 +61,7 @@ export function tableOf(rows: readonly Row[]): string {
     short(row.cpuMsEach.median),
     short(row.p50Ms.median),
     short(row.p99Ms.median),
+    ...more.map((name) => short(row.details?.[name] ?? Number.NaN)),
   ])
   return [head, head.map(() => '---'), ...lines].map((cells) => `| ${cells.join(' | ')} |`).join('\n')
 }

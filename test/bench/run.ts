@@ -6,9 +6,10 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { startServer } from '../support/mongo-server.ts'
 import { append } from './append/append.ts'
+import { flow } from './flow/flow.ts'
 import { machineOf, tableOf, write } from './report.ts'
 
-const BENCHMARKS = [append]
+const BENCHMARKS = [append, flow]
 
 const { values, positionals } = parseArgs({
   options: { quick: { type: 'boolean' }, keep: { type: 'boolean' } },

@@ -1,5 +1,3 @@
-// `npm run bench`: whole flows a second, on a plain CRUD adapter and on the log, in turns on the same server. What
-// counts is the ratio: figures of different runs or machines say nothing about each other.
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
@@ -7,90 +5,128 @@ import { portOutsideEphemeralRange } from '../../support/free-port.ts'
 import { startServer } from '../../support/mongo-server.ts'
 import { testClient } from '../../support/op.ts'
 import { TcpProxy } from '../../support/tcp-proxy.ts'
-import { wholeFlow } from './whole-flow.ts'
+import { type Candidate, contest, keepInFlight, type Turn } from '../contest.ts'
+import type { Benchmark, Row } from '../report.ts'
+import type { OpKind, Usage } from './op-process.ts'
+import { STEPS, type Step, wholeFlow } from './whole-flow.ts'
 
-const ROUNDS = 6
-const SECONDS = 4
+const TO: OpKind = 'CRUD adapter'
+const KINDS: readonly OpKind[] = [TO, 'this package', 'this package, with the plugin', 'in memory']
 
-interface Contestant {
-  readonly kind: string
+/** Whole flows a second over HTTP, from login to logout, against an OP in a process of its own. */
+export const flow: Benchmark = {
+  name: 'flow',
+  title: 'Whole flows a second, to a CRUD adapter',
+  async run({ rounds, turnMs }): Promise<Row[]> {
+    const server = await startServer({ durable: true })
+    const proxy = await TcpProxy.start(server.port)
+    proxy.delay(1, 'request')
+    const rows: Row[] = []
+    try {
+      for (const [network, uri, loads] of [
+        ['loopback', server.uri, [1, 8, 32]],
+        ['1 ms', proxy.uri(server.uri), [1, 32]],
+      ] as const) {
+        const kinds = network === 'loopback' ? KINDS : KINDS.slice(0, 2)
+        const ops = await Promise.all(kinds.map((kind) => startOp(kind, uri)))
+        for (const inFlight of loads) {
+          const counts = new Map<string, Costs>()
+          if (network === 'loopback') for (const kind of kinds) counts.set(kind, await costsOf(kind, uri, inFlight))
+          for (const op of ops) op.laps.clear()
+          const results = await contest(
+            ops.map((op) => candidate(op, inFlight)),
+            TO,
+            { rounds, turnMs: 2 * turnMs },
+          )
+          for (const [index, result] of results.entries()) {
+            const details = { ...counts.get(result.name), ...stepsOf((ops[index] as Op).laps) }
+            rows.push({ where: { inFlight, network }, ...result, details })
+          }
+        }
+        for (const { process } of ops) process.kill()
+      }
+    } finally {
+      await proxy.stop()
+      await server.stop()
+    }
+    return rows
+  },
+}
+
+interface Op {
+  readonly kind: OpKind
   readonly issuer: string
   readonly process: ChildProcess
-  readonly rates: number[]
+  readonly laps: Map<Step, number[]>
 }
 
-const server = await startServer({ durable: true })
-console.log(`server: ${server.kind}; ${ROUNDS} rounds of ${SECONDS} s each, in turns`)
-const proxy = await TcpProxy.start(server.port)
-proxy.delay(1, 'request')
-const near = [await contestant('crud', server.uri), await contestant('eventstore', server.uri)]
-const far = [await contestant('crud', proxy.uri(server.uri)), await contestant('eventstore', proxy.uri(server.uri))]
-try {
-  for (const one of near) await costOfOne(one)
-  for (const inFlight of [1, 32]) await race(near, inFlight, 'database on the same machine')
-  await race(far, 1, 'database 1 ms away')
-} finally {
-  for (const { process } of [...near, ...far]) process.kill()
-  await proxy.stop()
-  await server.stop()
+/** What one flow costs. */
+interface Costs {
+  readonly commands: number
+  readonly kilobytes: number
 }
 
-async function contestant(kind: string, uri: string): Promise<Contestant> {
+let started = 0
+
+async function startOp(kind: OpKind, uri: string, counted = ''): Promise<Op> {
   const port = await portOutsideEphemeralRange()
   const script = fileURLToPath(new URL('op-process.ts', import.meta.url))
-  const process = fork(script, [kind, uri, `bench_${kind}_${port}`, String(port)])
+  const process = fork(script, [kind, uri, `flow_${started++}`, String(port), '', counted])
   await once(process, 'message')
-  return { kind, issuer: `http://127.0.0.1:${port}`, process, rates: [] }
+  return { kind, issuer: `http://127.0.0.1:${port}`, process, laps: new Map() }
 }
 
-async function count({ process }: Contestant): Promise<{ commands: number; documents: number }> {
-  process.send('count')
-  const [answer] = await once(process, 'message')
-  return answer as { commands: number; documents: number }
-}
-
-/** Commands of a flow, and documents that it leaves. */
-async function costOfOne(one: Contestant): Promise<void> {
-  await wholeFlow(one, testClient('rp'), 'warm-up')
-  const before = await count(one)
-  await wholeFlow(one, testClient('rp'), 'counted')
-  const after = await count(one)
-  const { commands, documents } = {
-    commands: after.commands - before.commands,
-    documents: after.documents - before.documents,
+function candidate(op: Op, inFlight: number): Candidate {
+  return {
+    name: op.kind,
+    turn: async (forMs) => {
+      const before = await usageOf(op)
+      const turn = await drive(op, inFlight, forMs)
+      return { ...turn, cpuMs: (await usageOf(op)).cpuMs - before.cpuMs } // the OP's, not that of its users
+    },
   }
-  console.log(`${one.kind}: ${commands} commands a flow, ${documents} documents left`)
 }
 
-async function race(contestants: readonly Contestant[], inFlight: number, where: string): Promise<void> {
-  for (const one of contestants) one.rates.length = 0
-  for (let round = 0; round < ROUNDS; round++) {
-    for (const one of round % 2 ? contestants.toReversed() : contestants) one.rates.push(await rate(one, inFlight))
+function drive(op: Op, inFlight: number, forMs: number): Promise<Turn> {
+  return keepInFlight(inFlight, forMs, async (walker) => {
+    await wholeFlow(op, testClient('rp'), `user-${walker}`, (step, ms) => {
+      const laps = op.laps.get(step)
+      if (laps) laps.push(ms)
+      else op.laps.set(step, [ms])
+    })
+    return 1
+  })
+}
+
+async function usageOf({ process }: Op): Promise<Usage> {
+  process.send('usage')
+  const [usage] = await once(process, 'message')
+  return usage as Usage
+}
+
+/** Counted in a process of its own: counting takes time. */
+async function costsOf(kind: OpKind, uri: string, inFlight: number): Promise<Costs> {
+  const op = await startOp(kind, uri, 'counted')
+  await drive(op, inFlight, 0)
+  const before = await usageOf(op)
+  const { done } = await drive(op, inFlight, inFlight === 1 ? 0 : 1_000)
+  const after = await usageOf(op)
+  op.process.kill()
+  return {
+    commands: (after.commands - before.commands) / done,
+    kilobytes: (after.bytes - before.bytes) / done / 1_000,
   }
-  const [crud, eventstore] = contestants.map(({ rates }) => median(rates)) as [number, number]
-  const [first, second] = contestants
-  const ratios = (second?.rates ?? []).map((value, round) => value / (first?.rates[round] ?? Number.NaN))
-  console.log(
-    `${inFlight} in flight, ${where}: crud ${crud.toFixed(1)}/s, eventstore ${eventstore.toFixed(1)}/s; ` +
-      `ratio ${median(ratios).toFixed(2)} (${Math.min(...ratios).toFixed(2)} to ${Math.max(...ratios).toFixed(2)})`,
+}
+
+function stepsOf(laps: ReadonlyMap<Step, readonly number[]>): Record<string, number> {
+  return Object.fromEntries(
+    STEPS.flatMap((step) => {
+      const sorted = (laps.get(step) ?? []).toSorted((a, b) => a - b)
+      const at = (q: number): number => sorted[Math.floor(sorted.length * q)] ?? Number.NaN
+      return [
+        [`${step} p50 ms`, at(0.5)],
+        [`${step} p99 ms`, at(0.99)],
+      ]
+    }),
   )
-}
-
-async function rate(one: Contestant, inFlight: number): Promise<number> {
-  let done = 0
-  const started = performance.now()
-  const until = started + SECONDS * 1_000
-  const walk = async (walker: number): Promise<void> => {
-    while (performance.now() < until) {
-      await wholeFlow(one, testClient('rp'), `user-${walker}`)
-      done++
-    }
-  }
-  await Promise.all(Array.from({ length: inFlight }, (_, walker) => walk(walker)))
-  return (done * 1_000) / (performance.now() - started)
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b)
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN
 }
