@@ -198,7 +198,7 @@ export class MongoEventStore implements EventStore {
 
   work(table: string): WorkTable {
     this.#assertOpen()
-    const work = this.#work.get(table) ?? new MongoWork(this.#collections, table, this.#serverTime)
+    const work = this.#work.get(table) ?? new MongoWork(this.#collections, table, this.#serverTime, this.#clock)
     this.#work.set(table, work)
     return work
   }

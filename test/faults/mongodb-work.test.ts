@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import type { Document } from 'mongodb'
+import { MongoEventStore } from '../../adapters/mongodb/index.ts'
 import { StoreUnavailableError } from '../../lib/errors.ts'
 import type { Work, WorkTable } from '../../lib/log/work-table.ts'
 import { range } from '../contract/event-store/log-under-test.ts'
+import { FakeClock } from '../support/fake-clock.ts'
 import { openProxiedLog, type ProxiedLog } from '../support/proxied-log.ts'
 
 const NOW = 1_000
@@ -40,6 +42,24 @@ describe('work that is claimed while the network fails', () => {
   }
 
   const ALL = range(6).map(String)
+
+  it('is given back though its taking is carried out when it has long been given up', async () => {
+    const clock = new FakeClock()
+    const store = await MongoEventStore.open(log.proxiedDb, { keys: log.keys, clock })
+    table = store.work('jobs')
+    const late = log.proxy.hold({ command: 'update', where: isAbout('jobs') })
+    const givenUp = assert.rejects(claim(4), StoreUnavailableError)
+    await late.arrived
+    await clock.advance(10_000)
+    await givenUp
+    await claim(0) // what it took is given back: nothing
+    late.release()
+    const held = { holder: PROCESS }
+    while ((await log.db.collection('jobs').countDocuments(held)) < 4) await new Promise(setImmediate)
+    await clock.advance(5_000)
+    assert.deepEqual(await claimAll(), ALL)
+    await store.close()
+  })
 
   for (const when of ['before', 'after'] as const) {
     for (const [what, command, collection] of [
