@@ -8,10 +8,13 @@ import { Slots } from '../slots.ts'
 export const WINDOW = 16
 
 /** The most look-ups that go with one command. */
-const MAX_JOINED = 100
+const MAX_JOINED = 250
 
-/** So many commands with several look-ups are under way at a time; the other look-ups wait and go with the next. */
-const COMMANDS = { most: 2, open: 8, overtakeMs: () => 100 }
+/**
+ * So many commands with several look-ups are under way at a time; the other look-ups wait and go with the next, after a
+ * tenth of a second at most: while the database hangs each must be answered within its own time, not after others.
+ */
+const COMMANDS = { most: 2, open: Number.POSITIVE_INFINITY, overtakeMs: () => 100 }
 
 /** So many long streams are remembered. */
 const LONG_STREAMS = 10_000
