@@ -7,10 +7,12 @@ import { laneOf } from '../../plugins/back-channel-logout/work/lanes.ts'
 import { OP } from '../support/planning.ts'
 
 describe('what is pending, where there is more of it than one look reads', () => {
-  const store = new MemoryEventStore()
-  const work = store.work('deliveries')
+  let store: MemoryEventStore
+  let work: WorkTable
 
-  before(async () => {
+  beforeEach(async () => {
+    store = new MemoryEventStore()
+    work = store.work('deliveries')
     const owed = ['b', 'a'].flatMap((clientId) => [3, 1, 2].map((dueAt) => ({ clientId, dueAt })))
     await work.add(
       owed.map(({ clientId, dueAt }) => ({
@@ -22,7 +24,7 @@ describe('what is pending, where there is more of it than one look reads', () =>
     )
   })
 
-  after(() => store.close())
+  afterEach(() => store.close())
 
   for (const [which, criteria, limit, expected] of [
     ['of all clients', {}, undefined, ['a1', 'a2', 'a3', 'b1', 'b2', 'b3']],
