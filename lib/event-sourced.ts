@@ -202,7 +202,8 @@ export class EventSourced {
     assertProvider(provider, (adapter) => this.#adapters.has(adapter))
     if (!this.#isConfigured && this.#plugins.some(({ configure }) => configure !== undefined)) {
       throw new ProviderUnfitError(
-        'the plugins have not seen the configuration: make the provider with what configure() returns',
+        'the plugins have not seen the configuration: make the provider with what configure() returns, ' +
+          'new Provider(issuer, op.configure(configuration))',
       )
     }
     this.#provider = provider
@@ -266,7 +267,7 @@ export class EventSourced {
     if (!this.#provider && (model === 'Session' || (this.#isConfigured && isWrittenByRequests(model, payload)))) {
       this.#logOnce(
         'provider_not_started',
-        'a request of the provider came, and start() was never called: requests are no single commits, nobody can log in or out, and no plugin runs',
+        'a request came before start(): nobody can log in or out, and no plugin runs. Call `await op.start(provider)` before listen(), callback() or mounting',
       )
     }
     if (model === 'Session' && !this.#gate.isOpen) {

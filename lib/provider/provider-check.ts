@@ -15,7 +15,9 @@ export function assertProvider(provider: ProviderLike, isOurs: (adapter: object)
     typeof provider.Session !== 'function' ||
     provider.Client?.adapter === undefined
   ) {
-    throw new ProviderUnfitError('start() needs the Provider instance that configure() was called for')
+    throw new ProviderUnfitError(
+      "start() needs the provider: call start(provider), with an instance of oidc-provider's Provider",
+    )
   }
   const elsewhere = modelsElsewhere(provider, isOurs)
   if (elsewhere.length > 0) throw new ProviderUnfitError(elsewhereMessage(elsewhere))
@@ -36,7 +38,11 @@ function modelsElsewhere(provider: ProviderLike, isOurs: (adapter: object) => bo
 }
 
 function elsewhereMessage(models: readonly string[]): string {
-  if (models.length === MODELS.length) return 'start() needs the Provider instance that configure() was called for'
+  if (models.length === MODELS.length)
+    return (
+      'this provider does not keep its state in the log: make it with what configure() returns, ' +
+      'new Provider(issuer, op.configure(configuration))'
+    )
   return (
     `${models.join(', ')} of this provider ${models.length > 1 ? 'have other adapters' : 'has another adapter'} than ` +
     'configure() sets: leave `adapter` as it sets it; a model that you keep in a table of your own is named in ' +

@@ -29,6 +29,9 @@ const OPTIONS: ReadonlySet<string> = new Set(['sealing', 'hashing', 'retired'])
 
 const SEALING_FINGERPRINT = 'oidc-provider-eventstore sealing fingerprint'
 
+/** 64 digits, which are 32 bytes as hex; read as base64url they are 48. */
+const HEX = /^[0-9a-fA-F]{64}$/
+
 /** How many hashed ids are remembered, and up to which length: anybody may ask for a long one. */
 const RECENT = 2_000
 const RECENT_CHARS = 128
@@ -224,16 +227,20 @@ function retiredOf(retired: readonly string[] | undefined, sealing: readonly Sec
 }
 
 function secretsOf(keys: readonly Key[], name: string): readonly Secret[] {
-  if (!Array.isArray(keys) || keys.length === 0) throw new KeysInvalidError(`\`${name}\` needs at least one key`)
+  if (keys !== undefined && !Array.isArray(keys)) throw new KeysInvalidError(`\`${name}\` must be an array of keys`)
+  if (keys === undefined || keys.length === 0) throw new KeysInvalidError(`\`${name}\` needs at least one key`)
   const secrets = keys.map((key: Key, index) => {
     const at = `\`${name}[${index}]\``
     if (typeof key?.id !== 'string' || !/^[A-Za-z0-9_-]{1,32}$/.test(key.id)) {
-      throw new KeysInvalidError(`${at} needs an id of 1 to 32 letters, digits, - or _`)
+      throw new KeysInvalidError(`${at} needs an id: text of 1 to 32 letters, digits, - or _`)
     }
     if (typeof key.secret !== 'string' && !(key.secret instanceof Uint8Array))
       throw new KeysInvalidError(`${at} ("${key.id}") needs a secret: base64url text, or bytes`)
     const bytes = typeof key.secret === 'string' ? Buffer.from(key.secret, 'base64url') : Buffer.from(key.secret)
-    if (bytes.length !== 32) throw new KeysInvalidError(`${at} ("${key.id}") has ${bytes.length} bytes, 32 are needed`)
+    if (bytes.length !== 32) {
+      const encoding = typeof key.secret === 'string' && HEX.test(key.secret) ? ' as base64url (it looks like hex)' : ''
+      throw new KeysInvalidError(`${at} ("${key.id}") has ${bytes.length} bytes${encoding}, 32 are needed`)
+    }
     return { id: key.id, bytes }
   })
   const twice = secrets.find(({ id }, index) => secrets.findIndex((other) => other.id === id) !== index)

@@ -89,7 +89,7 @@ describe('starting', () => {
   it('is refused for a provider that was made without configure(), whose state would be elsewhere', async () => {
     const configuration = await testConfiguration({})
     const forgotten = withoutNotices(() => new Provider('http://127.0.0.1:3000', configuration))
-    await assert.rejects(op.start(forgotten), { code: 'PROVIDER_UNFIT' })
+    await assert.rejects(op.start(forgotten), { code: 'PROVIDER_UNFIT', message: /does not keep its state in the log/ })
   })
 
   it('is not begun with what contradicts it', () => {
