@@ -11,6 +11,14 @@ export class PlainStore {
   /** Called before a model's instance is written; may wait. */
   beforeUpsert: ((model: string) => Promise<void> | void) | undefined
 
+  /** The rows of a model, each with its id. */
+  rowsOf(model: string): [id: string, payload: AdapterPayload][] {
+    const prefix = `${model} `
+    return [...this.#rows]
+      .filter(([key]) => key.startsWith(prefix))
+      .map(([key, payload]) => [key.slice(prefix.length), structuredClone(payload)])
+  }
+
   readonly adapter = (model: string): Adapter => {
     const key = (id: string): string => `${model} ${id}`
     const rows = this.#rows
