@@ -38,13 +38,20 @@ export interface OidcProvider extends ProviderLike {
   readonly Client: {
     find: (id: string) => Promise<OidcClient | undefined>
     readonly prototype: { backchannelLogout?: (sub: string, sid: string) => Promise<void> }
+    /** Checks a client's metadata, and leaves out what no feature knows. */
+    readonly Schema?: new (
+      metadata: object,
+      ctx: undefined,
+      isCustomMetadataChecked: false,
+    ) => object
   }
 }
 
 /**
  * The provider as this plugin needs it.
  *
- * @throws ProviderUnfitError (`PROVIDER_UNFIT`) when this version of oidc-provider works in another way
+ * @throws ProviderUnfitError (`PROVIDER_UNFIT`) when this version of oidc-provider works in another way, or its feature
+ *   is off
  */
 export function internalsOf(provider: ProviderLike): OidcProvider {
   const { IdToken, Client, Session, OIDCContext, pathFor, emit } = provider as Partial<OidcProvider>
@@ -65,5 +72,34 @@ export function internalsOf(provider: ProviderLike): OidcProvider {
       `this version of oidc-provider has no ${missing.join(', ')}: use 9.10 or later, below 10`,
     )
   }
+  if (isFeatureOff(Client)) {
+    throw new ProviderUnfitError(
+      'features.backchannelLogout of this provider is off: give all of the configuration to configure(), and what that ' +
+        'returns to the provider, unchanged: { ...op.configure(configuration), features } replaces what the plugin has set',
+    )
+  }
   return provider as OidcProvider
+}
+
+/**
+ * Whether a client would lose a member that only the feature knows. False also where that cannot be told: some
+ * configurations refuse the client that is tried.
+ */
+function isFeatureOff(Client: OidcProvider['Client'] | undefined): boolean {
+  const metadata = {
+    client_id: 'none',
+    redirect_uris: [],
+    response_types: [],
+    grant_types: [],
+    token_endpoint_auth_method: 'none',
+    backchannel_logout_session_required: true,
+  }
+  try {
+    return (
+      Client?.Schema !== undefined &&
+      !('backchannel_logout_session_required' in new Client.Schema(metadata, undefined, false))
+    )
+  } catch {
+    return false
+  }
 }

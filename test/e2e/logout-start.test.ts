@@ -145,7 +145,8 @@ describe('one back-channel logout for two providers', () => {
 
   it('is refused when both come at once', async () => {
     const shared = backChannelLogout()
-    const one = await startOp(store, { clients: [testClient('rp')] })
+    const configuration = { features: { backchannelLogout: { enabled: true } } }
+    const one = await startOp(store, { clients: [testClient('rp')], configuration })
     const [first, second] = await Promise.allSettled(
       [one, other].map((op) => shared.start(hostOf(store, providerOf(op)))),
     )

@@ -92,6 +92,21 @@ describe('starting', () => {
     await assert.rejects(op.start(forgotten), { code: 'PROVIDER_UNFIT', message: /does not keep its state in the log/ })
   })
 
+  it('is refused where something else has replaced the features that configure() has set', async () => {
+    const configuration = op.configure(await testConfiguration({}))
+    const features = { rpInitiatedLogout: { enabled: true } }
+    const replaced = withoutNotices(() => new Provider('http://127.0.0.1:3000', { ...configuration, features }))
+    const message =
+      /features\.backchannelLogout of this provider is off: give all of the configuration to configure\(\)/
+    await assert.rejects(op.start(replaced), { code: 'PROVIDER_UNFIT', message })
+  })
+
+  it('succeeds where that cannot be told, since clients need keys', async () => {
+    const configuration = await testConfiguration({ clients: [] })
+    const strict = op.configure({ ...configuration, clientAuthMethods: ['private_key_jwt'] })
+    await op.start(withoutNotices(() => new Provider('http://127.0.0.1:3000', strict)))
+  })
+
   it('is not begun with what contradicts it', () => {
     for (const [option, contradict] of [
       ['adapter', () => op.configure({ adapter: () => ({}) } as object)],
