@@ -49,3 +49,16 @@ export const systemClock: Clock = {
 export function onNextTurn(fn: () => void): void {
   setImmediate(fn)
 }
+
+/** A function that has `fn` called once in the next turn of the event loop, however often it is called until then. */
+export function oncePerTurn(fn: () => void): () => void {
+  let isScheduled = false
+  return () => {
+    if (isScheduled) return
+    isScheduled = true
+    onNextTurn(() => {
+      isScheduled = false
+      fn()
+    })
+  }
+}

@@ -1,4 +1,4 @@
-import { type Clock, onNextTurn } from '../../lib/clock.ts'
+import { type Clock, oncePerTurn } from '../../lib/clock.ts'
 import { StoreClosedError, StoreUnavailableError } from '../../lib/errors.ts'
 import type { Appended, NewCommit } from '../../lib/log/commit.ts'
 import { prepare } from '../../lib/log/prepare.ts'
@@ -67,7 +67,8 @@ export class Appender {
   readonly #resolver: Resolver
   readonly #fastPath: FastPath
   readonly #slots: Slots
-  #sending = false
+  /** Soon: whoever appends in the same turn of the event loop joins, and so do those who were just answered. */
+  readonly #send = oncePerTurn(() => this.#sendNext())
   #entering = 0
   #last: number | undefined
   #closed = false
@@ -132,16 +133,6 @@ export class Appender {
     this.#resolver.stop()
     this.#timeouts.stop()
     return unknown
-  }
-
-  /** Soon: whoever appends in the same turn of the event loop joins, and so do those who were just answered. */
-  #send(): void {
-    if (this.#sending) return
-    this.#sending = true
-    onNextTurn(() => {
-      this.#sending = false
-      this.#sendNext()
-    })
   }
 
   #sendNext(): void {

@@ -1,4 +1,4 @@
-import { type Clock, onNextTurn } from '../clock.ts'
+import { type Clock, oncePerTurn } from '../clock.ts'
 import { SchemaNewerError } from '../errors.ts'
 import { type Commit, streamsOf } from '../log/commit.ts'
 import type { EventStore } from '../log/event-store.ts'
@@ -55,7 +55,8 @@ export class StreamReader {
   /** Look-ups that will join, and those that will go alone. */
   readonly #joining = new Map<string, Waiting>()
   readonly #alone = new Map<string, Waiting>()
-  #isScheduled = false
+  /** Look-ups of the same turn of the event loop join. */
+  readonly #schedule = oncePerTurn(() => this.#readWaiting())
 
   constructor(store: EventStore, clock: Clock) {
     this.#store = store
@@ -70,16 +71,6 @@ export class StreamReader {
       waiting.callers.push({ resolve, reject })
       those.set(key, waiting)
       this.#schedule()
-    })
-  }
-
-  /** Look-ups of the same turn of the event loop join. */
-  #schedule(): void {
-    if (this.#isScheduled) return
-    this.#isScheduled = true
-    onNextTurn(() => {
-      this.#isScheduled = false
-      this.#readWaiting()
     })
   }
 
