@@ -148,6 +148,17 @@ describe('the packed tarball', function () {
       assertExports(await consumer.node('untyped.js'), specifiers)
     })
 
+    it('holds every document that its README links to', async () => {
+      const packed = join(consumer.installed, manifest.name)
+      const readme = await readFile(join(packed, 'README.md'), 'utf8')
+      const links = [...readme.matchAll(/\]\((?!https?:|#)([^)#\s]+)/g)].map(([, target = '']) => target)
+      assert.notEqual(links.length, 0)
+      assert.deepEqual(
+        links.filter((target) => !existsSync(join(packed, target))),
+        [],
+      )
+    })
+
     it('holds no tests, and every source that a source map names', async () => {
       const packed = join(consumer.installed, manifest.name)
       const files = await readdir(packed, { recursive: true })
