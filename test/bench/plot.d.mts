@@ -1,5 +1,5 @@
-/** A bar from zero to the median, and a line from the least to the most. */
-export interface Bar {
+/** A dot at the median, and a line from the least to the most. */
+export interface Ratio {
   /** The group that it stands in. */
   readonly at: string
   readonly name: string
@@ -9,5 +9,5 @@ export interface Bar {
   readonly most: number
 }
 
-/** Draws bars, in groups, as SVG. */
-export function drawBars(title: string, bars: readonly Bar[]): string
+/** Draws ratios, in groups, on a logarithmic axis, as SVG. */
+export function drawRatios(title: string, ratios: readonly Ratio[]): string

@@ -2,7 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { cpus, totalmem } from 'node:os'
 import { MongoClient } from 'mongodb'
 import type { Figure, Result, Rounds } from './contest.ts'
-import { type Bar, drawBars } from './plot.mjs'
+import { drawRatios, type Ratio } from './plot.mjs'
 
 /** What a candidate did, and under which circumstances. */
 export interface Row extends Result {
@@ -31,9 +31,11 @@ export interface Machine {
   readonly node: string
   readonly server: string
   readonly date: string
+  /** How long it was measured. */
+  readonly run: string
 }
 
-export async function machineOf(uri: string, kind: string): Promise<Machine> {
+export async function machineOf(uri: string, kind: string, { rounds, turnMs }: Rounds): Promise<Machine> {
   const client = await MongoClient.connect(uri)
   const { version } = await client.db('admin').command({ buildInfo: 1 })
   await client.close()
@@ -44,6 +46,7 @@ export async function machineOf(uri: string, kind: string): Promise<Machine> {
     node: process.version,
     server: `${kind}, as MongoDB ${version}`,
     date: new Date().toISOString().slice(0, 10),
+    run: `${rounds} rounds of ${turnMs / 1_000} s`,
   }
 }
 
@@ -74,13 +77,13 @@ export async function write(
   on: Machine,
 ): Promise<void> {
   await mkdir(folder, { recursive: true })
-  const machine = `${on.date}; ${on.cores} cores (${on.cpu}), ${on.memoryGb} GB; Node ${on.node}; ${on.server}`
+  const machine = `${on.date}; ${on.run}; ${on.cores} cores (${on.cpu}), ${on.memoryGb} GB; Node ${on.node}; ${on.server}`
   await writeFile(`${folder}/${name}.md`, `# ${title}\n\n${machine}.\n\n![${title}](${name}.svg)\n\n${tableOf(rows)}\n`)
   await writeFile(`${folder}/${name}.json`, `${JSON.stringify({ machine: on, rows }, null, 2)}\n`)
-  await writeFile(`${folder}/${name}.svg`, `${drawBars(title, rows.map(barOf))}\n`)
+  await writeFile(`${folder}/${name}.svg`, `${drawRatios(title, rows.map(ratioOf))}\n`)
 }
 
-function barOf({ where, name, ratio }: Row): Bar {
+function ratioOf({ where, name, ratio }: Row): Ratio {
   const at = Object.entries(where)
     .map(([what, value]) => `${what}: ${value}`)
     .join(', ')

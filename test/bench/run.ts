@@ -19,7 +19,7 @@ const unknown = positionals.find((name) => !BENCHMARKS.some((benchmark) => bench
 if (unknown) throw new Error(`there is no benchmark ${unknown}: ${BENCHMARKS.map(({ name }) => name).join(', ')}`)
 const rounds = values.quick ? { rounds: 3, turnMs: 700 } : { rounds: 7, turnMs: 4_000 }
 const server = await startServer({ durable: true })
-const machine = await machineOf(server.uri, server.kind)
+const machine = await machineOf(server.uri, server.kind, rounds)
 await server.stop()
 const peers = installPeers()
 for (const benchmark of BENCHMARKS) {

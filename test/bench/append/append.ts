@@ -26,7 +26,7 @@ export const append: Benchmark = {
         const fleet = await startWriters(kinds, server.uri, processes)
         for (const inFlight of [1, 32, 256, 1_000]) {
           if (inFlight < processes) continue
-          const where = { inFlight, processes, network: 'loopback' }
+          const where = { 'in flight': inFlight, processes, network: 'loopback' }
           const results = await contest(fleet.candidates(inFlight), TO, { rounds, turnMs })
           rows.push(...results.map((result) => ({ where, ...result })))
         }
@@ -34,7 +34,7 @@ export const append: Benchmark = {
       }
       const far = await startWriters([OWN_KINDS[0] ?? '', TO], proxy.uri(server.uri), 1)
       const results = await contest(far.candidates(1), TO, { rounds, turnMs })
-      rows.push(...results.map((result) => ({ where: { inFlight: 1, processes: 1, network: '1 ms' }, ...result })))
+      rows.push(...results.map((result) => ({ where: { 'in flight': 1, processes: 1, network: '1 ms' }, ...result })))
       far.stop()
     } finally {
       await proxy.stop()

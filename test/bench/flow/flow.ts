@@ -40,7 +40,7 @@ export const flow: Benchmark = {
           )
           for (const [index, result] of results.entries()) {
             const details = { ...counts.get(result.name), ...stepsOf((ops[index] as Op).laps) }
-            rows.push({ where: { inFlight, network }, ...result, details })
+            rows.push({ where: { 'in flight': inFlight, network }, ...result, details })
           }
         }
         for (const { process } of ops) process.kill()
