@@ -353,7 +353,7 @@ describe('a receiver that is only half set up', () => {
     assert.ok(events.includes('login_never_recorded'))
   })
 
-  it('says it on the console where the RP gives no logger', async () => {
+  it('says it on the console where the RP gives no logger, and from which package it comes', async () => {
     const { warn } = console
     const lines: unknown[][] = []
     console.warn = (...line: unknown[]) => void lines.push(line)
@@ -364,8 +364,8 @@ describe('a receiver that is only half set up', () => {
       console.warn = warn
     }
     assert.deepEqual(
-      lines.map(([, fields]) => fields),
-      [{ event: 'login_never_recorded' }, { event: 'session_never_checked' }],
+      lines.map(([line]) => String(line).split(': ')[0]),
+      ['login_never_recorded', 'session_never_checked'].map((event) => `oidc-provider-eventstore WARN ${event}`),
     )
   })
 })

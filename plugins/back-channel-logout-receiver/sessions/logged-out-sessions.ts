@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto'
 import { systemClock } from '../../../lib/clock.ts'
+import { consoleLogger } from '../../../lib/logger.ts'
 import type { LogoutNotice } from '../logout-request.ts'
 import { positiveNumber, ReceiverOptionError, requireFunction, requireKnownOptions } from '../option-error.ts'
 import { ReceiverStoreError } from '../receiver-store-error.ts'
 import { withTimeout } from '../time-limit.ts'
 import type { LoggedOutStore } from './logged-out-store.ts'
 import { type IdTokenClaims, isText, isTime, recordedLogin, recordLogin } from './session-login.ts'
-import { consoleLogger, type ReceiverLogger, SetupCheck } from './setup-check.ts'
+import { type ReceiverLogger, SetupCheck } from './setup-check.ts'
 
 export interface LoggedOutSessionsOptions {
   /** Where logouts are stored; all processes of the RP must share it. */

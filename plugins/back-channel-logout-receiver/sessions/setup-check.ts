@@ -3,12 +3,6 @@ import type { Logger } from '../../../lib/logger.ts'
 /** What a receiver needs of a logger. */
 export type ReceiverLogger = Pick<Logger, 'warn'>
 
-/** The default, so that the warnings are visible without any configuration. */
-export const consoleLogger: ReceiverLogger = {
-  // biome-ignore lint/suspicious/noConsole: the default of an option that every RP can set
-  warn: (fields, message) => console.warn(message, fields),
-}
-
 /**
  * Detects a receiver that accepts logouts but cannot end sessions, because `onLogin` is never called or sessions are never
  * checked. Nothing else shows this: the responses are 200, and the OP records the logouts as confirmed.
