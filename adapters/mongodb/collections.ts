@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events'
 import type { Collection, CollectionOptions, Db, Document, MongoClient, RunCommandOptions } from 'mongodb'
 import type { Clock } from '../../lib/clock.ts'
 import { StoreClosedError } from '../../lib/errors.ts'
+import { Deadlines } from './deadlines.ts'
 import type {
   ConsumerDocument,
   CountersDocument,
@@ -36,17 +37,20 @@ export class Collections {
   readonly db: Db
   readonly prefix: string
   readonly #clock: Clock
+  readonly #deadlines: Deadlines
   readonly #closing = new AbortController()
 
   constructor(db: Db, prefix: string, clock: Clock) {
     this.db = db
     this.prefix = prefix
     this.#clock = clock
-    setMaxListeners(0, this.#closing.signal) // one for each command
+    this.#deadlines = new Deadlines(clock, COMMAND_TIMEOUT_MS)
+    setMaxListeners(0, this.#closing.signal) // one for each command with another limit
   }
 
   /** Runs one command, once, within its time limit, and with the errors of the driver. */
   attempt<T>(call: Call<T>, timeoutMs: number = COMMAND_TIMEOUT_MS): Promise<T> {
+    if (timeoutMs === COMMAND_TIMEOUT_MS) return this.#deadlines.run(async (signal) => call(signal))
     return withTimeout(this.#clock, timeoutMs, call, this.#closing.signal)
   }
 
@@ -79,7 +83,9 @@ export class Collections {
 
   /** From now on every use is refused, by tables that were handed out before as well; commands on their way end. */
   close(): void {
-    this.#closing.abort(new StoreClosedError())
+    const closed = new StoreClosedError()
+    this.#closing.abort(closed)
+    this.#deadlines.stop(closed)
   }
 
   /** @throws StoreClosedError (`STORE_CLOSED`) */
