@@ -11,11 +11,20 @@ import { StartupError } from './startup-error.ts'
  */
 export async function secretFile<T>(folder: string, name: string, make: () => T | Promise<T>): Promise<T> {
   const path = join(folder, name)
-  const text = (await read(path)) ?? (await create(folder, path, `${JSON.stringify(await make(), null, 2)}\n`))
+  const text = (await read(path)) ?? (await created(folder, path, `${JSON.stringify(await make(), null, 2)}\n`))
   try {
     return JSON.parse(text) as T
   } catch {
     throw new StartupError(`${path} is not JSON: put it back as it was, or delete the folder to begin anew`)
+  }
+}
+
+async function created(folder: string, path: string, text: string): Promise<string> {
+  try {
+    return await create(folder, path, text)
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : error
+    throw new StartupError(`${folder} cannot be written to (${reason}): choose another folder with STATE_FOLDER`)
   }
 }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, symlink, unlink, writeFile } from 'node:fs/promises'
 import { createServer, type Server } from 'node:net'
 import { join } from 'node:path'
 import { type ExamplePlaces, ExampleProcess, examplePlaces } from '../support/example-process.ts'
@@ -242,6 +242,16 @@ describe('the example', function () {
         { START: 'op', OP_KEYS: someKeys() },
         /^the hashing key "one" is not the one .* \(KEY_UNKNOWN\)$/,
       )
+    })
+
+    it('says that it cannot write to its folder', async () => {
+      const link = `${folder.path}-link`
+      await symlink(`${folder.path}-that-is-not-there`, link)
+      try {
+        await failsToStart({ STATE_FOLDER: link }, /-link cannot be written to \(.*\): choose .* STATE_FOLDER$/)
+      } finally {
+        await unlink(link)
+      }
     })
 
     it('says which file is damaged', async () => {
