@@ -86,4 +86,43 @@ describe('a termination that another process carries out', () => {
       await gaveUp
     })
   })
+
+  it('is looked for in the log now and then, after it was told of progress too', async () => {
+    const clock = new FakeClock()
+    const store = new SteeredStore(new MemoryEventStore({ clock }))
+    const provider = { issuer: OP } as OidcProvider & ProviderLike
+    const host = hostOf(store, provider, clock)
+    const parts = { host, provider, clients: clientsOf(host), isOn: () => true, toleranceSeconds: 15 }
+    const given: TerminationJob[] = []
+    let tell: (job: TerminationJob, completed: boolean) => void = () => {}
+    const here = new Terminations(parts, (onProgress) => {
+      tell = onProgress
+      const elsewhere = new EndingWork({ ...parts, onProgress })
+      elsewhere.begin = async (job) => void given.push(job)
+      return elsewhere
+    })
+    const told: number[] = []
+    const gone = new AbortController()
+    const options = {
+      actor: 'anna',
+      signal: gone.signal,
+      onProgress: ({ sessions }: { sessions: number }) => void told.push(sessions),
+    }
+    const report = here.client('rp', options)
+    while (given.length === 0) await clock.advance(0)
+    const [job] = given as [TerminationJob]
+    for (const sessions of [1, 2]) {
+      tell({ ...job, tally: { sessions, logins: 0, grants: 0 } }, false)
+      await clock.advance(10)
+    }
+    store.reads.length = 0
+    await clock.advance(10_000)
+    assert.deepEqual(told, [1, 2])
+    assert.ok(store.reads.length >= 5 && store.reads.length <= 25, `${store.reads.length} looks in ten seconds`)
+    const givenUp = assert.rejects(report, /went home/, 'at once')
+    gone.abort(new Error('the operator went home'))
+    await clock.advance(0)
+    await givenUp
+    await store.close()
+  })
 })
