@@ -60,9 +60,13 @@ export class LogProcess {
     return { commits, ended: read().catch((error: unknown) => error) }
   }
 
+  stopFollowing(): void {
+    this.#stopping.abort()
+  }
+
   /** Stops following, and waits for the appends. */
   async stop(): Promise<number> {
-    this.#stopping.abort()
+    this.stopFollowing()
     const unknown = await this.#appender.close()
     this.collections.close()
     return unknown

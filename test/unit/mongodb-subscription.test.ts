@@ -176,6 +176,19 @@ describe('a subscription on MongoDB', () => {
     assert.deepEqual(positions(following), [1, 2])
   })
 
+  it('goes on where a foreign index refuses tombstones: it closes the gap once that is gone', async () => {
+    server.skipPosition()
+    await append()
+    server.indexes = [{ name: 'mine', key: { at: 1 }, unique: true }]
+    server.refuses = () => true
+    const following = reader.follow(0)
+    await clock.advance(10_000)
+    assert.deepEqual(positions(following), [])
+    server.refuses = () => false
+    await clock.advance(3_000)
+    assert.deepEqual([positions(following), tombstones()], [[2], [1]])
+  })
+
   it('costs a command a second while nothing happens, however many there are', async () => {
     for (let followers = 0; followers < 5; followers++) reader.follow(0)
     await clock.advance(10_000)
@@ -209,8 +222,7 @@ describe('a subscription on MongoDB', () => {
     server.fateOf = (): Fate => 'late'
     const following = reader.follow(0)
     await clock.advance(0)
-    const stopped = reader.stop()
+    reader.stopFollowing()
     assert.equal(await following.ended, undefined)
-    await stopped
   })
 })
