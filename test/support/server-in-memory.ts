@@ -34,12 +34,14 @@ export class ServerInMemory {
   readonly #unconfirmed = new Set<number>()
   readonly #putOff: { left: number; readonly happen: () => void }[] = []
   #counter: { n: number; floor?: number } | undefined
-  /** By name: `insert`, `findAndModify`, `bulkWrite`, `find`, `listIndexes`. */
+  /** By name: `insert`, `findAndModify`, `bulkWrite`, `find`, `hello`, `listIndexes`. */
   readonly commands: string[] = []
   /** Called with each command before it is sent. */
   fateOf: (command: string, body: Document) => Fate = () => 'answered'
   /** Indexes of `events`, as the server lists them. */
   indexes: readonly Document[] = []
+  /** What the server's clock says, in milliseconds since 1970. */
+  time: number | undefined
   /** What a unique index refuses that is not the log's. */
   refuses: (document: Document) => boolean = () => false
   /** What a rule of the database refuses for good. */
@@ -94,6 +96,8 @@ export class ServerInMemory {
           return this.#allocate(body['update'])
         case 'find':
           return { ok: 1, cursor: { id: 0n, firstBatch: this.#find(body) } }
+        case 'hello':
+          return { ok: 1, ...(this.time !== undefined && { localTime: new Date(this.time) }) }
         case 'listIndexes':
           return { ok: 1, cursor: { firstBatch: this.indexes } }
         default:
