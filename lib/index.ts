@@ -25,7 +25,7 @@ export type {
 export type { Host, Plugin } from './plugin.ts'
 export type { ConfigurationWithoutAdapter } from './provider/configuration.ts'
 export type { Payload } from './provider/models.ts'
-export type { OwnAdapter, OwnAdapters } from './provider/own-adapters.ts'
+export type { OwnAdapter, OwnAdapterFactory, OwnAdapters } from './provider/own-adapters.ts'
 export type { ProviderAdapter, ProviderLike } from './provider/provider-like.ts'
 export type { ClientLike, OidcContext, RequestContext } from './provider/request-context.ts'
 export type { Cause, Observation, SessionChange, SessionObserver } from './provider/session-change.ts'

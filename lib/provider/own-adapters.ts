@@ -15,8 +15,11 @@ export interface OwnAdapter {
   revokeByGrantId?(grantId: string): Promise<unknown>
 }
 
-/** Adapters of your own, by the model that they serve: each a function that makes the adapter. */
-export type OwnAdapters = Readonly<Record<string, (model: string) => OwnAdapter>>
+/** Makes the adapter of a model: a function or a class, as oidc-provider's `adapter` option takes either. */
+export type OwnAdapterFactory = ((model: string) => OwnAdapter) | (new (model: string) => OwnAdapter)
+
+/** Adapters of your own, by the model that they serve: each a function or a class that makes the adapter. */
+export type OwnAdapters = Readonly<Record<string, OwnAdapterFactory>>
 
 /** @throws OptionInvalidError (`OPTION_INVALID`) */
 export function assertOwnAdapters(adapters: unknown): void {
@@ -33,7 +36,10 @@ export function assertOwnAdapters(adapters: unknown): void {
       )
     }
     if (typeof make !== 'function')
-      throw new OptionInvalidError(`adapters.${model}`, 'must be a function that makes the adapter: (model) => adapter')
+      throw new OptionInvalidError(
+        `adapters.${model}`,
+        'must be a function or a class that makes the adapter: (model) => adapter',
+      )
   }
 }
 
@@ -44,8 +50,14 @@ export function assertOwnAdapters(adapters: unknown): void {
  */
 export function ownAdapter(adapters: OwnAdapters, model: string): OwnAdapter | undefined {
   if (!Object.hasOwn(adapters, model)) return undefined
-  const made = adapters[model]?.(model)
+  const factory = adapters[model]
+  const made = factory && (isConstructor(factory) ? new factory(model) : factory(model))
   if (typeof made?.find !== 'function')
     throw new OptionInvalidError(`adapters.${model}`, 'must make an adapter: an object with `find`, at least')
   return made
+}
+
+/** Arrow functions have no prototype. Any other function may be called with `new`: what it returns is the result. */
+function isConstructor(factory: OwnAdapterFactory): factory is new (model: string) => OwnAdapter {
+  return factory.prototype !== undefined
 }

@@ -245,6 +245,25 @@ describe('models in tables of one’s own', () => {
     })
   }
 
+  it('are made by a class, a function or an arrow function, each of which is told the model', async () => {
+    class Named extends Table {
+      readonly model: string
+      constructor(model: string) {
+        super()
+        this.model = model
+      }
+    }
+    function named(model: string): Named {
+      return new Named(model)
+    }
+    for (const factory of [Named, named, (model: string) => new Named(model)]) {
+      const op = eventSourced(new MemoryEventStore(), { adapters: { Client: factory } })
+      const adapter: unknown = op.adapter('Client')
+      assert.ok(adapter instanceof Named)
+      assert.equal(adapter.model, 'Client')
+    }
+  })
+
   it('are refused when what is made is no adapter', () => {
     const op = eventSourced(new MemoryEventStore(), { adapters: { Client: () => ({}) as never } })
     assert.throws(() => op.adapter('Client'), { code: 'OPTION_INVALID', option: 'adapters.Client' })
