@@ -265,8 +265,10 @@ export class MongoEventStore implements EventStore {
 const OPTIONS: ReadonlySet<string> = new Set(['keys', 'prefix', 'logger', 'clock'])
 
 function assertOptions(db: Db, options: MongoOptions): void {
-  if (typeof db?.collection !== 'function')
-    throw new OptionInvalidError('db', "must be a Db of the mongodb driver: client.db('op')")
+  if (typeof db?.collection !== 'function' || typeof db.command !== 'function') {
+    const what = "must be a Db of the mongodb driver: client.db('op'); of a Mongoose connection, its `db`"
+    throw new OptionInvalidError('db', what)
+  }
   assertKnownOptions(options ?? {}, OPTIONS)
   if (options?.prefix !== undefined && !/^[A-Za-z0-9_-]*$/.test(options.prefix)) {
     throw new OptionInvalidError('prefix', 'may hold letters, digits, - and _')

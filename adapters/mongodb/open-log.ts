@@ -1,3 +1,4 @@
+import { StoreUnavailableError } from '../../lib/errors.ts'
 import type { KeyRing } from '../../lib/secrets/key-ring.ts'
 import { assertNotSharded, checkCollections } from './check-collections.ts'
 import { askServer, checkServer, type ServerCapabilities } from './check-server.ts'
@@ -7,6 +8,7 @@ import { MongoLiveness } from './liveness.ts'
 import { makeIndexes, prepareDatabase } from './prepare-database.ts'
 import type { AskWith } from './rights.ts'
 import { asStoreError } from './store-errors.ts'
+import { CommandTimeoutError } from './with-timeout.ts'
 import { MongoWork } from './work.ts'
 
 /** How long one command of `open()` may take, in milliseconds: some of them make collections and indexes. */
@@ -47,6 +49,14 @@ export async function openLog(collections: Collections, keys: KeyRing): Promise<
     await ask(() => MongoLiveness.prepare(collections))
     return capabilities
   } catch (error) {
+    if (error instanceof CommandTimeoutError) throw unreachable(collections, error)
     throw asStoreError(error)
   }
+}
+
+/** The driver goes on trying for longer than anybody waits here, and says only then what kept it. */
+function unreachable({ client }: Collections, cause: CommandTimeoutError): StoreUnavailableError {
+  const hosts = client.options?.hosts?.map(({ host, port }) => `${host}:${port}`).join(', ') ?? 'its address'
+  const what = `MongoDB at ${hosts} does not answer (${cause.message}): is it running, reachable, and the address right?`
+  return new StoreUnavailableError(what, { cause })
 }
