@@ -44,5 +44,7 @@ export function drawRatios(title, ratios) {
     ],
   })
   svg.setAttribute('xmlns', 'http://www.w3.org/2000/svg')
+  svg.setAttribute('role', 'img')
+  svg.setAttribute('aria-label', title)
   return svg.outerHTML
 }
