@@ -87,6 +87,7 @@ export class WorkClaims {
   }
 
   async claimOverdue({ holder, prefix = '', now, limit }: OverdueOptions): Promise<Work[]> {
+    await this.#giveBackLost() // while the feature is off nothing else is claimed
     const overdue = await this.#parts.collections.withTimeout(
       this.#rows
         .find(

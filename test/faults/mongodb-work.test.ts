@@ -61,6 +61,18 @@ describe('work that is claimed while the network fails', () => {
     await store.close()
   })
 
+  it('is given back where only what is overdue is claimed, as while the feature is off', async () => {
+    await table.add([{ id: 'old', lane: 'rp-0', dueAt: 0, deadline: 1, body: {} }])
+    const overdue = (): Promise<Work[]> => table.claimOverdue({ holder: PROCESS, now: NOW, limit: 10 })
+    const cut = log.proxy.cutAfter({ command: 'findAndModify', where: isAbout('jobs') })
+    await assert.rejects(overdue(), StoreUnavailableError)
+    assert.equal(cut.count, 1)
+    assert.deepEqual(
+      (await overdue()).map(({ id }) => id),
+      ['old'],
+    )
+  })
+
   for (const when of ['before', 'after'] as const) {
     for (const [what, command, collection] of [
       ['the taking', 'update', 'jobs'],
