@@ -1,10 +1,9 @@
 import { type Clock, oncePerTurn } from '../../lib/clock.ts'
-import { StoreClosedError, StoreUnavailableError } from '../../lib/errors.ts'
+import { OutcomeUnknownError, StoreClosedError, StoreUnavailableError } from '../../lib/errors.ts'
 import type { Appended, NewCommit } from '../../lib/log/commit.ts'
 import { prepare } from '../../lib/log/prepare.ts'
 import { Slots } from '../../lib/slots.ts'
 import { AppendQueue, type Limits } from './append-queue.ts'
-import { APPEND_TIMEOUT_MS, AppendTimeouts } from './append-timeouts.ts'
 import type { Collections } from './collections.ts'
 import { documentOf, placed, type UnplacedDocument } from './documents.ts'
 import { FastPath } from './fast-path.ts'
@@ -15,6 +14,7 @@ import type { Allocation, Positions } from './positions.ts'
 import { assertPredecessors } from './predecessors.ts'
 import { Resolver, type Unresolved } from './resolver.ts'
 import { refusalOfCommit } from './store-errors.ts'
+import { TimeLimit } from './time-limit.ts'
 
 /** The limits of a batch: it goes as one document of at most 16 MB. */
 const BATCH: Limits = { commits: 1_000, bytes: 12 * 1024 * 1024 }
@@ -30,6 +30,12 @@ const BATCHES = { most: 2, open: 8 }
 
 /** A batch that has not been answered for so long, in milliseconds, or four times as long as inserts take, is overtaken. */
 const OVERTAKE_MS = 250
+
+/**
+ * How long a caller of `append()` waits at most, in milliseconds. One whose commit may have been sent is told
+ * `OUTCOME_UNKNOWN`, and it is found out behind; one whose commit was not is told `STORE_UNAVAILABLE`.
+ */
+export const APPEND_TIMEOUT_MS = 9_000
 
 /** So many commits take the fast path at most: a server may take the statements of one command one by one. */
 const FAST_PATH_COMMITS = 2
@@ -63,7 +69,7 @@ export class Appender {
   readonly #parts: AppenderParts
   readonly #queue = new AppendQueue()
   readonly #taken = new Set<Pending>()
-  readonly #timeouts: AppendTimeouts
+  readonly #unanswered: TimeLimit<Pending>
   readonly #resolver: Resolver
   readonly #fastPath: FastPath
   readonly #slots: Slots
@@ -78,7 +84,7 @@ export class Appender {
     const { collections, clock, positions, latency } = parts
     this.#parts = parts
     this.#fastPath = new FastPath(collections)
-    this.#timeouts = new AppendTimeouts(clock)
+    this.#unanswered = new TimeLimit(clock, APPEND_TIMEOUT_MS, answerLate)
     const overtakeMs = (): number => Math.max(OVERTAKE_MS, 4 * latency.p99)
     this.#slots = new Slots(clock, { ...BATCHES, overtakeMs }, () => this.#send())
     this.#resolver = new Resolver({
@@ -113,10 +119,10 @@ export class Appender {
   #enqueue(what: Pick<Pending, 'commit' | 'document' | 'bytes' | 'since'>): Promise<Appended> {
     return new Promise((resolve, reject) => {
       const pending = newPending(what, { resolve, reject }, (settled) => {
-        this.#timeouts.remove(settled)
+        this.#unanswered.remove(settled)
         if (!this.#taken.has(settled)) this.#queue.leave(settled)
       })
-      this.#timeouts.add(pending)
+      this.#unanswered.add(pending)
       this.#queue.push(pending)
       this.#send()
     })
@@ -131,7 +137,7 @@ export class Appender {
     if (this.#entering > 0) await new Promise<void>((resolve) => this.#idle.push(resolve))
     const unknown = [...this.#taken].filter(({ sent }) => sent).length
     this.#resolver.stop()
-    this.#timeouts.stop()
+    this.#unanswered.stop()
     return unknown
   }
 
@@ -226,6 +232,14 @@ export class Appender {
     this.#taken.delete(pending)
     this.#queue.leave(pending)
   }
+}
+
+function answerLate(pending: Pending): void {
+  pending.reject(
+    pending.sent
+      ? new OutcomeUnknownError('MongoDB did not answer in time')
+      : new StoreUnavailableError('MongoDB does not answer: nothing was stored, try again later'),
+  )
 }
 
 function documentsOf(batch: readonly Pending[]): UnplacedDocument[] {

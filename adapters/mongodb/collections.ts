@@ -28,10 +28,10 @@ export type Call<T> = (signal: AbortSignal) => Promise<T>
 /**
  * The collections of one log, and the commands to them.
  *
- * Every command has a time limit. Reads go through the driver's collections with a `signal`. Writes go through
- * `db.command`: of the driver's methods that write, none takes a signal, so that a silent connection would keep its
- * command for as long as TCP waits; and the reply is then the server's own, whichever copy of the driver brings it. The
- * driver's `timeoutMS` has no effect since 7.9.
+ * Every command has a time limit. Single look-ups and tables are read through the driver's collections, with a `signal`;
+ * pages of the log (see `firstBatch`) and all writes go through `db.command`. Of the driver's methods that write, none
+ * takes a signal, so that a silent connection would keep its command for as long as TCP waits; and the reply is then the
+ * server's own, whichever copy of the driver brings it. The driver's `timeoutMS` has no effect since 7.9.
  */
 export class Collections {
   readonly db: Db

@@ -236,7 +236,7 @@ const LEVELS: readonly Level[] = ['system', 'instance']
 function assertAct({ level, actor }: NewOperatorChange): void {
   if (!LEVELS.includes(level)) throw new OptionInvalidError('level', `must be one of ${LEVELS.join(', ')}`)
   // Whoever reads the log later must be able to ask somebody. Every process remembers each act.
-  if (typeof actor !== 'string' || actor.trim() === '' || actor.length > ACTOR_LIMIT || /\p{Surrogate}/u.test(actor))
+  if (typeof actor !== 'string' || actor.trim() === '' || actor.length > ACTOR_LIMIT || !actor.isWellFormed())
     throw new OptionInvalidError('actor', `must be text of at most ${ACTOR_LIMIT} characters: who does this`)
 }
 

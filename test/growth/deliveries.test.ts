@@ -72,8 +72,8 @@ describe('what deliveries cost', () => {
       work.countOpen = () => new Promise(() => {}) // all of them
       await logBacklog(scene.log, work, OP)
       assert.deepEqual(
-        scene.log.lines.map(({ fields }) => [fields['event'], fields['deliveries']]),
-        [['deliveries_left', size < 100 ? size : 'at least 100']],
+        scene.log.lines.map(({ fields }) => [fields['event'], fields['deliveries'], fields['is_exact']]),
+        [['deliveries_left', Math.min(size, 100), size < 100]],
       )
     })
 

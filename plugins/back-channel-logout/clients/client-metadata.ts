@@ -30,7 +30,7 @@ const REPAIRED = /[\s\\\p{Cc}]|^https?:(?!\/\/)/iu
  */
 export function uriProblem(uri: unknown, development: boolean): string | undefined {
   if (typeof uri !== 'string' || REPAIRED.test(uri) || !URL.canParse(uri)) return 'must be an absolute URI'
-  if (/\p{Surrogate}/u.test(uri)) return 'must not hold half a surrogate pair'
+  if (!uri.isWellFormed()) return 'must not hold half a surrogate pair'
   if (new URL(uri).href.length > URI_CHARS) return `must have at most ${URI_CHARS} characters`
   const { protocol, hash, hostname, username, password } = new URL(uri)
   if (hash !== '' || uri.includes('#')) return 'must not have a fragment'

@@ -13,10 +13,5 @@ const ANSWER_CHARS = 1_000
  */
 export function keptAnswer(answer: string): string {
   const masked = answer.replace(JWT, '[token]').replace(BEARER, '$1 [token]')
-  return wellFormed(masked.slice(0, ANSWER_CHARS))
-}
-
-/** Text of an RP may be cut in the middle of a character. */
-function wellFormed(text: string): string {
-  return text.replace(/\p{Surrogate}/gu, '\ufffd')
+  return masked.slice(0, ANSWER_CHARS).toWellFormed() // it may be cut in the middle of a character
 }

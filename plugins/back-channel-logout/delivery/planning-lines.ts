@@ -52,7 +52,7 @@ export async function logBacklog(logger: Logger, work: WorkTable, issuer: string
   const { length } = await work.open({ prefix: lanePrefix(issuer), limit: COUNTED })
   if (length > 0)
     logger.info(
-      { event: 'deliveries_left', deliveries: length < COUNTED ? length : `at least ${COUNTED}` },
+      { event: 'deliveries_left', deliveries: length, is_exact: length < COUNTED },
       'logout tokens are owed from before the start: they go on, within 15 s where a process that died had them in hand',
     )
 }

@@ -6,10 +6,10 @@ export const CLEAR_TEXT_LIMIT: number = 1_024
  * name must not fill a commit.
  */
 export function isClearText(text: string): boolean {
-  return text.length <= CLEAR_TEXT_LIMIT && !/\p{Surrogate}/u.test(text)
+  return text.length <= CLEAR_TEXT_LIMIT && text.isWellFormed()
 }
 
 /** The same text where it can be recorded in the clear; else its beginning, with what cannot be stored replaced. */
 export function clearTextOf(text: string): string {
-  return text.slice(0, CLEAR_TEXT_LIMIT).replace(/\p{Surrogate}/gu, '\ufffd')
+  return text.slice(0, CLEAR_TEXT_LIMIT).toWellFormed()
 }
