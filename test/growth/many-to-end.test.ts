@@ -6,16 +6,16 @@ import type {
   TerminationTarget,
 } from '../../plugins/back-channel-logout/ending/termination-events.ts'
 import { newTerminationJob, type TerminationJob } from '../../plugins/back-channel-logout/ending/termination-job.ts'
-import { PAGE, TerminationRun } from '../../plugins/back-channel-logout/ending/termination-run.ts'
+import { PAGE } from '../../plugins/back-channel-logout/ending/termination-parts.ts'
+import { TerminationRun } from '../../plugins/back-channel-logout/ending/termination-run.ts'
 import { backChannelLogout } from '../../plugins/back-channel-logout/index.ts'
-import type { OidcProvider } from '../../plugins/back-channel-logout/provider-internals.ts'
 import { terminationStream } from '../../plugins/back-channel-logout/recording/index-streams.ts'
 import { range } from '../contract/event-store/log-under-test.ts'
 import { type Op, startOp, testClient } from '../support/op.ts'
 import { pastSessions } from '../support/past-sessions.ts'
 import { countReads } from '../support/reads.ts'
 import { SteeredStore } from '../support/steered-store.ts'
-import { clientsOf } from '../support/told-clients.ts'
+import { terminationParts } from '../support/termination-parts.ts'
 
 const ISSUER = 'https://op.example.com'
 
@@ -57,13 +57,7 @@ describe('what ends at once', function () {
   }
 
   function run(): TerminationRun {
-    return new TerminationRun({
-      host,
-      provider: host.provider as OidcProvider,
-      clients: clientsOf(host),
-      isOn: () => true,
-      toleranceSeconds: 15,
-    })
+    return new TerminationRun(terminationParts(host))
   }
 
   const bytesOf = (commit: NewCommit): number => JSON.stringify(commit).length

@@ -21,10 +21,9 @@ import { newTerminationJob, type TerminationJob } from '../../plugins/back-chann
 import { previewTermination } from '../../plugins/back-channel-logout/ending/termination-preview.ts'
 import { TerminationRun } from '../../plugins/back-channel-logout/ending/termination-run.ts'
 import { backChannelLogout } from '../../plugins/back-channel-logout/index.ts'
-import type { OidcProvider } from '../../plugins/back-channel-logout/provider-internals.ts'
 import { terminationStream } from '../../plugins/back-channel-logout/recording/index-streams.ts'
 import { type Op, startOp, testClient } from '../support/op.ts'
-import { clientsOf } from '../support/told-clients.ts'
+import { terminationParts } from '../support/termination-parts.ts'
 
 const CLIENTS = ['a', 'b', 'c']
 const ACCOUNTS = ['alice', 'bob']
@@ -80,10 +79,10 @@ describe('a termination of many sessions', () => {
           for (const session of sessions) await make(op.provider, session)
           const alive = (await everySession()).filter(({ lives }) => lives).length
           const job = await ordered(kind, kind === 'client' ? 'admin' : reason)
-          const { failed: unreadable, ...expected } = await previewTermination(parts(host), job)
+          const { failed: unreadable, ...expected } = await previewTermination(terminationParts(host), job)
           const { tally, failed } = await carriedOut(job, crashes)
           assert.deepEqual([tally, failed, unreadable], [expected, 0, 0])
-          assert.deepEqual(await previewTermination(parts(host), job), {
+          assert.deepEqual(await previewTermination(terminationParts(host), job), {
             sessions: 0,
             logins: 0,
             grants: 0,
@@ -137,7 +136,7 @@ describe('a termination of many sessions', () => {
           },
         }),
     }
-    const run = new TerminationRun(parts({ ...host, terminator: endings }))
+    const run = new TerminationRun(terminationParts({ ...host, terminator: endings }))
     await assert.rejects(run.runNextPage(job), StoreUnavailableError)
     away = false
     const { job: after, completed } = await run.runNextPage(job)
@@ -173,7 +172,7 @@ describe('a termination of many sessions', () => {
     for (let grants = 0; grants < 2; grants++) await new op.provider.Grant({ accountId: 'alice', clientId: 'a' }).save()
     const begun = await ordered('account', 'account_deleted')
     let isOn = false
-    const run = new TerminationRun({ ...parts(host), isOn: () => isOn }, 1)
+    const run = new TerminationRun({ ...terminationParts(host), isOn: () => isOn }, 1)
     let step = await run.runNextPage(begun)
     while (step.job.tally.grants === 0) step = await run.runNextPage(step.job)
     assert.deepEqual(step.job.tally, { sessions: 0, logins: 0, grants: 1 })
@@ -190,11 +189,11 @@ describe('a termination of many sessions', () => {
     for (const reason of ['admin', 'account_disabled'] as const) {
       const job = await ordered('account', reason)
       const place = { part: 'tail', from: 1, before: job.position } as const
-      const counted = await previewTermination(parts(host), job)
+      const counted = await previewTermination(terminationParts(host), job)
       assert.ok(counted.sessions === 1 && counted.grants >= 1)
-      assert.deepEqual(await previewTermination(parts(host), { ...job, place }), counted)
+      assert.deepEqual(await previewTermination(terminationParts(host), { ...job, place }), counted)
       if (reason === 'admin') continue
-      assert.deepEqual(await previewTermination(parts(host), { ...job, pass: 'grants', place }), {
+      assert.deepEqual(await previewTermination(terminationParts(host), { ...job, pass: 'grants', place }), {
         sessions: 0,
         logins: 2,
         grants: 2,
@@ -205,7 +204,7 @@ describe('a termination of many sessions', () => {
 
   it('counts nobody as told in a dry run while deliveries are off', async () => {
     await new op.provider.Grant({ accountId: 'alice', clientId: 'a' }).save()
-    const off = { ...parts(host), isOn: () => false }
+    const off = { ...terminationParts(host), isOn: () => false }
     const counts = await previewTermination(off, await ordered('account', 'account_disabled'))
     assert.deepEqual(counts, { sessions: 0, logins: 0, grants: 1, failed: 0 })
   })
@@ -213,7 +212,10 @@ describe('a termination of many sessions', () => {
   it('is not gone through further in a dry run whose caller has given up', async () => {
     await make(op.provider, { account: 'alice', clients: ['a'], saves: 1, ended: false })
     const gone = new Error('the operator went home')
-    await assert.rejects(previewTermination(parts(host), await ordered('all', 'admin'), AbortSignal.abort(gone)), gone)
+    await assert.rejects(
+      previewTermination(terminationParts(host), await ordered('all', 'admin'), AbortSignal.abort(gone)),
+      gone,
+    )
   })
 
   it('looks once at a grant, however often it was stored', async () => {
@@ -228,7 +230,7 @@ describe('a termination of many sessions', () => {
         return host.terminator.grant(id)
       },
     }
-    const run = new TerminationRun(parts({ ...host, terminator: counting }))
+    const run = new TerminationRun(terminationParts({ ...host, terminator: counting }))
     let step = await run.runNextPage(job)
     while (!step.completed) step = await run.runNextPage(step.job)
     assert.deepEqual([step.job.tally.grants, looks], [1, 1])
@@ -320,7 +322,7 @@ describe('a termination of many sessions', () => {
       if (gone) throw new StoreUnavailableError('after it was stored')
       return appended
     }
-    return { run: new TerminationRun(parts(from), PAGE), crashed: () => gone }
+    return { run: new TerminationRun(terminationParts(from), PAGE), crashed: () => gone }
   }
 
   async function everySession(): Promise<{ lives: boolean; account: string; clients: string[] }[]> {
@@ -343,16 +345,6 @@ describe('a termination of many sessions', () => {
 const nowhere = {
   post: async () => ({ kind: 'answered' as const, status: 200, body: '' }),
   close: async () => {},
-}
-
-function parts(host: Host): ConstructorParameters<typeof TerminationRun>[0] {
-  return {
-    host,
-    provider: host.provider as OidcProvider,
-    clients: clientsOf(host),
-    isOn: () => true,
-    toleranceSeconds: 15,
-  }
 }
 
 function boundTo(endings: Host['terminator']): Host['terminator'] {

@@ -12,11 +12,10 @@ import { newTerminationJob, type TerminationJob } from '../../plugins/back-chann
 import { previewTermination } from '../../plugins/back-channel-logout/ending/termination-preview.ts'
 import { TerminationRun } from '../../plugins/back-channel-logout/ending/termination-run.ts'
 import { type BackChannelLogout, backChannelLogout } from '../../plugins/back-channel-logout/index.ts'
-import type { OidcProvider } from '../../plugins/back-channel-logout/provider-internals.ts'
 import { terminationStream } from '../../plugins/back-channel-logout/recording/index-streams.ts'
 import { type Op, startOp, testClient } from '../support/op.ts'
 import { interceptReads } from '../support/reads.ts'
-import { clientsOf } from '../support/told-clients.ts'
+import { terminationParts } from '../support/termination-parts.ts'
 
 type SessionOf = InstanceType<Provider['Session']>
 
@@ -54,7 +53,7 @@ describe('a termination while keys rotate', () => {
     session.accountId = 'bob'
     await session.save(3_600)
     const job = await ordered('account')
-    assert.equal((await previewTermination(parts(), job)).sessions, 0)
+    assert.equal((await previewTermination(terminationParts(host), job)).sessions, 0)
     assert.equal((await carriedOut(job)).sessions, 0)
     assert.equal(await lives(session), true)
   })
@@ -66,7 +65,7 @@ describe('a termination while keys rotate', () => {
       await login('alice')
       const job = await ordered('account', reason)
       const counts = { sessions: 2, logins: 2, grants: 2, failed: 0 }
-      assert.deepEqual(await previewTermination(parts(), job), counts)
+      assert.deepEqual(await previewTermination(terminationParts(host), job), counts)
       assert.deepEqual(await carriedOut(job), counts)
     })
   }
@@ -79,7 +78,7 @@ describe('a termination while keys rotate', () => {
     await alice.destroy()
     await bob.save(3_600)
     const job = await ordered('all')
-    assert.equal((await previewTermination(parts(), job)).sessions, 1)
+    assert.equal((await previewTermination(terminationParts(host), job)).sessions, 1)
     const { sessions, failed } = await carriedOut(job)
     assert.deepEqual({ sessions, failed }, { sessions: 1, failed: 0 })
     assert.equal(await lives(bob), false)
@@ -92,7 +91,7 @@ describe('a termination while keys rotate', () => {
     const bob = await login('bob')
     const job = await ordered('all', 'account_disabled')
     const counts = { sessions: 1, logins: 1, grants: 1, failed: 2 } // a session and a grant
-    assert.deepEqual(await previewTermination(parts(), job), counts)
+    assert.deepEqual(await previewTermination(terminationParts(host), job), counts)
     assert.deepEqual(await carriedOut(job, 4), counts)
     assert.equal(await lives(bob), false)
   })
@@ -105,7 +104,7 @@ describe('a termination while keys rotate', () => {
       ...(await ordered('all')),
       place: { part: 'history', before: (await store.end()) + 1 },
     }
-    assert.equal((await previewTermination(parts(), job)).failed, 1)
+    assert.equal((await previewTermination(terminationParts(host), job)).failed, 1)
     assert.equal((await carriedOut(job, 2)).failed, 1)
   })
 
@@ -123,7 +122,7 @@ describe('a termination while keys rotate', () => {
     await login('alice', -60)
     const job = await ordered('account', 'account_disabled')
     const counts = { sessions: 1, logins: 1, grants: 1, failed: 0 }
-    assert.deepEqual(await previewTermination(parts(), job), counts)
+    assert.deepEqual(await previewTermination(terminationParts(host), job), counts)
     assert.deepEqual(await carriedOut(job), counts)
   })
 
@@ -131,7 +130,7 @@ describe('a termination while keys rotate', () => {
     for (const seconds of [-10, -60]) await (await login('alice', seconds)).destroy()
     const job = await ordered('account', 'account_disabled')
     const counts = { sessions: 0, logins: 1, grants: 1, failed: 0 }
-    assert.deepEqual(await previewTermination(parts(), job), counts)
+    assert.deepEqual(await previewTermination(terminationParts(host), job), counts)
     assert.deepEqual(await carriedOut(job), counts)
   })
 
@@ -159,7 +158,7 @@ describe('a termination while keys rotate', () => {
     interceptReads(store, (streams, read) =>
       streams.some((name) => name.startsWith('account:')) ? read() : Promise.reject(new StoreUnavailableError('away')),
     )
-    await assert.rejects(previewTermination(parts(), job), StoreUnavailableError)
+    await assert.rejects(previewTermination(terminationParts(host), job), StoreUnavailableError)
     await assert.rejects(sessionsOf('alice'), StoreUnavailableError)
   })
 
@@ -220,20 +219,10 @@ describe('a termination while keys rotate', () => {
   }
 
   async function carriedOut(begun: TerminationJob, page?: number): Promise<Tally & { failed: number }> {
-    const run = new TerminationRun(parts(), page)
+    const run = new TerminationRun(terminationParts(host), page)
     let job = begun
     let completed = false
     while (!completed) ({ job, completed } = await run.runNextPage(job))
     return { ...job.tally, failed: job.failed }
-  }
-
-  function parts(): ConstructorParameters<typeof TerminationRun>[0] {
-    return {
-      host,
-      provider: host.provider as OidcProvider,
-      clients: clientsOf(host),
-      isOn: () => true,
-      toleranceSeconds: 15,
-    }
   }
 })

@@ -9,7 +9,8 @@ import { LiveIndex } from './live-index.ts'
 import { Recent } from './recent.ts'
 import { terminationJobsStream, toTerminationEvent } from './termination-events.ts'
 import { isAtItsBeginning, type TerminationJob, toJobBody } from './termination-job.ts'
-import { type TerminationParts, TerminationRun } from './termination-run.ts'
+import type { TerminationParts } from './termination-parts.ts'
+import { TerminationRun } from './termination-run.ts'
 import { AT_ONCE, completionOf, terminationJobsIn, terminationWork } from './termination-work.ts'
 
 /** What ends are made with. */

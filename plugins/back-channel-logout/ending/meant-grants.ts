@@ -4,11 +4,8 @@ import type { CandidatePage } from './candidates.ts'
 import { earlierTime } from './endings.ts'
 import { streamOfEntry } from './live-index.ts'
 import { clientOf, isMeant, type TerminationJob } from './termination-job.ts'
-import type { TerminationParts } from './termination-run.ts'
+import { AT_ONCE, type TerminationParts } from './termination-parts.ts'
 import type { AccountAtClient } from './told-logins.ts'
-
-/** So many sessions or grants are looked at or ended at a time: enough to share the commands of the store. */
-export const AT_ONCE = 32
 
 /** A grant that a job is about, and may have to tell its RP of. */
 export interface MeantGrant extends AccountAtClient {

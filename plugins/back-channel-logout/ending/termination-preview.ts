@@ -5,7 +5,7 @@ import { isStoreUnavailable } from '../work/store-unavailable.ts'
 import { type CandidatePage, candidates } from './candidates.ts'
 import { earlierTime } from './endings.ts'
 import { streamOfEntry } from './live-index.ts'
-import { AT_ONCE, isGrantExpired, type MeantGrant, meantGrants } from './meant-grants.ts'
+import { isGrantExpired, type MeantGrant, meantGrants } from './meant-grants.ts'
 import { Recent } from './recent.ts'
 import { plus } from './tally.ts'
 import { NOTHING_YET, type Tally } from './termination-events.ts'
@@ -18,7 +18,7 @@ import {
   type TerminationJob,
   wantedBy,
 } from './termination-job.ts'
-import { PAGE, REMEMBERED, type TerminationParts } from './termination-run.ts'
+import { AT_ONCE, PAGE, REMEMBERED, type TerminationParts } from './termination-parts.ts'
 
 /**
  * What a job would come to now. Changes nothing. A session that is written while it is being counted may be left out;

@@ -2,14 +2,11 @@ import {
   type Commit,
   type EventStore,
   fullJitter,
-  type Host,
   type IndexEntry,
   SessionChangedError,
   type SessionName,
   type TerminationOptions,
 } from '../../../lib/index.ts'
-import type { ToldClients } from '../clients/told-clients.ts'
-import type { OidcProvider } from '../provider-internals.ts'
 import { clearTextOf } from '../recording/clear-text.ts'
 import { terminationStream } from '../recording/index-streams.ts'
 import { pagesOf } from '../recording/pages.ts'
@@ -18,37 +15,22 @@ import { isStoreUnavailable } from '../work/store-unavailable.ts'
 import { candidates } from './candidates.ts'
 import { grantLogout } from './grant-logout.ts'
 import { streamOfEntry } from './live-index.ts'
-import { AT_ONCE, type MeantGrant, meantGrants } from './meant-grants.ts'
+import { type MeantGrant, meantGrants } from './meant-grants.ts'
 import { Recent } from './recent.ts'
 import { plus, tallyOf } from './tally.ts'
 import { type Tally, toTerminationEvent } from './termination-events.ts'
 import { afterPage, grantsWithSession, isMeant, type TerminationJob, wantedBy } from './termination-job.ts'
+import { AT_ONCE, PAGE, REMEMBERED, type TerminationParts } from './termination-parts.ts'
 import { keyOf, ToldLogins } from './told-logins.ts'
 
-/** What a job is carried out with. */
-export interface TerminationParts {
-  readonly host: Host
-  readonly provider: OidcProvider
-  readonly clients: ToldClients
-  readonly isOn: () => boolean
-  /** How much later than it says any process of the provider may still take a session or a grant, in seconds. */
-  readonly toleranceSeconds: number
-}
-
-/** So many sessions or grants are looked at before it is written down how far a job got. */
-export const PAGE = 256
-
 /** Of so many jobs it is remembered what could not be ended on their page. */
-const ORDERS = 1_000
+const JOBS = 1_000
 
 /** So often a session is tried to be ended that is written all the time, with pauses; each try looks many times. */
 const MOST_TRIES = 8
 
 /** The pauses between them. */
 const PAUSE = { firstMs: 100, mostMs: 12_800 }
-
-/** So many sessions are remembered: one may be met in the index and in the log. */
-export const REMEMBERED = 20_000
 
 /**
  * Carries a job out, page by page. What it does twice does no harm: an ended session has ended. So a page whose
@@ -98,7 +80,7 @@ export class TerminationRun {
     this.#failed.delete(id)
     this.#failed.set(id, failed)
     const [oldest] = this.#failed.keys()
-    if (this.#failed.size > ORDERS && oldest !== undefined) this.#failed.delete(oldest)
+    if (this.#failed.size > JOBS && oldest !== undefined) this.#failed.delete(oldest)
     return failed.names
   }
 

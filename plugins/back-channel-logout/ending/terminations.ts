@@ -31,8 +31,8 @@ import {
   toTerminationEvent,
 } from './termination-events.ts'
 import { accountOf, newTerminationJob, type TerminationJob } from './termination-job.ts'
+import type { TerminationParts } from './termination-parts.ts'
 import { previewTermination } from './termination-preview.ts'
-import type { TerminationParts } from './termination-run.ts'
 import { completionOf } from './termination-work.ts'
 
 /** What a termination came to, or would come to. */
