@@ -5,7 +5,7 @@ import { prepare } from '../../lib/log/prepare.ts'
 import { Slots } from '../../lib/slots.ts'
 import { AppendQueue, type Limits } from './append-queue.ts'
 import type { Collections } from './collections.ts'
-import { documentOf, placed, type UnplacedDocument } from './documents.ts'
+import { documentOf, type EventsDocument, placed, type UnplacedDocument } from './documents.ts'
 import { FastPath } from './fast-path.ts'
 import type { Latency } from './latency.ts'
 import { answerOf, type Outcome, outcomeOfFastPath, outcomeOfInsert } from './outcome.ts'
@@ -48,8 +48,8 @@ export interface AppenderParts {
   readonly latency: Latency
   /** Whether the server knows `bulkWrite` (8.0 on). */
   readonly fastPath: boolean
-  /** Called with each acknowledged position. */
-  readonly onAppended: (position: number) => void
+  /** Called with each acknowledged commit. */
+  readonly onAppended: (document: EventsDocument) => void
 }
 
 /**
@@ -212,7 +212,7 @@ export class Appender {
     this.#leave(pending)
     this.#parts.positions.see(appended.position)
     pending.resolve(appended)
-    this.#parts.onAppended(appended.position)
+    this.#parts.onAppended({ ...pending.document, _id: appended.position })
   }
 
   #reject(pending: Pending, error: unknown): void {

@@ -14,6 +14,8 @@ const BULK_WRITE_WIRE_VERSION = 25
 export interface ServerCapabilities {
   readonly fastPath: boolean
   readonly changeStreams: boolean
+  /** Whether the client tells when another server, or another process, has become the primary. */
+  readonly knowsPrimary: boolean
 }
 
 /** A server as it introduces itself. */
@@ -55,6 +57,7 @@ export async function checkServer(
     return {
       fastPath: mayBeFast && (await scratch.fastPathStops()),
       changeStreams: hello['setName'] !== undefined || (isRouter && hasOneHost(collections)),
+      knowsPrimary: !isRouter && !collections.client.options.loadBalanced,
     }
   } finally {
     await scratch.drop()

@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events'
 import type { Collection, CollectionOptions, Db, Document, MongoClient, RunCommandOptions } from 'mongodb'
-import type { Clock } from '../../lib/clock.ts'
+import { type Clock, onNextTurn } from '../../lib/clock.ts'
 import { StoreClosedError } from '../../lib/errors.ts'
 import { Deadlines } from './deadlines.ts'
 import type {
@@ -77,6 +77,8 @@ export class Collections {
       } catch (error) {
         const isAnswer = error instanceof WriteError || isPermanent(error) || isDuplicate(error)
         if (tries === TRIES || isAnswer || this.#closing.signal.aborted) throw error
+        // Where a server went away the other connections are dead as well: the driver learns of that within a turn.
+        await new Promise<void>((resolve) => onNextTurn(resolve))
       }
     }
   }

@@ -38,6 +38,8 @@ export interface CountersDocument {
   n?: number | bigint
   /** Positions at or below it may have been retired. */
   floor?: number | bigint
+  /** Positions at or below it were all seen at majority, each a commit or a tombstone: nothing can appear there. */
+  settled?: number | bigint
 }
 
 /** What the database remembers of itself. */

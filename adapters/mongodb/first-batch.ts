@@ -13,6 +13,8 @@ export interface PageQuery {
   /** Without the prefix of the log. */
   readonly collection: string
   readonly filter: Document
+  /** Default: whole documents. */
+  readonly projection?: Document
   readonly sort: Readonly<Record<string, 1 | -1>>
   readonly limit: number
   /** `local` sees every acknowledged write; `majority` only what no fail-over can undo. */
@@ -26,12 +28,13 @@ export interface PageQuery {
  */
 export async function firstBatch<T>(
   collections: Collections,
-  { collection, filter, sort, limit, level }: PageQuery,
+  { collection, filter, projection, sort, limit, level }: PageQuery,
   signal: AbortSignal,
 ): Promise<FirstBatch<T>> {
   const find = collections.name(collection)
   // One more than the limit, or the server would keep the cursor open.
-  const body = { find, filter, sort, limit, batchSize: limit + 1, readConcern: { level } }
+  const what = { filter, ...(projection && { projection }), sort, limit, batchSize: limit + 1 }
+  const body = { find, ...what, readConcern: { level } }
   // A cursor's id has 64 bits, and must be given back as it is.
   const { cursor } = await collections.command(body, { signal, useBigInt64: true })
   const { id, firstBatch } = cursor as { readonly id: unknown; readonly firstBatch: T[] }

@@ -1,11 +1,12 @@
 import { setMaxListeners } from 'node:events'
-import type { Db, Document } from 'mongodb'
+import type { Db } from 'mongodb'
 import { type Clock, systemClock } from '../../lib/clock.ts'
 import { OptionInvalidError, StoreClosedError } from '../../lib/errors.ts'
 import { assertKnownOptions } from '../../lib/known-options.ts'
 import type { Appended, Commit, NewCommit } from '../../lib/log/commit.ts'
 import type { ConsumerTable } from '../../lib/log/consumer-table.ts'
 import type { EventStore, ReadOptions } from '../../lib/log/event-store.ts'
+import type { Follower, FollowListener } from '../../lib/log/follower.ts'
 import type { IndexTable } from '../../lib/log/index-table.ts'
 import type { LivenessTable } from '../../lib/log/liveness-table.ts'
 import type { WorkTable } from '../../lib/log/work-table.ts'
@@ -16,23 +17,20 @@ import { ChangeHint, hasConnectionToSpare } from './change-hint.ts'
 import type { ServerCapabilities } from './check-server.ts'
 import { Collections } from './collections.ts'
 import { MongoConsumers } from './consumers.ts'
-import { assertEventsDocuments, commitOf, type EventsDocument, isTombstone } from './documents.ts'
-import { type FirstBatch, firstBatch } from './first-batch.ts'
+import { commitOf } from './documents.ts'
+import { FollowedLog } from './followed-log.ts'
 import { MongoIndex } from './index-table.ts'
 import { Latency } from './latency.ts'
 import { MongoLiveness } from './liveness.ts'
 import { openLog } from './open-log.ts'
+import { Pages } from './pages.ts'
 import { Positions } from './positions.ts'
 import { ServerTime } from './server-time.ts'
-import { DOCUMENTS_AT_ONCE } from './settings.ts'
 import { SharedRuns } from './shared-runs.ts'
 import { subscription } from './subscription.ts'
 import { TailPoll } from './tail-poll.ts'
 import { Wakeups } from './wakeups.ts'
 import { MongoWork } from './work.ts'
-
-/** Reads see every acknowledged write: a fresh primary's majority snapshot may lag behind. */
-const EVENTS = { collection: 'events', level: 'local' } as const
 
 /** How to open the log on MongoDB. */
 export interface MongoOptions {
@@ -50,8 +48,11 @@ export interface MongoOptions {
  */
 export class MongoEventStore implements EventStore {
   readonly keys: KeyRing
+  /** Absent behind a router: whether there is another primary behind it than before, nobody says. */
+  readonly follow?: (listener: FollowListener) => Follower
   readonly #collections: Collections
   readonly #positions: Positions
+  readonly #pages: Pages
   readonly #appender: Appender
   readonly #consumers: MongoConsumers
   readonly #liveness: MongoLiveness
@@ -64,6 +65,7 @@ export class MongoEventStore implements EventStore {
   readonly #hint: ChangeHint | undefined
   readonly #tailPoll: TailPoll
   readonly #runs: SharedRuns
+  readonly #followers = new Set<FollowedLog>()
   readonly #closing = new AbortController()
   #closed: Promise<void> | undefined
 
@@ -94,6 +96,7 @@ export class MongoEventStore implements EventStore {
     this.#clock = clock
     this.#logger = logger
     this.#positions = new Positions(collections, clock)
+    this.#pages = new Pages(collections, this.#positions)
     this.#liveness = new MongoLiveness(collections)
     const positions = this.#positions
     this.#consumers = new MongoConsumers(collections, {
@@ -114,8 +117,14 @@ export class MongoEventStore implements EventStore {
       clock,
       latency: this.#latency,
       fastPath: capabilities.fastPath,
-      onAppended: () => wakeups.wake(),
+      onAppended: (document) => {
+        wakeups.wake()
+        if (this.#followers.size === 0) return
+        const commit = commitOf(document)
+        for (const follower of this.#followers) follower.appended(commit)
+      },
     })
+    if (capabilities.knowsPrimary) this.follow = (listener) => this.#follow(listener)
   }
 
   async append(commit: NewCommit): Promise<Appended> {
@@ -128,16 +137,34 @@ export class MongoEventStore implements EventStore {
   }
 
   async read(stream: string, options: ReadOptions = {}): Promise<Commit[]> {
-    return this.#pages({ s: stream }, options)
+    return this.readStreams([stream], options)
   }
 
   async readStreams(streams: readonly string[], options: ReadOptions = {}): Promise<Commit[]> {
-    const [only] = streams
-    return this.#pages({ s: streams.length === 1 && only !== undefined ? only : { $in: [...streams] } }, options)
+    this.#assertOpen()
+    return this.#pages.commits(options, streams)
   }
 
   async readAll({ after, limit }: { readonly after: number; readonly limit: number }): Promise<Commit[]> {
-    return this.#pages({}, { from: after + 1, limit })
+    this.#assertOpen()
+    return this.#pages.commits({ from: after + 1, limit })
+  }
+
+  #follow(listener: FollowListener): Follower {
+    this.#assertOpen()
+    const follower = new FollowedLog(
+      {
+        collections: this.#collections,
+        pages: this.#pages,
+        clock: this.#clock,
+        latency: this.#latency,
+        logger: this.#logger,
+      },
+      listener,
+      (closed) => this.#followers.delete(closed),
+    )
+    this.#followers.add(follower)
+    return follower
   }
 
   async end(): Promise<number> {
@@ -218,43 +245,11 @@ export class MongoEventStore implements EventStore {
         )
       }
       this.#closing.abort()
+      for (const follower of this.#followers) follower.close()
       await this.#hint?.stop()
       this.#collections.close()
     })()
     return this.#closed
-  }
-
-  /**
-   * Commits in the order of the log, page by page: each answer of the server is bounded, and the next one begins behind
-   * the last document of the one before. Tombstones count for the pages, and are left out.
-   */
-  async #pages(
-    filter: { readonly s?: string | { readonly $in: string[] } },
-    { from, direction = 'forwards', limit = Number.POSITIVE_INFINITY }: ReadOptions,
-  ): Promise<Commit[]> {
-    this.#assertOpen()
-    const found: Commit[] = []
-    const order = direction === 'forwards' ? 1 : -1
-    let start = from
-    while (found.length < limit) {
-      const range = start === undefined ? {} : { _id: { [order === 1 ? '$gte' : '$lte']: BigInt(start) } }
-      const most = Math.min(limit - found.length, DOCUMENTS_AT_ONCE)
-      const page = await this.#page({ ...filter, ...range }, order, most)
-      found.push(...page.documents.filter((document) => !isTombstone(document)).map(commitOf))
-      const last = page.documents.at(-1)
-      if (!last || (page.isComplete && page.documents.length < most)) return found
-      start = Number(last._id) + order
-    }
-    return found
-  }
-
-  async #page(filter: Document, order: 1 | -1, most: number): Promise<FirstBatch<EventsDocument>> {
-    const page = await this.#collections.withTimeout((signal) =>
-      firstBatch<EventsDocument>(this.#collections, { ...EVENTS, filter, sort: { _id: order }, limit: most }, signal),
-    )
-    assertEventsDocuments(this.#collections.namespace('events'), page.documents)
-    for (const { _id } of page.documents) this.#positions.see(Number(_id))
-    return page
   }
 
   #assertOpen(): void {

@@ -27,3 +27,6 @@ export const SETTINGS: CollectionOptions = {
 
 /** The largest number of documents in one answer of the server. Beyond it the driver asks again. */
 export const DOCUMENTS_AT_ONCE = 1_000
+
+/** A missing position is left to its writer for this long, in milliseconds, or longer where inserts are slow. */
+export const HOLE_MS = 1_000

@@ -6,6 +6,8 @@ import type { Collections } from './collections.ts'
 import { commitOf, isFromNewerSchema, isTombstone } from './documents.ts'
 import type { Latency } from './latency.ts'
 import type { Positions } from './positions.ts'
+import { HOLE_MS } from './settings.ts'
+import { floorOf } from './settled.ts'
 import type { SharedRuns } from './shared-runs.ts'
 import type { TailPoll } from './tail-poll.ts'
 import { settlePositions } from './tombstones.ts'
@@ -25,9 +27,6 @@ export interface SubscriptionParts {
 
 /** At most so many missing positions are settled at a time. */
 const BATCH = 500
-
-/** A missing position is left to its writer for this long, in milliseconds, or longer where inserts are slow. */
-const HOLE_MS = 1_000
 
 /**
  * Pauses, in milliseconds: after a look that found nothing, doubled up to where the shared poll takes over; while
@@ -102,13 +101,6 @@ export async function* subscription(
     isExpecting = woken.isWoken || (isExpecting && !isIdle)
     pauseMs = woken.isWoken ? PAUSE_MS.least : Math.min(failing ? PAUSE_MS.failing : PAUSE_MS.idle, pauseMs * 2)
   }
-}
-
-async function floorOf(collections: Collections): Promise<number> {
-  const counter = await collections.attempt((signal) =>
-    collections.counters.findOne({ _id: 'events' }, { projection: { floor: 1 }, signal }),
-  )
-  return Number(counter?.floor ?? 0)
 }
 
 /** How long this reader has watched which hole. */

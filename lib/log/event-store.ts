@@ -1,6 +1,7 @@
 import type { KeyRing } from '../secrets/key-ring.ts'
 import type { Appended, Commit, NewCommit } from './commit.ts'
 import type { ConsumerTable } from './consumer-table.ts'
+import type { Follower, FollowListener } from './follower.ts'
 import type { IndexTable } from './index-table.ts'
 import type { LivenessTable } from './liveness-table.ts'
 import type { WorkTable } from './work-table.ts'
@@ -58,6 +59,12 @@ export interface EventStore {
    * store closes.
    */
   subscribe(options: { readonly after: number; readonly signal?: AbortSignal }): AsyncIterable<readonly Commit[]>
+
+  /**
+   * Follows the log for somebody who keeps streams that he has read. Absent: what this store holds is in memory anyway, and
+   * keeping it would save nothing.
+   */
+  follow?(listener: FollowListener): Follower
 
   /** Named consumers: lease and checkpoint. */
   readonly consumers: ConsumerTable

@@ -6,7 +6,7 @@ import type { KeyRing } from '../secrets/key-ring.ts'
 import { endsStream, foldRecord, type LocatedEvent, type ModelRecord, NO_RECORD, ownNames } from './model-record.ts'
 import { type ModelState, openState } from './model-state.ts'
 import { hasGivenIds, isShared } from './models.ts'
-import { StreamReader, WINDOW } from './stream-reader.ts'
+import { type LookUp, Moment, type NewestCommits, StreamReader, WINDOW } from './stream-reader.ts'
 
 /** More commits than a grant's state may lie below, in its stream: its revocations, and late saves of former generations. */
 const LONG_WINDOW = 256
@@ -30,6 +30,13 @@ export interface SessionEnd {
   readonly streams: readonly string[]
 }
 
+/** What all views of a log share. */
+interface Shared {
+  readonly reader: StreamReader
+  /** States that were opened, by the event that stored them: an event is opened once with the same keys. */
+  readonly opened: WeakMap<object, { readonly keys: KeyRing; readonly state: ModelState }>
+}
+
 /**
  * Reads the provider's models from the log. Two issuers may share a log: what one has stored the other does not find,
  * even when it is asked with the right cookie, code or token.
@@ -38,16 +45,32 @@ export class ModelLog {
   readonly store: EventStore
   readonly #clock: Clock
   readonly #issuers: () => readonly string[]
-  readonly #reader: StreamReader
-  /** States that were opened, by the event that stored them: an event is opened once with the same keys. */
-  readonly #opened = new WeakMap<object, { readonly keys: KeyRing; readonly state: ModelState }>()
+  readonly #shared: Shared
+  readonly #moment: Moment | undefined
 
   /** @param issuers - the issuers whose commits are found; empty: those of all */
-  constructor(store: EventStore, clock: Clock, issuers: () => readonly string[] = () => []) {
+  constructor(
+    store: EventStore,
+    clock: Clock,
+    issuers: () => readonly string[] = () => [],
+    shared: Shared = { reader: new StreamReader(store, clock), opened: new WeakMap() },
+    moment?: Moment,
+  ) {
     this.store = store
     this.#clock = clock
     this.#issuers = issuers
-    this.#reader = new StreamReader(store, clock)
+    this.#shared = shared
+    this.#moment = moment
+  }
+
+  /** The same log for one unit of work: what it reads first sets the moment that it sees. */
+  atOneMoment(): ModelLog {
+    return new ModelLog(this.store, this.#clock, this.#issuers, this.#shared, new Moment())
+  }
+
+  /** From now on another moment is seen: whatever was appended until now is found. */
+  lookAgain(): void {
+    this.#moment?.end()
   }
 
   /** The issuers whose commits are found: the provider's own, and those that it had before. */
@@ -75,7 +98,7 @@ export class ModelLog {
 
   async #recordOf(model: string, names: readonly string[]): Promise<ModelRecord> {
     if (model === 'Session') return foldRecord(this.#own(model, await this.#newest(names, 2), names))
-    const { commits, complete } = await this.#reader.newest({ names, wanted: WINDOW, room: WINDOW })
+    const { commits, complete } = await this.#read({ names, wanted: WINDOW, room: WINDOW })
     const record = foldRecord(this.#own(model, commits, names))
     return complete || !hasGivenIds(model) ? record : this.#longRecord(model, names, commits, record)
   }
@@ -118,11 +141,11 @@ export class ModelLog {
     if (!record.stored) return undefined
     const { event } = record.stored
     const { keys } = this.store
-    const known = record.consumedAt === undefined ? this.#opened.get(event) : undefined
+    const known = record.consumedAt === undefined ? this.#shared.opened.get(event) : undefined
     if (known?.keys === keys) return known.state
     try {
       const state = openState(keys, model, record)
-      if (record.consumedAt === undefined && state) this.#opened.set(event, { keys, state })
+      if (record.consumedAt === undefined && state) this.#shared.opened.set(event, { keys, state })
       return state
     } catch (error) {
       if (error instanceof KeyUnknownError && this.#isExpired(event.data['exp'])) return undefined
@@ -140,7 +163,7 @@ export class ModelLog {
    *   newer ones may not name it by
    */
   async findSessionUnder(names: readonly string[]): Promise<SessionHead | undefined> {
-    const [commit] = await this.#newest(names, 1)
+    const commit = await this.newestIn(names)
     if (!commit) return undefined
     const stored = eventsIn([commit], names).filter(({ event }) => event.type === 'stored')
     if (stored.length > 0 && this.#isForeign('Session', commit)) return undefined
@@ -161,7 +184,7 @@ export class ModelLog {
    */
   async findRotated(id: string): Promise<ModelState | undefined> {
     const names = this.store.keys.streams('Session', id)
-    const [commit] = await this.#newest(names, 1)
+    const commit = await this.newestIn(names)
     const destroyed = commit?.events.find(
       (event) => event.type === 'destroyed' && names.some((name) => isIn(event, name)),
     )
@@ -179,7 +202,7 @@ export class ModelLog {
    */
   async findDeviceCode(userCode: string): Promise<{ readonly id: string; readonly record: ModelRecord }> {
     const names = this.store.keys.streams('user_code', userCode)
-    const { commits } = await this.#reader.newest({ names, wanted: WINDOW, room: WINDOW })
+    const { commits } = await this.#read({ names, wanted: WINDOW, room: WINDOW })
     const newest = this.#own('DeviceCode', commits, names).findLast(({ event }) => event.type === 'stored')
     if (!newest) return { id: '', record: NO_RECORD }
     const record = await this.#recordOf('DeviceCode', ownNames('DeviceCode', newest.event))
@@ -189,8 +212,8 @@ export class ModelLog {
   /** The streams of the uid whose session holds, or held last, the login with this `sid`. */
   async sessionWithSid(sid: string): Promise<string[] | undefined> {
     const names = this.store.keys.streams('sid', sid)
-    const newest = await this.#newest(names, 1)
-    const [found] = eventsIn(newest, names)
+    const newest = await this.newestIn(names)
+    const [found] = newest ? eventsIn([newest], names) : []
     const uids = found?.event.also?.filter((name) => name.startsWith('uid:')) ?? []
     return uids.length > 0 ? uids : undefined
   }
@@ -220,6 +243,11 @@ export class ModelLog {
       .flatMap((event) => this.open('Grant', foldRecord([{ commit, event }])) ?? [])
   }
 
+  /** The newest commit that names any of the streams. */
+  async newestIn(names: readonly string[]): Promise<Commit | undefined> {
+    return (await this.#newest(names, 1)).at(-1)
+  }
+
   /** What this issuer has stored: for it, what another one stores under the same id is not there. */
   #own(model: string, commits: readonly Commit[], names: readonly string[]): LocatedEvent[] {
     return eventsIn(
@@ -239,9 +267,13 @@ export class ModelLog {
     return typeof exp === 'number' && exp < this.#clock.now() / 1000
   }
 
+  #read(what: LookUp): Promise<NewestCommits> {
+    return this.#shared.reader.newest(what, this.#moment)
+  }
+
   /** The newest commits in any of a thing's names, oldest first. */
   async #newest(names: readonly string[], wanted: number): Promise<readonly Commit[]> {
-    const { commits } = await this.#reader.newest({ names, wanted, room: Math.max(wanted, SESSION_ROOM) })
+    const { commits } = await this.#read({ names, wanted, room: Math.max(wanted, SESSION_ROOM) })
     return commits.slice(-wanted)
   }
 }

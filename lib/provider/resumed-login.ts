@@ -36,6 +36,7 @@ export class ResumedLogin {
    */
   async endIfSignedOut(login: { readonly uid: string; readonly accountId: string } | undefined): Promise<void> {
     if (!login || this.#began === undefined) return
+    this.#context.log.lookAgain()
     const signOut = await this.#signOutAbove(this.#began, login.accountId)
     if (!signOut) return
     await this.#context.endSession(login.uid, signOut.cause)
@@ -43,7 +44,7 @@ export class ResumedLogin {
   }
 
   async #signOutAbove(position: number, accountId: string): Promise<SignOut | undefined> {
-    const signOut = await newestSignOut(this.#context.log.store, accountId, this.#context.log.issuers)
+    const signOut = await newestSignOut(this.#context.log, accountId)
     return signOut && signOut.position > position ? signOut : undefined
   }
 }

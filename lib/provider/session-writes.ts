@@ -161,6 +161,7 @@ export class SessionWrites {
   async catchUp(stream: string): Promise<boolean> {
     const write = [...this.#writes.values()].find((one) => this.#uidStreams(one).includes(stream))
     if (!write || !isDecidedOnRead(this.#origin)) return false
+    this.#context.log.lookAgain()
     const head = await this.#context.log.findSession(write.uid)
     const newest = head && 'state' in head ? head.state : undefined
     if (write.base && this.#isDone(write, write.base, newest)) return true

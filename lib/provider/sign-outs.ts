@@ -1,6 +1,7 @@
 import type { Commit, NewEvent } from '../log/commit.ts'
 import { isIn } from '../log/commit.ts'
 import type { EventStore } from '../log/event-store.ts'
+import type { ModelLog } from './model-log.ts'
 import type { Cause } from './session-change.ts'
 
 /** That all logins which began before were ended. */
@@ -33,18 +34,10 @@ export function signOutEvent(
   }
 }
 
-/**
- * The newest sign-out of an account, whether of it alone or of all accounts. One command.
- *
- * @param issuers - the issuer, and those that it was before
- */
-export async function newestSignOut(
-  store: EventStore,
-  accountId: string,
-  issuers: readonly string[],
-): Promise<SignOut | undefined> {
-  const names = issuers.flatMap((issuer) => [...accountStreams(store, issuer, accountId), allAccounts(issuer)])
-  const [commit] = await store.readStreams(names, { direction: 'backwards', limit: 1 })
+/** The newest sign-out of an account, whether of it alone or of all accounts, at this issuer or as it was called before. */
+export async function newestSignOut(log: ModelLog, accountId: string): Promise<SignOut | undefined> {
+  const names = log.issuers.flatMap((issuer) => [...accountStreams(log.store, issuer, accountId), allAccounts(issuer)])
+  const commit = await log.newestIn(names)
   return commit && signOutIn(commit, names)
 }
 

@@ -45,7 +45,8 @@ export class UnitOfWork {
   readonly #once: string[] = []
   #repeatsSubmit = false
 
-  constructor(context: UnitContext, origin: UnitOrigin) {
+  constructor(given: UnitContext, origin: UnitOrigin) {
+    const context = { ...given, log: given.log.atOneMoment() }
     this.#context = context
     this.#origin = origin
     this.#models = new ModelWrites(context, origin)
@@ -148,6 +149,7 @@ export class UnitOfWork {
 
   /** Reads a model anew: the same request has written it in a commit of its own. */
   forget(model: string): void {
+    this.#context.log.lookAgain()
     this.#models.forget(model)
     if (model === 'Session') this.#heads.clear()
   }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { MongoClient } from 'mongodb'
 import { MongoEventStore } from '../../adapters/mongodb/index.ts'
-import { ephemeralKeys } from '../../lib/index.ts'
+import { type Clock, ephemeralKeys, systemClock } from '../../lib/index.ts'
 import { privateDatabase } from '../support/mongo-database.ts'
 import { type Op, startOp, testClient } from '../support/op.ts'
 import { type FLOW_STEPS, wholeFlow } from '../support/whole-flow.ts'
@@ -18,20 +18,23 @@ const ALLOWED: Readonly<Record<Step, Counts>> = {
   authorize: { writes: 1, reads: 0 },
   'login page': { writes: 0, reads: 1 },
   login: { writes: 1, reads: 2 },
-  'resume after login': { writes: 1, reads: 3 },
+  'resume after login': { writes: 1, reads: 2 },
   'consent page': { writes: 0, reads: 2 },
-  consent: { writes: 2, reads: 4 },
-  'resume after consent': { writes: 1, reads: 4 },
-  exchange: { writes: 1, reads: 2 },
-  userinfo: { writes: 0, reads: 2 },
-  introspect: { writes: 0, reads: 2 },
-  refresh: { writes: 1, reads: 2 },
-  revoke: { writes: 1, reads: 2 },
+  consent: { writes: 2, reads: 3 },
+  'resume after consent': { writes: 1, reads: 1 },
+  exchange: { writes: 1, reads: 1 },
+  userinfo: { writes: 0, reads: 1 },
+  introspect: { writes: 0, reads: 1 },
+  refresh: { writes: 1, reads: 1 },
+  revoke: { writes: 1, reads: 1 },
   end_session: { writes: 1, reads: 1 },
   confirm: { writes: 1, reads: 1 },
   'logged out page': { writes: 0, reads: 0 },
 }
-const MOST: Counts = { writes: 11, reads: 28 }
+const MOST: Counts = { writes: 11, reads: 18 }
+
+/** A request that takes longer than its moment lasts asks once more: here none does, however busy the machine. */
+const STANDING_STILL: Clock = { ...systemClock, monotonic: () => 1_000 }
 
 const WRITING = new Set(['insert', 'update', 'delete', 'findAndModify', 'bulkWrite'])
 const READING = new Set(['find', 'aggregate', 'count', 'distinct', 'getMore'])
@@ -48,7 +51,7 @@ describe('the database commands of a whole flow', () => {
     client = await MongoClient.connect(mongo.uri, { monitorCommands: true })
     client.on('commandStarted', ({ commandName }) => commands.push(commandName))
     store = await MongoEventStore.open(client.db(mongo.name), { keys: ephemeralKeys() })
-    op = await startOp(store, { clients: [rp] })
+    op = await startOp(store, { clients: [rp], clock: STANDING_STILL })
     for await (const _ of wholeFlow(op, rp)); // what is done once per process is not a request's
   })
 
@@ -58,7 +61,7 @@ describe('the database commands of a whole flow', () => {
     await client.close()
   })
 
-  it('are as few as each request needs, and at most 11 that write and 28 that read in all', async () => {
+  it('are as few as each request needs, and at most 11 that write and 18 that read in all', async () => {
     // Servers before 8.0 have no bulkWrite over collections: there each commit takes its ticket with a command of its own.
     const commandsPerCommit = (await hello()).maxWireVersion >= 25 ? 1 : 2
     const counts = new Map<string, Counts>()

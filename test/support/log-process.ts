@@ -1,6 +1,9 @@
 import { Appender } from '../../adapters/mongodb/appender.ts'
 import { Collections } from '../../adapters/mongodb/collections.ts'
+import { commitOf, type EventsDocument } from '../../adapters/mongodb/documents.ts'
+import { FollowedLog } from '../../adapters/mongodb/followed-log.ts'
 import { Latency } from '../../adapters/mongodb/latency.ts'
+import { Pages } from '../../adapters/mongodb/pages.ts'
 import { Positions } from '../../adapters/mongodb/positions.ts'
 import { SharedRuns } from '../../adapters/mongodb/shared-runs.ts'
 import { subscription } from '../../adapters/mongodb/subscription.ts'
@@ -9,6 +12,8 @@ import { Wakeups } from '../../adapters/mongodb/wakeups.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { EventStoreError } from '../../lib/errors.ts'
 import { type Commit, type NewCommit, silent } from '../../lib/index.ts'
+import type { EventStore, ReadOptions } from '../../lib/log/event-store.ts'
+import type { FollowListener } from '../../lib/log/follower.ts'
 import { type Appending, tagOf } from './appending.ts'
 import type { ServerInMemory } from './server-in-memory.ts'
 
@@ -17,6 +22,8 @@ export class LogProcess {
   readonly collections: Collections
   readonly positions: Positions
   readonly latency: Latency = new Latency()
+  readonly pages: Pages
+  readonly #followers = new Set<FollowedLog>()
   readonly #wakeups = new Wakeups()
   readonly #tailPoll: TailPoll
   readonly #runs: SharedRuns
@@ -31,7 +38,11 @@ export class LogProcess {
     const { collections, positions, latency } = this
     this.#tailPoll = new TailPoll({ collections, wakeups: this.#wakeups, clock, isHinted: () => false })
     this.#runs = new SharedRuns(this.collections)
-    const onAppended = (): void => this.#wakeups.wake()
+    this.pages = new Pages(this.collections, this.positions)
+    const onAppended = (document: EventsDocument): void => {
+      this.#wakeups.wake()
+      for (const follower of this.#followers) follower.appended(commitOf(document))
+    }
     this.#appender = new Appender({ collections, positions, clock, latency, fastPath, onAppended })
   }
 
@@ -60,8 +71,26 @@ export class LogProcess {
     return { commits, ended: read().catch((error: unknown) => error) }
   }
 
+  /** What the reader of streams needs of a store. */
+  get store(): EventStore {
+    return {
+      readStreams: (streams: readonly string[], options?: ReadOptions) => this.pages.commits(options ?? {}, streams),
+      follow: (listener: FollowListener) => this.followLog(listener),
+    } as Partial<EventStore> as EventStore
+  }
+
+  /** Follows the log for one who keeps what he has read. */
+  followLog(listener: FollowListener): FollowedLog {
+    const { collections, pages, latency } = this
+    const parts = { collections, pages, latency, clock: this.#clock, logger: silent }
+    const follower = new FollowedLog(parts, listener, () => this.#followers.delete(follower))
+    this.#followers.add(follower)
+    return follower
+  }
+
   stopFollowing(): void {
     this.#stopping.abort()
+    for (const follower of this.#followers) follower.close()
   }
 
   /** Stops following, and waits for the appends. */

@@ -1,3 +1,4 @@
+import { EventEmitter } from 'node:events'
 import { type Db, type Document, MongoNetworkError, MongoServerError, MongoWriteConcernError } from 'mongodb'
 
 /** What becomes of a command. */
@@ -33,8 +34,10 @@ export class ServerInMemory {
   /** Positions of documents that no majority has. */
   readonly #unconfirmed = new Set<number>()
   readonly #putOff: { left: number; readonly happen: () => void }[] = []
-  #counter: { n: number; floor?: number } | undefined
-  /** By name: `insert`, `findAndModify`, `bulkWrite`, `find`, `hello`, `listIndexes`. */
+  readonly #clients: EventEmitter[] = []
+  #elections = 1
+  #counter: { n: number; floor?: number; settled?: number } | undefined
+  /** By name: `insert`, `findAndModify`, `bulkWrite`, `find`, `update`, `hello`, `listIndexes`. */
   readonly commands: string[] = []
   /** Called with each command before it is sent. */
   fateOf: (command: string, body: Document) => Fate = () => 'answered'
@@ -46,15 +49,35 @@ export class ServerInMemory {
   refuses: (document: Document) => boolean = () => false
   /** What a rule of the database refuses for good. */
   forbids: (document: Document) => boolean = () => false
-  /** How long a command takes. */
+  /** How long a command takes until it is carried out, and how long its answer. */
   takes: (command: string) => Promise<void> = async () => {}
+  answers: (command: string) => Promise<void> = async () => {}
+  /** Called with the number of documents of the log in each answer. */
+  onFound: (documents: number) => void = () => {}
+  /** Called with each document that a fail-over undoes, before anybody learns of it. */
+  onUndone: (document: Document) => void = () => {}
 
   /** What the store takes for the driver's database. */
   get db(): Db {
     const command = (body: Document, { signal }: { signal?: AbortSignal } = {}): Promise<Document> =>
       this.#command(body, signal)
     const collection = (name: string, options: Document = {}) => this.#collection(name, options)
-    return { databaseName: 'log', client: { db: () => ({ command }) }, command, collection } as unknown as Db
+    const client = Object.assign(new EventEmitter(), { db: () => ({ command }) })
+    this.#clients.push(client)
+    return { databaseName: 'log', client, command, collection } as unknown as Db
+  }
+
+  /** Another one becomes the primary, and all clients learn of it. */
+  failOver(): void {
+    const previousDescription = this.#topology()
+    this.#elections++
+    for (const client of this.#clients)
+      client.emit('topologyDescriptionChanged', { previousDescription, newDescription: this.#topology() })
+  }
+
+  #topology(): object {
+    const primary = { address: 'database:27017', type: 'RSPrimary', electionId: this.#elections }
+    return { servers: new Map([[primary.address, primary]]) }
   }
 
   /** All documents of the log, whether a majority has them or not, by position. */
@@ -94,6 +117,8 @@ export class ServerInMemory {
           return this.#bulkWrite(body['ops'])
         case 'findAndModify':
           return this.#allocate(body['update'])
+        case 'update':
+          return this.#raiseMark(body['updates'])
         case 'find':
           return { ok: 1, cursor: { id: 0n, firstBatch: this.#find(body) } }
         case 'hello':
@@ -124,22 +149,31 @@ export class ServerInMemory {
       this.#putOff.push({ left: LATER, happen: carryOut })
       return new Promise((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason)))
     }
-    const before = new Set(this.#events.keys())
+    const isUnconfirmed = isWrite && (fate === 'no majority' || fate === 'rolled back')
+    const before = isUnconfirmed ? new Set(this.#events.keys()) : undefined
     const reply = carryOut()
+    if (before) this.#leaveUnconfirmed(before, fate === 'rolled back')
+    await this.answers(name)
     if (fate === 'answer lost') throw new MongoNetworkError('connection closed')
-    if (isWrite && (fate === 'no majority' || fate === 'rolled back')) {
-      const mine = [...this.#events.keys()].filter((position) => !before.has(position))
-      for (const position of mine) this.#unconfirmed.add(position)
-      const happen = (): void => {
-        for (const position of mine) {
-          this.#unconfirmed.delete(position)
-          if (fate === 'rolled back') this.#events.delete(position)
-        }
-      }
-      this.#putOff.push({ left: LATER, happen })
-      throw new MongoWriteConcernError({ ...reply, ok: 1, writeConcernError: NO_MAJORITY } as never)
-    }
+    if (before) throw new MongoWriteConcernError({ ...reply, ok: 1, writeConcernError: NO_MAJORITY } as never)
     return reply
+  }
+
+  /** No majority has what is there and was not before, until it has, or a fail-over undoes it. */
+  #leaveUnconfirmed(before: ReadonlySet<number>, isUndone: boolean): void {
+    const mine = [...this.#events.keys()].filter((position) => !before.has(position))
+    for (const position of mine) this.#unconfirmed.add(position)
+    const happen = (): void => {
+      for (const position of mine) {
+        this.#unconfirmed.delete(position)
+        const undone = this.#events.get(position)
+        if (!isUndone || !undone) continue
+        this.#events.delete(position)
+        this.onUndone(undone)
+      }
+      if (isUndone) this.failOver()
+    }
+    this.#putOff.push({ left: LATER, happen })
   }
 
   #insertOne(document: Document): boolean {
@@ -179,6 +213,12 @@ export class ServerInMemory {
     return { ok: 1, value: { _id: 'events', ...this.#counter } }
   }
 
+  #raiseMark([update]: readonly Document[]): Document {
+    const settled = Number(update?.['u'].$max.settled)
+    this.#counter = { n: 0, ...this.#counter, settled: Math.max(settled, this.#counter?.settled ?? 0) }
+    return { ok: 1, n: 1 }
+  }
+
   /** By position, which is the only order that a log asks for; newest first where it asks for that. */
   #find({ find, filter = {}, sort, limit, readConcern }: Document): Document[] {
     const isMajority = readConcern?.level === 'majority'
@@ -189,7 +229,9 @@ export class ServerInMemory {
           : []
         : this.documents.filter(({ _id }) => !isMajority || !this.#unconfirmed.has(_id))
     const found = seen.filter((document) => matches(document, filter))
-    return (sort?._id === -1 ? found.reverse() : found).slice(0, limit)
+    const answer = (sort?._id === -1 ? found.reverse() : found).slice(0, limit)
+    if (find === 'events') this.onFound(answer.length)
+    return answer
   }
 
   #collection(name: string, { readConcern }: Document): object {
@@ -213,6 +255,7 @@ export class ServerInMemory {
 
 function matches(document: Document, filter: Document): boolean {
   return Object.entries(filter).every(([field, wanted]) => {
+    if (field === '$or') return wanted.some((one: Document) => matches(document, one))
     const own: unknown[] = Array.isArray(document[field]) ? document[field] : [document[field]]
     if (wanted?.$in)
       return wanted.$in.some((value: unknown) => own.includes(typeof value === 'bigint' ? Number(value) : value))

@@ -1,0 +1,65 @@
+import type { Document } from 'mongodb'
+import type { Commit } from '../../lib/log/commit.ts'
+import type { ReadOptions } from '../../lib/log/event-store.ts'
+import type { Collections } from './collections.ts'
+import { assertEventsDocuments, commitOf, type EventsDocument, isTombstone } from './documents.ts'
+import { type FirstBatch, firstBatch } from './first-batch.ts'
+import type { Positions } from './positions.ts'
+import { DOCUMENTS_AT_ONCE } from './settings.ts'
+
+/** Reads see every acknowledged write: a fresh primary's majority snapshot may lag behind. */
+const EVENTS = { collection: 'events', level: 'local' } as const
+
+/** The direction of a sort: the oldest first, or the newest. */
+type Order = 1 | -1
+
+/** Reads the log by pages: each answer of the server is bounded. */
+export class Pages {
+  readonly #collections: Collections
+  readonly #positions: Positions
+
+  constructor(collections: Collections, positions: Positions) {
+    this.#collections = collections
+    this.#positions = positions
+  }
+
+  /**
+   * The commits that name any of the streams, in the order of the log; all commits without `streams`. Each page begins
+   * behind the last document of the one before. Tombstones count for the pages, and are left out.
+   */
+  async commits(
+    { from, direction = 'forwards', limit = Number.POSITIVE_INFINITY }: ReadOptions,
+    streams?: readonly string[],
+  ): Promise<Commit[]> {
+    const found: Commit[] = []
+    const order = direction === 'forwards' ? 1 : -1
+    const filter = streams ? inStreams(streams) : {}
+    let start = from
+    while (found.length < limit) {
+      const range = start === undefined ? {} : { _id: { [order === 1 ? '$gte' : '$lte']: BigInt(start) } }
+      const most = Math.min(limit - found.length, DOCUMENTS_AT_ONCE)
+      const page = await this.documents({ ...filter, ...range }, order, most)
+      found.push(...page.documents.filter((document) => !isTombstone(document)).map(commitOf))
+      const last = page.documents.at(-1)
+      if (!last || (page.isComplete && page.documents.length < most)) return found
+      start = Number(last._id) + order
+    }
+    return found
+  }
+
+  /** One page: with one command. */
+  async documents(filter: Document, order: Order, limit: number): Promise<FirstBatch<EventsDocument>> {
+    const page = await this.#collections.withTimeout((signal) =>
+      firstBatch<EventsDocument>(this.#collections, { ...EVENTS, filter, sort: { _id: order }, limit }, signal),
+    )
+    assertEventsDocuments(this.#collections.namespace('events'), page.documents)
+    for (const { _id } of page.documents) this.#positions.see(Number(_id))
+    return page
+  }
+}
+
+/** The filter of a query for commits that name any of the streams. */
+export function inStreams(streams: readonly string[]): Document {
+  const [only] = streams
+  return { s: streams.length === 1 && only !== undefined ? only : { $in: [...streams] } }
+}

@@ -1,0 +1,105 @@
+import type { Clock } from '../clock.ts'
+import type { EventStore } from '../log/event-store.ts'
+import type { Follower, FollowListener, NewestOfStreams } from '../log/follower.ts'
+import { HeldStreams, type Loading } from './held-streams.ts'
+import type { LookUp, NewestCommits } from './stream-reader.ts'
+
+/** So many bytes of what was read are held, about. */
+const HELD_BYTES = 64 * 1024 * 1024
+
+/** Where others have appended so many commits for each look-up that was answered from memory, following costs too much. */
+const FOUND_FOR_ONE = 4
+
+/** It is looked at after so many commits of others. */
+const LOOKED_AT_EVERY = 1_000
+
+/** For so long nothing is followed then, in milliseconds. */
+const PAUSE_MS = 10_000
+
+/**
+ * What a process has read of the log, kept as long as the log can be followed: so a look-up that was answered once costs no
+ * reading, only to learn what was appended since. While it cannot be followed, or others append far more than is looked up
+ * here, everything is read.
+ */
+export class FollowedStreams {
+  readonly #store: EventStore
+  readonly #clock: Clock
+  readonly #held: HeldStreams
+  #follower: Follower | undefined
+  #pausedUntil = Number.NEGATIVE_INFINITY
+  /** Commits of others, and look-ups answered from memory, since it was last looked whether that is worth it. */
+  #found = 0
+  #answered = 0
+
+  constructor(store: EventStore, clock: Clock, most: number = HELD_BYTES) {
+    this.#store = store
+    this.#clock = clock
+    this.#held = new HeldStreams(most)
+  }
+
+  /** What is held of the thing, if that is enough: as it was when `read()` was called last. */
+  get({ names, wanted }: LookUp): NewestCommits | undefined {
+    const held = this.#held.get(names, wanted)
+    if (held) this.#answered++
+    return held
+  }
+
+  has({ names, wanted }: LookUp): boolean {
+    return this.#held.has(names, wanted)
+  }
+
+  /** Call it before the thing is read. Undefined: it will not be held. End with `hold()` or `abandon()`. */
+  begin(names: readonly string[]): Loading | undefined {
+    return this.#follower?.isFollowing ? this.#held.begin(names) : undefined
+  }
+
+  hold(loading: Loading | undefined, found: NewestCommits): void {
+    if (loading) this.#held.hold(loading, found)
+  }
+
+  abandon(loading: Loading | undefined): void {
+    if (loading) this.#held.abandon(loading)
+  }
+
+  /**
+   * The newest commits that name any of the streams. When it resolves, what is held is not behind what was acknowledged
+   * before the call.
+   */
+  async read(streams: readonly string[], limit: number): Promise<NewestOfStreams> {
+    const follower = this.#following()
+    if (follower) return follower.read(streams, limit)
+    if (streams.length === 0) return { commits: [], isComplete: true }
+    const commits = await this.#store.readStreams(streams, { direction: 'backwards', limit })
+    return { commits, isComplete: commits.length < limit }
+  }
+
+  #following(): Follower | undefined {
+    if (this.#follower || !this.#store.follow || this.#clock.monotonic() < this.#pausedUntil) return this.#follower
+    this.#found = 0
+    this.#answered = 0
+    this.#follower = this.#store.follow(this.#listener)
+    return this.#follower
+  }
+
+  readonly #listener: FollowListener = {
+    appended: (commit) => this.#held.add(commit),
+    found: (commits) => {
+      for (const commit of commits) this.#held.add(commit)
+      this.#found += commits.length
+      if (this.#found >= LOOKED_AT_EVERY) this.#lookWhetherWorthIt()
+    },
+    unreadable: (streams) => this.#held.drop(streams),
+    startOver: () => this.#held.clear(),
+  }
+
+  #lookWhetherWorthIt(): void {
+    if (this.#found > FOUND_FOR_ONE * this.#answered) {
+      this.#follower?.close()
+      this.#follower = undefined
+      this.#held.clear()
+      this.#pausedUntil = this.#clock.monotonic() + PAUSE_MS
+    }
+    this.#found = 0
+    this.#answered = 0
+  }
+}

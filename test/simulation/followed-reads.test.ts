@@ -1,0 +1,13 @@
+import assert from 'node:assert/strict'
+import { range } from '../contract/event-store/log-under-test.ts'
+import { simulateReads } from './followed-reads.ts'
+
+describe('reads of two processes that follow the log', () => {
+  for (const seed of range(20)) {
+    it(`miss nothing that was known before, and show nothing that was undone (seed ${seed})`, async function () {
+      this.timeout(60_000)
+      const { read, appended } = await simulateReads(seed, 1_000)
+      assert.ok(read > 500 && appended > 100)
+    })
+  }
+})
