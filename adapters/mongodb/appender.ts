@@ -8,7 +8,7 @@ import type { Collections } from './collections.ts'
 import { documentOf, type EventsDocument, placed, type UnplacedDocument } from './documents.ts'
 import { FastPath } from './fast-path.ts'
 import type { Latency } from './latency.ts'
-import { answerOf, type Outcome, outcomeOfFastPath, outcomeOfInsert } from './outcome.ts'
+import { answerOf, type Outcome, outcomesOfFastPath, outcomesOfInsert } from './outcome.ts'
 import { newPending, type Pending } from './pending.ts'
 import type { Allocation, Positions } from './positions.ts'
 import { assertPredecessors } from './predecessors.ts'
@@ -169,7 +169,7 @@ export class Appender {
     const started = clock.monotonic()
     const { moved, answer } = await this.#fastPath.send(placed(documentsOf(batch), last + 1), last)
     if (moved) for (const pending of batch) pending.sent = false
-    else this.#landed(batch, last + 1, started, (index) => outcomeOfFastPath(answer, index, batch.length))
+    else this.#landed(batch, last + 1, started, outcomesOfFastPath(answer, batch.length))
     return !moved
   }
 
@@ -189,12 +189,11 @@ export class Appender {
     const started = clock.monotonic()
     const documents = placed(documentsOf(batch), first)
     const answer = await answerOf(collections.attempt((signal) => collections.insert('events', documents, signal)))
-    this.#landed(batch, first, started, (index) => outcomeOfInsert(answer, index, batch.length))
+    this.#landed(batch, first, started, outcomesOfInsert(answer, batch.length))
   }
 
-  #landed(batch: readonly Pending[], first: number, started: number, outcomeOf: (index: number) => Outcome): void {
+  #landed(batch: readonly Pending[], first: number, started: number, outcomes: readonly Outcome[]): void {
     const { clock, latency } = this.#parts
-    const outcomes = batch.map((_, index) => outcomeOf(index))
     // How long nothing was heard says nothing of how long an insert takes.
     if (outcomes.every(({ kind }) => kind !== 'unknown')) latency.record(clock.monotonic() - started)
     this.#last = Math.max(this.#last ?? 0, first + batch.length - 1)

@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events'
-import type { Collection, CollectionOptions, Db, Document, MongoClient, RunCommandOptions } from 'mongodb'
+import type { Collection, Db, Document, MongoClient, RunCommandOptions } from 'mongodb'
 import { type Clock, onNextTurn } from '../../lib/clock.ts'
 import { StoreClosedError } from '../../lib/errors.ts'
 import { Deadlines } from './deadlines.ts'
@@ -36,13 +36,16 @@ export type Call<T> = (signal: AbortSignal) => Promise<T>
 export class Collections {
   readonly db: Db
   readonly prefix: string
+  readonly #admin: Db
   readonly #clock: Clock
   readonly #deadlines: Deadlines
+  readonly #made = new Map<string, Collection>()
   readonly #closing = new AbortController()
 
   constructor(db: Db, prefix: string, clock: Clock) {
     this.db = db
     this.prefix = prefix
+    this.#admin = db.client.db('admin')
     this.#clock = clock
     this.#deadlines = new Deadlines(clock, COMMAND_TIMEOUT_MS)
     setMaxListeners(0, this.#closing.signal) // one for each command with another limit
@@ -116,7 +119,7 @@ export class Collections {
 
   /** The same, of the database `admin`. */
   adminCommand(body: Document, options: RunCommandOptions & { readonly signal: AbortSignal }): Promise<Document> {
-    return this.#command(this.client.db('admin'), body, options)
+    return this.#command(this.#admin, body, options)
   }
 
   async #command(db: Db, body: Document, options: RunCommandOptions): Promise<Document> {
@@ -155,24 +158,24 @@ export class Collections {
 
   /** Sees every acknowledged write: a fresh primary's majority snapshot may lag behind. */
   get events(): Collection<EventsDocument> {
-    return this.#collection('events')
+    return this.#collection(this.name('events'))
   }
 
   /** Sees only what no fail-over can undo. */
   get majorityEvents(): Collection<EventsDocument> {
-    return this.#collection('events', { readConcern: { level: 'majority' } })
+    return this.#collection(this.name('events'), 'majority')
   }
 
   get counters(): Collection<CountersDocument> {
-    return this.#collection('counters')
+    return this.#collection(this.name('counters'))
   }
 
   get schema(): Collection<SchemaDocument> {
-    return this.#collection('counters')
+    return this.#collection(this.name('counters'))
   }
 
   get consumers(): Collection<ConsumerDocument> {
-    return this.#collection('consumers')
+    return this.#collection(this.name('consumers'))
   }
 
   get liveness(): Table<LivenessDocument> {
@@ -198,12 +201,15 @@ export class Collections {
 
   /** A collection by its full name. */
   collection<T extends object>(fullName: string): Collection<T> {
-    this.assertOpen()
-    return this.db.collection<T>(fullName, SETTINGS)
+    return this.#collection(fullName)
   }
 
-  #collection<T extends object>(name: string, more: CollectionOptions = {}): Collection<T> {
+  /** Each is made once: making one costs the driver as much as a small query. */
+  #collection<T extends object>(fullName: string, level: 'local' | 'majority' = 'local'): Collection<T> {
     this.assertOpen()
-    return this.db.collection<T>(this.name(name), { ...SETTINGS, ...more })
+    const key = `${level} ${fullName}`
+    const made = this.#made.get(key) ?? this.db.collection(fullName, { ...SETTINGS, readConcern: { level } })
+    this.#made.set(key, made)
+    return made as unknown as Collection<T>
   }
 }

@@ -37,44 +37,48 @@ export async function answerOf(command: Promise<Document>): Promise<Answer> {
   }
 }
 
-/**
- * Judges the answer of an unordered `insert` of `size` documents.
- *
- * @param index - the document's own index
- */
-export function outcomeOfInsert(answer: Answer, index: number, size: number): Outcome {
-  if ('error' in answer) return outcomeOfFailure(answer.error)
+const STORED: Outcome = { kind: 'stored' }
+
+/** Judges the answer of an unordered `insert` of `size` documents: what became of each. */
+export function outcomesOfInsert(answer: Answer, size: number): Outcome[] {
+  if ('error' in answer) return all(size, outcomeOfFailure(answer.error))
   const { reply } = answer
-  const error = new WriteError(reply)
-  if (hasWriteConcernError(reply)) return { kind: 'unknown', error }
   const writeErrors = writeErrorsOf(reply)
-  const own = writeErrors.find((writeError) => Number(writeError['index']) === index)
-  if (own) return outcomeOfCode(own['code'], error)
-  // Any other error among them may have stopped the server before it came to this one.
-  const isComplete = writeErrors.every(({ code }) => Number(code) === DUPLICATE)
   const isCounted = Number(reply['n']) + writeErrors.length === size
-  return isComplete && isCounted ? { kind: 'stored' } : { kind: 'unknown', error }
+  if (writeErrors.length === 0 && isCounted && !hasWriteConcernError(reply)) return all(size, STORED)
+  const error = new WriteError(reply)
+  if (hasWriteConcernError(reply)) return all(size, { kind: 'unknown', error })
+  // Any other error among them may have stopped the server before it came to the others.
+  const isComplete = writeErrors.every(({ code }) => Number(code) === DUPLICATE)
+  const outcomes = all(size, isComplete && isCounted ? STORED : { kind: 'unknown', error })
+  for (const { index, code } of writeErrors) {
+    if (Number(index) in outcomes) outcomes[Number(index)] = outcomeOfCode(code, error)
+  }
+  return outcomes
 }
 
-/**
- * Judges the answer of the fast path's ordered `bulkWrite`: statement 0 moves the counter, `size` inserts follow.
- *
- * @param index - the insert's own index, 0 for the first insert
- */
-export function outcomeOfFastPath(answer: Answer, index: number, size: number): Outcome {
-  if ('error' in answer) return outcomeOfFailure(answer.error)
+/** Judges the answer of the fast path's ordered `bulkWrite`: statement 0 moves the counter, `size` inserts follow. */
+export function outcomesOfFastPath(answer: Answer, size: number): Outcome[] {
+  if ('error' in answer) return all(size, outcomeOfFailure(answer.error))
   const { reply } = answer
-  const error = new WriteError(reply)
   const failures = failedStatements(reply)
-  if (!failures || hasWriteConcernError(reply) || failures.length > 1) return { kind: 'unknown', error }
-  const [failure] = failures
-  if (!failure) return Number(reply['nInserted']) === size ? { kind: 'stored' } : { kind: 'unknown', error }
+  const isCounted = Number(reply['nInserted']) === size
+  if (failures?.length === 0 && isCounted && !hasWriteConcernError(reply)) return all(size, STORED)
+  const error = new WriteError(reply)
+  const [failure, second] = failures ?? []
+  if (!failure || second || hasWriteConcernError(reply)) return all(size, { kind: 'unknown', error })
   const failed = Number(failure['idx'])
   const code = Number(failure['code'])
-  if (failed === 0 && PERMANENT.has(code)) return { kind: 'refused', error }
-  if (failed > index + 1) return code === DUPLICATE ? { kind: 'stored' } : { kind: 'unknown', error }
-  if (failed < index + 1) return { kind: 'not_tried' }
-  return outcomeOfCode(code, error)
+  if (failed === 0 && PERMANENT.has(code)) return all(size, { kind: 'refused', error })
+  return all(size, STORED).map((_, index) => {
+    if (failed > index + 1) return code === DUPLICATE ? STORED : { kind: 'unknown', error }
+    if (failed < index + 1) return { kind: 'not_tried' }
+    return outcomeOfCode(code, error)
+  })
+}
+
+function all(size: number, outcome: Outcome): Outcome[] {
+  return new Array<Outcome>(size).fill(outcome)
 }
 
 /** Whether the fast path stopped at the counter: it had moved, and nothing else was tried. */

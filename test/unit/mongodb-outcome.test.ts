@@ -13,8 +13,8 @@ import {
   counterMoved,
   isDuplicate,
   isPermanent,
-  outcomeOfFastPath,
-  outcomeOfInsert,
+  outcomesOfFastPath,
+  outcomesOfInsert,
   WriteError,
 } from '../../adapters/mongodb/outcome.ts'
 import { StoreRefusedError } from '../../lib/errors.ts'
@@ -53,11 +53,11 @@ function stoppedAt(failed?: number, code: number = DUPLICATE, more: Document = {
 }
 
 function insertKinds(answer: Answer): string[] {
-  return range(SIZE).map((index) => outcomeOfInsert(answer, index, SIZE).kind)
+  return outcomesOfInsert(answer, SIZE).map(({ kind }) => kind)
 }
 
 function fastKinds(answer: Answer): string[] {
-  return range(SIZE).map((index) => outcomeOfFastPath(answer, index, SIZE).kind)
+  return outcomesOfFastPath(answer, SIZE).map(({ kind }) => kind)
 }
 
 const ALL = (kind: string): string[] => range(SIZE).map(() => kind)
