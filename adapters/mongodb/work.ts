@@ -12,6 +12,7 @@ import type {
 } from '../../lib/log/work-table.ts'
 import type { Collections } from './collections.ts'
 import type { WorkDocument } from './documents.ts'
+import { Finishes } from './finishes.ts'
 import type { ServerTime } from './server-time.ts'
 import { WorkClaims } from './work-claims.ts'
 import { workOf } from './work-documents.ts'
@@ -34,12 +35,14 @@ export class MongoWork implements WorkTable {
   readonly #serverTime: ServerTime
   readonly #lanes: WorkLanes
   readonly #claims: WorkClaims
+  readonly #finishes: Finishes
 
   constructor(collections: Collections, table: string, serverTime: ServerTime, clock: Clock) {
     this.#collections = collections
     this.#table = table
     this.#serverTime = serverTime
     this.#lanes = new WorkLanes(collections, table)
+    this.#finishes = new Finishes(collections, table, clock)
     this.#claims = new WorkClaims({
       collections,
       table,
@@ -155,7 +158,7 @@ export class MongoWork implements WorkTable {
   }
 
   async finish(work: Work, at: number): Promise<boolean> {
-    return this.#ifMine(work, { $set: { state: 'done', doneAt: at }, $unset: { holder: '', claim: '' } })
+    return work.holder === undefined ? false : this.#finishes.finish(work, at)
   }
 
   async reopen(id: string, { dueAt, body }: { readonly dueAt: number; readonly body: JsonObject }): Promise<boolean> {

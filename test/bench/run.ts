@@ -6,10 +6,11 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { startServer } from '../support/mongo-server.ts'
 import { append } from './append/append.ts'
+import { dispatch } from './dispatch/dispatch.ts'
 import { flow } from './flow/flow.ts'
 import { machineOf, tableOf, write } from './report.ts'
 
-const BENCHMARKS = [append, flow]
+const BENCHMARKS = [append, flow, dispatch]
 
 const { values, positionals } = parseArgs({
   options: { quick: { type: 'boolean' }, keep: { type: 'boolean' } },

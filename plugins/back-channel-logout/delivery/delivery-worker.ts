@@ -44,12 +44,19 @@ export class DeliveryWorker {
   readonly #traffic: Traffic
   readonly #stopping: AbortSignal
   readonly #hurry: AbortSignal
+  readonly #onAsked: (work: Work) => void
 
   /**
    * @param stopping - aborts when the store is not to be insisted upon any more
    * @param hurry - aborts when attempts in flight are to end
+   * @param onAsked - called when the RP has been asked: what is left of the delivery is to record that
    */
-  constructor(parts: DeliveryWorkerParts, traffic: Traffic, stopping: AbortSignal, hurry: AbortSignal) {
+  constructor(
+    parts: DeliveryWorkerParts,
+    traffic: Traffic,
+    { stopping, hurry, onAsked }: { stopping: AbortSignal; hurry: AbortSignal; onAsked: (work: Work) => void },
+  ) {
+    this.#onAsked = onAsked
     this.#parts = parts
     this.#traffic = traffic
     this.#stopping = stopping
@@ -109,6 +116,7 @@ export class DeliveryWorker {
       throw error
     })
     const recovered = this.#learn(work.lane, permit, tried, judgement)
+    this.#onAsked(work)
     await this.#record(commitOfStep(work.id, next, tried, provider.issuer))
     if (next.kind === 'again') await this.#giveBack(work, next.delivery, next.dueAt)
     else await this.#finish(work)

@@ -7,6 +7,9 @@ import { Traffic } from './traffic.ts'
 /** While something is due that may not be claimed now it is tried so often, in milliseconds: gates and circuits open. */
 const NAP_MS = 1_000
 
+/** So many times as many deliveries as requests may be in hand: others than those in flight are being recorded. */
+const IN_HAND = 2
+
 /** How often it looks for deliveries that are too old, in milliseconds. */
 const OVERDUE_EVERY_MS = 60_000
 
@@ -19,6 +22,8 @@ export class Dispatcher {
   readonly #prefix: string
   readonly #traffic: Traffic
   readonly #loop: WorkLoop
+  /** What is in hand, and whose RP has been asked. */
+  readonly #recording = new WeakSet<Work>()
   #lookedForOverdueAt: number | undefined
 
   constructor(parts: DeliveryWorkerParts) {
@@ -45,7 +50,8 @@ export class Dispatcher {
       process: (delivery) => courier.process(delivery),
       pause: () => this.#pause(),
     })
-    const courier = new DeliveryWorker(parts, this.#traffic, this.#loop.stopping, this.#loop.hurry)
+    const { stopping, hurry } = this.#loop
+    const courier = new DeliveryWorker(parts, this.#traffic, { stopping, hurry, onAsked: (work) => this.#asked(work) })
   }
 
   start(): Promise<void> {
@@ -94,9 +100,16 @@ export class Dispatcher {
     return overdue
   }
 
-  async #claimDue(holder: string, inFlight: readonly Work[]): Promise<Work[]> {
+  /** Its place is free for another one while what it came to is being recorded. */
+  #asked(work: Work): void {
+    this.#recording.add(work)
+    this.wake()
+  }
+
+  async #claimDue(holder: string, inHand: readonly Work[]): Promise<Work[]> {
     const { work, policy, clock, isOn } = this.#parts
-    const limit = policy.concurrency - inFlight.length
+    const inFlight = inHand.filter((one) => !this.#recording.has(one))
+    const limit = Math.min(policy.concurrency - inFlight.length, IN_HAND * policy.concurrency - inHand.length)
     if (limit <= 0 || !isOn()) return []
     const claimed = await work.claim({
       holder,
