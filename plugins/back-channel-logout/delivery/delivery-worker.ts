@@ -13,6 +13,7 @@ import { classifyResponse, type ResponseVerdict, showsLife } from './classify-re
 import { type Delivery, fromBody, isEarly, MOST_EARLY, type Step, step, toBody } from './delivery.ts'
 import { logExpiry, logOutcome, logUnsent } from './delivery-lines.ts'
 import { policyFor } from './delivery-policy.ts'
+import type { LanePlaces } from './lane-places.ts'
 import { commitOfExpiry, commitOfStep, commitOfUnsent } from './outcome-events.ts'
 import { announceOutcome } from './provider-events.ts'
 import { recordedState } from './recorded-state.ts'
@@ -26,6 +27,18 @@ export interface DeliveryWorkerParts extends AttemptParts {
   readonly heartbeat?: Heartbeat
   /** From 0 up to 1. */
   readonly random: () => number
+}
+
+/** When the courier may go on, and when it is to end. */
+export interface DeliveryWorkerTurns {
+  /** Who may send a request now. */
+  readonly places: LanePlaces
+  /** Aborts when the store is not to be insisted upon any more. */
+  readonly stopping: AbortSignal
+  /** Aborts when attempts in flight are to end. */
+  readonly hurry: AbortSignal
+  /** Called when the RP has been asked: what is left of the delivery is to record that. */
+  readonly onAsked: (work: Work) => void
 }
 
 /** When a delivery that failed in an unforeseen way is tried again, in milliseconds. */
@@ -44,18 +57,11 @@ export class DeliveryWorker {
   readonly #traffic: Traffic
   readonly #stopping: AbortSignal
   readonly #hurry: AbortSignal
+  readonly #places: LanePlaces
   readonly #onAsked: (work: Work) => void
 
-  /**
-   * @param stopping - aborts when the store is not to be insisted upon any more
-   * @param hurry - aborts when attempts in flight are to end
-   * @param onAsked - called when the RP has been asked: what is left of the delivery is to record that
-   */
-  constructor(
-    parts: DeliveryWorkerParts,
-    traffic: Traffic,
-    { stopping, hurry, onAsked }: { stopping: AbortSignal; hurry: AbortSignal; onAsked: (work: Work) => void },
-  ) {
+  constructor(parts: DeliveryWorkerParts, traffic: Traffic, { places, stopping, hurry, onAsked }: DeliveryWorkerTurns) {
+    this.#places = places
     this.#onAsked = onAsked
     this.#parts = parts
     this.#traffic = traffic
@@ -81,19 +87,30 @@ export class DeliveryWorker {
     const now = await this.#now()
     if (work.deadline !== undefined && now >= work.deadline) return this.#expire(work, delivery)
     if (isTooEarly(work, delivery, now)) return this.#giveBack(work, delivery, delivery.scheduledFor ?? now)
-    const permit = this.#traffic.request(work.lane, clock.monotonic())
-    if (!permit) return this.#giveBack(work, delivery, work.dueAt)
-    await this.#try(work, delivery, permit)
+    const place = await this.#places.enter(work.lane)
+    if (this.#hurry.aborted) return // others take it over
+    const permit = place && this.#traffic.request(work.lane, clock.monotonic())
+    const leave = (): void => {
+      place?.leave()
+      this.#onAsked(work)
+    }
+    try {
+      if (permit) await this.#try(work, delivery, permit, leave)
+      else await this.#giveBack(work, delivery, work.dueAt)
+    } finally {
+      place?.leave()
+    }
   }
 
-  async #try(work: Work, delivery: Delivery, permit: Permit): Promise<void> {
+  /** @param leave - gives the place at the RP to the next one */
+  async #try(work: Work, delivery: Delivery, permit: Permit, leave: () => void): Promise<void> {
     const origins = {
       enter: (origin: string) => this.#traffic.enter(work.lane, origin),
       leave: (origin: string) => this.#traffic.leave(origin),
     }
     const tried = await attempt(this.#parts, { id: work.id, delivery }, origins, this.#hurry)
     if (this.#hurry.aborted) return // others take it over
-    if (tried.kind === 'tried') return this.#settle(work, delivery, permit, tried)
+    if (tried.kind === 'tried') return this.#settle(work, delivery, permit, tried, leave)
     this.#traffic.release(work.lane, permit)
     if (tried.kind === 'notOwed') return this.#finish(work)
     if (tried.kind === 'notNow') return this.#giveBack(work, delivery, work.dueAt)
@@ -109,6 +126,7 @@ export class DeliveryWorker {
     delivery: Delivery,
     permit: Permit,
     tried: Extract<Attempt, { kind: 'tried' }>,
+    leave: () => void,
   ): Promise<void> {
     const { provider, logger } = this.#parts
     const { now, judgement, next } = await this.#classified(delivery, tried).catch((error) => {
@@ -116,7 +134,7 @@ export class DeliveryWorker {
       throw error
     })
     const recovered = this.#learn(work.lane, permit, tried, judgement)
-    this.#onAsked(work)
+    leave()
     await this.#record(commitOfStep(work.id, next, tried, provider.issuer))
     if (next.kind === 'again') await this.#giveBack(work, next.delivery, next.dueAt)
     else await this.#finish(work)
@@ -218,6 +236,8 @@ export class DeliveryWorker {
       confirmed: judgement.verdict === 'confirmed',
       ...(judgement.verdict === 'again' && { retryAfterMs: judgement.retryAfterMs }),
     } as const
+    // What waits for an RP that fails is given back: it would be in hand for as long as the RP lets others wait.
+    if (!result.tookWell) this.#places.turnAway(lane)
     const { circuit, recovered } = this.#traffic.recordResult(lane, permit, result, clock.monotonic())
     if (circuit === 'opened')
       logger.warn(

@@ -2,13 +2,18 @@ import { Heartbeat, type Work } from '../../../lib/index.ts'
 import { laneOf, lanePrefix } from '../work/lanes.ts'
 import { WorkLoop } from '../work/work-loop.ts'
 import { AT_ONCE, DeliveryWorker, type DeliveryWorkerParts } from './delivery-worker.ts'
+import { LanePlaces } from './lane-places.ts'
 import { Traffic } from './traffic.ts'
 
 /** While something is due that may not be claimed now it is tried so often, in milliseconds: gates and circuits open. */
 const NAP_MS = 1_000
 
-/** So many times as many deliveries as requests may be in hand: others than those in flight are being recorded. */
-const IN_HAND = 2
+/**
+ * So many times as many deliveries as requests may be in hand: others than those in flight wait for a place at their RP, or
+ * are being recorded. Those that wait are no more than this part of them, or the claim that goes beyond it.
+ */
+const IN_HAND = 4
+const AHEAD = 0.5
 
 /** How often it looks for deliveries that are too old, in milliseconds. */
 const OVERDUE_EVERY_MS = 60_000
@@ -21,6 +26,7 @@ export class Dispatcher {
   readonly #parts: DeliveryWorkerParts
   readonly #prefix: string
   readonly #traffic: Traffic
+  readonly #places: LanePlaces
   readonly #loop: WorkLoop
   /** What is in hand, and whose RP has been asked. */
   readonly #recording = new WeakSet<Work>()
@@ -37,6 +43,7 @@ export class Dispatcher {
       clientOf: (lane) => lane.slice(this.#prefix.length),
       paused,
     })
+    this.#places = new LanePlaces(policy.concurrency, (lane) => this.#traffic.placesOf(lane))
     this.#loop = new WorkLoop({
       work,
       clock,
@@ -51,7 +58,9 @@ export class Dispatcher {
       pause: () => this.#pause(),
     })
     const { stopping, hurry } = this.#loop
-    const courier = new DeliveryWorker(parts, this.#traffic, { stopping, hurry, onAsked: (work) => this.#asked(work) })
+    const turns = { places: this.#places, stopping, hurry, onAsked: (work: Work) => this.#asked(work) }
+    const courier = new DeliveryWorker(parts, this.#traffic, turns)
+    stopping.addEventListener('abort', () => this.#places.turnAllAway(), { once: true })
   }
 
   start(): Promise<void> {
@@ -108,8 +117,10 @@ export class Dispatcher {
 
   async #claimDue(holder: string, inHand: readonly Work[]): Promise<Work[]> {
     const { work, policy, clock, isOn } = this.#parts
-    const inFlight = inHand.filter((one) => !this.#recording.has(one))
-    const limit = Math.min(policy.concurrency - inFlight.length, IN_HAND * policy.concurrency - inHand.length)
+    const toAsk = inHand.filter((one) => !this.#recording.has(one))
+    const ahead = Math.max(0, AHEAD * policy.concurrency - this.#places.waiting)
+    const free = policy.concurrency - (toAsk.length - this.#places.waiting) + Math.floor(ahead)
+    const limit = Math.min(free, IN_HAND * policy.concurrency - inHand.length)
     if (limit <= 0 || !isOn()) return []
     const claimed = await work.claim({
       holder,
@@ -118,7 +129,7 @@ export class Dispatcher {
       limit,
       perLane: this.#traffic.roomOfNew,
       freeSlots: this.#traffic.freeSlots(
-        inFlight.map(({ lane }) => lane),
+        toAsk.map(({ lane }) => lane),
         clock.monotonic(),
       ),
     })

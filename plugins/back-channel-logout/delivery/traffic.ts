@@ -26,6 +26,9 @@ export interface Result {
   readonly retryAfterMs?: number
 }
 
+/** Of an RP that does well, which has all its places, so many times as many deliveries are in hand and wait for one. */
+const AHEAD = 2
+
 /** What this process knows of each RP, by lane, and how many requests it may have. Times are monotonic. */
 export class Traffic {
   readonly #parts: TrafficParts
@@ -41,7 +44,7 @@ export class Traffic {
   }
 
   /**
-   * How many more requests each lane may have that is not as a new one is: its places, less what is in flight, if its
+   * How many more deliveries of each lane may be in hand that is not as a new one is: its places, less what is in flight, if its
    * circuit lets any through, its origin has room, it has not asked to be left alone, and no operator has paused it.
    */
   freeSlots(inFlight: Iterable<string>, now: number): Map<string, number> {
@@ -56,6 +59,11 @@ export class Traffic {
     for (const lane of [...this.#holds.known()]) if (this.#holds.isHeld(lane, now)) room.set(lane, 0)
     for (const clientId of paused()) room.set(laneOf(clientId), 0)
     return room
+  }
+
+  /** How many requests may be in flight to the RP. */
+  placesOf(lane: string): number {
+    return this.#places.of(lane, policyFor(this.#parts.policy, this.#parts.clientOf(lane)).concurrencyPerClient)
   }
 
   /** The room of a lane of which nothing is known. */
@@ -115,7 +123,9 @@ export class Traffic {
 
   #roomOf(lane: string, taken: number, now: number): number {
     const { concurrencyPerClient } = policyFor(this.#parts.policy, this.#parts.clientOf(lane))
-    const free = Math.min(this.#places.of(lane, concurrencyPerClient) - taken, this.#origins.freeSlots(lane))
+    const places = this.#places.of(lane, concurrencyPerClient)
+    const ahead = places < concurrencyPerClient ? 0 : AHEAD * places
+    const free = Math.min(places + ahead - taken, this.#origins.freeSlots(lane))
     return this.#circuits.room(lane, Math.max(0, free), now)
   }
 }
