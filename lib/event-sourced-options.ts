@@ -18,6 +18,11 @@ export interface EventSourcedOptions {
    */
   readonly formerIssuers?: readonly string[]
   /**
+   * So many bytes of what was read of the log are held in memory, about, where the store can be followed (MongoDB, but
+   * behind a router). What is held is never behind the log when it is used. 0: everything is read. Default: 64 MiB.
+   */
+  readonly heldBytes?: number
+  /**
    * Models that are kept in tables of your own, each with a function that makes the adapter: `{ Client: (model) => … }`.
    * Allowed are Client, InitialAccessToken, RegistrationAccessToken and models of your own; all others are part of the
    * request's commit. What such an adapter writes is stored at once, whatever becomes of the request.
@@ -25,7 +30,7 @@ export interface EventSourcedOptions {
   readonly adapters?: OwnAdapters
 }
 
-const OPTIONS: ReadonlySet<string> = new Set(['plugins', 'logger', 'clock', 'formerIssuers', 'adapters'])
+const OPTIONS: ReadonlySet<string> = new Set(['plugins', 'logger', 'clock', 'formerIssuers', 'heldBytes', 'adapters'])
 
 /** @throws OptionInvalidError (`OPTION_INVALID`) */
 export function assertOptions(store: EventStore, options: EventSourcedOptions): void {
@@ -48,6 +53,9 @@ export function assertOptions(store: EventStore, options: EventSourcedOptions): 
   const { formerIssuers } = options
   if (formerIssuers !== undefined && !(Array.isArray(formerIssuers) && formerIssuers.every(isUrl)))
     throw new OptionInvalidError('formerIssuers', 'must be an array of issuers, each a URL as it was configured')
+  const { heldBytes = 0 } = options
+  if (!Number.isSafeInteger(heldBytes) || heldBytes < 0)
+    throw new OptionInvalidError('heldBytes', 'must be a number of bytes: a whole number from 0')
   for (const method of ['debug', 'info', 'warn', 'error'] as const) {
     if (options.logger && typeof options.logger[method] !== 'function')
       throw new OptionInvalidError('logger', `needs a method \`${method}\``)

@@ -83,7 +83,7 @@ export class EventSourced {
     this.#clock = options.clock ?? systemClock
     this.#formerIssuers = options.formerIssuers ?? []
     const issuers = (): readonly string[] => this.#issuers
-    this.#log = new ModelLog(store, this.#clock, issuers)
+    this.#log = new ModelLog(store, this.#clock, { issuers, heldBytes: options.heldBytes })
     const context = { store, clock: this.#clock, logger: this.#logger }
     this.#heartbeat = new Heartbeat(context)
     this.#operators = new OperatorsLog({ ...context, heartbeat: this.#heartbeat, issuers })

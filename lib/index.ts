@@ -10,6 +10,7 @@ export type { Appended, Claim, Commit, Event, Json, JsonObject, Meta, NewCommit,
 export { Consumer, type ConsumerOptions } from './log/consumer.ts'
 export type { ConsumerRecord, ConsumerTable } from './log/consumer-table.ts'
 export type { EventStore, ReadOptions } from './log/event-store.ts'
+export type { Follower, FollowListener, NewestOfStreams } from './log/follower.ts'
 export { Heartbeat, type HeartbeatParts, type Member } from './log/heartbeat.ts'
 export type { IndexEntry, IndexPlace, IndexTable, NewIndexEntry } from './log/index-table.ts'
 export type { LivenessTable, Living, Sign } from './log/liveness-table.ts'

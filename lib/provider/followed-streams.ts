@@ -31,10 +31,12 @@ export class FollowedStreams {
   #found = 0
   #answered = 0
 
-  constructor(store: EventStore, clock: Clock, most: number = HELD_BYTES) {
+  /** @param heldBytes - so many bytes are held, about; 0: none, and nothing is followed */
+  constructor(store: EventStore, clock: Clock, heldBytes: number = HELD_BYTES) {
     this.#store = store
     this.#clock = clock
-    this.#held = new HeldStreams(most)
+    this.#held = new HeldStreams(heldBytes)
+    if (heldBytes === 0) this.#pausedUntil = Number.POSITIVE_INFINITY
   }
 
   /** What is held of the thing, if that is enough: as it was when `read()` was called last. */

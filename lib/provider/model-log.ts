@@ -30,6 +30,20 @@ export interface SessionEnd {
   readonly streams: readonly string[]
 }
 
+/** How a log is read. */
+export interface ModelLogOptions {
+  /** The issuers whose commits are found; empty: those of all. Default: all. */
+  readonly issuers?: () => readonly string[]
+  /** So many bytes of what was read are held, about; 0: none. Default: 64 MiB. */
+  readonly heldBytes?: number | undefined
+}
+
+/** What one unit of work sees of a log. */
+interface View {
+  readonly shared: Shared
+  readonly moment: Moment
+}
+
 /** What all views of a log share. */
 interface Shared {
   readonly reader: StreamReader
@@ -44,28 +58,21 @@ interface Shared {
 export class ModelLog {
   readonly store: EventStore
   readonly #clock: Clock
-  readonly #issuers: () => readonly string[]
+  readonly #options: ModelLogOptions
   readonly #shared: Shared
   readonly #moment: Moment | undefined
 
-  /** @param issuers - the issuers whose commits are found; empty: those of all */
-  constructor(
-    store: EventStore,
-    clock: Clock,
-    issuers: () => readonly string[] = () => [],
-    shared: Shared = { reader: new StreamReader(store, clock), opened: new WeakMap() },
-    moment?: Moment,
-  ) {
+  constructor(store: EventStore, clock: Clock, options: ModelLogOptions = {}, view?: View) {
     this.store = store
     this.#clock = clock
-    this.#issuers = issuers
-    this.#shared = shared
-    this.#moment = moment
+    this.#options = options
+    this.#shared = view?.shared ?? { reader: new StreamReader(store, clock, options.heldBytes), opened: new WeakMap() }
+    this.#moment = view?.moment
   }
 
   /** The same log for one unit of work: what it reads first sets the moment that it sees. */
   atOneMoment(): ModelLog {
-    return new ModelLog(this.store, this.#clock, this.#issuers, this.#shared, new Moment())
+    return new ModelLog(this.store, this.#clock, this.#options, { shared: this.#shared, moment: new Moment() })
   }
 
   /** From now on another moment is seen: whatever was appended until now is found. */
@@ -75,7 +82,7 @@ export class ModelLog {
 
   /** The issuers whose commits are found: the provider's own, and those that it had before. */
   get issuers(): readonly string[] {
-    return this.#issuers()
+    return this.#options.issuers?.() ?? []
   }
 
   /** The state of a model instance. Undefined: it does not exist. */
@@ -259,7 +266,7 @@ export class ModelLog {
   /** Whether another issuer has stored it. What was written before a provider was started belongs to all issuers. */
   #isForeign(model: string, { meta: { instance } }: Commit): boolean {
     if (instance === undefined || isShared(model)) return false
-    const issuers = this.#issuers()
+    const { issuers } = this
     return issuers.length > 0 && !issuers.includes(instance)
   }
 

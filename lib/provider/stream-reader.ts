@@ -95,10 +95,11 @@ export class StreamReader {
   /** Look-ups of the same turn of the event loop join. */
   readonly #schedule = oncePerTurn(() => this.#readWaiting())
 
-  constructor(store: EventStore, clock: Clock) {
+  /** @param heldBytes - so many bytes of what was read are held, about; 0: none */
+  constructor(store: EventStore, clock: Clock, heldBytes?: number) {
     this.#store = store
     this.#clock = clock
-    this.#followed = new FollowedStreams(store, clock)
+    this.#followed = new FollowedStreams(store, clock, heldBytes)
     this.#slots = new Slots(clock, COMMANDS, () => this.#schedule())
   }
 

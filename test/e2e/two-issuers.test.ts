@@ -164,7 +164,7 @@ describe('two issuers on one log, with the same clients, accounts and cookie key
   it('do not take each other’s sessions for ones that ended', async () => {
     const payload = sample('Session', newId())
     await one.op.eventSourced.adapter('Session').upsert(String(payload['jti']), payload, 3_600)
-    const there = new ModelLog(store, systemClock, () => [two.op.issuer])
+    const there = new ModelLog(store, systemClock, { issuers: () => [two.op.issuer] })
     assert.equal(await there.findSession(String(payload['uid'])), undefined)
   })
 

@@ -12,6 +12,8 @@ describe('eventSourced() with what it cannot use', () => {
       {},
       /`store` .* await what open\(\) returns/,
     ],
+    ['bytes that are text', new MemoryEventStore(), { heldBytes: '64 MB' }, /`heldBytes` must be a number of bytes/],
+    ['a negative number of bytes', new MemoryEventStore(), { heldBytes: -1 }, /`heldBytes` must be a number of bytes/],
     ['null for options', new MemoryEventStore(), null, /`options` must be an object/],
     ['text for options', new MemoryEventStore(), 'plugins', /`options` must be an object/],
     ['an option that is not known', new MemoryEventStore(), { plugin: [] }, /`plugin` is not known; known are plugins/],

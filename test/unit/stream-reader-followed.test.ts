@@ -172,6 +172,13 @@ describe('the reader of streams, on a log that it follows', () => {
     assert.deepEqual([await look(['a']), answers], [[0], [50]])
   })
 
+  it('holds nothing, and follows nothing, where it may hold no bytes', async () => {
+    reader = new StreamReader(own.store, clock, 0)
+    await append(other, 'a')
+    for (let n = 0; n < 3; n++) assert.deepEqual(await look(['a']), [1])
+    assert.deepEqual(answers, [1, 1, 1])
+  })
+
   it('cannot read one thing that a newer version has written, and reads all others', async () => {
     await append(other, 'a')
     await look(['a', 'b'])
