@@ -49,7 +49,7 @@ export interface AppenderParts {
   /** Whether the server knows `bulkWrite` (8.0 on). */
   readonly fastPath: boolean
   /** Called with each acknowledged commit. */
-  readonly onAppended: (document: EventsDocument) => void
+  readonly onAppended: (document: EventsDocument, bytes: number) => void
 }
 
 /**
@@ -211,7 +211,7 @@ export class Appender {
     this.#leave(pending)
     this.#parts.positions.see(appended.position)
     pending.resolve(appended)
-    this.#parts.onAppended({ ...pending.document, _id: appended.position })
+    this.#parts.onAppended({ ...pending.document, _id: appended.position }, pending.bytes)
   }
 
   #reject(pending: Pending, error: unknown): void {

@@ -53,17 +53,17 @@ export class Finishes {
 
   async #send(some: readonly Waiting[]): Promise<void> {
     try {
-      const found = await this.#update(some)
-      const done = found === some.length ? undefined : await this.#doneOf(some)
-      for (const { work, resolve } of some) resolve(done?.get(work.id) === work.fence || done === undefined)
+      const doneAt = Math.max(...some.map(({ at }) => at))
+      const isAll = (await this.#update(some, doneAt)) === some.length
+      const done = isAll ? undefined : await this.#doneOf(some, doneAt)
+      for (const { work, resolve } of some) resolve(done === undefined || done.get(work.id) === work.fence)
     } catch (error) {
       for (const { reject } of some) reject(error)
     }
   }
 
   /** Returns how many rows were in the hands of those who finish them. */
-  async #update(some: readonly Waiting[]): Promise<number> {
-    const doneAt = Math.max(...some.map(({ at }) => at))
+  async #update(some: readonly Waiting[], doneAt: number): Promise<number> {
     const byHold = new Map<string, Document>()
     for (const { work } of some) {
       const { id, holder, fence } = work
@@ -88,14 +88,14 @@ export class Finishes {
   }
 
   /**
-   * The fences of those that are done. Whoever has another fence than the row's has lost it; with the same one nobody else
-   * can have finished it: it was an earlier try of the command, whose answer was lost.
+   * The fences of those that are done since then. Whoever has another fence than the row's has lost it; with the same one
+   * nobody else can have finished it: it was an earlier try of the command, whose answer was lost.
    */
-  async #doneOf(some: readonly Waiting[]): Promise<ReadonlyMap<string, number>> {
+  async #doneOf(some: readonly Waiting[], doneAt: number): Promise<ReadonlyMap<string, number>> {
     const ids = some.map(({ work }) => work.id)
     const done = await this.#collections
       .work(this.#table)
-      .find({ _id: { $in: ids }, state: 'done' }, { projection: { fence: 1 } })
+      .find({ _id: { $in: ids }, state: 'done', doneAt }, { projection: { fence: 1 } })
       .toArray()
     return new Map(done.map(({ _id, fence }) => [_id, fence]))
   }

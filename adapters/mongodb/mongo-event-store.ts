@@ -117,7 +117,8 @@ export class MongoEventStore implements EventStore {
       clock,
       latency: this.#latency,
       fastPath: capabilities.fastPath,
-      onAppended: (document) => {
+      onAppended: (document, bytes) => {
+        this.#runs.appended(document, bytes)
         wakeups.wake()
         if (this.#followers.size === 0) return
         const commit = commitOf(document)

@@ -9,12 +9,17 @@ const BATCH = 500
 /** So many runs are kept for those who come a little later: each is one answer of the server, of 16 MB at most. */
 const KEPT_RUNS = 2
 
+/** So many commits of this process are kept for those who follow the log, and so many bytes of them, about. */
+const OWN = { commits: 500, bytes: 4 * 1024 * 1024 }
+
 /** What lies behind a position. */
 export interface Run {
   /** The contiguous positions behind it, each a commit or a tombstone, that no fail-over can undo. */
   readonly delivered: readonly EventsDocument[]
   /** The first position beyond a hole, if there is one. */
   readonly nextSeen: number | undefined
+  /** Whether all of it was appended by this process, and nobody asked the database. */
+  readonly isOwn?: true
 }
 
 /**
@@ -28,15 +33,29 @@ export class SharedRuns {
   readonly #reading = new Map<number, Promise<Run>>()
   /** The positions behind which they begin, and what was read. Those used last come last. */
   readonly #kept = new Map<number, readonly EventsDocument[]>()
+  /** What this process has appended of late, by position: acknowledged by a majority, so that nobody need read it. */
+  readonly #own = new Map<number, { readonly document: EventsDocument; readonly bytes: number }>()
+  #ownBytes = 0
 
   constructor(collections: Collections) {
     this.#collections = collections
   }
 
+  /** A commit of this process was acknowledged. */
+  appended(document: EventsDocument, bytes: number): void {
+    this.#own.set(Number(document._id), { document, bytes })
+    this.#ownBytes += bytes
+    for (const [position, { bytes: freed }] of this.#own) {
+      if (this.#own.size <= OWN.commits && this.#ownBytes <= OWN.bytes) return
+      this.#own.delete(position)
+      this.#ownBytes -= freed
+    }
+  }
+
   /** What lies behind the position now: nothing that was appended before is missing, unless a hole is before it. */
   behind(position: number): Promise<Run> {
-    const kept = this.#keptBehind(position)
-    if (kept) return Promise.resolve(kept)
+    const known = this.#ownBehind(position) ?? this.#keptBehind(position)
+    if (known) return Promise.resolve(known)
     const joined = this.#joining.get(position) ?? this.#join(position)
     this.#joining.set(position, joined)
     return joined
@@ -77,6 +96,13 @@ export class SharedRuns {
     const next = documents[length]
     if (length > 0) this.#keep(position, delivered)
     return { delivered, nextSeen: next && Number(next._id) }
+  }
+
+  #ownBehind(position: number): Run | undefined {
+    const delivered: EventsDocument[] = []
+    for (let own = this.#own.get(position + 1); own; own = this.#own.get(position + 1 + delivered.length))
+      delivered.push(own.document)
+    return delivered.length > 0 ? { delivered, nextSeen: undefined, isOwn: true } : undefined
   }
 
   #keptBehind(position: number): Run | undefined {

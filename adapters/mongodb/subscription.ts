@@ -74,9 +74,10 @@ export async function* subscription(
         position = Number(delivered.at(-1)?._id)
         positions.see(position)
         if (commits.length > 0) yield commits
-        continue
-      }
-      if (run.nextSeen !== undefined) {
+        // What others have appended meanwhile wakes it, or is found at the next look.
+        if (!run.isOwn || woken.isWoken || position < positions.seen) continue
+        isIdle = tailPoll.isHinted
+      } else if (run.nextSeen !== undefined) {
         const floor = await unlessAborted(signal, floorOf(collections))
         if (floor > position) {
           position = floor

@@ -45,6 +45,18 @@ describe('a claim of work on MongoDB', function () {
   const claim = (limit: number, freeSlots?: ReadonlyMap<string, number>): Promise<Work[]> =>
     table.claim({ holder: 'me', prefix: OP, now: 1_000, limit, perLane: 4, ...(freeSlots && { freeSlots }) })
 
+  for (const count of [1, 100, 10_000]) {
+    it(`marks ${count} rows as done with ${Math.ceil(count / 500)} commands`, async () => {
+      await owed(1, count)
+      const rows: Work[] = []
+      while (rows.length < count)
+        rows.push(...(await table.claim({ holder: 'me', prefix: OP, now: count, limit: 1_000, perLane: 1_000 })))
+      const { result, commands } = await process.during(() => Promise.all(rows.map((row) => table.finish(row, 1))))
+      assert.ok(result.every((isMine) => isMine))
+      assert.ok(commands.length <= Math.ceil(count / 500), counted(commands))
+    })
+  }
+
   for (const missed of [1, 100, 10_000]) {
     it(`finds ${missed} rows of an RP due that is back, 1,000 with a command`, async () => {
       await owed(1, 0)

@@ -39,7 +39,8 @@ export class LogProcess {
     this.#tailPoll = new TailPoll({ collections, wakeups: this.#wakeups, clock, isHinted: () => false })
     this.#runs = new SharedRuns(this.collections)
     this.pages = new Pages(this.collections, this.positions)
-    const onAppended = (document: EventsDocument): void => {
+    const onAppended = (document: EventsDocument, bytes: number): void => {
+      this.#runs.appended(document, bytes)
       this.#wakeups.wake()
       for (const follower of this.#followers) follower.appended(commitOf(document))
     }

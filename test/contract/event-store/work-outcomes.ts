@@ -38,6 +38,17 @@ export function workOutcomesContract(makeLog: MakeLog): void {
       assert.deepEqual(await table.get('a'), done)
     })
 
+    it('is done for each that has it, however many are finished at once, and for nobody else', async () => {
+      await table.add(jobs('rp', 30))
+      const claimed = await table.claim({ ...all, limit: 30, perLane: 30 })
+      const [lost, twice, ...mine] = claimed
+      await table.putBack(present(lost), { dueAt: 1_000, body: {} })
+      await table.finish(present(twice), 5)
+      const finished = await Promise.all([lost, twice, ...mine].map((work) => table.finish(present(work), 6)))
+      assert.deepEqual(finished, [false, false, ...mine.map(() => true)])
+      assert.equal(await table.countOpen(), 1)
+    })
+
     it('changes nothing for a holder whose fence is stale', async () => {
       await table.add([job('a')])
       const former = await claimOne(table, 'former')

@@ -16,7 +16,7 @@ export function thiefContract(makeLog: MakeLog, { thiefTries }: Capabilities): v
     const opened = openedStore(makeLog)
 
     it(`ends with every token of the grant dead, ${thiefTries} times of ${thiefTries}`, async function () {
-      this.timeout(120_000)
+      this.timeout(300_000)
       const [victim, thief] = [inRequests(anotherProcess(opened.store)), inRequests(anotherProcess(opened.store))]
       for (let n = 0; n < thiefTries; n++) {
         const [grantId, first] = [newId(), newId()]
