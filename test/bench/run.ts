@@ -8,9 +8,11 @@ import { startServer } from '../support/mongo-server.ts'
 import { append } from './append/append.ts'
 import { dispatch } from './dispatch/dispatch.ts'
 import { flow } from './flow/flow.ts'
+import { find } from './log/find.ts'
+import { follow } from './log/follow.ts'
 import { machineOf, tableOf, write } from './report.ts'
 
-const BENCHMARKS = [append, flow, dispatch]
+const BENCHMARKS = [append, flow, dispatch, find, follow]
 
 const { values, positionals } = parseArgs({
   options: { quick: { type: 'boolean' }, keep: { type: 'boolean' } },

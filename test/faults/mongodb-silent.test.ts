@@ -249,8 +249,14 @@ describe('a connection that goes silent', () => {
 })
 
 describe('a machine that is suspended for a minute', () => {
+  let scene: Scene
+
+  beforeEach(async () => {
+    scene = await openScene()
+  })
+  afterEach(() => scene.remove())
+
   it('goes on with what was in flight: nothing is lost, nothing is there twice', async () => {
-    const scene = await openScene()
     const { store, proxy, clock, db } = scene
     const answered = await appendAll(store, [commitOf('first'), commitOf('second')], 'one by one')
     const follower = new Follower(store, 0)
@@ -262,7 +268,9 @@ describe('a machine that is suspended for a minute', () => {
     await clock.suspend(60_000)
     write.release()
     const unknown = await advancing(clock, inFlight)
-    assert.equal(unknown.code, 'OUTCOME_UNKNOWN', 'a minute has passed since it was sent')
+    // A minute has passed since it was sent. But its answer may be there before anybody looks at the time: that it is
+    // stored, or that another one has moved the counter, so that it is not.
+    if (unknown.code !== 'OUTCOME_UNKNOWN') answered.push(unknown)
     // It was not sent, or was overtaken and sent: then it is stored, or its outcome is unknown as well.
     const behind = await advancing(clock, queued)
     if (behind.code !== 'OUTCOME_UNKNOWN') answered.push(behind)
@@ -275,7 +283,6 @@ describe('a machine that is suspended for a minute', () => {
     ).length
     assert.ok(times <= 1, `it is there ${times} times`)
     await assertLogSound(db, { answered, subscribers: [{ after: 0, ids: follower.ids }] })
-    await scene.remove()
   })
 })
 

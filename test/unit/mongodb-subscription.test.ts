@@ -54,6 +54,38 @@ describe('a subscription on MongoDB', () => {
     assert.deepEqual(positions(own), [1])
   })
 
+  it('reads nothing that its own process has appended behind what it has', async () => {
+    const own = writer.follow(0)
+    await append()
+    await clock.advance(0)
+    server.commands.length = 0
+    for (let n = 0; n < 10; n++) await append()
+    await clock.advance(0)
+    assert.deepEqual(positions(own), range(1, 11))
+    assert.ok(!server.commands.includes('find'), server.commands.join())
+  })
+
+  it('reads where another process has appended in between, each once and in order', async () => {
+    const own = writer.follow(0)
+    await append()
+    const appended = reader.append(commitOf('b'))
+    await clock.advance(0)
+    await appended
+    await append(3)
+    await clock.advance(2_000)
+    assert.deepEqual(positions(own), range(1, 5))
+  })
+
+  it('delivers what another process has appended behind its own, at the next look', async () => {
+    const own = writer.follow(0)
+    await append(2)
+    const appended = reader.append(commitOf('b'))
+    await clock.advance(0)
+    await appended
+    await clock.advance(100)
+    assert.deepEqual(positions(own), range(1, 3))
+  })
+
   it('delivers nothing behind a gap; one whose writer does not come it closes after a second, and no sooner', async () => {
     await append()
     assert.equal(server.skipPosition(), 2)
