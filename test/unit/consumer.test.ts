@@ -73,6 +73,7 @@ describe('a consumer of the log', () => {
     await clock.advance(1)
     await until(() => moves.length > 1)
     await handledAll(await append())
+    await clock.advance(0) // it notes what its handler has done
     await consumer.stop()
     assert.deepEqual([moves, await position()], [[1, 5, 6], 6])
   })
