@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { type Clock, systemClock, type Timer } from '../clock.ts'
+import { type Clock, systemClock } from '../clock.ts'
 import {
   CheckpointAheadError,
   ConsumerStoppedError,
@@ -55,9 +55,6 @@ const TRIES = 10
 
 /** At most so many commits are handled between two checkpoints; fewer where handling them takes long. */
 const SLICE = 500
-
-/** While commit after commit comes the checkpoint moves so often, in milliseconds: each move is a write. */
-const CHECKPOINT_EVERY_MS = 100
 
 /** Who makes no progress for so many leases gives the lease up. */
 const STUCK_LEASES = 2
@@ -240,11 +237,7 @@ export class Consumer {
     this.#position = lease.position
     this.#isHolder = true
     this.#progress()
-    const checkpoint = new Checkpoint(clock, lease.position, async (position) => {
-      if (await store.consumers.checkpoint(name, lease.token, position)) return
-      throw new LeaseLostError(name)
-    })
-    const following = Promise.race([this.#follow(lease, checkpoint, lost.signal), checkpoint.failed])
+    const following = this.#follow(lease, lost.signal)
     const watched = new AbortController()
     try {
       const stuck = this.#untilStuck(watched.signal)
@@ -258,7 +251,6 @@ export class Consumer {
       this.#slice = Math.max(1, Math.floor(this.#slice / 8))
       lost.abort()
       this.#isHolder = false
-      await checkpoint.end()
       await store.consumers.release(name, lease.token).catch(() => undefined)
       await following.catch(() => undefined)
       // Others first: what is wrong here may be right there.
@@ -269,7 +261,6 @@ export class Consumer {
       lost.abort()
       this.#progressAt = undefined
       signal.removeEventListener('abort', end)
-      await checkpoint.end()
       await store.consumers.release(name, lease.token).catch(() => undefined)
     }
   }
@@ -288,15 +279,15 @@ export class Consumer {
     return 'watched'
   }
 
-  async #follow({ position }: ConsumerRecord, checkpoint: Checkpoint, signal: AbortSignal): Promise<void> {
-    const { store } = this.#options
+  async #follow({ position, token }: ConsumerRecord, signal: AbortSignal): Promise<void> {
+    const { store, name } = this.#options
     for await (const commits of store.subscribe({ after: position, signal })) {
       for (let from = 0; from < commits.length; ) {
         const slice = commits.slice(from, from + this.#slice)
         await this.#handleInTime(slice, signal)
         if (signal.aborted) return
         const last = slice.at(-1)
-        if (last) await checkpoint.move(last.position)
+        if (last && !(await store.consumers.checkpoint(name, token, last.position))) throw new LeaseLostError(name)
         this.#position = last?.position ?? this.#position
         this.#progress()
         this.#interruptions = 0
@@ -415,55 +406,5 @@ function assertOptions(options: ConsumerOptions): void {
   if (typeof handle !== 'function') throw new OptionInvalidError('handle', 'must be a function that takes commits')
   if (onFailure !== undefined && onFailure !== 'stop' && onFailure !== 'park') {
     throw new OptionInvalidError('onFailure', "must be 'stop' or 'park'")
-  }
-}
-
-/** Moves the checkpoint of a lease: at once where it did not move of late, else after a while, for all that came meanwhile. */
-class Checkpoint {
-  /** Rejects when a move behind the handler's back has failed. */
-  readonly failed: Promise<never>
-  readonly #clock: Clock
-  readonly #store: (position: number) => Promise<void>
-  #fail: (error: unknown) => void = () => {}
-  #stored: number
-  #handled: number
-  #storedAt = Number.NEGATIVE_INFINITY
-  #timer: Timer | undefined
-  #storing: Promise<void> | undefined
-
-  constructor(clock: Clock, position: number, store: (position: number) => Promise<void>) {
-    this.#clock = clock
-    this.#store = store
-    this.#stored = position
-    this.#handled = position
-    this.failed = new Promise((_, reject) => {
-      this.#fail = reject
-    })
-    this.failed.catch(() => undefined)
-  }
-
-  /** Everything up to the position has been handled. */
-  async move(position: number): Promise<void> {
-    this.#handled = position
-    const waitMs = CHECKPOINT_EVERY_MS - (this.#clock.monotonic() - this.#storedAt)
-    if (waitMs <= 0) return this.#storeHandled()
-    this.#timer ??= this.#clock.setTimeout(() => void this.#storeHandled().catch(this.#fail), waitMs)
-  }
-
-  /** Stores what is not stored yet, if the store takes it: whoever comes next begins there. */
-  async end(): Promise<void> {
-    await this.#storeHandled().catch(() => undefined)
-  }
-
-  async #storeHandled(): Promise<void> {
-    this.#timer?.cancel()
-    this.#timer = undefined
-    await this.#storing?.catch(() => undefined)
-    if (this.#handled === this.#stored) return
-    const position = this.#handled
-    this.#storedAt = this.#clock.monotonic()
-    this.#storing = this.#store(position)
-    await this.#storing
-    this.#stored = position
   }
 }

@@ -13,8 +13,8 @@ const FOUND_FOR_ONE = 4
 /** It is looked at after so many commits of others. */
 const LOOKED_AT_EVERY = 1_000
 
-/** For so long nothing is followed then, in milliseconds. */
-const PAUSE_MS = 10_000
+/** For so long nothing is followed then, in milliseconds; twice as long each time, while it costs too much again. */
+const PAUSE_MS = { first: 10_000, most: 640_000 }
 
 /**
  * What a process has read of the log, kept as long as the log can be followed: so a look-up that was answered once costs no
@@ -27,6 +27,7 @@ export class FollowedStreams {
   readonly #held: HeldStreams
   #follower: Follower | undefined
   #pausedUntil = Number.NEGATIVE_INFINITY
+  #pauseMs = PAUSE_MS.first
   /** Commits of others, and look-ups answered from memory, since it was last looked whether that is worth it. */
   #found = 0
   #answered = 0
@@ -99,8 +100,9 @@ export class FollowedStreams {
       this.#follower?.close()
       this.#follower = undefined
       this.#held.clear()
-      this.#pausedUntil = this.#clock.monotonic() + PAUSE_MS
-    }
+      this.#pausedUntil = this.#clock.monotonic() + this.#pauseMs
+      this.#pauseMs = Math.min(PAUSE_MS.most, 2 * this.#pauseMs)
+    } else this.#pauseMs = PAUSE_MS.first
     this.#found = 0
     this.#answered = 0
   }

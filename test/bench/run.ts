@@ -10,9 +10,10 @@ import { dispatch } from './dispatch/dispatch.ts'
 import { flow } from './flow/flow.ts'
 import { find } from './log/find.ts'
 import { follow } from './log/follow.ts'
+import { start } from './log/start.ts'
 import { machineOf, tableOf, write } from './report.ts'
 
-const BENCHMARKS = [append, flow, dispatch, find, follow]
+const BENCHMARKS = [append, flow, dispatch, find, follow, start]
 
 const { values, positionals } = parseArgs({
   options: { quick: { type: 'boolean' }, keep: { type: 'boolean' } },

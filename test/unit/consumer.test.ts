@@ -56,42 +56,6 @@ describe('a consumer of the log', () => {
     })
   }
 
-  it('moves its checkpoint at once, then every 100 ms while commit after commit comes, and when it stops', async () => {
-    const moves: number[] = []
-    const { checkpoint } = store.consumers
-    store.consumers.checkpoint = (name, token, position) => {
-      moves.push(position)
-      return checkpoint.call(store.consumers, name, token, position)
-    }
-    const { clock, handled, consumer } = await start(async () => {})
-    const handledAll = (last: number): Promise<void> => until(() => handled.at(-1) === last)
-    await handledAll(await append())
-    await until(() => moves.length > 0)
-    for (let n = 2; n <= 5; n++) await handledAll(await append())
-    await clock.advance(99)
-    assert.deepEqual(moves, [1])
-    await clock.advance(1)
-    await until(() => moves.length > 1)
-    await handledAll(await append())
-    await clock.advance(0) // it notes what its handler has done
-    await consumer.stop()
-    assert.deepEqual([moves, await position()], [[1, 5, 6], 6])
-  })
-
-  it('learns from a checkpoint behind its handler that it has lost the lease', async () => {
-    const { clock, handled, log } = await start(async () => {})
-    await append()
-    await append()
-    await until(() => handled.length === 2)
-    const record = await store.consumers.get('c')
-    assert.ok(record && (await store.consumers.take(record, 'somebody else')))
-    await append()
-    await until(() => handled.length === 3)
-    await clock.advance(100)
-    await until(() => log.of(/was interrupted/).length > 0)
-    assert.equal((await store.consumers.get('c'))?.holder, 'somebody else')
-  })
-
   it('waits longer before each try of a commit that fails, up to ten seconds', async () => {
     await append()
     const times: number[] = []

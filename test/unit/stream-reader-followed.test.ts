@@ -159,6 +159,15 @@ describe('the reader of streams, on a log that it follows', () => {
     await append(other, 'elsewhere', 50)
     answers.length = 0
     assert.deepEqual([await look(['a']), answers], [[1], [50]])
+    for (let n = 0; n < 11; n++) {
+      await append(other, 'elsewhere', 100)
+      await look(['a'])
+    }
+    await clock.advance(19_000)
+    await look(['a'])
+    await append(other, 'elsewhere', 50)
+    answers.length = 0
+    assert.deepEqual([await look(['a']), answers], [[1], [1]], 'the second time it gives up for twenty')
   })
 
   it('goes on where it looks up enough', async () => {
