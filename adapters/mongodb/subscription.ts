@@ -74,9 +74,8 @@ export async function* subscription(
         position = Number(delivered.at(-1)?._id)
         positions.see(position)
         if (commits.length > 0) yield commits
-        // What others have appended meanwhile wakes it, or is found at the next look.
+        // Others may have woken it as well: it looks, but not before the next of its own may have come.
         if (!run.isOwn || woken.isWoken || position < positions.seen) continue
-        isIdle = tailPoll.isHinted
       } else if (run.nextSeen !== undefined) {
         const floor = await unlessAborted(signal, floorOf(collections))
         if (floor > position) {

@@ -31,12 +31,16 @@ export class LogProcess {
   readonly #clock: Clock
   readonly #stopping = new AbortController()
 
-  constructor(server: ServerInMemory, clock: Clock, { fastPath = false }: { readonly fastPath?: boolean } = {}) {
+  constructor(
+    server: ServerInMemory,
+    clock: Clock,
+    { fastPath = false, isHinted = false }: { readonly fastPath?: boolean; readonly isHinted?: boolean } = {},
+  ) {
     this.#clock = clock
     this.collections = new Collections(server.db, '', clock)
     this.positions = new Positions(this.collections, clock)
     const { collections, positions, latency } = this
-    this.#tailPoll = new TailPoll({ collections, wakeups: this.#wakeups, clock, isHinted: () => false })
+    this.#tailPoll = new TailPoll({ collections, wakeups: this.#wakeups, clock, isHinted: () => isHinted })
     this.#runs = new SharedRuns(this.collections)
     this.pages = new Pages(this.collections, this.positions)
     const onAppended = (document: EventsDocument, bytes: number): void => {

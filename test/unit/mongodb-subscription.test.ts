@@ -86,6 +86,20 @@ describe('a subscription on MongoDB', () => {
     assert.deepEqual(positions(own), range(1, 3))
   })
 
+  it('delivers that at once beside a change stream too, which woke it for both together', async () => {
+    const hinted = new LogProcess(server, clock, { isHinted: true })
+    const own = hinted.follow(0)
+    await clock.advance(1_000)
+    const appended = hinted.append(commitOf('a')).then(() => reader.append(commitOf('b')))
+    await clock.advance(0)
+    await appended
+    await clock.advance(100)
+    assert.deepEqual(positions(own), [1, 2])
+    const stopped = hinted.stop()
+    await clock.advance(10_000)
+    await stopped
+  })
+
   it('delivers nothing behind a gap; one whose writer does not come it closes after a second, and no sooner', async () => {
     await append()
     assert.equal(server.skipPosition(), 2)
