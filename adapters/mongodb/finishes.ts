@@ -88,8 +88,8 @@ export class Finishes {
   }
 
   /**
-   * The fences of those that are done since then. Whoever has another fence than the row's has lost it; with the same one
-   * nobody else can have finished it: it was an earlier try of the command, whose answer was lost.
+   * The fences of those that are done at this time. Whoever has another fence than the row's has lost it; with the same one
+   * it was an earlier try of this command, whose answer was lost.
    */
   async #doneOf(some: readonly Waiting[], doneAt: number): Promise<ReadonlyMap<string, number>> {
     const ids = some.map(({ work }) => work.id)

@@ -232,9 +232,7 @@ export class FollowedLog implements Follower {
     const tidy = async (): Promise<void> => {
       if (isMarkDue) run.marked = contiguous(run)
       if (isMarkDue) await settledPositions(collections, MOST_HOLES)
-      if (missing.length === 0) return
-      if ((await floorOf(collections)) >= (missing[0] as number)) this.#startOver(run)
-      else await this.#settle(missing)
+      if (missing.length > 0 && !(await this.#settle(missing))) this.#startOver(run)
     }
     void tidy()
       .catch((error) => logger.debug({ err: error, event: 'positions_not_settled' }, 'positions could not be settled'))
@@ -243,13 +241,16 @@ export class FollowedLog implements Follower {
       })
   }
 
-  async #settle(missing: readonly number[]): Promise<void> {
+  /** False: some of them are retired, and nothing may ever be put there. */
+  async #settle(missing: readonly number[]): Promise<boolean> {
     const { collections, clock, logger } = this.#parts
+    if ((await floorOf(collections)) >= Math.min(...missing)) return false
     logger.debug(
       { positions: missing.length, event: 'positions_closed' },
       'positions whose writer did not come are closed with tombstones',
     )
     await settlePositions(collections, clock, missing, this.#closing.signal)
+    return true
   }
 
   /** For so long a missing position is left to its writer. */

@@ -2,7 +2,7 @@ import type { Clock } from '../clock.ts'
 import type { EventStore } from '../log/event-store.ts'
 import type { Follower, FollowListener, NewestOfStreams } from '../log/follower.ts'
 import { HeldStreams, type Loading } from './held-streams.ts'
-import type { LookUp, NewestCommits } from './stream-reader.ts'
+import type { LookUp, NewestCommits } from './look-up.ts'
 
 /** So many bytes of what was read are held, about. */
 const HELD_BYTES = 64 * 1024 * 1024

@@ -1,6 +1,6 @@
 import type { Commit, Event, Json } from '../log/commit.ts'
 import { streamsOf } from '../log/commit.ts'
-import type { NewestCommits } from './stream-reader.ts'
+import type { NewestCommits } from './look-up.ts'
 
 /** A held thing with more commits than this loses its oldest ones: so many are kept then. */
 const COMMITS = { most: 32, kept: 16 }

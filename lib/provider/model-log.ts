@@ -3,10 +3,12 @@ import { KeyUnknownError } from '../errors.ts'
 import { type Commit, isIn, streamsOf } from '../log/commit.ts'
 import type { EventStore } from '../log/event-store.ts'
 import type { KeyRing } from '../secrets/key-ring.ts'
+import type { LookUp, NewestCommits } from './look-up.ts'
 import { endsStream, foldRecord, type LocatedEvent, type ModelRecord, NO_RECORD, ownNames } from './model-record.ts'
 import { type ModelState, openState } from './model-state.ts'
 import { hasGivenIds, isShared } from './models.ts'
-import { type LookUp, Moment, type NewestCommits, StreamReader, WINDOW } from './stream-reader.ts'
+import { Moment } from './moment.ts'
+import { StreamReader, WINDOW } from './stream-reader.ts'
 
 /** More commits than a grant's state may lie below, in its stream: its revocations, and late saves of former generations. */
 const LONG_WINDOW = 256

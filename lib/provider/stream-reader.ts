@@ -4,6 +4,8 @@ import { type Commit, streamsOf } from '../log/commit.ts'
 import type { EventStore } from '../log/event-store.ts'
 import { Slots } from '../slots.ts'
 import { FollowedStreams } from './followed-streams.ts'
+import type { LookUp, NewestCommits } from './look-up.ts'
+import type { Moment } from './moment.ts'
 
 /** How many commits of one thing are read at most: its newest. */
 export const WINDOW = 16
@@ -19,48 +21,6 @@ const COMMANDS = { most: 2, open: Number.POSITIVE_INFINITY, overtakeMs: () => 10
 
 /** So many long streams are remembered. */
 const LONG_STREAMS = 10_000
-
-/** For so long things that are held are answered as they were, to one who has looked before, in milliseconds. */
-const MOMENT_MS = 50
-
-/** What is looked up of one thing. */
-export interface LookUp {
-  /** The names of the thing's stream: one for each hashing key. */
-  readonly names: readonly string[]
-  /** How many commits are wanted: the newest. */
-  readonly wanted: number
-  /** With so many commits or fewer a stream is looked up together with others; no less than `wanted`. */
-  readonly room: number
-}
-
-/** The newest commits of one thing, oldest first: as many as were wanted, or more. */
-export interface NewestCommits {
-  readonly commits: readonly Commit[]
-  /** Whether they are all that there are. */
-  readonly complete: boolean
-}
-
-/**
- * The moment that a request sees: its first look-up sets it. What is held is answered as of then, for as long as the moment
- * lasts, and costs no command.
- */
-export class Moment {
-  #setAt: number | undefined
-
-  /** @param at - monotonic time; nothing that was appended before is missing in what is held */
-  set(at: number): void {
-    if (this.#setAt === undefined || at > this.#setAt) this.#setAt = at
-  }
-
-  lasts(clock: Clock): boolean {
-    return this.#setAt !== undefined && clock.monotonic() - this.#setAt <= MOMENT_MS
-  }
-
-  /** The next look-up sets another one. */
-  end(): void {
-    this.#setAt = undefined
-  }
-}
 
 /** A look-up that waits for its turn, and everybody who asked for it. */
 interface Waiting extends LookUp {

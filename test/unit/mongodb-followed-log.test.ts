@@ -213,6 +213,19 @@ describe('a log on MongoDB that is followed', () => {
     }
   })
 
+  it('puts no tombstone at a position that is retired while it waits to begin', async () => {
+    for (let n = 0; n < 6_000; n++) server.skipPosition()
+    await append(other)
+    await read('Thing:a')
+    await clock.advance(500)
+    server.retire(3_000)
+    await clock.advance(5_000)
+    assert.deepEqual(
+      server.documents.filter(({ _id }) => _id <= 3_000),
+      [],
+    )
+  })
+
   it('starts over where positions were retired while nothing was read', async () => {
     await started()
     await append(other, 'Thing:a', 3)

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
-import { Moment, type NewestCommits, StreamReader } from '../../lib/provider/stream-reader.ts'
+import type { NewestCommits } from '../../lib/provider/look-up.ts'
+import { Moment } from '../../lib/provider/moment.ts'
+import { StreamReader } from '../../lib/provider/stream-reader.ts'
 import { commitOf } from '../support/appending.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { LogProcess } from '../support/log-process.ts'

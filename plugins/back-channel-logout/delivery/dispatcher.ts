@@ -10,10 +10,12 @@ const NAP_MS = 1_000
 
 /**
  * So many times as many deliveries as requests may be in hand: others than those in flight wait for a place at their RP, or
- * are being recorded. Those that wait are no more than this part of them, or the claim that goes beyond it.
+ * are being recorded.
  */
-const IN_HAND = 4
-const AHEAD = 0.5
+const MOST_IN_HAND = 4
+
+/** While fewer deliveries than this part of the requests wait for a place, more may be claimed than can be sent at once. */
+const MAY_WAIT = 0.5
 
 /** How often it looks for deliveries that are too old, in milliseconds. */
 const OVERDUE_EVERY_MS = 60_000
@@ -118,9 +120,9 @@ export class Dispatcher {
   async #claimDue(holder: string, inHand: readonly Work[]): Promise<Work[]> {
     const { work, policy, clock, isOn } = this.#parts
     const toAsk = inHand.filter((one) => !this.#recording.has(one))
-    const ahead = Math.max(0, AHEAD * policy.concurrency - this.#places.waiting)
+    const ahead = Math.max(0, MAY_WAIT * policy.concurrency - this.#places.waiting)
     const free = policy.concurrency - (toAsk.length - this.#places.waiting) + Math.floor(ahead)
-    const limit = Math.min(free, IN_HAND * policy.concurrency - inHand.length)
+    const limit = Math.min(free, MOST_IN_HAND * policy.concurrency - inHand.length)
     if (limit <= 0 || !isOn()) return []
     const claimed = await work.claim({
       holder,

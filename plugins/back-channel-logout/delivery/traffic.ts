@@ -44,13 +44,16 @@ export class Traffic {
   }
 
   /**
-   * How many more deliveries of each lane may be in hand that is not as a new one is: its places, less what is in flight, if its
-   * circuit lets any through, its origin has room, it has not asked to be left alone, and no operator has paused it.
+   * How many more deliveries may be in hand of each lane that is not as a new one is: its places, and some that wait for one
+   * where its RP does well, less what is in hand; if its circuit lets any through, its origin has room, it has not asked to
+   * be left alone, and no operator has paused it.
+   *
+   * @param inHand - the lane of each delivery in hand whose RP has not been asked yet
    */
-  freeSlots(inFlight: Iterable<string>, now: number): Map<string, number> {
+  freeSlots(inHand: Iterable<string>, now: number): Map<string, number> {
     const { policy, laneOf, paused } = this.#parts
     const taken = new Map<string, number>()
-    for (const lane of inFlight) taken.set(lane, (taken.get(lane) ?? 0) + 1)
+    for (const lane of inHand) taken.set(lane, (taken.get(lane) ?? 0) + 1)
     const limits = [...policy.clients.keys()].map(laneOf)
     const lanes = new Set([...this.#places.known(now), ...this.#circuits.known(), ...taken.keys(), ...limits])
     for (const lane of this.#origins.known()) lanes.add(lane)

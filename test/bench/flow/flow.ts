@@ -11,7 +11,13 @@ import type { OpKind, Usage } from './op-process.ts'
 import { STEPS, type Step, wholeFlow } from './whole-flow.ts'
 
 const TO: OpKind = 'CRUD adapter'
-const KINDS: readonly OpKind[] = [TO, 'this package', 'this package, with the plugin', 'in memory']
+const KINDS: readonly OpKind[] = [
+  TO,
+  'this package',
+  'this package, nothing held',
+  'this package, with the plugin',
+  'in memory',
+]
 
 /** Whole flows a second over HTTP, from login to logout, against an OP in a process of its own. */
 export const flow: Benchmark = {
@@ -27,7 +33,7 @@ export const flow: Benchmark = {
         ['loopback', server.uri, [1, 8, 32]],
         ['1 ms', proxy.uri(server.uri), [1, 32]],
       ] as const) {
-        const kinds = network === 'loopback' ? KINDS : KINDS.slice(0, 2)
+        const kinds = network === 'loopback' ? KINDS : KINDS.slice(0, 3)
         const ops = await Promise.all(kinds.map((kind) => startOp(kind, uri)))
         for (const inFlight of loads) {
           const counts = new Map<string, Costs>()

@@ -9,7 +9,12 @@ import { testClient, testSigningKey } from '../../support/op.ts'
 import { crudAdapter } from './crud-adapter.ts'
 
 /** What keeps the provider's state. */
-export type OpKind = 'CRUD adapter' | 'this package' | 'this package, with the plugin' | 'in memory'
+export type OpKind =
+  | 'CRUD adapter'
+  | 'this package'
+  | 'this package, nothing held'
+  | 'this package, with the plugin'
+  | 'in memory'
 
 /** What the process has used and sent until now. */
 export interface Usage {
@@ -62,8 +67,9 @@ async function make(kind: OpKind): Promise<Provider> {
   const db = client.db(database)
   if (kind === 'CRUD adapter')
     return new Provider(issuer, { ...configuration, adapter: await crudAdapter(db) } as never)
-  const plugins: Plugin[] = kind === 'this package' ? [] : [backChannelLogout()]
-  const op = eventSourced(await MongoEventStore.open(db, { keys: KEYS }), { plugins })
+  const plugins: Plugin[] = kind === 'this package, with the plugin' ? [backChannelLogout()] : []
+  const held = kind === 'this package, nothing held' ? { heldBytes: 0 } : {}
+  const op = eventSourced(await MongoEventStore.open(db, { keys: KEYS }), { plugins, ...held })
   const made = new Provider(issuer, op.configure(configuration) as never)
   await op.start(made)
   return made
