@@ -10,7 +10,7 @@ import { type MongoServer, startServer } from '../support/mongo-server.ts'
 import { IMPATIENT } from '../support/proxied-log.ts'
 import { seededRandom } from '../support/seeded-random.ts'
 import { StoreProcess } from '../support/store-process.ts'
-import type { WriterOrders } from './mongodb-writer.ts'
+import type { Opened, WriterOrders } from './mongodb-writer.ts'
 
 const KILLS = 5
 const WRITERS = ['one', 'two']
@@ -44,10 +44,14 @@ describe('a MongoDB server that is killed with SIGKILL and restarted', function 
   }
 
   /** Collects what a writer tells until it ends; calls `each` at every line. */
-  const listen = async (process: StoreProcess, answers: Appending[], each: () => void): Promise<void> => {
-    for (let told = await process.next<Appending>(); told; told = await process.next<Appending>()) {
-      if (told.tag !== undefined) answers.push(told)
-      each()
+  const listen = async (
+    process: StoreProcess,
+    answers: Appending[],
+    each: (told: Appending | Opened) => void,
+  ): Promise<void> => {
+    for (let told = await process.next<Appending | Opened>(); told; told = await process.next<Appending | Opened>()) {
+      if (!('opened' in told)) answers.push(told)
+      each(told)
     }
   }
 
@@ -69,9 +73,12 @@ describe('a MongoDB server that is killed with SIGKILL and restarted', function 
     let kills = 0
     let next = afterSome()
     let killing: Promise<void> | undefined
-    const killWhenDue = (): void => {
-      if (killing || answers.length < next) return
-      // Both have begun when one of them wants a mark that the other has.
+    let opened = 0
+    const killWhenDue = (told: Appending | Opened): void => {
+      if ('opened' in told) opened += 1
+      // Who opens a log while the server is away is told so and ends, and the other one would go on alone.
+      if (opened < WRITERS.length || killing || answers.length < next) return
+      // Both have written when one of them wants a mark that the other has.
       if (kills === KILLS && answers.some(({ code }) => code === 'ALREADY_CLAIMED'))
         for (const process of writers) process.signal('SIGTERM')
       else if (kills < KILLS) killing = killAndRestart()

@@ -18,6 +18,11 @@ export interface WriterOrders {
   readonly lanes: number
 }
 
+/** What it says first. */
+export interface Opened {
+  readonly opened: string
+}
+
 const { uri, database, keys, name, commits, lanes }: WriterOrders = JSON.parse(process.argv[2] ?? '')
 const client = new MongoClient(uri, IMPATIENT)
 const store = await MongoEventStore.open(client.db(database), { keys })
@@ -61,7 +66,8 @@ async function reachable(): Promise<void> {
   }
 }
 
-tell({ opened: name })
+const opened: Opened = { opened: name }
+tell(opened)
 await Promise.all(Array.from({ length: lanes }, (_, lane) => write(lane)))
 await store.close()
 await client.close()
