@@ -8,6 +8,7 @@ import { assertKnownOptions } from '../../lib/known-options.ts'
 import { consoleLogger, type Logger } from '../../lib/logger.ts'
 import { KeyRing, type Keys } from '../../lib/secrets/key-ring.ts'
 import { MemoryEventStore, type MemoryOptions } from '../memory/memory-event-store.ts'
+import { CommitsInJournal } from './commits-in-journal.ts'
 import { FileJournal } from './file-journal.ts'
 import { createFile, createFolder, isMissing, refusingSystemErrors, syncFolder } from './folder.ts'
 import { FolderLock } from './folder-lock.ts'
@@ -29,9 +30,10 @@ export interface FileOptions {
 const JOURNAL = 'journal.log'
 
 /**
- * The embedded store: the state in memory, and every change in an append-only journal before it is acknowledged. For one
+ * The embedded store: an index and what is to do in memory, and every change in an append-only journal before it is acknowledged. For one
  * process on a local disk. It survives `kill -9` and loss of power, whichever pages of the last write reached the disk.
- * It holds the whole log in memory and reads the whole journal in `open`.
+ * It reads the whole journal in `open`. In memory it holds what finds and decides on commits, in about 200 bytes for each,
+ * and those that were asked for last; the others are read from the journal when somebody wants them.
  */
 export class FileEventStore extends MemoryEventStore {
   readonly #lock: FolderLock
@@ -71,9 +73,10 @@ export class FileEventStore extends MemoryEventStore {
     const ring = keys ?? (await loadOrCreateKeys(path, folder))
     const handle = await openJournal(folder)
     try {
-      const journal = new FileJournal(handle)
-      const store = new FileEventStore(lock, { keys: ring, journal, ...(clock && { clock }) })
-      await store.#load(handle, new JournalReader(path), journal, logger)
+      const commits = new CommitsInJournal(path, handle, clock)
+      const journal = new FileJournal(handle, commits)
+      const store = new FileEventStore(lock, { keys: ring, journal, commits, ...(clock && { clock }) })
+      await store.#load(handle, new JournalReader(path, commits), journal, logger)
       return store
     } catch (error) {
       await handle.close()

@@ -1,9 +1,14 @@
 import type { Entry, Journal } from '../memory/journal.ts'
 import { CHUNK_BYTES, type JournalFile, writeAll } from './journal-file.ts'
-import { encodeBatch, JOURNAL_START, type JournalPlace } from './journal-format.ts'
+import { encodeBatch, JOURNAL_START, type JournalPlace, type LinePlace } from './journal-format.ts'
 
 /** As long as callers wait for MongoDB: a disk that hangs must not keep a request for longer. */
 const MAX_WRITE_MS = 9_000
+
+/** Told where the line of each commit is, in the order of their positions, once it is durable. */
+export interface PlaceListener {
+  placed(place: LinePlace): void
+}
 
 /**
  * Appends batches of entries to a file, with one `fdatasync` for each. A batch is on the disk when `write` resolves.
@@ -14,11 +19,13 @@ const MAX_WRITE_MS = 9_000
 export class FileJournal implements Journal {
   readonly maxWriteMs: number = MAX_WRITE_MS
   readonly #file: JournalFile
+  readonly #listener: PlaceListener | undefined
   #end: JournalPlace = JOURNAL_START
   #failure: unknown
 
-  constructor(file: JournalFile) {
+  constructor(file: JournalFile, listener?: PlaceListener) {
     this.#file = file
+    this.#listener = listener
   }
 
   /** Sets the place of the next batch. Everything before it must be on the disk. Call it before the first write. */
@@ -30,7 +37,7 @@ export class FileJournal implements Journal {
   async write(entries: readonly Entry[]): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure
     try {
-      const { lines, end } = encodeBatch(entries, this.#end)
+      const { lines, places, end } = encodeBatch(entries, this.#end)
       let { offset } = this.#end
       for (const chunk of inChunks(lines)) {
         await writeAll(this.#file, chunk, offset)
@@ -38,6 +45,9 @@ export class FileJournal implements Journal {
       }
       await this.#file.datasync()
       this.#end = end
+      for (const [index, { kind }] of entries.entries()) {
+        if (kind === 'commit') this.#listener?.placed(places[index] as LinePlace)
+      }
     } catch (error) {
       this.#failure = error
       throw error

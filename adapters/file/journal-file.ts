@@ -35,3 +35,15 @@ export async function writeAll(file: JournalFile, bytes: Buffer, position: numbe
     done += bytesWritten
   }
 }
+
+/** So many bytes of the file from an offset on; fewer where it ends before. */
+export async function readWhole(file: JournalFile, offset: number, length: number): Promise<Buffer> {
+  const bytes = Buffer.allocUnsafe(length)
+  let read = 0
+  while (read < length) {
+    const { bytesRead } = await file.read(bytes, read, length - read, offset + read)
+    if (bytesRead === 0) break
+    read += bytesRead
+  }
+  return bytes.subarray(0, read)
+}

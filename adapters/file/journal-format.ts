@@ -49,6 +49,15 @@ export interface JournalPlace {
   readonly headerCrc: number
 }
 
+/** Where a line is. */
+export interface LinePlace {
+  readonly offset: number
+  /** Bytes of it, without its line feed. */
+  readonly length: number
+  /** CRC of the line before it, from which its own begins. */
+  readonly crcBefore: number
+}
+
 /** The place before the header. */
 export const JOURNAL_START: JournalPlace = { offset: 0, crc: 0, headerCrc: 0 }
 
@@ -87,23 +96,28 @@ export function encodeHeader(id: string, schema: number = JOURNAL_SCHEMA): { lin
   return { line, end: { offset: line.length, crc, headerCrc: crc } }
 }
 
-/** Encodes a batch to be written at `place`. */
+/** Encodes a batch to be written at `place`. `places` tells where the line of each entry is. */
 export function encodeBatch(
   entries: readonly unknown[],
   place: JournalPlace,
-): { lines: readonly Buffer[]; end: JournalPlace } {
+): { lines: readonly Buffer[]; places: readonly LinePlace[]; end: JournalPlace } {
   // The batch line comes first and holds the length of the entries, which does not depend on their CRCs.
   const texts = entries.map((entry) => Buffer.from(JSON.stringify(entry)))
   const bytes = texts.reduce((sum, text) => sum + PREFIX + text.length + 1, 0)
   const batch: BatchLine = { entries: entries.length, bytes, at: place.offset, after: digits(place.crc) }
   const first = encodeLine(batch, place.headerCrc)
   const lines = [first.line]
+  const places: LinePlace[] = []
   let { crc } = first
+  let offset = place.offset + first.line.length
   for (const text of texts) {
+    const length = PREFIX + text.length
+    places.push({ offset, length, crcBefore: crc })
     crc = crc32(text, crc)
     lines.push(Buffer.concat([Buffer.from(`${digits(crc)} `), text, Buffer.of(LINE_FEED)]))
+    offset += length + 1
   }
-  return { lines, end: { ...place, offset: place.offset + first.line.length + bytes, crc } }
+  return { lines, places, end: { ...place, offset, crc } }
 }
 
 /** Decodes the batch line at the start of the bytes, from any place in the journal. Undefined: there is none. */

@@ -1,5 +1,6 @@
 import { JournalCorruptError, SchemaNewerError } from '../../lib/errors.ts'
 import type { Entry, KeyFingerprints } from '../memory/journal.ts'
+import type { PlaceListener } from './file-journal.ts'
 import {
   type BatchLine,
   decodeBatchLine,
@@ -10,6 +11,7 @@ import {
   type JournalHeader,
   type JournalPlace,
   LINE_FEED,
+  type LinePlace,
   SHORT_LINE_BYTES,
 } from './journal-format.ts'
 import { ReadBuffer } from './read-buffer.ts'
@@ -52,6 +54,7 @@ const KINDS: ReadonlySet<string> = new Set<Entry['kind']>([
 export class JournalReader {
   /** Its name, for messages. */
   readonly file: string
+  readonly #listener: PlaceListener | undefined
   #line = 0
   #end: JournalPlace = JOURNAL_START
   #lastBatch = 0
@@ -60,8 +63,9 @@ export class JournalReader {
   #keys: KeyFingerprints = { hashing: [], sealing: [] }
 
   /** @param file - its name, for messages */
-  constructor(file: string) {
+  constructor(file: string, listener?: PlaceListener) {
     this.file = file
+    this.#listener = listener
   }
 
   /** The place of the next batch. Valid when everything has been read. */
@@ -131,8 +135,9 @@ export class JournalReader {
     }
     const lines = linesOf(buffer.bytes.subarray(length, length + batch.bytes), batch, crc)
     if (!Array.isArray(lines)) return this.#flaw(lines.index + 1, length + lines.offset, lines.what)
-    const entries = lines.map(({ value, offset }, index) =>
-      this.#entry(value, this.#flaw(index + 1, length + offset, '')),
+    const start = this.#end.offset + length
+    const entries = lines.map(({ value, place }, index) =>
+      this.#entry(value, index + 1, { ...place, offset: start + place.offset }),
     )
     buffer.skip(length + batch.bytes)
     this.#line += 1 + batch.entries
@@ -141,18 +146,21 @@ export class JournalReader {
     return entries
   }
 
-  #entry(value: unknown, place: Flaw): Entry {
+  #entry(value: unknown, line: number, place: LinePlace): Entry {
     const entry = value as Entry
+    const { offset } = place
     if (!KINDS.has(entry?.kind)) {
-      throw this.#corrupt({ ...place, what: `holds an entry of unknown kind ${JSON.stringify(entry?.kind)}` })
+      const what = `holds an entry of unknown kind ${JSON.stringify(entry?.kind)}`
+      throw this.#corrupt({ line: this.#line + 1 + line, offset, what })
     }
     if (entry.kind === 'keys') this.#keys = entry.fingerprints
     if (entry.kind !== 'commit') return entry
     this.#position += 1
     if (entry.commit.position !== this.#position) {
       const what = `holds the commit of position ${entry.commit.position}, ${this.#position} is due`
-      throw this.#corrupt({ ...place, what })
+      throw this.#corrupt({ line: this.#line + 1 + line, offset, what })
     }
+    this.#listener?.placed(place)
     return entry
   }
 
@@ -182,7 +190,8 @@ export class JournalReader {
 interface EntryLine {
   readonly value: unknown
   readonly crc: number
-  readonly offset: number
+  /** Its offset counts from the first of the lines. */
+  readonly place: LinePlace
 }
 
 /** Decodes the lines of a batch's entries, or returns the first flaw. */
@@ -198,7 +207,7 @@ function linesOf(
     const feed = body.indexOf(LINE_FEED, offset)
     const decoded = feed < 0 ? undefined : decodeLine(body.subarray(offset, feed), crc)
     if (!decoded) return { index, offset, what: 'does not match its checksum' }
-    lines.push({ ...decoded, offset })
+    lines.push({ ...decoded, place: { offset, length: feed - offset, crcBefore: crc } })
     crc = decoded.crc
     offset = feed + 1
   }

@@ -7,6 +7,7 @@ import type { LivenessTable } from '../../lib/log/liveness-table.ts'
 import { prepare } from '../../lib/log/prepare.ts'
 import type { WorkTable } from '../../lib/log/work-table.ts'
 import { ephemeralKeys, KeyRing, type Keys } from '../../lib/secrets/key-ring.ts'
+import { type Commits, CommitsInMemory } from './commits.ts'
 import { MemoryConsumers } from './consumers.ts'
 import { MemoryIndex } from './index-table.ts'
 import { type Entry, type Journal, noJournal } from './journal.ts'
@@ -23,6 +24,8 @@ export interface MemoryOptions {
   readonly clock?: Clock
   /** Persistent storage for changes. Default: none. */
   readonly journal?: Journal
+  /** Where commits are kept. Default: in memory, all of them. */
+  readonly commits?: Commits
 }
 
 /** The largest number of commits that a subscription yields at once. */
@@ -36,7 +39,7 @@ const SUBSCRIPTION_BATCH = 500
 export class MemoryEventStore implements EventStore {
   readonly keys: KeyRing
   readonly #clock: Clock
-  readonly #state = new LogState()
+  readonly #state: LogState
   readonly #writes: WriteQueue
   readonly #turns: WriteLock
   readonly #consumers: MemoryConsumers
@@ -44,13 +47,19 @@ export class MemoryEventStore implements EventStore {
   readonly #work = new Map<string, MemoryWork>()
   readonly #indexes = new Map<string, MemoryIndex>()
   readonly #waitingSubscriptions = new Set<() => void>()
-  #decided = 0
 
-  constructor({ keys = ephemeralKeys(), clock = systemClock, journal = noJournal }: MemoryOptions = {}) {
+  constructor(options: MemoryOptions = {}) {
+    const {
+      keys = ephemeralKeys(),
+      clock = systemClock,
+      journal = noJournal,
+      commits = new CommitsInMemory(),
+    } = options
     this.keys = new KeyRing(keys)
     this.#clock = clock
+    this.#state = new LogState(commits)
     this.#writes = new WriteQueue(journal, clock, (durable) => {
-      if (durable) this.#state.markDurable(this.#decided)
+      if (durable) this.#state.markDurable()
       this.#wakeSubscriptions()
     })
     const origin = clock.now() - clock.monotonic()
@@ -63,10 +72,10 @@ export class MemoryEventStore implements EventStore {
     this.#liveness = new MemoryLiveness(this.#turns)
   }
 
-  /** Rebuilds the state from a journal's entries. Call it before the first use. */
+  /** Rebuilds the state from a journal's entries, whose commits are kept already. Call it before the first use. */
   protected async restore(batches: AsyncIterable<readonly Entry[]>): Promise<void> {
     for await (const batch of batches) for (const entry of batch) this.#apply(entry)
-    this.#state.markDurable(this.#decided)
+    this.#state.markDurable()
     this.#consumers.freeAll()
     for (const table of this.#work.values()) table.freeAll()
   }
@@ -77,8 +86,7 @@ export class MemoryEventStore implements EventStore {
     return this.#writes.add((write) => {
       const decision = this.#state.decide(prepared, this.#clock.now())
       if ('error' in decision) throw decision.error
-      this.#state.apply(decision.store)
-      this.#decided = decision.store.position
+      this.#state.add(decision.store, prepared.bytes)
       write({ kind: 'commit', commit: decision.store })
       return { position: decision.store.position, id: decision.store.id }
     }, prepared.bytes)
@@ -91,17 +99,17 @@ export class MemoryEventStore implements EventStore {
 
   async read(stream: string, options: ReadOptions = {}): Promise<Commit[]> {
     this.#writes.assertOpen()
-    return this.#state.read(stream, options)
+    return [...(await this.#state.read(stream, options))]
   }
 
   async readStreams(streams: readonly string[], options: ReadOptions = {}): Promise<Commit[]> {
     this.#writes.assertOpen()
-    return this.#state.readStreams(streams, options)
+    return [...(await this.#state.readStreams(streams, options))]
   }
 
   async readAll({ after, limit }: { readonly after: number; readonly limit: number }): Promise<Commit[]> {
     this.#writes.assertOpen()
-    return this.#state.readAll(after, limit)
+    return [...(await this.#state.readAll(after, limit))]
   }
 
   async end(): Promise<number> {
@@ -119,10 +127,9 @@ export class MemoryEventStore implements EventStore {
     this.#writes.assertOpen()
     let position = after
     while (!this.#writes.closing && !signal?.aborted) {
-      const commits = this.#state.readAll(position, SUBSCRIPTION_BATCH)
-      const last = commits.at(-1)
-      if (last) {
-        position = last.position
+      if (this.#state.durable > position) {
+        const commits = await this.#state.readAll(position, SUBSCRIPTION_BATCH)
+        position += commits.length
         yield commits
       } else if (this.#writes.failure) throw this.#writes.failure
       else await this.#nextBatch(signal)
@@ -155,10 +162,8 @@ export class MemoryEventStore implements EventStore {
   }
 
   #apply(entry: Entry): void {
-    if (entry.kind === 'commit') {
-      this.#state.apply(entry.commit)
-      this.#decided = entry.commit.position
-    } else if (entry.kind === 'consumer') this.#consumers.apply(entry.record)
+    if (entry.kind === 'commit') this.#state.index(entry.commit)
+    else if (entry.kind === 'consumer') this.#consumers.apply(entry.record)
     else if (entry.kind === 'work') this.#table(entry.table).apply(entry.work)
     else if (entry.kind === 'work_removed') this.#table(entry.table).remove(entry.id)
     else if (entry.kind === 'indexed') this.#index(entry.index).apply(entry.entry)

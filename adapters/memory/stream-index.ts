@@ -1,0 +1,44 @@
+import type { ReadOptions } from '../../lib/log/event-store.ts'
+import { NameTable } from './name-table.ts'
+import { PositionLists } from './position-lists.ts'
+
+/** The positions of each stream's commits, in about 40 bytes a stream and 6 a position. */
+export class StreamIndex {
+  readonly #names = new NameTable()
+  readonly #lists = new PositionLists()
+
+  /** @param position - above all others of the stream */
+  add(stream: string, position: number): void {
+    this.#lists.add(this.#names.add(stream), position)
+  }
+
+  /** The positions up to `end`. Takes time in proportion to the result, after a binary search. */
+  positionsOf(
+    stream: string,
+    { from, direction = 'forwards', limit = Number.POSITIVE_INFINITY }: ReadOptions,
+    end: number,
+  ): number[] {
+    const list = this.#names.numberOf(stream)
+    if (list === undefined) return []
+    const isForwards = direction === 'forwards'
+    const last = isForwards ? end : Math.min(end, from ?? end)
+    const to = this.#countBelow(last + 1, list)
+    const first = isForwards ? this.#countBelow(from ?? 0, list) : Math.max(0, to - limit)
+    const count = Math.max(0, Math.min(to - first, limit))
+    return Array.from({ length: count }, (_, index) =>
+      this.#lists.at(list, isForwards ? first + index : to - 1 - index),
+    )
+  }
+
+  /** How many of the list's positions are below this one. */
+  #countBelow(position: number, list: number): number {
+    let low = 0
+    let high = this.#lists.lengthOf(list)
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if (this.#lists.at(list, middle) < position) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
+}
