@@ -1,11 +1,12 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { cpus, totalmem } from 'node:os'
 import { MongoClient } from 'mongodb'
-import type { Figure, Result, Rounds } from './contest.ts'
+import type { Result, Rounds } from './contest.ts'
 import { drawRatios, type Ratio } from './plot.mjs'
 
-/** What a candidate did, and under which circumstances. */
-export interface Row extends Result {
+/** What a candidate did, and under which circumstances. What was not measured is left out. */
+export interface Row extends Partial<Result> {
+  readonly name: string
   readonly where: Readonly<Record<string, string | number>>
   /** Further figures of this benchmark alone. */
   readonly details?: Readonly<Record<string, number>>
@@ -50,22 +51,33 @@ export async function machineOf(uri: string, kind: string, { rounds, turnMs }: R
   }
 }
 
-/** The table that is printed, and that `docs/benchmarks` keeps. */
+/** What every benchmark may tell of a candidate. */
+const FIGURES: Readonly<Record<string, (row: Row) => string>> = {
+  'per second': ({ perSecond }) => short(perSecond?.median),
+  ratio: ({ ratio }) => short(ratio?.median),
+  '(range)': ({ ratio }) => (ratio ? `${short(ratio.least)} to ${short(ratio.most)}` : ''),
+  'CPU ms each': ({ cpuMsEach }) => short(cpuMsEach?.median),
+  'p50 ms': ({ p50Ms }) => short(p50Ms?.median),
+  'p99 ms': ({ p99Ms }) => short(p99Ms?.median),
+}
+
+/** The table that is printed, and that `docs/benchmarks` keeps: without the columns that nobody has anything for. */
 export function tableOf(rows: readonly Row[]): string {
-  const names = [...new Set(rows.flatMap(({ where }) => Object.keys(where)))]
-  const more = [...new Set(rows.flatMap(({ details = {} }) => Object.keys(details)))]
-  const head = [...names, '', 'per second', 'ratio', '(range)', 'CPU ms each', 'p50 ms', 'p99 ms', ...more]
-  const lines = rows.map((row) => [
-    ...names.map((name) => String(row.where[name] ?? '')),
-    row.name,
-    short(row.perSecond.median),
-    short(row.ratio.median),
-    rangeOf(row.ratio),
-    short(row.cpuMsEach.median),
-    short(row.p50Ms.median),
-    short(row.p99Ms.median),
-    ...more.map((name) => short(row.details?.[name] ?? Number.NaN)),
-  ])
+  const keysOf = (of: (row: Row) => object): string[] => [...new Set(rows.flatMap((row) => Object.keys(of(row))))]
+  const columns: [string, (row: Row) => string][] = [
+    ...keysOf(({ where }) => where).map((key): [string, (row: Row) => string] => [
+      key,
+      ({ where }) => String(where[key] ?? ''),
+    ]),
+    ['', ({ name }) => name],
+    ...Object.entries(FIGURES).filter(([, cell]) => rows.some((row) => cell(row) !== '')),
+    ...keysOf(({ details = {} }) => details).map((key): [string, (row: Row) => string] => [
+      key,
+      ({ details }) => short(details?.[key]),
+    ]),
+  ]
+  const head = columns.map(([title]) => title)
+  const lines = rows.map((row) => columns.map(([, cell]) => cell(row)))
   return [head, head.map(() => '---'), ...lines].map((cells) => `| ${cells.join(' | ')} |`).join('\n')
 }
 
@@ -80,21 +92,18 @@ export async function write(
   const machine = `${on.date}; ${on.run}; ${on.cores} cores (${on.cpu}), ${on.memoryGb} GB; Node ${on.node}; ${on.server}`
   await writeFile(`${folder}/${name}.md`, `# ${title}\n\n${machine}.\n\n![${title}](${name}.svg)\n\n${tableOf(rows)}\n`)
   await writeFile(`${folder}/${name}.json`, `${JSON.stringify({ machine: on, rows }, null, 2)}\n`)
-  await writeFile(`${folder}/${name}.svg`, `${drawRatios(title, rows.map(ratioOf))}\n`)
+  await writeFile(`${folder}/${name}.svg`, `${drawRatios(title, rows.flatMap(ratioOf))}\n`)
 }
 
-function ratioOf({ where, name, ratio }: Row): Ratio {
+function ratioOf({ where, name, ratio }: Row): Ratio[] {
+  if (!ratio) return []
   const at = Object.entries(where)
     .map(([what, value]) => `${what}: ${value}`)
     .join(', ')
-  return { at, name, label: short(ratio.median), ...ratio }
+  return [{ at, name, label: short(ratio.median), ...ratio }]
 }
 
-function short(value: number): string {
+function short(value: number = Number.NaN): string {
   if (!Number.isFinite(value)) return ''
   return value >= 100 ? value.toFixed(0) : value.toPrecision(3)
-}
-
-function rangeOf({ least, most }: Figure): string {
-  return `${short(least)} to ${short(most)}`
 }
