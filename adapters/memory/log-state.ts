@@ -1,6 +1,6 @@
 import { ConcurrencyError, type EventStoreError } from '../../lib/errors.ts'
 import { refusalOf, versionClaim } from '../../lib/log/claims.ts'
-import { type Commit, streamsOf } from '../../lib/log/commit.ts'
+import type { Commit } from '../../lib/log/commit.ts'
 import type { ReadOptions } from '../../lib/log/event-store.ts'
 import { firstVersions, type PreparedCommit } from '../../lib/log/prepare.ts'
 import type { Commits } from './commits.ts'
@@ -60,7 +60,10 @@ export class LogState {
   /** The same for a commit that is kept already. */
   index({ position, events, claims }: StoredCommit): void {
     this.#last = position
-    for (const stream of streamsOf(events)) this.#streams.add(stream, position)
+    for (const { stream, also = [] } of events) {
+      this.#streams.add(stream, position)
+      for (const other of also) this.#streams.add(other, position)
+    }
     for (const claim of claims) this.#claims.add(claim)
   }
 

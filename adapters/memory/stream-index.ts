@@ -7,9 +7,11 @@ export class StreamIndex {
   readonly #names = new NameTable()
   readonly #lists = new PositionLists()
 
-  /** @param position - above all others of the stream */
+  /** @param position - not below any other of the stream; it counts once */
   add(stream: string, position: number): void {
-    this.#lists.add(this.#names.add(stream), position)
+    const list = this.#names.add(stream)
+    const length = this.#lists.lengthOf(list)
+    if (length === 0 || this.#lists.at(list, length - 1) !== position) this.#lists.add(list, position)
   }
 
   /** The positions up to `end`. Takes time in proportion to the result, after a binary search. */

@@ -7,13 +7,14 @@ import { parseArgs } from 'node:util'
 import { startServer } from '../support/mongo-server.ts'
 import { append } from './append/append.ts'
 import { dispatch } from './dispatch/dispatch.ts'
+import { embedded } from './embedded/embedded.ts'
 import { flow } from './flow/flow.ts'
 import { find } from './log/find.ts'
 import { follow } from './log/follow.ts'
 import { start } from './log/start.ts'
 import { machineOf, tableOf, write } from './report.ts'
 
-const BENCHMARKS = [append, flow, dispatch, find, follow, start]
+const BENCHMARKS = [append, flow, dispatch, find, follow, start, embedded]
 
 const { values, positionals } = parseArgs({
   options: { quick: { type: 'boolean' }, keep: { type: 'boolean' } },
