@@ -13,7 +13,7 @@ describe('a session with a client that cannot be loaded any more', () => {
     log = new KeptLog()
     scene = await LogoutScene.start({ 'rp-one': {}, 'rp-two': {} }, { logger: log })
     const clients = scene.op.eventSourced.adapter('Client')
-    const metadata = { ...testClient('broken'), backchannel_logout_uri: 'http://127.0.0.1:9/logout' }
+    const metadata = { ...testClient('broken'), backchannel_logout_uri: 'http://127.0.0.1:8/logout' }
     await clients.upsert('broken', metadata)
     person = new Person(scene.op)
     await person.authorize('rp-one')
@@ -192,7 +192,7 @@ describe('a client whose stored metadata has become unusable', () => {
   const metadata = {
     ...testClient('own'),
     grant_types: ['authorization_code', 'refresh_token'],
-    backchannel_logout_uri: 'http://127.0.0.1:9/logout',
+    backchannel_logout_uri: 'http://127.0.0.1:8/logout',
   }
   for (const [what, stored] of [
     ['has half a surrogate pair in its URI', { ...metadata, backchannel_logout_uri: 'https://rp.example.com/\ud800' }],

@@ -42,6 +42,14 @@ describe('an RP', () => {
     assert.equal(request?.body, 'logout_token=a.b.c')
   })
 
+  it('is asked at its own address, not to compress what it says, and told who asks', async () => {
+    rp = await answering((response, { url }) => response.writeHead(200).end(url))
+    assert.deepEqual(await post(`${rp.origin}/a%20b?c=d`), { kind: 'answered', status: 200, body: '/a%20b?c=d' })
+    const [request] = rp.requests
+    assert.equal(request?.headers['accept-encoding'], 'identity')
+    assert.equal(request?.headers['user-agent'], 'oidc-provider-eventstore')
+  })
+
   it('that redirects is not followed', async () => {
     const other = await answering((response) => response.writeHead(200).end())
     rp = await answering((response) => response.writeHead(307, { location: other.origin }).end('over there'))
@@ -112,11 +120,10 @@ describe('an RP', () => {
     assert.equal(answer.body, 'x'.repeat(4_096))
   })
 
-  it('may say little that unpacks to 50 MB', async () => {
+  it('that compresses what it says has answered, and nothing of it is unpacked or kept', async () => {
     const bomb = gzipSync(Buffer.alloc(50_000_000, 'x'))
-    rp = await answering((response) => response.writeHead(200, { 'content-encoding': 'gzip' }).end(bomb))
-    const answer = await post(rp.origin)
-    assert.ok(answer.kind === 'answered' && answer.body.length === 4_096)
+    rp = await answering((response) => response.writeHead(400, { 'content-encoding': 'gzip' }).end(bomb))
+    assert.deepEqual(await post(rp.origin), { kind: 'answered', status: 400, body: '(compressed: gzip)' })
   })
 
   it('that never ends its body has answered, and is listened to no more', async () => {

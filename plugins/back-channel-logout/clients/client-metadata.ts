@@ -1,5 +1,6 @@
 import { OptionInvalidError } from '../../../lib/index.ts'
 import { literalAddress } from '../network/address-guard.ts'
+import { isOfOtherProtocol } from '../network/other-ports.ts'
 import { REASONS, type Reason } from '../reasons.ts'
 
 /** The client metadata member with which a client says for which reasons it wants to be told. Default: all. */
@@ -32,9 +33,10 @@ export function uriProblem(uri: unknown, development: boolean): string | undefin
   if (typeof uri !== 'string' || REPAIRED.test(uri) || !URL.canParse(uri)) return 'must be an absolute URI'
   if (!uri.isWellFormed()) return 'must not hold half a surrogate pair'
   if (new URL(uri).href.length > URI_CHARS) return `must have at most ${URI_CHARS} characters`
-  const { protocol, hash, hostname, username, password } = new URL(uri)
+  const { protocol, hash, hostname, port, username, password } = new URL(uri)
   if (hash !== '' || uri.includes('#')) return 'must not have a fragment'
   if (username !== '' || password !== '') return 'must not have credentials in it'
+  if (isOfOtherProtocol(port)) return `must not have the port ${port}: it belongs to another protocol than HTTP`
   if (protocol === 'https:') return undefined
   if (protocol !== 'http:') return 'must be an https URI'
   if (development && isLoopback(hostname)) return undefined

@@ -1,6 +1,6 @@
 import { type LookupAddress, lookup as systemLookup } from 'node:dns'
 import type { LookupFunction } from 'node:net'
-import { Agent, buildConnector, fetch } from 'undici'
+import { Agent, buildConnector } from 'undici'
 import { isSpecialUse, literalAddress } from './address-guard.ts'
 import type { Answer } from './answer.ts'
 import { passOverInterim } from './pass-over-interim.ts'
@@ -71,6 +71,14 @@ export function guardedNetwork({
 
 const IDLE_MS = 4_000
 
+/** Answers are short: they are not to be compressed. */
+const HEADERS: Readonly<Record<string, string>> = {
+  'content-type': 'application/x-www-form-urlencoded',
+  accept: 'application/json, */*;q=0.1',
+  'accept-encoding': 'identity',
+  'user-agent': 'oidc-provider-eventstore',
+}
+
 async function post(
   url: string,
   form: Readonly<Record<string, string>>,
@@ -78,28 +86,27 @@ async function post(
   signal: AbortSignal,
 ): Promise<Answer> {
   try {
-    const response = await fetch(url, {
-      method: 'POST',
-      headers: { 'content-type': 'application/x-www-form-urlencoded', accept: 'application/json, */*;q=0.1' },
-      body: new URLSearchParams(form).toString(),
-      redirect: 'manual',
-      signal,
-      dispatcher,
-    })
-    const body = await readStart(response.body, signal)
-    const retryAfter = response.headers.get('retry-after')
-    return { kind: 'answered', status: response.status, body, ...(retryAfter !== null && { retryAfter }) }
+    const { origin, pathname, search } = new URL(url)
+    const sent = new URLSearchParams(form).toString()
+    const path = `${pathname}${search}`
+    const response = await dispatcher.request({ origin, path, method: 'POST', headers: HEADERS, body: sent, signal })
+    const { 'retry-after': retryAfters, 'content-encoding': encoding = 'identity' } = response.headers
+    const start = await readStart(response.body, signal)
+    // What nobody can read, nobody can look through for tokens.
+    const body = String(encoding).toLowerCase() === 'identity' ? start : `(compressed: ${encoding})`.slice(0, 100)
+    const [retryAfter] = [retryAfters].flat()
+    return { kind: 'answered', status: response.statusCode, body, ...(retryAfter !== undefined && { retryAfter }) }
   } catch (error) {
     return { kind: 'failed', error: signal.aborted ? 'no answer in time' : reasonOf(error) }
   }
 }
 
 /** The start of a body; the rest is not waited for. A body that breaks off is as good as one that ends: the status counts. */
-async function readStart(body: AsyncIterable<Uint8Array> | null, signal: AbortSignal): Promise<string> {
+async function readStart(body: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<string> {
   const chunks: Uint8Array[] = []
   let bytes = 0
   try {
-    for await (const chunk of body ?? []) {
+    for await (const chunk of body) {
       chunks.push(chunk)
       bytes += chunk.byteLength
       if (bytes >= BODY_BYTES) break
