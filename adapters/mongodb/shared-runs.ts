@@ -76,26 +76,35 @@ export class SharedRuns {
   }
 
   async #read(position: number): Promise<Run> {
+    // Behind a full run there is most likely another one. Not every server finds the first of a range without an end at once.
+    const likely = this.#isBehindFullRun(position) ? await this.#runOf(position, position + BATCH) : undefined
+    const run = likely?.delivered.length === BATCH ? likely : await this.#runOf(position)
+    if (run.delivered.length > 0) this.#keep(position, run.delivered)
+    return run
+  }
+
+  async #runOf(position: number, last?: number): Promise<Run> {
+    const range = { $gt: BigInt(position), ...(last !== undefined && { $lte: BigInt(last) }) }
+    const query = {
+      collection: 'events',
+      filter: { _id: range },
+      sort: { _id: 1 },
+      limit: BATCH,
+      level: 'majority',
+    } as const
     const { documents } = await this.#collections.attempt((signal) =>
-      firstBatch<EventsDocument>(
-        this.#collections,
-        {
-          collection: 'events',
-          filter: { _id: { $gt: BigInt(position) } },
-          sort: { _id: 1 },
-          limit: BATCH,
-          level: 'majority',
-        },
-        signal,
-      ),
+      firstBatch<EventsDocument>(this.#collections, query, signal),
     )
     assertEventsDocuments(this.#collections.namespace('events'), documents)
     let length = 0
     while (length < documents.length && Number(documents[length]?._id) === position + 1 + length) length++
-    const delivered = documents.slice(0, length)
     const next = documents[length]
-    if (length > 0) this.#keep(position, delivered)
-    return { delivered, nextSeen: next && Number(next._id) }
+    return { delivered: documents.slice(0, length), nextSeen: next && Number(next._id) }
+  }
+
+  #isBehindFullRun(position: number): boolean {
+    for (const [start, { length }] of this.#kept) if (length === BATCH && start + length === position) return true
+    return false
   }
 
   #ownBehind(position: number): Run | undefined {

@@ -259,7 +259,8 @@ function matches(document: Document, filter: Document): boolean {
     const own: unknown[] = Array.isArray(document[field]) ? document[field] : [document[field]]
     if (wanted?.$in)
       return wanted.$in.some((value: unknown) => own.includes(typeof value === 'bigint' ? Number(value) : value))
-    if (wanted?.$gt !== undefined) return Number(own[0]) > Number(wanted.$gt)
+    const { $gt, $lte = Number.POSITIVE_INFINITY } = wanted ?? {}
+    if ($gt !== undefined) return Number(own[0]) > Number($gt) && Number(own[0]) <= Number($lte)
     return own.includes(wanted)
   })
 }

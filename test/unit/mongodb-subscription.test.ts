@@ -171,14 +171,17 @@ describe('a subscription on MongoDB', () => {
     assert.deepEqual(tombstones(), [])
   })
 
-  it('closes a gap of thousands of positions', async () => {
-    for (let skipped = 0; skipped < 1_200; skipped++) server.skipPosition()
-    await append()
-    const following = reader.follow(0)
-    await clock.advance(3_000)
-    assert.deepEqual(positions(following), [1_201])
-    assert.deepEqual(tombstones(), range(1, 1_200))
-  })
+  for (const before of [0, 499, 500]) {
+    it(`closes a gap of thousands of positions, behind ${before} commits`, async () => {
+      if (before > 0) await append(before)
+      for (let skipped = 0; skipped < 1_200; skipped++) server.skipPosition()
+      await append()
+      const following = reader.follow(0)
+      await clock.advance(3_000)
+      assert.deepEqual(positions(following), [...range(1, before), before + 1_201])
+      assert.deepEqual(tombstones(), range(before + 1, before + 1_200))
+    })
+  }
 
   it('begins at the floor, fills nothing at or below it, and jumps there when it is raised', async () => {
     await append(3)
