@@ -26,6 +26,8 @@ export interface ChangeHintParts {
   readonly wakeups: Wakeups
   readonly clock: Clock
   readonly logger: Logger
+  /** Whether this process has appended what is at the position: its subscriptions know that by themselves. */
+  readonly isOwn: (position: number) => boolean
 }
 
 /** Whether the pool of this client has a connection to spare for a change stream. */
@@ -100,7 +102,7 @@ export class ChangeHint {
 
   /** Follows the stream for as long as it lasts. @throws what ended it */
   async #follow(onOpen: () => void): Promise<void> {
-    const { collections, wakeups } = this.#parts
+    const { collections, wakeups, isOwn } = this.#parts
     const session = collections.client.startSession({ causalConsistency: false })
     let id: bigint | undefined
     try {
@@ -118,7 +120,7 @@ export class ChangeHint {
       for (;;) {
         const more = { getMore: id, collection, maxTimeMS: AWAIT_MS }
         const cursor = cursorOf(await this.#ask(more, session, AWAIT_MS + COMMAND_TIMEOUT_MS))
-        if (cursor.hasNews) wakeups.wake()
+        if (!cursor.positions.every(isOwn)) wakeups.wake()
         id = cursor.id
       }
     } finally {
@@ -146,8 +148,10 @@ export class ChangeHint {
   }
 }
 
-function cursorOf({ cursor }: Document): { readonly id: bigint; readonly hasNews: boolean } {
+/** @returns the cursor's id, and the positions that it tells of */
+function cursorOf({ cursor }: Document): { readonly id: bigint; readonly positions: readonly number[] } {
   const { id, firstBatch = [], nextBatch = [] } = cursor as Document
   if (typeof id !== 'bigint' || id === 0n) throw new Error('the server has closed the change stream')
-  return { id, hasNews: firstBatch.length + nextBatch.length > 0 }
+  const changes: readonly Document[] = [...firstBatch, ...nextBatch]
+  return { id, positions: changes.map(({ documentKey }) => Number(documentKey?._id)) }
 }

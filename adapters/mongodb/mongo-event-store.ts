@@ -108,8 +108,10 @@ export class MongoEventStore implements EventStore {
     this.#serverTime = new ServerTime(collections, clock)
     const wakeups = this.#wakeups
     const isHintable = capabilities.changeStreams && hasConnectionToSpare(collections)
-    this.#hint = isHintable ? new ChangeHint({ collections, wakeups, clock, logger }) : undefined
-    this.#runs = new SharedRuns(collections)
+    const runs = new SharedRuns(collections)
+    const isOwn = (position: number): boolean => runs.isOwn(position)
+    this.#hint = isHintable ? new ChangeHint({ collections, wakeups, clock, logger, isOwn }) : undefined
+    this.#runs = runs
     this.#tailPoll = new TailPoll({ collections, wakeups, clock, isHinted: () => this.#hint?.isOpen ?? false })
     this.#appender = new Appender({
       collections,

@@ -52,6 +52,11 @@ export class SharedRuns {
     }
   }
 
+  /** Whether this process has appended what is at the position, of late. */
+  isOwn(position: number): boolean {
+    return this.#own.has(position)
+  }
+
   /** What lies behind the position now: nothing that was appended before is missing, unless a hole is before it. */
   behind(position: number): Promise<Run> {
     const known = this.#ownBehind(position) ?? this.#keptBehind(position)
