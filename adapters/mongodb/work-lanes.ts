@@ -62,6 +62,11 @@ export class WorkLanes {
     }
   }
 
+  /** Has the next call touch this lane as well: whether it could be touched is not known. */
+  touchLater(lane: string, dueAt: number): void {
+    lower(this.#untouched, new Map([[lane, dueAt]]))
+  }
+
   /** Touches what is left of earlier calls that failed. */
   touchRest(): Promise<void> {
     return this.touch(new Map())

@@ -13,6 +13,7 @@ import type {
 import type { Collections } from './collections.ts'
 import type { WorkDocument } from './documents.ts'
 import { Finishes } from './finishes.ts'
+import { PutOffLanes } from './put-off-lanes.ts'
 import type { ServerTime } from './server-time.ts'
 import { WorkClaims } from './work-claims.ts'
 import { workOf } from './work-documents.ts'
@@ -36,6 +37,7 @@ export class MongoWork implements WorkTable {
   readonly #lanes: WorkLanes
   readonly #claims: WorkClaims
   readonly #finishes: Finishes
+  readonly #putOff: PutOffLanes
 
   constructor(collections: Collections, table: string, serverTime: ServerTime, clock: Clock) {
     this.#collections = collections
@@ -43,6 +45,7 @@ export class MongoWork implements WorkTable {
     this.#serverTime = serverTime
     this.#lanes = new WorkLanes(collections, table)
     this.#finishes = new Finishes(collections, table, clock)
+    this.#putOff = new PutOffLanes(collections, table)
     this.#claims = new WorkClaims({
       collections,
       table,
@@ -104,8 +107,18 @@ export class MongoWork implements WorkTable {
     return this.#claims.claimOverdue(options)
   }
 
-  /** Some at a time: an RP that was dead for hours has missed more than one command can change in its time. */
   async hasten(lane: string, dueAt: number): Promise<number> {
+    if (!(await this.#putOff.has(lane, dueAt))) return 0
+    try {
+      return await this.#hasten(lane, dueAt)
+    } catch (error) {
+      this.#lanes.touchLater(lane, dueAt) // who calls again may find nothing left to hasten
+      throw error
+    }
+  }
+
+  /** Some at a time: an RP that was dead for hours has missed more than one command can change in its time. */
+  async #hasten(lane: string, dueAt: number): Promise<number> {
     let hastened = 0
     for (;;) {
       const later = await this.#collections.withTimeout(
@@ -121,7 +134,7 @@ export class MongoWork implements WorkTable {
         )
         hastened += modifiedCount
       }
-      await this.#lanes.touch(new Map([[lane, dueAt]])) // also where the answer of an earlier call was lost
+      await this.#lanes.touch(new Map([[lane, dueAt]]))
       if (later.length < HASTENED_AT_ONCE) return hastened
     }
   }
