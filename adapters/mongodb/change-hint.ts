@@ -11,6 +11,9 @@ const AWAIT_MS = 10_000
 /** The pause before a stream that has ended is opened again, in milliseconds; doubled each time, for ever. */
 const REOPEN_MS = { first: 1_000, most: 30_000 }
 
+/** The pause after the stream told of nothing but this process's own commits, in milliseconds: it is busy, and they are many. */
+const OWN_PAUSE_MS = 100
+
 /** Closing waits so long for the server to be told, in milliseconds. */
 const KILL_TIMEOUT_MS = 1_000
 
@@ -102,7 +105,8 @@ export class ChangeHint {
 
   /** Follows the stream for as long as it lasts. @throws what ended it */
   async #follow(onOpen: () => void): Promise<void> {
-    const { collections, wakeups, isOwn } = this.#parts
+    const { collections, wakeups, clock, isOwn } = this.#parts
+    const { signal } = this.#stopping
     const session = collections.client.startSession({ causalConsistency: false })
     let id: bigint | undefined
     try {
@@ -120,8 +124,9 @@ export class ChangeHint {
       for (;;) {
         const more = { getMore: id, collection, maxTimeMS: AWAIT_MS }
         const cursor = cursorOf(await this.#ask(more, session, AWAIT_MS + COMMAND_TIMEOUT_MS))
-        if (!cursor.positions.every(isOwn)) wakeups.wake()
         id = cursor.id
+        if (!cursor.positions.every(isOwn)) wakeups.wake()
+        else if (cursor.positions.length > 0) await clock.sleep(OWN_PAUSE_MS, signal)
       }
     } finally {
       await this.#end(session, id)

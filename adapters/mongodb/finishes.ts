@@ -9,8 +9,11 @@ import { WRITE_CONCERN } from './settings.ts'
 /** So many rows are finished with one command. */
 const AT_ONCE = 500
 
-/** So many commands are under way at a time; one that is not answered in a quarter of a second keeps nobody waiting. */
-const COMMANDS = { most: 2, open: Number.POSITIVE_INFINITY, overtakeMs: () => 250 }
+/**
+ * One command is under way at a time, since nothing waits for a row to be finished; one that is not answered in a quarter
+ * of a second keeps nobody waiting.
+ */
+const COMMANDS = { most: 1, open: Number.POSITIVE_INFINITY, overtakeMs: () => 250 }
 
 /** A row to finish, and who waits for that. */
 interface Waiting {

@@ -27,7 +27,7 @@ export interface Result {
 }
 
 /** Of an RP that does well, which has all its places, so many times as many deliveries are in hand and wait for one. */
-const AHEAD = 2
+const AHEAD = 6
 
 /** What this process knows of each RP, by lane, and how many requests it may have. Times are monotonic. */
 export class Traffic {
