@@ -12,9 +12,10 @@ import { flow } from './flow/flow.ts'
 import { find } from './log/find.ts'
 import { follow } from './log/follow.ts'
 import { start } from './log/start.ts'
+import { logout } from './logout/logout.ts'
 import { machineOf, tableOf, write } from './report.ts'
 
-const BENCHMARKS = [append, flow, dispatch, find, follow, start, embedded]
+const BENCHMARKS = [append, flow, logout, dispatch, find, follow, start, embedded]
 
 const { values, positionals } = parseArgs({
   options: { quick: { type: 'boolean' }, keep: { type: 'boolean' } },
@@ -30,7 +31,7 @@ const peers = installPeers()
 for (const benchmark of BENCHMARKS) {
   if (positionals.length > 0 && !positionals.includes(benchmark.name)) continue
   console.log(`\n${benchmark.title} (${rounds.rounds} rounds of ${rounds.turnMs / 1_000} s each, in turns)\n`)
-  const rows = await benchmark.run({ ...rounds, peers })
+  const rows = await benchmark.run({ ...rounds, peers, quick: values.quick ?? false })
   console.log(tableOf(rows))
   if (values.keep)
     await write(fileURLToPath(new URL('../../docs/benchmarks', import.meta.url)), benchmark, rows, machine)
