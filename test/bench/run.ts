@@ -8,6 +8,7 @@ import { startServer } from '../support/mongo-server.ts'
 import { append } from './append/append.ts'
 import { dispatch } from './dispatch/dispatch.ts'
 import { embedded } from './embedded/embedded.ts'
+import { signOutEverywhere } from './ending/sign-out-everywhere.ts'
 import { flow } from './flow/flow.ts'
 import { find } from './log/find.ts'
 import { follow } from './log/follow.ts'
@@ -15,7 +16,7 @@ import { start } from './log/start.ts'
 import { logout } from './logout/logout.ts'
 import { machineOf, tableOf, write } from './report.ts'
 
-const BENCHMARKS = [append, flow, logout, dispatch, find, follow, start, embedded]
+const BENCHMARKS = [append, flow, logout, signOutEverywhere, dispatch, find, follow, start, embedded]
 
 const { values, positionals } = parseArgs({
   options: { quick: { type: 'boolean' }, keep: { type: 'boolean' } },
