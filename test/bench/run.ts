@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { startServer } from '../support/mongo-server.ts'
 import { append } from './append/append.ts'
+import { deliver } from './deliver/deliver.ts'
 import { dispatch } from './dispatch/dispatch.ts'
 import { embedded } from './embedded/embedded.ts'
 import { signOutEverywhere } from './ending/sign-out-everywhere.ts'
@@ -16,7 +17,7 @@ import { start } from './log/start.ts'
 import { logout } from './logout/logout.ts'
 import { machineOf, tableOf, write } from './report.ts'
 
-const BENCHMARKS = [append, flow, logout, signOutEverywhere, dispatch, find, follow, start, embedded]
+const BENCHMARKS = [append, flow, logout, signOutEverywhere, dispatch, deliver, find, follow, start, embedded]
 
 const { values, positionals } = parseArgs({
   options: { quick: { type: 'boolean' }, keep: { type: 'boolean' } },
