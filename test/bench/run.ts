@@ -11,13 +11,14 @@ import { dispatch } from './dispatch/dispatch.ts'
 import { embedded } from './embedded/embedded.ts'
 import { signOutEverywhere } from './ending/sign-out-everywhere.ts'
 import { flow } from './flow/flow.ts'
+import { idle } from './idle/idle.ts'
 import { find } from './log/find.ts'
 import { follow } from './log/follow.ts'
 import { start } from './log/start.ts'
 import { logout } from './logout/logout.ts'
 import { machineOf, tableOf, write } from './report.ts'
 
-const BENCHMARKS = [append, flow, logout, signOutEverywhere, dispatch, deliver, find, follow, start, embedded]
+const BENCHMARKS = [append, flow, logout, signOutEverywhere, dispatch, deliver, idle, find, follow, start, embedded]
 
 const { values, positionals } = parseArgs({
   options: { quick: { type: 'boolean' }, keep: { type: 'boolean' } },
