@@ -31,6 +31,8 @@ export interface Result {
   readonly cpuMsEach: Figure
   readonly p50Ms: Figure
   readonly p99Ms: Figure
+  /** Of all rounds together, where a turn has too few for a p99 of its own. */
+  readonly p99OfAllMs: number
 }
 
 export interface Rounds {
@@ -66,6 +68,10 @@ export async function contest(
       cpuMsEach: figure(own.map(({ cpuMs, done }) => cpuMs / done)),
       p50Ms: figure(own.map(({ eachMs }) => quantile(eachMs, 0.5))),
       p99Ms: figure(own.map(({ eachMs }) => quantile(eachMs, 0.99))),
+      p99OfAllMs: quantile(
+        own.flatMap(({ eachMs }) => eachMs),
+        0.99,
+      ),
     }
   })
 }
@@ -95,6 +101,24 @@ export async function keepInFlight(
   return { done, tookMs: performance.now() - started, cpuMs: (user + system) / 1_000, eachMs }
 }
 
+/**
+ * A candidate that is told how many things to do, not for how long: as many as it did in the time before.
+ *
+ * @param first - so many at first, to learn how many a turn has; and at least so many in each turn
+ */
+export function countedCandidate(name: string, first: number, work: (things: number) => Promise<Turn>): Candidate {
+  let perSecond: number | undefined
+  return {
+    name,
+    turn: async (forMs) => {
+      perSecond ??= rateOf(await work(first))
+      const turn = await work(Math.max(first, Math.round((perSecond * forMs) / 1_000)))
+      perSecond = rateOf(turn)
+      return turn
+    },
+  }
+}
+
 /** The turns of processes that ran at the same time, as one. */
 export function together(turns: readonly Turn[]): Turn {
   const sum = (of: (turn: Turn) => number): number => turns.reduce((total, turn) => total + of(turn), 0)
@@ -110,7 +134,8 @@ function rateOf({ done, tookMs }: Turn): number {
   return (done * 1_000) / tookMs
 }
 
-function figure(values: readonly number[]): Figure {
+/** One figure of many: the least, the most, and the one in the middle. */
+export function figure(values: readonly number[]): Figure {
   return { median: quantile(values, 0.5), least: Math.min(...values), most: Math.max(...values) }
 }
 

@@ -1,19 +1,19 @@
 // `npm run bench:tabs`: many tabs of one browser renew silently at once, at two processes on one MongoDB: on a plain CRUD
 // adapter and on the log, in turns on the same server. What counts is the ratio.
-import { type ChildProcess, fork } from 'node:child_process'
-import { once } from 'node:events'
-import { fileURLToPath } from 'node:url'
 import { portOutsideEphemeralRange } from '../support/free-port.ts'
 import { Front } from '../support/front.ts'
 import { startServer } from '../support/mongo-server.ts'
 import { Person } from '../support/op.ts'
+import type { BenchProcess } from './bench-process.ts'
+import { startOpProcess } from './op/op.ts'
+import type { OpKind } from './op/op-process.ts'
 
 const ROUNDS = 8
 const TABS = 100
 
 interface Contestant {
-  readonly kind: string
-  readonly processes: readonly ChildProcess[]
+  readonly kind: OpKind
+  readonly processes: readonly BenchProcess[]
   readonly front: Front
   readonly person: Person
   readonly tookMs: number[]
@@ -38,17 +38,13 @@ try {
   await server.stop()
 }
 
-async function contestant(kind: string): Promise<Contestant> {
+async function contestant(kind: OpKind): Promise<Contestant> {
   const front = await Front.start()
   const issuer = `http://127.0.0.1:${front.port}`
   const ports = [await portOutsideEphemeralRange(), await portOutsideEphemeralRange()]
-  const script = fileURLToPath(new URL('flow/op-process.ts', import.meta.url))
+  const database = `tabs_${kind}_${front.port}`
   const processes = await Promise.all(
-    ports.map(async (port) => {
-      const process = fork(script, [kind, server.uri, `tabs_${kind}_${front.port}`, String(port), issuer])
-      await once(process, 'message')
-      return process
-    }),
+    ports.map((port) => startOpProcess({ kind, uri: server.uri, database, port, issuer })),
   )
   front.leadTo(ports)
   const person = new Person({ issuer })

@@ -13,6 +13,8 @@ export interface Row extends Partial<Result> {
 }
 
 export interface BenchmarkOptions extends Rounds {
+  /** Whether it is to end soon. */
+  readonly quick: boolean
   /** Whether candidates take part that need packages of their own. */
   readonly peers: boolean
 }

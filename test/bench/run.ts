@@ -6,15 +6,19 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { startServer } from '../support/mongo-server.ts'
 import { append } from './append/append.ts'
+import { deliver } from './deliver/deliver.ts'
 import { dispatch } from './dispatch/dispatch.ts'
 import { embedded } from './embedded/embedded.ts'
+import { signOutEverywhere } from './ending/sign-out-everywhere.ts'
 import { flow } from './flow/flow.ts'
+import { idle } from './idle/idle.ts'
 import { find } from './log/find.ts'
 import { follow } from './log/follow.ts'
 import { start } from './log/start.ts'
+import { logout } from './logout/logout.ts'
 import { machineOf, tableOf, write } from './report.ts'
 
-const BENCHMARKS = [append, flow, dispatch, find, follow, start, embedded]
+const BENCHMARKS = [append, flow, logout, signOutEverywhere, dispatch, deliver, idle, find, follow, start, embedded]
 
 const { values, positionals } = parseArgs({
   options: { quick: { type: 'boolean' }, keep: { type: 'boolean' } },
@@ -30,7 +34,7 @@ const peers = installPeers()
 for (const benchmark of BENCHMARKS) {
   if (positionals.length > 0 && !positionals.includes(benchmark.name)) continue
   console.log(`\n${benchmark.title} (${rounds.rounds} rounds of ${rounds.turnMs / 1_000} s each, in turns)\n`)
-  const rows = await benchmark.run({ ...rounds, peers })
+  const rows = await benchmark.run({ ...rounds, peers, quick: values.quick ?? false })
   console.log(tableOf(rows))
   if (values.keep)
     await write(fileURLToPath(new URL('../../docs/benchmarks', import.meta.url)), benchmark, rows, machine)

@@ -30,7 +30,14 @@ export async function makeSessions(
   return done
 }
 
-async function makeSession(provider: Provider, clients: readonly ClientMetadata[], accountId: string): Promise<void> {
+export type SavedSession = InstanceType<Provider['Session']>
+
+/** Makes one, of this account. */
+export async function makeSession(
+  provider: Provider,
+  clients: readonly ClientMetadata[],
+  accountId: string,
+): Promise<SavedSession> {
   const session = new provider.Session()
   session.loginAccount({ accountId, loginTs: Math.floor(Date.now() / 1000) })
   const granted = clients.map(async ({ client_id: clientId }) => {
@@ -41,4 +48,5 @@ async function makeSession(provider: Provider, clients: readonly ClientMetadata[
   })
   await Promise.all(granted)
   await session.save(FORTNIGHT_SECONDS)
+  return session
 }

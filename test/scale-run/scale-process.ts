@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import type { EventStore } from '../../lib/index.ts'
 import { answerFor, type StoreCall } from './remote-store.ts'
-import type { News, Question, ScaleSetup, Terminated } from './scale-program.ts'
+import type { News, Question, ScaleSetup, Terminated, Usage } from './scale-program.ts'
 import type { Tallied } from './tally.ts'
 
 const PROGRAM = fileURLToPath(new URL('scale-program.ts', import.meta.url))
@@ -84,6 +84,10 @@ export class ScaleProcess {
 
   async tally(): Promise<Tallied> {
     return (await this.#ask({ tally: true })) as Tallied
+  }
+
+  async usage(): Promise<Usage> {
+    return (await this.#ask({ usage: true })) as Usage
   }
 
   async open(): Promise<Readonly<Record<string, number>>> {

@@ -29,14 +29,26 @@ export type Question =
   | { readonly tally: true }
   /** How many deliveries are open, by client id. */
   | { readonly open: true }
+  /** What memory it uses, after its garbage was collected, and what CPU it has used. */
+  | { readonly usage: true }
 
 /** What it tells without being asked. */
 export type News =
   | { readonly made: number }
   | { readonly progress: TerminationProgress }
-  | { readonly memory: { readonly heapUsed: number; readonly rss: number } }
+  | { readonly memory: Memory }
   | { readonly circuitOpened: string }
   | { readonly trouble: string }
+
+/** In bytes, and milliseconds. */
+export interface Usage extends Memory {
+  readonly cpuMs: number
+}
+
+export interface Memory {
+  readonly heapUsed: number
+  readonly rss: number
+}
 
 /** How a termination ended. */
 export interface Terminated {
@@ -71,11 +83,7 @@ const op = await startOp(store, {
 })
 // What is garbage does not count.
 const collect = (globalThis as { readonly gc?: () => void }).gc
-setInterval(() => {
-  collect?.()
-  const { heapUsed, rss } = process.memoryUsage()
-  tell({ memory: { heapUsed, rss } })
-}, SAMPLE_MS)
+setInterval(() => tell({ memory: memory() }), SAMPLE_MS)
 
 process.on('message', ({ id, question }: { readonly id: number; readonly question?: Question }) => {
   if (!question) return
@@ -92,6 +100,7 @@ async function answer(question: Question): Promise<unknown> {
     return logout.terminateAll({ actor: 'an operator', onProgress: (progress) => tell({ progress }) })
   if ('awaitTermination' in question) return terminated()
   if ('tally' in question) return tally()
+  if ('usage' in question) return usage()
   return open()
 }
 
@@ -103,6 +112,17 @@ async function terminated(): Promise<Terminated> {
     }
     await new Promise((resolve) => setTimeout(resolve, 1_000))
   }
+}
+
+function memory(): Memory {
+  collect?.()
+  const { heapUsed, rss } = process.memoryUsage()
+  return { heapUsed, rss }
+}
+
+function usage(): Usage {
+  const { user, system } = process.cpuUsage()
+  return { ...memory(), cpuMs: (user + system) / 1_000 }
 }
 
 function tally(): Promise<Tallied> {

@@ -1,8 +1,6 @@
-import { type ChildProcess, fork } from 'node:child_process'
-import { once } from 'node:events'
-import { fileURLToPath } from 'node:url'
 import { startServer } from '../../support/mongo-server.ts'
 import { TcpProxy } from '../../support/tcp-proxy.ts'
+import { BenchProcess } from '../bench-process.ts'
 import { type Candidate, contest, type Turn, together } from '../contest.ts'
 import type { Benchmark, Row } from '../report.ts'
 import { OWN_KINDS } from './kinds.ts'
@@ -65,7 +63,7 @@ async function startWriters(kinds: readonly string[], uri: string, processes: nu
         name: kind,
         turn: async (forMs) => {
           const order: WriteOrder = { inFlight: inFlight / writers.length, forMs }
-          return together(await Promise.all(writers.map((writer) => ask(writer, order))))
+          return together(await Promise.all(writers.map((writer) => writer.ask<Turn>(order))))
         },
       })),
     stop: () => {
@@ -74,15 +72,7 @@ async function startWriters(kinds: readonly string[], uri: string, processes: nu
   }
 }
 
-async function startWriter(kind: string, uri: string, database: string): Promise<ChildProcess> {
+function startWriter(kind: string, uri: string, database: string): Promise<BenchProcess> {
   const script = kind === EMMETT ? '../peers/emmett-process.js' : 'process.ts'
-  const writer = fork(fileURLToPath(new URL(script, import.meta.url)), [kind, uri.replace(/\/$/, ''), database])
-  await once(writer, 'message')
-  return writer
-}
-
-async function ask(writer: ChildProcess, order: WriteOrder): Promise<Turn> {
-  writer.send(order)
-  const [turn] = await once(writer, 'message')
-  return turn as Turn
+  return BenchProcess.start(script, import.meta.url, kind, uri.replace(/\/$/, ''), database)
 }

@@ -2,10 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { Db, MongoClient } from 'mongodb'
 import { MongoEventStore } from '../../../adapters/mongodb/index.ts'
 import type { NewCommit } from '../../../lib/index.ts'
-
-/** The same in all processes of a benchmark. */
-const secret = Buffer.alloc(32, 'benchmark').toString('base64url')
-const KEYS = { sealing: [{ id: '1', secret }], hashing: [{ id: '1', secret }] }
+import { KEYS } from '../keys.ts'
 
 /** What is sealed of an access token. */
 const SEALED = randomBytes(600).toString('base64url')

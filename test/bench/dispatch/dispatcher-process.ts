@@ -6,12 +6,11 @@ import Provider, { type ClientMetadata } from 'oidc-provider'
 import { request } from 'undici'
 import { MongoEventStore } from '../../../adapters/mongodb/index.ts'
 import { eventSourced, silent } from '../../../lib/index.ts'
-import { toBody } from '../../../plugins/back-channel-logout/delivery/delivery.ts'
 import { backChannelLogout } from '../../../plugins/back-channel-logout/index.ts'
-import { sessionLogoutStream } from '../../../plugins/back-channel-logout/recording/session-logout-events.ts'
-import { laneOf } from '../../../plugins/back-channel-logout/work/lanes.ts'
-import { testClient } from '../../support/op.ts'
 import type { Turn } from '../contest.ts'
+import { KEYS } from '../keys.ts'
+import { rpClient } from '../rps/rp-client.ts'
+import { DeliveryRows } from './delivery-rows.ts'
 
 export type SenderKind = 'a loop of sign and fetch' | 'a loop of sign and undici.request' | 'this package'
 
@@ -27,34 +26,22 @@ export interface SenderSetup {
 /** What the policy of the plugin allows by default, so that all have as many requests in flight. */
 const IN_FLIGHT = { most: 256, perRp: 16 }
 
-/** So many rows are added at a time. */
-const ADDED_AT_ONCE = 1_000
-
 const setup = JSON.parse(process.argv[2] ?? '') as SenderSetup
 const issuer = 'http://127.0.0.1:3000'
 for (const method of ['info', 'warn'] as const) console[method] = () => {} // oidc-provider on development features
 const { privateKey } = await generateKeyPair(setup.alg, { extractable: true })
 const jwk: JWK = { ...(await exportJWK(privateKey)), kid: 'benchmark', use: 'sig', alg: setup.alg }
-const clients = Array.from({ length: setup.rps }, (_, index) => clientOf(index))
+const clients = Array.from({ length: setup.rps }, (_, index) =>
+  rpClient(`rp-${index}`, index, { port: setup.rpPort, id_token_signed_response_alg: setup.alg }),
+)
 const send = setup.kind === 'this package' ? await ours() : await loop()
 process.on('message', (deliveries: number) => void send(deliveries).then((turn) => process.send?.(turn)))
 process.on('disconnect', () => process.exit())
 process.send?.('ready')
 
-/** Each RP has an address of its own. */
-function clientOf(index: number): ClientMetadata {
-  const host = `127.1.${Math.floor(index / 200)}.${1 + (index % 200)}`
-  return testClient(`rp-${index}`, {
-    backchannel_logout_uri: `http://${host}:${setup.rpPort}/backchannel-logout`,
-    id_token_signed_response_alg: setup.alg,
-  })
-}
-
 async function ours(): Promise<(deliveries: number) => Promise<Turn>> {
   const client = new MongoClient(setup.uri)
-  const secret = Buffer.alloc(32, 'benchmark').toString('base64url')
-  const keys = { sealing: [{ id: '1', secret }], hashing: [{ id: '1', secret }] }
-  const store = await MongoEventStore.open(client.db(setup.database), { keys, logger: silent })
+  const store = await MongoEventStore.open(client.db(setup.database), { keys: KEYS, logger: silent })
   const logout = backChannelLogout({ development: true, allowInternal: clients.map(({ client_id }) => client_id) })
   const op = eventSourced(store, { plugins: [logout], logger: silent })
   const configuration = op.configure({ clients, jwks: { keys: [jwk] } } as never)
@@ -67,36 +54,15 @@ async function ours(): Promise<(deliveries: number) => Promise<Turn>> {
     if (++confirmed === wanted) reached()
   })
   const work = store.work('deliveries')
-  let made = 0
-  const addRows = async (count: number): Promise<void> => {
-    const now = await work.time()
-    for (let left = count; left > 0; left -= ADDED_AT_ONCE) {
-      const rows = Array.from({ length: Math.min(left, ADDED_AT_ONCE) }, () => {
-        const uid = `session-${made}`
-        const clientId = `rp-${made % setup.rps}`
-        const sealedSubject = store.keys.seal('somebody', sessionLogoutStream(uid))
-        const ended = { reason: 'rp_initiated', endedAt: now, attempts: 0, badRequests: 0 } as const
-        const body = { sessionUid: uid, clientId, sid: `sid-${made}`, sealedSubject, includeSid: true, ...ended }
-        return { id: `${++made}/0.0`, lane: laneOf(issuer, clientId), dueAt: now + 600_000, body: toBody(body) }
-      })
-      await work.add(rows)
-    }
-  }
-  /** All at once: so that none is sent while others are still being added. */
-  const makeDue = async (): Promise<void> => {
-    const dueAt = await work.time()
-    const db = client.db(setup.database)
-    await db.collection('deliveries').updateMany({ state: 'waiting' }, { $set: { dueAt } })
-    await db.collection('deliveries_lanes').updateMany({}, { $set: { dueAt, touch: `${made}` } })
-  }
+  const rows = new DeliveryRows(store, client.db(setup.database), issuer)
   return async (deliveries) => {
-    await addRows(deliveries)
+    await rows.add(deliveries, setup.rps)
     confirmed = 0
     wanted = deliveries
     const done = new Promise<void>((resolve) => {
       reached = resolve
     })
-    await makeDue()
+    await rows.makeDue()
     const cpu = process.cpuUsage()
     const began = performance.now()
     await logout.retry({ client: 'rp-0' })

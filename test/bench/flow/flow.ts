@@ -1,13 +1,10 @@
-import { type ChildProcess, fork } from 'node:child_process'
-import { once } from 'node:events'
-import { fileURLToPath } from 'node:url'
-import { portOutsideEphemeralRange } from '../../support/free-port.ts'
 import { startServer } from '../../support/mongo-server.ts'
 import { testClient } from '../../support/op.ts'
 import { TcpProxy } from '../../support/tcp-proxy.ts'
 import { type Candidate, contest, keepInFlight, type Turn } from '../contest.ts'
+import { type Op, startOp, usageOf } from '../op/op.ts'
+import type { OpKind } from '../op/op-process.ts'
 import type { Benchmark, Row } from '../report.ts'
-import type { OpKind, Usage } from './op-process.ts'
 import { STEPS, type Step, wholeFlow } from './whole-flow.ts'
 
 const TO: OpKind = 'CRUD adapter'
@@ -34,7 +31,7 @@ export const flow: Benchmark = {
         ['1 ms', proxy.uri(server.uri), [1, 32]],
       ] as const) {
         const kinds = network === 'loopback' ? KINDS : KINDS.slice(0, 3)
-        const ops = await Promise.all(kinds.map((kind) => startOp(kind, uri)))
+        const ops = await Promise.all(kinds.map((kind) => startTimedOp(kind, uri)))
         for (const inFlight of loads) {
           const counts = new Map<string, Costs>()
           if (network === 'loopback') for (const kind of kinds) counts.set(kind, await costsOf(kind, uri, inFlight))
@@ -45,7 +42,7 @@ export const flow: Benchmark = {
             { rounds, turnMs: 2 * turnMs },
           )
           for (const [index, result] of results.entries()) {
-            const details = { ...counts.get(result.name), ...stepsOf((ops[index] as Op).laps) }
+            const details = { ...counts.get(result.name), ...stepsOf((ops[index] as TimedOp).laps) }
             rows.push({ where: { 'in flight': inFlight, network }, ...result, details })
           }
         }
@@ -59,10 +56,8 @@ export const flow: Benchmark = {
   },
 }
 
-interface Op {
-  readonly kind: OpKind
-  readonly issuer: string
-  readonly process: ChildProcess
+/** An OP, and how long each step took. */
+interface TimedOp extends Op {
   readonly laps: Map<Step, number[]>
 }
 
@@ -72,17 +67,11 @@ interface Costs {
   readonly kilobytes: number
 }
 
-let started = 0
-
-async function startOp(kind: OpKind, uri: string, counted = ''): Promise<Op> {
-  const port = await portOutsideEphemeralRange()
-  const script = fileURLToPath(new URL('op-process.ts', import.meta.url))
-  const process = fork(script, [kind, uri, `flow_${started++}`, String(port), '', counted])
-  await once(process, 'message')
-  return { kind, issuer: `http://127.0.0.1:${port}`, process, laps: new Map() }
+async function startTimedOp(kind: OpKind, uri: string, counted = false): Promise<TimedOp> {
+  return { ...(await startOp({ kind, uri, counted })), laps: new Map() }
 }
 
-function candidate(op: Op, inFlight: number): Candidate {
+function candidate(op: TimedOp, inFlight: number): Candidate {
   return {
     name: op.kind,
     turn: async (forMs) => {
@@ -93,7 +82,7 @@ function candidate(op: Op, inFlight: number): Candidate {
   }
 }
 
-function drive(op: Op, inFlight: number, forMs: number): Promise<Turn> {
+function drive(op: TimedOp, inFlight: number, forMs: number): Promise<Turn> {
   return keepInFlight(inFlight, forMs, async (walker) => {
     await wholeFlow(op, testClient('rp'), `user-${walker}`, (step, ms) => {
       const laps = op.laps.get(step)
@@ -104,15 +93,9 @@ function drive(op: Op, inFlight: number, forMs: number): Promise<Turn> {
   })
 }
 
-async function usageOf({ process }: Op): Promise<Usage> {
-  process.send('usage')
-  const [usage] = await once(process, 'message')
-  return usage as Usage
-}
-
 /** Counted in a process of its own: counting takes time. */
 async function costsOf(kind: OpKind, uri: string, inFlight: number): Promise<Costs> {
-  const op = await startOp(kind, uri, 'counted')
+  const op = await startTimedOp(kind, uri, true)
   await drive(op, inFlight, 0)
   const before = await usageOf(op)
   const { done } = await drive(op, inFlight, inFlight === 1 ? 0 : 1_000)
