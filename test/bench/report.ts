@@ -13,6 +13,8 @@ export interface Row extends Partial<Result> {
 }
 
 export interface BenchmarkOptions extends Rounds {
+  /** A log of so many commits takes part as well, where logs of several sizes do. */
+  readonly commits?: number | undefined
   /** Whether it is to end soon. */
   readonly quick: boolean
   /** Whether candidates take part that need packages of their own. */

@@ -1,10 +1,9 @@
-// `npm run bench -- [--quick] [--keep] [<benchmark>...]`: each benchmark with its peers in the same run. What counts are
+// `npm run bench -- [--quick] [--keep] [--commits <n>] [<benchmark>...]`: each benchmark with its peers in the same run. What counts are
 // the ratios. `--keep` writes tables, figures and plots into docs/benchmarks.
 import { execFileSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { startServer } from '../support/mongo-server.ts'
 import { append } from './append/append.ts'
 import { deliver } from './deliver/deliver.ts'
 import { dispatch } from './dispatch/dispatch.ts'
@@ -17,24 +16,31 @@ import { follow } from './log/follow.ts'
 import { start } from './log/start.ts'
 import { logout } from './logout/logout.ts'
 import { machineOf, tableOf, write } from './report.ts'
+import { benchServer } from './server.ts'
 
 const BENCHMARKS = [append, flow, logout, signOutEverywhere, dispatch, deliver, idle, find, follow, start, embedded]
 
 const { values, positionals } = parseArgs({
-  options: { quick: { type: 'boolean' }, keep: { type: 'boolean' } },
+  options: { quick: { type: 'boolean' }, keep: { type: 'boolean' }, commits: { type: 'string' } },
   allowPositionals: true,
 })
 const unknown = positionals.find((name) => !BENCHMARKS.some((benchmark) => benchmark.name === name))
 if (unknown) throw new Error(`there is no benchmark ${unknown}: ${BENCHMARKS.map(({ name }) => name).join(', ')}`)
-const rounds = values.quick ? { rounds: 3, turnMs: 700 } : { rounds: 7, turnMs: 4_000 }
-const server = await startServer({ durable: true })
+const { quick = false } = values
+const rounds = quick ? { rounds: 3, turnMs: 700 } : { rounds: 7, turnMs: 4_000 }
+const server = await benchServer({ durable: true })
 const machine = await machineOf(server.uri, server.kind, rounds)
 await server.stop()
 const peers = installPeers()
 for (const benchmark of BENCHMARKS) {
   if (positionals.length > 0 && !positionals.includes(benchmark.name)) continue
   console.log(`\n${benchmark.title} (${rounds.rounds} rounds of ${rounds.turnMs / 1_000} s each, in turns)\n`)
-  const rows = await benchmark.run({ ...rounds, peers, quick: values.quick ?? false })
+  const rows = await benchmark.run({
+    ...rounds,
+    peers,
+    quick,
+    commits: values.commits ? Number(values.commits) : undefined,
+  })
   console.log(tableOf(rows))
   if (values.keep)
     await write(fileURLToPath(new URL('../../docs/benchmarks', import.meta.url)), benchmark, rows, machine)

@@ -1,5 +1,5 @@
-import { startServer } from '../../support/mongo-server.ts'
 import type { Benchmark, Row } from '../report.ts'
+import { benchServer } from '../server.ts'
 import { byProcesses } from './by-processes.ts'
 import { delays } from './delays.ts'
 import { hanging } from './hanging.ts'
@@ -9,7 +9,7 @@ export const deliver: Benchmark = {
   name: 'deliver',
   title: 'Deliveries a second, to the first candidate of each kind of work',
   async run({ rounds, turnMs }): Promise<Row[]> {
-    const server = await startServer({ durable: true })
+    const server = await benchServer({ durable: true })
     const rows: Row[] = []
     try {
       for (const part of [byProcesses, delays, hanging]) rows.push(...(await part(server.uri, { rounds, turnMs })))

@@ -1,5 +1,6 @@
 import { BenchProcess } from '../bench-process.ts'
 import { type RpAnswer, rpClient } from '../rps/rp-client.ts'
+import { databaseOfRun } from '../server.ts'
 import type { DeliverQuestion, DeliverSetup } from './deliver-process.ts'
 
 /** So many RPs are there. A session has logins at three of them. */
@@ -21,7 +22,7 @@ export class OpFleet {
   readonly #processes: readonly BenchProcess[]
 
   static async start({ uri, rpPort, delivers, lastThird = 'at once' }: FleetSetup): Promise<OpFleet> {
-    const database = `deliver_${fleets++}`
+    const database = databaseOfRun(`deliver_${fleets++}`)
     const clients = Array.from({ length: RPS }, (_, index) =>
       rpClient(`rp-${index}`, index, { port: rpPort, answers: index < (2 / 3) * RPS ? 'at once' : lastThird }),
     )

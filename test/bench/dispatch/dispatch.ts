@@ -1,7 +1,7 @@
-import { startServer } from '../../support/mongo-server.ts'
 import { BenchProcess } from '../bench-process.ts'
 import { type Candidate, contest, countedCandidate, type Turn } from '../contest.ts'
 import type { Benchmark, Row } from '../report.ts'
+import { benchServer, databaseOfRun } from '../server.ts'
 import type { SenderKind, SenderSetup } from './dispatcher-process.ts'
 
 const TO: SenderKind = 'a loop of sign and fetch'
@@ -15,7 +15,7 @@ export const dispatch: Benchmark = {
   name: 'dispatch',
   title: 'Logout tokens a second, to a bare loop of sign and fetch',
   async run({ rounds, turnMs }): Promise<Row[]> {
-    const server = await startServer({ durable: true })
+    const server = await benchServer({ durable: true })
     const rp = await BenchProcess.start('../rps/rp-process.ts', import.meta.url)
     const rows: Row[] = []
     try {
@@ -23,7 +23,7 @@ export const dispatch: Benchmark = {
         for (const rps of [1, 2_000]) {
           const setups = KINDS.map((kind) => ({ kind, alg, rps, rpPort: rp.firstMessage as number, uri: server.uri }))
           const senders = await Promise.all(
-            setups.map((setup) => startSender({ ...setup, database: `dispatch_${alg}_${rps}` })),
+            setups.map((setup) => startSender({ ...setup, database: databaseOfRun(`dispatch_${alg}_${rps}`) })),
           )
           const results = await contest(senders.map(candidate), TO, { rounds, turnMs })
           rows.push(...results.map((result) => ({ where: { alg, RPs: rps }, ...result })))

@@ -9,7 +9,8 @@ import type { Benchmark, Row } from '../report.ts'
 import { makeJournal } from './large-journal.ts'
 import type { Opened } from './opener-process.ts'
 
-const SIZES: readonly number[] = [10_000, 100_000, 1_000_000]
+const SIZES = { quick: [10_000, 100_000], whole: [10_000, 100_000, 1_000_000] }
+const TO = 10_000
 /** Opening the largest takes longer than any turn. */
 const ROUNDS = 3
 const nameOf = (commits: number): string => `a journal of ${commits.toLocaleString('en')} commits`
@@ -18,12 +19,13 @@ const nameOf = (commits: number): string => `a journal of ${commits.toLocaleStri
 export const embedded: Benchmark = {
   name: 'embedded',
   title: 'Commits read a second when an embedded store is opened, to a journal of 10,000',
-  async run(): Promise<Row[]> {
+  async run({ quick, commits: more }): Promise<Row[]> {
     const folder = await mkdtemp(join(tmpdir(), 'embedded-'))
     try {
       const last = new Map<string, Opened>()
       const candidates: Candidate[] = []
-      for (const commits of SIZES) {
+      const sizes = [...(quick ? SIZES.quick : SIZES.whole), ...(more ? [more] : [])]
+      for (const commits of sizes) {
         const name = nameOf(commits)
         const path = join(folder, String(commits))
         await makeJournal(path, commits)
@@ -34,7 +36,7 @@ export const embedded: Benchmark = {
         }
         candidates.push({ name, turn })
       }
-      const results = await contest(candidates, nameOf(SIZES[0] as number), { rounds: ROUNDS, turnMs: 0 })
+      const results = await contest(candidates, nameOf(TO), { rounds: ROUNDS, turnMs: 0 })
       return results.map((result) => ({ where: {}, ...result, details: detailsOf(last.get(result.name) as Opened) }))
     } finally {
       await rm(folder, { recursive: true })

@@ -3,8 +3,8 @@ import { MemoryEventStore } from '../../../adapters/memory/index.ts'
 import { MongoEventStore } from '../../../adapters/mongodb/index.ts'
 import type { EventStore } from '../../../lib/index.ts'
 import type { ScaleSetup } from '../../scale-run/scale-program.ts'
-import { type MongoServer, startServer } from '../../support/mongo-server.ts'
 import { KEYS } from '../keys.ts'
+import { type BenchServer, benchServer, databaseOfRun } from '../server.ts'
 
 /** A log of its own, for one candidate. */
 export interface BenchLog {
@@ -27,7 +27,7 @@ export interface LogKind {
  * grows with the number of sessions is measured on it in memory alone.
  */
 export async function startLogs(sizes: readonly number[]): Promise<{ kinds: LogKind[]; stop(): Promise<void> }> {
-  const server = await startServer({ durable: true })
+  const server = await benchServer({ durable: true })
   const isMongod = !server.kind.startsWith('secantusd')
   return {
     kinds: [
@@ -40,8 +40,8 @@ export async function startLogs(sizes: readonly number[]): Promise<{ kinds: LogK
 
 let databases = 0
 
-async function openOnServer({ uri }: MongoServer): Promise<BenchLog> {
-  const name = `ending_${databases++}`
+async function openOnServer({ uri }: BenchServer): Promise<BenchLog> {
+  const name = databaseOfRun(`ending_${databases++}`)
   const client = await MongoClient.connect(uri)
   const store = await MongoEventStore.open(client.db(name), { keys: KEYS })
   const close = async (): Promise<void> => {

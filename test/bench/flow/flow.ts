@@ -1,10 +1,10 @@
-import { startServer } from '../../support/mongo-server.ts'
 import { testClient } from '../../support/op.ts'
 import { TcpProxy } from '../../support/tcp-proxy.ts'
 import { type Candidate, contest, keepInFlight, type Turn } from '../contest.ts'
 import { type Op, startOp, usageOf } from '../op/op.ts'
 import type { OpKind } from '../op/op-process.ts'
 import type { Benchmark, Row } from '../report.ts'
+import { benchServer } from '../server.ts'
 import { STEPS, type Step, wholeFlow } from './whole-flow.ts'
 
 const TO: OpKind = 'CRUD adapter'
@@ -21,15 +21,17 @@ export const flow: Benchmark = {
   name: 'flow',
   title: 'Whole flows a second, to a CRUD adapter',
   async run({ rounds, turnMs }): Promise<Row[]> {
-    const server = await startServer({ durable: true })
-    const proxy = await TcpProxy.start(server.port)
-    proxy.delay(1, 'request')
+    const server = await benchServer({ durable: true })
+    const proxy = server.port === undefined ? undefined : await TcpProxy.start(server.port)
+    proxy?.delay(1, 'request')
     const rows: Row[] = []
     try {
-      for (const [network, uri, loads] of [
+      const networks = [
         ['loopback', server.uri, [1, 8, 32]],
-        ['1 ms', proxy.uri(server.uri), [1, 32]],
-      ] as const) {
+        ['1 ms', proxy?.uri(server.uri), [1, 32]],
+      ] as const
+      for (const [network, uri, loads] of networks) {
+        if (uri === undefined) continue
         const kinds = network === 'loopback' ? KINDS : KINDS.slice(0, 3)
         const ops = await Promise.all(kinds.map((kind) => startTimedOp(kind, uri)))
         for (const inFlight of loads) {
@@ -49,7 +51,7 @@ export const flow: Benchmark = {
         for (const { process } of ops) process.kill()
       }
     } finally {
-      await proxy.stop()
+      await proxy?.stop()
       await server.stop()
     }
     return rows

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { startServer } from '../../support/mongo-server.ts'
 import { testClient } from '../../support/op.ts'
 import { wholeFlow } from '../flow/whole-flow.ts'
 import { type Op, startOp, usageOf } from '../op/op.ts'
 import type { OpKind } from '../op/op-process.ts'
 import type { Benchmark, Row } from '../report.ts'
+import { benchServer } from '../server.ts'
 
 const KINDS: readonly OpKind[] = ['CRUD adapter', 'this package', 'this package, with the plugin']
 
@@ -16,7 +16,7 @@ export const idle: Benchmark = {
   name: 'idle',
   title: 'Commands of an idle process',
   async run({ quick }): Promise<Row[]> {
-    const server = await startServer({ durable: true })
+    const server = await benchServer({ durable: true })
     const ops = await Promise.all(KINDS.map((kind) => startOp({ kind, uri: server.uri, counted: true })))
     try {
       for (const op of ops) await wholeFlow(op, testClient('rp'), 'user')

@@ -1,7 +1,7 @@
 import { MongoClient } from 'mongodb'
-import { startServer } from '../../support/mongo-server.ts'
 import { type Candidate, contest, type Turn } from '../contest.ts'
 import type { Benchmark, Row } from '../report.ts'
+import { benchServer, databaseOfRun } from '../server.ts'
 import { fill, openLargeLog } from './large-log.ts'
 
 const COMMITS = 200_000
@@ -14,9 +14,9 @@ export const follow: Benchmark = {
   name: 'follow',
   title: 'Commits a second, to a cursor over the collection',
   async run({ rounds, turnMs }): Promise<Row[]> {
-    const server = await startServer({ durable: false })
+    const server = await benchServer({ durable: false })
     const client = await MongoClient.connect(server.uri)
-    const db = client.db('follow')
+    const db = client.db(databaseOfRun('follow'))
     await fill(db, COMMITS)
     const store = await openLargeLog(db)
     const subscribe = async (until: number): Promise<number> => {

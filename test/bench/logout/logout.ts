@@ -1,5 +1,4 @@
 import type { ClientMetadata } from 'oidc-provider'
-import { startServer } from '../../support/mongo-server.ts'
 import { Person } from '../../support/op.ts'
 import { BenchProcess } from '../bench-process.ts'
 import { type Candidate, contest, type Result, type Turn } from '../contest.ts'
@@ -7,6 +6,7 @@ import { type Op, startOp, usageOf } from '../op/op.ts'
 import type { OpKind } from '../op/op-process.ts'
 import type { Benchmark, Row } from '../report.ts'
 import { type RpAnswer, rpClient } from '../rps/rp-client.ts'
+import { benchServer } from '../server.ts'
 
 const TO = 'feature off'
 const CANDIDATES: Readonly<Record<string, OpKind>> = {
@@ -22,7 +22,7 @@ export const logout: Benchmark = {
   name: 'logout',
   title: 'Logouts a second for one user, to the feature off',
   async run({ rounds, turnMs, quick }): Promise<Row[]> {
-    const server = await startServer({ durable: true })
+    const server = await benchServer({ durable: true })
     const rps = await BenchProcess.start('../rps/rp-process.ts', import.meta.url)
     const port = rps.firstMessage as number
     const clients = ANSWERS.flatMap((answers) =>
