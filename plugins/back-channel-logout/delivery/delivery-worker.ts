@@ -39,6 +39,8 @@ export interface DeliveryWorkerTurns {
   readonly hurry: AbortSignal
   /** Called when the RP has been asked: what is left of the delivery is to record that. */
   readonly onAsked: (work: Work) => void
+  /** Called when a delivery may be due sooner than what waited before: it was given back, or hastened. */
+  readonly onDueSooner: () => void
 }
 
 /** When a delivery that failed in an unforeseen way is tried again, in milliseconds. */
@@ -55,18 +57,12 @@ export const AT_ONCE = 0
 export class DeliveryWorker {
   readonly #parts: DeliveryWorkerParts
   readonly #traffic: Traffic
-  readonly #stopping: AbortSignal
-  readonly #hurry: AbortSignal
-  readonly #places: LanePlaces
-  readonly #onAsked: (work: Work) => void
+  readonly #turns: DeliveryWorkerTurns
 
-  constructor(parts: DeliveryWorkerParts, traffic: Traffic, { places, stopping, hurry, onAsked }: DeliveryWorkerTurns) {
-    this.#places = places
-    this.#onAsked = onAsked
+  constructor(parts: DeliveryWorkerParts, traffic: Traffic, turns: DeliveryWorkerTurns) {
     this.#parts = parts
     this.#traffic = traffic
-    this.#stopping = stopping
-    this.#hurry = hurry
+    this.#turns = turns
   }
 
   /** Rejects where the store takes it neither as done nor back. */
@@ -87,12 +83,12 @@ export class DeliveryWorker {
     const now = await this.#now()
     if (work.deadline !== undefined && now >= work.deadline) return this.#expire(work, delivery)
     if (isTooEarly(work, delivery, now)) return this.#giveBack(work, delivery, delivery.scheduledFor ?? now)
-    const place = await this.#places.enter(work.lane)
-    if (this.#hurry.aborted) return // others take it over
+    const place = await this.#turns.places.enter(work.lane)
+    if (this.#turns.hurry.aborted) return // others take it over
     const permit = place && this.#traffic.request(work.lane, clock.monotonic())
     const leave = (): void => {
       place?.leave()
-      this.#onAsked(work)
+      this.#turns.onAsked(work)
     }
     try {
       if (permit) await this.#try(work, delivery, permit, leave)
@@ -108,8 +104,8 @@ export class DeliveryWorker {
       enter: (origin: string) => this.#traffic.enter(work.lane, origin),
       leave: (origin: string) => this.#traffic.leave(origin),
     }
-    const tried = await attempt(this.#parts, { id: work.id, delivery }, origins, this.#hurry)
-    if (this.#hurry.aborted) return // others take it over
+    const tried = await attempt(this.#parts, { id: work.id, delivery }, origins, this.#turns.hurry)
+    if (this.#turns.hurry.aborted) return // others take it over
     if (tried.kind === 'tried') return this.#settle(work, delivery, permit, tried, leave)
     this.#traffic.release(work.lane, permit)
     if (tried.kind === 'notOwed') return this.#finish(work)
@@ -158,6 +154,7 @@ export class DeliveryWorker {
   async #catchUp(lane: string, clientId: string, now: number): Promise<void> {
     const hastened = await this.#retryUntilStored(() => this.#parts.work.hasten(lane, now))
     if (hastened > 0) {
+      this.#turns.onDueSooner()
       this.#parts.logger.info(
         { event: 'rp_catches_up', client_id: clientId, deliveries: hastened },
         `${clientId} answers again: what it has missed is sent now`,
@@ -183,11 +180,13 @@ export class DeliveryWorker {
       const dueAt = (await this.#parts.work.time()) + SET_ASIDE_MS
       return this.#parts.work.putBack(work, { dueAt, body: work.body })
     })
+    this.#turns.onDueSooner()
   }
 
   async #giveBack(work: Work, delivery: Delivery, dueAt: number): Promise<void> {
     const body = toBody({ ...delivery, fence: work.fence })
     await this.#retryUntilStored(() => this.#parts.work.putBack(work, { dueAt, body }))
+    this.#turns.onDueSooner()
   }
 
   async #finish(work: Work): Promise<void> {
@@ -210,7 +209,7 @@ export class DeliveryWorker {
   }
 
   #retryUntilStored<T>(write: () => Promise<T>): Promise<T> {
-    return retryUntilStored(write, this.#parts, this.#stopping)
+    return retryUntilStored(write, this.#parts, this.#turns.stopping)
   }
 
   /**
@@ -237,7 +236,7 @@ export class DeliveryWorker {
       ...(judgement.verdict === 'again' && { retryAfterMs: judgement.retryAfterMs }),
     } as const
     // What waits for an RP that fails is given back: it would be in hand for as long as the RP lets others wait.
-    if (!result.tookWell) this.#places.turnAway(lane)
+    if (!result.tookWell) this.#turns.places.turnAway(lane)
     const { circuit, recovered } = this.#traffic.recordResult(lane, permit, result, clock.monotonic())
     if (circuit === 'opened')
       logger.warn(

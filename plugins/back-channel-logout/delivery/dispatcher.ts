@@ -32,6 +32,8 @@ export class Dispatcher {
   readonly #loop: WorkLoop
   /** What is in hand, and whose RP has been asked. */
   readonly #recording = new WeakSet<Work>()
+  /** Whether the last claim left something behind for want of room: what is due then, a place that is freed is for. */
+  #isMoreLeft = false
   #lookedForOverdueAt: number | undefined
 
   constructor(parts: DeliveryWorkerParts) {
@@ -56,11 +58,19 @@ export class Dispatcher {
         (holder, inHand) => this.#claimOverdue(holder, inHand.size),
         (holder, inHand) => this.#claimDue(holder, [...inHand.values()]),
       ],
+      isDrained: () => !this.#isMoreLeft,
+      mayClaimMore: () => this.#isMoreLeft,
       process: (delivery) => courier.process(delivery),
       pause: () => this.#pause(),
     })
     const { stopping, hurry } = this.#loop
-    const turns = { places: this.#places, stopping, hurry, onAsked: (work: Work) => this.#asked(work) }
+    const turns = {
+      places: this.#places,
+      stopping,
+      hurry,
+      onAsked: (work: Work) => this.#asked(work),
+      onDueSooner: () => this.wake(),
+    }
     const courier = new DeliveryWorker(parts, this.#traffic, turns)
     stopping.addEventListener('abort', () => this.#places.turnAllAway(), { once: true })
   }
@@ -114,7 +124,7 @@ export class Dispatcher {
   /** Its place is free for another one while what it came to is being recorded. */
   #asked(work: Work): void {
     this.#recording.add(work)
-    this.wake()
+    if (this.#isMoreLeft) this.wake()
   }
 
   async #claimDue(holder: string, inHand: readonly Work[]): Promise<Work[]> {
@@ -123,18 +133,16 @@ export class Dispatcher {
     const ahead = Math.max(0, MAY_WAIT * policy.concurrency - this.#places.waiting)
     const free = policy.concurrency - (toAsk.length - this.#places.waiting) + Math.floor(ahead)
     const limit = Math.min(free, MOST_IN_HAND * policy.concurrency - inHand.length)
+    this.#isMoreLeft = true
     if (limit <= 0 || !isOn()) return []
-    const claimed = await work.claim({
-      holder,
-      prefix: this.#prefix,
-      now: await work.time(),
-      limit,
-      perLane: this.#traffic.roomOfNew,
-      freeSlots: this.#traffic.freeSlots(
-        toAsk.map(({ lane }) => lane),
-        clock.monotonic(),
-      ),
-    })
+    const perLane = this.#traffic.roomOfNew
+    const freeSlots = this.#traffic.freeSlots(
+      toAsk.map(({ lane }) => lane),
+      clock.monotonic(),
+    )
+    const now = await work.time()
+    const claimed = await work.claim({ holder, prefix: this.#prefix, now, limit, perLane, freeSlots })
+    this.#isMoreLeft = claimed.length >= limit || isAnyFull(freeSlots, perLane, claimed)
     if (isOn()) return claimed
     this.#loop.giveBack(claimed) // the feature was switched off meanwhile
     return []
@@ -153,4 +161,11 @@ export class Dispatcher {
     if (roomAt !== undefined) waits.push(roomAt - monotonic)
     return Math.max(1, Math.min(...waits))
   }
+}
+
+/** Whether a lane has no room left beside what was claimed. */
+function isAnyFull(freeSlots: ReadonlyMap<string, number>, perLane: number, claimed: readonly Work[]): boolean {
+  const room = new Map(freeSlots)
+  for (const { lane } of claimed) room.set(lane, (room.get(lane) ?? perLane) - 1)
+  return [...room.values()].some((left) => left <= 0)
 }

@@ -19,6 +19,8 @@ export interface WorkLoopParts {
   readonly claims: readonly ((holder: string, inHand: ReadonlyMap<Promise<void>, Work>) => Promise<readonly Work[]>)[]
   /** Whether the claims have taken all that was due: another look at once would find nothing. Default: they may have not. */
   readonly isDrained?: (claimed: number) => boolean
+  /** Whether there may be something to claim because something in hand is done. Default: there may. */
+  readonly mayClaimMore?: () => boolean
   /**
    * Does it, and gives it back or finishes it. Rejects where it could do neither: the loop gives it back, then. What takes
    * longer than `HAND_MS` is given to others.
@@ -208,9 +210,10 @@ export class WorkLoop {
   }
 
   #hold(work: Work, doing: Promise<void>): void {
+    const { mayClaimMore } = this.#parts
     const carried = doing.finally(() => {
       this.#inHand.delete(carried)
-      this.wake()
+      if (mayClaimMore?.() ?? true) this.wake()
     })
     this.#inHand.set(carried, work)
   }
