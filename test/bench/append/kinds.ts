@@ -37,12 +37,13 @@ const KINDS: Record<string, (client: MongoClient, database: string) => Promise<K
   },
   'one counter and one insert an event': async (client, database) => {
     const { counters, events } = await eventsOf(client.db(database))
+    await counters.insertOne({ _id: 'events', n: 0 }).catch(() => {}) // another process was faster
     return {
       write: async () => {
         const counter = await counters.findOneAndUpdate(
           { _id: 'events' },
           { $inc: { n: 1 } },
-          { upsert: true, returnDocument: 'after' },
+          { returnDocument: 'after' },
         )
         await events.insertOne({ ...document(), _id: Number(counter?.n) })
         return 1
