@@ -1,6 +1,8 @@
 import { type Clock, systemClock } from './clock.ts'
 import { AlreadyClaimedError, OptionInvalidError, ProviderUnfitError } from './errors.ts'
 import { assertOptions, type EventSourcedOptions } from './event-sourced-options.ts'
+import { explain } from './explain/explain.ts'
+import type { Explanation } from './explain/explanation.ts'
 import type { Feature } from './features/feature-gates.ts'
 import { Features } from './features/features.ts'
 import type { EventStore } from './log/event-store.ts'
@@ -212,6 +214,19 @@ export class EventSourced {
     provider.use(this.#gate.middleware)
     provider.use(this.#oneCommit.middleware)
     for (const { middleware } of this.#plugins) if (middleware) provider.use(middleware)
+  }
+
+  /**
+   * What became of a token, a code, a session's cookie value, uid or sid, a user code, a client or a grant: whether it was
+   * stored, when, and what used, rotated, revoked or ended it. For operators who look into a `SessionNotFound` or an
+   * `invalid_grant`. The answer holds nothing secret, and what is asked for is kept nowhere. Needs no started provider.
+   *
+   * @throws OptionInvalidError (`OPTION_INVALID`), StoreUnavailableError (`STORE_UNAVAILABLE`)
+   */
+  async explain(thing: string): Promise<Explanation> {
+    if (typeof thing !== 'string' || thing === '')
+      throw new OptionInvalidError('thing', 'must be a token, a code or an id, as text')
+    return explain({ store: this.#store, clock: this.#clock, issuers: this.#issuers }, thing)
   }
 
   /**

@@ -94,7 +94,7 @@ export class ModelLog {
 
   /** @param names - the streams of the model instance, or those of them that are known */
   async findUnder(model: string, names: readonly string[]): Promise<ModelState | undefined> {
-    return this.open(model, await this.#recordOf(model, names))
+    return this.open(model, await this.recordUnder(model, names))
   }
 
   /**
@@ -102,10 +102,11 @@ export class ModelLog {
    * for a grant, client or model of an application's own with more commits than one look-up reads.
    */
   async record(model: string, id: string): Promise<ModelRecord> {
-    return this.#recordOf(model, this.store.keys.streams(model, id))
+    return this.recordUnder(model, this.store.keys.streams(model, id))
   }
 
-  async #recordOf(model: string, names: readonly string[]): Promise<ModelRecord> {
+  /** @param names - the streams of the model instance, or those of them that are known */
+  async recordUnder(model: string, names: readonly string[]): Promise<ModelRecord> {
     if (model === 'Session') return foldRecord(this.#own(model, await this.#newest(names, 2), names))
     const { commits, complete } = await this.#read({ names, wanted: WINDOW, room: WINDOW })
     const record = foldRecord(this.#own(model, commits, names))
@@ -214,7 +215,7 @@ export class ModelLog {
     const { commits } = await this.#read({ names, wanted: WINDOW, room: WINDOW })
     const newest = this.#own('DeviceCode', commits, names).findLast(({ event }) => event.type === 'stored')
     if (!newest) return { id: '', record: NO_RECORD }
-    const record = await this.#recordOf('DeviceCode', ownNames('DeviceCode', newest.event))
+    const record = await this.recordUnder('DeviceCode', ownNames('DeviceCode', newest.event))
     return { id: String(this.open('DeviceCode', record)?.payload['jti'] ?? ''), record }
   }
 
