@@ -4,7 +4,7 @@ import type { Benchmark, Row } from '../report.ts'
 import { benchServer, databaseOfRun } from '../server.ts'
 import { fill, openLargeLog } from './large-log.ts'
 
-const COMMITS = 200_000
+const COMMITS = { quick: 200_000, whole: 1_000_000 }
 const CURSOR = 'a cursor of the driver over the collection'
 const OURS = 'a subscription'
 const TEN = 'ten subscriptions'
@@ -13,17 +13,18 @@ const TEN = 'ten subscriptions'
 export const follow: Benchmark = {
   name: 'follow',
   title: 'Commits a second, to a cursor over the collection',
-  async run({ rounds, turnMs }): Promise<Row[]> {
+  async run({ rounds, turnMs, quick }): Promise<Row[]> {
     const server = await benchServer({ durable: false })
     const client = await MongoClient.connect(server.uri)
     const db = client.db(databaseOfRun('follow'))
-    await fill(db, COMMITS)
+    const commits = quick ? COMMITS.quick : COMMITS.whole
+    await fill(db, commits)
     const store = await openLargeLog(db)
     const subscribe = async (until: number): Promise<number> => {
       let done = 0
-      for await (const commits of store.subscribe({ after: 0 })) {
-        done += commits.length
-        if (done >= COMMITS || performance.now() >= until) break
+      for await (const batch of store.subscribe({ after: 0 })) {
+        done += batch.length
+        if (done >= commits || performance.now() >= until) break
       }
       return done
     }
