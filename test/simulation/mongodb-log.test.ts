@@ -8,7 +8,7 @@ describe('a simulated deployment on MongoDB with bad networks', function () {
   this.timeout(180_000)
 
   for (let seed = SEED; seed < SEED + SEEDS; seed += 1) {
-    it(`keeps the invariants of the log (SEED=${seed}; more: npm run simulate -- --seeds 50)`, async () => {
+    it(`keeps the invariants of the log (SEED=${seed}; more: npm run simulate -- --networks --seeds 50)`, async () => {
       const { acknowledged, refused, cuts } = await simulate(seed)
       assert.ok(acknowledged > 100 && refused > 0 && cuts > 0, 'hardly anything happened: this showed nothing')
     })

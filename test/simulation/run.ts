@@ -1,23 +1,45 @@
-// npm run simulate -- --seeds N [--from S] [--reads]: the simulation of the log on MongoDB, for so many seeds, or of what
-// processes read of it (1,000 steps a seed). Ends at the first one that breaks an invariant, and says which.
+// npm run simulate -- [--reads | --networks] [--seed N | --seeds N | --minutes M] [--from S]
+// Simulations of the log on MongoDB: schedules of its protocol on a server and a clock of the test's own (default: 1,000),
+// of what processes read of it (1,000 steps a seed), or of bad networks in front of a real server. Ends at the first seed
+// that breaks an invariant, and tells what happened; `--seed N` plays that one again.
 import { parseArgs } from 'node:util'
 import { stopSharedServer } from '../support/mongo-database.ts'
 import { simulateReads } from './followed-reads.ts'
 import { simulate } from './mongodb-log.ts'
+import { playSchedule, ScheduleFailed } from './schedules.ts'
 
 const { values } = parseArgs({
   options: {
     reads: { type: 'boolean', default: false },
-    seeds: { type: 'string', default: '20' },
+    networks: { type: 'boolean', default: false },
+    seed: { type: 'string' },
+    seeds: { type: 'string' },
+    minutes: { type: 'string' },
     from: { type: 'string', default: `${Date.now() % 2 ** 20}` },
   },
 })
-const from = Number(values.from)
+const KINDS = {
+  schedules: { play: playSchedule, seeds: 1_000 },
+  reads: { play: (seed: number) => simulateReads(seed, 1_000), seeds: 20 },
+  networks: { play: simulate, seeds: 20 },
+}
+const kind = values.reads ? 'reads' : values.networks ? 'networks' : 'schedules'
+const { play, seeds: usual } = KINDS[kind]
+const from = Number(values.seed ?? values.from)
+const most = values.minutes === undefined ? usual : Number.POSITIVE_INFINITY
+const seeds = values.seed === undefined ? Number(values.seeds ?? most) : 1
+const end = performance.now() + 60_000 * Number(values.minutes ?? Number.POSITIVE_INFINITY)
+let seed = from
 try {
-  for (let seed = from; seed < from + Number(values.seeds); seed += 1) {
-    process.stdout.write(`seed ${seed}: `)
-    process.stdout.write(`${JSON.stringify(await (values.reads ? simulateReads(seed, 1_000) : simulate(seed)))}\n`)
+  for (; seed < from + seeds && performance.now() < end; seed += 1) {
+    const did = await play(seed)
+    if (kind !== 'schedules' || seeds === 1) console.log(`seed ${seed}: ${JSON.stringify(did)}`)
   }
+  console.log(`${seed - from} seeds from ${from}: no invariant was broken`)
+} catch (error) {
+  console.error(error instanceof ScheduleFailed ? error.message : error)
+  console.error(`\nonce more: npm run simulate -- ${kind === 'schedules' ? '' : `--${kind} `}--seed ${seed}`)
+  process.exitCode = 1
 } finally {
   await stopSharedServer()
 }

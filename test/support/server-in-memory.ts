@@ -39,8 +39,8 @@ export class ServerInMemory {
   #counter: { n: number; floor?: number; settled?: number } | undefined
   /** By name: `insert`, `findAndModify`, `bulkWrite`, `find`, `update`, `hello`, `listIndexes`. */
   readonly commands: string[] = []
-  /** Called with each command before it is sent. */
-  fateOf: (command: string, body: Document) => Fate = () => 'answered'
+  /** Called with each command before it is sent; `client` counts those who have taken `db`, from 0. */
+  fateOf: (command: string, body: Document, client: number) => Fate = () => 'answered'
   /** Indexes of `events`, as the server lists them. */
   indexes: readonly Document[] = []
   /** What the server's clock says, in milliseconds since 1970. */
@@ -59,9 +59,10 @@ export class ServerInMemory {
 
   /** What the store takes for the driver's database. */
   get db(): Db {
+    const nth = this.#clients.length
     const command = (body: Document, { signal }: { signal?: AbortSignal } = {}): Promise<Document> =>
-      this.#command(body, signal)
-    const collection = (name: string, options: Document = {}) => this.#collection(name, options)
+      this.#command(nth, body, signal)
+    const collection = (name: string, options: Document = {}) => this.#collection(nth, name, options)
     const client = Object.assign(new EventEmitter(), { db: () => ({ command }) })
     this.#clients.push(client)
     return { databaseName: 'log', client, command, collection } as unknown as Db
@@ -107,9 +108,9 @@ export class ServerInMemory {
     this.#events.set(document['_id'], document)
   }
 
-  #command(body: Document, signal: AbortSignal | undefined): Promise<Document> {
+  #command(client: number, body: Document, signal: AbortSignal | undefined): Promise<Document> {
     const [name = ''] = Object.keys(body)
-    return this.#send(name, body, signal, () => {
+    return this.#send(client, name, body, signal, () => {
       switch (name) {
         case 'insert':
           return this.#insert(body['documents'])
@@ -131,7 +132,13 @@ export class ServerInMemory {
     })
   }
 
-  async #send<T>(name: string, body: Document, signal: AbortSignal | undefined, carryOut: () => T): Promise<T> {
+  async #send<T>(
+    client: number,
+    name: string,
+    body: Document,
+    signal: AbortSignal | undefined,
+    carryOut: () => T,
+  ): Promise<T> {
     this.commands.push(name)
     for (const one of [...this.#putOff]) {
       one.left -= 1
@@ -140,7 +147,7 @@ export class ServerInMemory {
       one.happen()
     }
     await this.takes(name)
-    const fate = this.fateOf(name, body)
+    const fate = this.fateOf(name, body, client)
     const isWrite = name !== 'find' && name !== 'listIndexes'
     if (fate === 'lost') throw new MongoNetworkError('connection closed')
     if (fate === 'not primary') throw new MongoServerError({ code: 10107, errmsg: 'not primary' })
@@ -234,12 +241,12 @@ export class ServerInMemory {
     return answer
   }
 
-  #collection(name: string, { readConcern }: Document): object {
+  #collection(client: number, name: string, { readConcern }: Document): object {
     const find = (filter: Document = {}, { signal, ...more }: Document & { signal?: AbortSignal } = {}) => {
       const body = { find: name, filter, readConcern, ...more }
       const cursor = {
         sort: () => cursor,
-        toArray: () => this.#send('find', body, signal, () => this.#find(body)),
+        toArray: () => this.#send(client, 'find', body, signal, () => this.#find(body)),
       }
       return cursor
     }
