@@ -17,7 +17,7 @@ import type { LanePlaces } from './lane-places.ts'
 import { commitOfExpiry, commitOfStep, commitOfUnsent } from './outcome-events.ts'
 import { announceOutcome } from './provider-events.ts'
 import { recordedState } from './recorded-state.ts'
-import type { Traffic } from './traffic.ts'
+import { PATIENCE_MS, type Traffic } from './traffic.ts'
 
 /** What the courier works with. */
 export interface DeliveryWorkerParts extends AttemptParts {
@@ -153,8 +153,8 @@ export class DeliveryWorker {
   /** The RP answers well: what it has missed is due now. How much of it is sent at a time, slow start decides. */
   async #catchUp(lane: string, clientId: string, now: number): Promise<void> {
     const hastened = await this.#retryUntilStored(() => this.#parts.work.hasten(lane, now))
+    this.#turns.onDueSooner() // also where the answer of an earlier try was lost
     if (hastened > 0) {
-      this.#turns.onDueSooner()
       this.#parts.logger.info(
         { event: 'rp_catches_up', client_id: clientId, deliveries: hastened },
         `${clientId} answers again: what it has missed is sent now`,
@@ -220,7 +220,7 @@ export class DeliveryWorker {
   #learn(
     lane: string,
     permit: Permit,
-    { answer, origin, absence }: Extract<Attempt, { kind: 'tried' }>,
+    { answer, origin, absence, tookMs }: Extract<Attempt, { kind: 'tried' }>,
     judgement: ResponseVerdict,
   ): boolean {
     const { logger, clock } = this.#parts
@@ -234,9 +234,10 @@ export class DeliveryWorker {
       ...(origin !== undefined && { tookWell: alive && !(answer.kind === 'answered' && answer.status === 429) }),
       confirmed: judgement.verdict === 'confirmed',
       ...(judgement.verdict === 'again' && { retryAfterMs: judgement.retryAfterMs }),
+      tookMs,
     } as const
-    // What waits for an RP that fails is given back: it would be in hand for as long as the RP lets others wait.
-    if (!result.tookWell) this.#turns.places.turnAway(lane)
+    // What waits for an RP that fails or is slow is given back: other processes may have places for it.
+    if (!result.tookWell || tookMs > PATIENCE_MS) this.#turns.places.turnAway(lane)
     const { circuit, recovered } = this.#traffic.recordResult(lane, permit, result, clock.monotonic())
     if (circuit === 'opened')
       logger.warn(

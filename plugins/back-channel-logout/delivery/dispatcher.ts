@@ -34,6 +34,8 @@ export class Dispatcher {
   readonly #recording = new WeakSet<Work>()
   /** Whether the last claim left something behind for want of room: what is due then, a place that is freed is for. */
   #isMoreLeft = false
+  /** Whether the last claim took something: others may have been at it too, and what is due still is claimed at once. */
+  #tookSome = false
   #lookedForOverdueAt: number | undefined
 
   constructor(parts: DeliveryWorkerParts) {
@@ -134,6 +136,7 @@ export class Dispatcher {
     const free = policy.concurrency - (toAsk.length - this.#places.waiting) + Math.floor(ahead)
     const limit = Math.min(free, MOST_IN_HAND * policy.concurrency - inHand.length)
     this.#isMoreLeft = true
+    this.#tookSome = false
     if (limit <= 0 || !isOn()) return []
     const perLane = this.#traffic.roomOfNew
     const freeSlots = this.#traffic.freeSlots(
@@ -142,6 +145,7 @@ export class Dispatcher {
     )
     const now = await work.time()
     const claimed = await work.claim({ holder, prefix: this.#prefix, now, limit, perLane, freeSlots })
+    this.#tookSome = claimed.length > 0
     this.#isMoreLeft = claimed.length >= limit || isAnyFull(freeSlots, perLane, claimed)
     if (isOn()) return claimed
     this.#loop.giveBack(claimed) // the feature was switched off meanwhile
@@ -156,7 +160,7 @@ export class Dispatcher {
     const waits = [OVERDUE_EVERY_MS + (this.#lookedForOverdueAt ?? monotonic - OVERDUE_EVERY_MS) - monotonic]
     const dueAt = await work.nextDueAt(this.#prefix)
     const now = await work.time()
-    if (dueAt !== undefined) waits.push(dueAt > now ? dueAt - now : NAP_MS)
+    if (dueAt !== undefined) waits.push(dueAt > now ? dueAt - now : this.#tookSome ? 1 : NAP_MS)
     const roomAt = this.#traffic.nextRoomAt(monotonic)
     if (roomAt !== undefined) waits.push(roomAt - monotonic)
     return Math.max(1, Math.min(...waits))

@@ -3,6 +3,7 @@ import { ConcurrencyLimits } from './concurrency-limits.ts'
 import { type DeliveryPolicy, policyFor } from './delivery-policy.ts'
 import { Holds } from './holds.ts'
 import { OriginLimits } from './origin-limits.ts'
+import { RecentLanes } from './recent-lanes.ts'
 import { Recoveries } from './recoveries.ts'
 import { FIRST_PLACES } from './slow-start.ts'
 
@@ -24,10 +25,18 @@ export interface Result {
   readonly confirmed: boolean
   /** For how long it wants to be left alone, in milliseconds. */
   readonly retryAfterMs?: number
+  /** How long the request took, in milliseconds. */
+  readonly tookMs?: number
 }
 
-/** Of an RP that does well, which has all its places, so many times as many deliveries are in hand and wait for one. */
+/**
+ * Of an RP that does well, which has all its places, up to so many times as many deliveries are in hand and wait for one: as
+ * many as get a place within `PATIENCE_MS`.
+ */
 const AHEAD = 6
+
+/** What is in hand waits for its RP for about so long at most, in milliseconds: other processes may have places for it. */
+export const PATIENCE_MS = 1_000
 
 /** What this process knows of each RP, by lane, and how many requests it may have. Times are monotonic. */
 export class Traffic {
@@ -36,6 +45,8 @@ export class Traffic {
   readonly #places = new ConcurrencyLimits()
   readonly #holds = new Holds()
   readonly #recoveries = new Recoveries()
+  /** How long the RP's last answer took, in milliseconds. */
+  readonly #answerMs = new RecentLanes<number>()
   readonly #origins: OriginLimits
 
   constructor(parts: TrafficParts) {
@@ -96,11 +107,12 @@ export class Traffic {
   recordResult(
     lane: string,
     permit: Permit,
-    { sign, tookWell, confirmed, retryAfterMs }: Result,
+    { sign, tookWell, confirmed, retryAfterMs, tookMs }: Result,
     now: number,
   ): { readonly circuit: 'opened' | 'closed' | undefined; readonly recovered: boolean } {
     const { circuit: policy, concurrencyPerClient } = policyFor(this.#parts.policy, this.#parts.clientOf(lane))
     if (tookWell !== undefined) this.#places.recordResult(lane, tookWell, concurrencyPerClient, now)
+    if (tookMs !== undefined) this.#answerMs.set(lane, tookMs)
     if (retryAfterMs !== undefined) this.#holds.hold(lane, now + retryAfterMs)
     if (!confirmed) this.#recoveries.failed(lane)
     const circuit = this.#circuits.recordResult(lane, permit, sign, policy, now)
@@ -127,7 +139,8 @@ export class Traffic {
   #roomOf(lane: string, taken: number, now: number): number {
     const { concurrencyPerClient } = policyFor(this.#parts.policy, this.#parts.clientOf(lane))
     const places = this.#places.of(lane, concurrencyPerClient)
-    const ahead = places < concurrencyPerClient ? 0 : AHEAD * places
+    const rounds = Math.min(AHEAD, Math.floor(PATIENCE_MS / Math.max(1, this.#answerMs.get(lane) ?? PATIENCE_MS)))
+    const ahead = places < concurrencyPerClient ? 0 : rounds * places
     const free = Math.min(places + ahead - taken, this.#origins.freeSlots(lane))
     return this.#circuits.room(lane, Math.max(0, free), now)
   }

@@ -79,6 +79,9 @@ const HEADERS: Readonly<Record<string, string>> = {
   'user-agent': 'oidc-provider-eventstore',
 }
 
+/** Content codings (RFC 9110 section 8.4.1) that make a body unreadable. What some servers call one is none: `utf-8`. */
+const COMPRESSED = /\b(gzip|x-gzip|compress|x-compress|deflate|br|zstd)\b/i
+
 async function post(
   url: string,
   form: Readonly<Record<string, string>>,
@@ -90,12 +93,19 @@ async function post(
     const sent = new URLSearchParams(form).toString()
     const path = `${pathname}${search}`
     const response = await dispatcher.request({ origin, path, method: 'POST', headers: HEADERS, body: sent, signal })
-    const { 'retry-after': retryAfters, 'content-encoding': encoding = 'identity' } = response.headers
+    const { 'retry-after': retryAfters, 'content-encoding': encodings } = response.headers
     const start = await readStart(response.body, signal)
     // What nobody can read, nobody can look through for tokens.
-    const body = String(encoding).toLowerCase() === 'identity' ? start : `(compressed: ${encoding})`.slice(0, 100)
-    const [retryAfter] = [retryAfters].flat()
-    return { kind: 'answered', status: response.statusCode, body, ...(retryAfter !== undefined && { retryAfter }) }
+    const encoding = [encodings].flat().join(', ')
+    const body = COMPRESSED.test(encoding) ? `(compressed: ${encoding})`.slice(0, 100) : start
+    const retryAfter = retryAfters === undefined ? undefined : [retryAfters].flat().join(', ')
+    const isEmpty = response.statusCode === 204 || response.statusCode === 304
+    return {
+      kind: 'answered',
+      status: response.statusCode,
+      body: isEmpty ? '' : body,
+      ...(retryAfter !== undefined && { retryAfter }),
+    }
   } catch (error) {
     return { kind: 'failed', error: signal.aborted ? 'no answer in time' : reasonOf(error) }
   }

@@ -17,7 +17,7 @@ export interface WorkLoopParts {
    * the next is asked: that may fail.
    */
   readonly claims: readonly ((holder: string, inHand: ReadonlyMap<Promise<void>, Work>) => Promise<readonly Work[]>)[]
-  /** Whether the claims have taken all that was due: another look at once would find nothing. Default: they may have not. */
+  /** Whether the claims have most likely taken all that was due: `pause` decides when to look again. Default: they have not. */
   readonly isDrained?: (claimed: number) => boolean
   /** Whether there may be something to claim because something in hand is done. Default: there may. */
   readonly mayClaimMore?: () => boolean
@@ -179,7 +179,7 @@ export class WorkLoop {
         this.#readAt = clock.monotonic()
         failing = false
         if (begun === 0) await this.#rest(1)
-        else if (isDrained?.(begun)) await this.#rest(FIRST_LOOK_MS)
+        else if (isDrained?.(begun)) await this.#rest(1)
       } catch (err) {
         if (this.stopping.aborted) return
         const message = `${called} cannot be read; this process goes on trying`
@@ -240,6 +240,7 @@ export class WorkLoop {
     for (let pauseMs = FAILED_MS; !this.stopping.aborted; pauseMs = Math.min(60_000, pauseMs * 2)) {
       try {
         await table.putBack(work, work)
+        this.wake()
         return
       } catch {} // the loop itself says that the store is away
       await clock.sleep(pauseMs, this.stopping)
