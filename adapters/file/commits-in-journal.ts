@@ -1,14 +1,18 @@
 import { type Clock, systemClock } from '../../lib/clock.ts'
-import { JournalCorruptError, StoreClosedError, StoreUnavailableError } from '../../lib/errors.ts'
+import { JournalCorruptError, StoreUnavailableError } from '../../lib/errors.ts'
 import { inTime } from '../../lib/in-time.ts'
 import type { Commit } from '../../lib/log/commit.ts'
 import { type Commits, withoutClaims } from '../memory/commits.ts'
 import { withRoomFor } from '../memory/growing.ts'
 import type { Entry, StoredCommit } from '../memory/journal.ts'
+import type { JournalReaders } from './file-journal.ts'
 import { CHUNK_BYTES, type JournalFile, readWhole } from './journal-file.ts'
 import { decodeLine, type LinePlace } from './journal-format.ts'
 
-/** So many bytes of commits are remembered, as they are in the journal: those asked for last. In memory they take about twice as much. */
+/**
+ * So many bytes of commits are remembered, as they are in the journal: those asked for last. In memory they take about
+ * twice as much.
+ */
 const REMEMBERED_BYTES = 16 * 1024 * 1024
 
 /** What lies between two commits is read with them, up to so many bytes: entries of other kinds. */
@@ -26,7 +30,7 @@ interface Remembered {
  * The commits of a journal: where each one's line is, in 20 bytes, and those that were asked for last. All others are read
  * from the file, and checked, when somebody wants them.
  */
-export class CommitsInJournal implements Commits {
+export class CommitsInJournal implements Commits, JournalReaders {
   readonly #name: string
   readonly #file: JournalFile
   readonly #clock: Clock
@@ -37,6 +41,7 @@ export class CommitsInJournal implements Commits {
   /** By position. Those used last come last. */
   readonly #remembered = new Map<number, Remembered>()
   #bytes = 0
+  readonly #reading = new Set<Promise<unknown>>()
 
   /** @param name - the file's, for messages */
   constructor(name: string, file: JournalFile, clock: Clock = systemClock) {
@@ -73,7 +78,17 @@ export class CommitsInJournal implements Commits {
       else missing.push(position)
     }
     const inOrder = (): Commit[] => positions.map((position) => found.get(position) as Commit)
-    return missing.length === 0 ? inOrder() : this.#read(missing, found, isPassing).then(inOrder)
+    if (missing.length === 0) return inOrder()
+    const reading = this.#read(missing, found, isPassing)
+    const forget = (): unknown => this.#reading.delete(reading)
+    this.#reading.add(reading)
+    reading.then(forget, forget)
+    return reading.then(inOrder)
+  }
+
+  /** Resolves when nothing is being read. */
+  async idle(): Promise<void> {
+    while (this.#reading.size > 0) await Promise.allSettled(this.#reading)
   }
 
   async #read(missing: readonly number[], found: Map<number, Commit>, isPassing: boolean): Promise<void> {
@@ -116,7 +131,6 @@ export class CommitsInJournal implements Commits {
     try {
       await inTime(reading, this.#clock, READ_TIMEOUT_MS)
     } catch (cause) {
-      if ((cause as NodeJS.ErrnoException).code === 'EBADF') throw new StoreClosedError()
       throw new StoreUnavailableError(`${this.#name} cannot be read: ${(cause as Error).message}`, { cause })
     }
     if (!bytes) {

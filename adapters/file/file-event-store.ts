@@ -30,10 +30,10 @@ export interface FileOptions {
 const JOURNAL = 'journal.log'
 
 /**
- * The embedded store: an index and what is to do in memory, and every change in an append-only journal before it is acknowledged. For one
- * process on a local disk. It survives `kill -9` and loss of power, whichever pages of the last write reached the disk.
- * It reads the whole journal in `open`. In memory it holds what finds and decides on commits, in about 200 bytes for each,
- * and those that were asked for last; the others are read from the journal when somebody wants them.
+ * The embedded store: an index and what is to do in memory, and every change in an append-only journal before it is
+ * acknowledged. For one process on a local disk. It survives `kill -9` and loss of power, whichever pages of the last write
+ * reached the disk. It reads the whole journal in `open`. In memory it holds what finds and decides on commits, in about
+ * 100 bytes for each, and those that were asked for last; the others are read from the journal when somebody wants them.
  */
 export class FileEventStore extends MemoryEventStore {
   readonly #lock: FolderLock

@@ -5,9 +5,12 @@ import { encodeBatch, JOURNAL_START, type JournalPlace, type LinePlace } from '.
 /** As long as callers wait for MongoDB: a disk that hangs must not keep a request for longer. */
 const MAX_WRITE_MS = 9_000
 
-/** Told where the line of each commit is, in the order of their positions, once it is durable. */
-export interface PlaceListener {
+/** Who reads commits from the journal while it is written. */
+export interface JournalReaders {
+  /** Told where the line of each commit is, in the order of their positions, once it is durable. */
   placed(place: LinePlace): void
+  /** Resolves when nothing is being read. */
+  idle(): Promise<void>
 }
 
 /**
@@ -19,13 +22,13 @@ export interface PlaceListener {
 export class FileJournal implements Journal {
   readonly maxWriteMs: number = MAX_WRITE_MS
   readonly #file: JournalFile
-  readonly #listener: PlaceListener | undefined
+  readonly #readers: JournalReaders | undefined
   #end: JournalPlace = JOURNAL_START
   #failure: unknown
 
-  constructor(file: JournalFile, listener?: PlaceListener) {
+  constructor(file: JournalFile, readers?: JournalReaders) {
     this.#file = file
-    this.#listener = listener
+    this.#readers = readers
   }
 
   /** Sets the place of the next batch. Everything before it must be on the disk. Call it before the first write. */
@@ -46,7 +49,7 @@ export class FileJournal implements Journal {
       await this.#file.datasync()
       this.#end = end
       for (const [index, { kind }] of entries.entries()) {
-        if (kind === 'commit') this.#listener?.placed(places[index] as LinePlace)
+        if (kind === 'commit') this.#readers?.placed(places[index] as LinePlace)
       }
     } catch (error) {
       this.#failure = error
@@ -54,8 +57,9 @@ export class FileJournal implements Journal {
     }
   }
 
-  close(): Promise<void> {
-    return this.#file.close()
+  async close(): Promise<void> {
+    await this.#readers?.idle()
+    await this.#file.close()
   }
 }
 

@@ -1,6 +1,6 @@
 import { JournalCorruptError, SchemaNewerError } from '../../lib/errors.ts'
 import type { Entry, KeyFingerprints } from '../memory/journal.ts'
-import type { PlaceListener } from './file-journal.ts'
+import type { JournalReaders } from './file-journal.ts'
 import {
   type BatchLine,
   decodeBatchLine,
@@ -54,7 +54,7 @@ const KINDS: ReadonlySet<string> = new Set<Entry['kind']>([
 export class JournalReader {
   /** Its name, for messages. */
   readonly file: string
-  readonly #listener: PlaceListener | undefined
+  readonly #readers: Pick<JournalReaders, 'placed'> | undefined
   #line = 0
   #end: JournalPlace = JOURNAL_START
   #lastBatch = 0
@@ -63,9 +63,9 @@ export class JournalReader {
   #keys: KeyFingerprints = { hashing: [], sealing: [] }
 
   /** @param file - its name, for messages */
-  constructor(file: string, listener?: PlaceListener) {
+  constructor(file: string, readers?: Pick<JournalReaders, 'placed'>) {
     this.file = file
-    this.#listener = listener
+    this.#readers = readers
   }
 
   /** The place of the next batch. Valid when everything has been read. */
@@ -160,7 +160,7 @@ export class JournalReader {
       const what = `holds the commit of position ${entry.commit.position}, ${this.#position} is due`
       throw this.#corrupt({ line: this.#line + 1 + line, offset, what })
     }
-    this.#listener?.placed(place)
+    this.#readers?.placed(place)
     return entry
   }
 

@@ -8,8 +8,8 @@ const SEED = new Uint32Array(randomBytes(4 * FINGERPRINT_WORDS).buffer.slice(0))
 /**
  * Writes 128 bits that stand for the name into `print`. Two names have the same by chance once in 10^24 logs of 10^7 names.
  *
- * The seed is random and lives as long as the process. What outsiders choose of a name is in it as a keyed hash, so that
- * nobody can look for two names with the same fingerprint.
+ * This is no cryptographic hash. The seed is random and lives as long as the process, and what outsiders choose of a name is
+ * in it as a keyed hash: nobody can try names until two are alike.
  */
 export function fingerprint(name: string, print: Uint32Array): void {
   let [a, b, c, d] = SEED as unknown as [number, number, number, number]

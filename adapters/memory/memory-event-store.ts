@@ -1,4 +1,5 @@
 import { type Clock, systemClock } from '../../lib/clock.ts'
+import { StoreUnavailableError } from '../../lib/errors.ts'
 import type { Appended, Commit, NewCommit } from '../../lib/log/commit.ts'
 import type { ConsumerTable } from '../../lib/log/consumer-table.ts'
 import type { EventStore, ReadOptions } from '../../lib/log/event-store.ts'
@@ -27,6 +28,9 @@ export interface MemoryOptions {
   /** Where commits are kept. Default: in memory, all of them. */
   readonly commits?: Commits
 }
+
+/** The pause of a subscription before it reads again what could not be read, in milliseconds. */
+const READ_AGAIN_MS = 1_000
 
 /** The largest number of commits that a subscription yields at once. */
 const SUBSCRIPTION_BATCH = 500
@@ -128,11 +132,22 @@ export class MemoryEventStore implements EventStore {
     let position = after
     while (!this.#writes.closing && !signal?.aborted) {
       if (this.#state.durable > position) {
-        const commits = await this.#state.readAll(position, SUBSCRIPTION_BATCH)
+        const commits = await this.#readOn(position, signal)
         position += commits.length
-        yield commits
+        if (commits.length > 0 && !this.#writes.closing && !signal?.aborted) yield commits
       } else if (this.#writes.failure) throw this.#writes.failure
       else await this.#nextBatch(signal)
+    }
+  }
+
+  /** Nothing where they cannot be read now: whoever follows the log goes on trying. */
+  async #readOn(position: number, signal: AbortSignal | undefined): Promise<readonly Commit[]> {
+    try {
+      return await this.#state.readAll(position, SUBSCRIPTION_BATCH)
+    } catch (error) {
+      if (!(error instanceof StoreUnavailableError)) throw error
+      await this.#clock.sleep(READ_AGAIN_MS, signal)
+      return []
     }
   }
 

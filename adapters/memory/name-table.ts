@@ -22,7 +22,7 @@ export class NameTable {
   /** Undefined: the name is not in the table. */
   numberOf(name: string): number | undefined {
     fingerprint(name, this.#print)
-    const number = this.#slots[this.#slotOf(this.#print, 0)] as number
+    const number = this.#slots[this.#slotOf(this.#print)] as number
     return number === 0 ? undefined : number - 1
   }
 
@@ -33,7 +33,7 @@ export class NameTable {
   /** The name's number; the next one if it is new. */
   add(name: string): number {
     fingerprint(name, this.#print)
-    const slot = this.#slotOf(this.#print, 0)
+    const slot = this.#slotOf(this.#print)
     const found = this.#slots[slot] as number
     if (found !== 0) return found - 1
     const number = this.#size++
@@ -45,27 +45,32 @@ export class NameTable {
   }
 
   /** Where the fingerprint is, or belongs. */
-  #slotOf(prints: Uint32Array, offset: number): number {
+  #slotOf(print: Uint32Array): number {
     const mask = this.#slots.length - 1
-    let slot = (prints[offset] as number) & mask
+    let slot = (print[0] as number) & mask
     for (let number = this.#slots[slot]; number; number = this.#slots[slot]) {
-      if (this.#isAt((number - 1) * WORDS, prints, offset)) return slot
+      if (this.#isAt((number - 1) * WORDS, print)) return slot
       slot = (slot + 1) & mask
     }
     return slot
   }
 
-  #isAt(own: number, prints: Uint32Array, offset: number): boolean {
+  #isAt(offset: number, print: Uint32Array): boolean {
     for (let word = 0; word < WORDS; word++) {
-      if (this.#prints[own + word] !== prints[offset + word]) return false
+      if (this.#prints[offset + word] !== print[word]) return false
     }
     return true
   }
 
+  /** All names differ: each goes to the first slot that is free. */
   #rehash(): void {
-    this.#slots = new Uint32Array(2 * this.#slots.length)
+    const slots = new Uint32Array(2 * this.#slots.length)
+    const mask = slots.length - 1
     for (let number = 0; number < this.#size; number++) {
-      this.#slots[this.#slotOf(this.#prints, number * WORDS)] = number + 1
+      let slot = (this.#prints[number * WORDS] as number) & mask
+      while (slots[slot] !== 0) slot = (slot + 1) & mask
+      slots[slot] = number + 1
     }
+    this.#slots = slots
   }
 }

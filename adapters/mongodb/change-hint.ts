@@ -11,7 +11,7 @@ const AWAIT_MS = 10_000
 /** The pause before a stream that has ended is opened again, in milliseconds; doubled each time, for ever. */
 const REOPEN_MS = { first: 1_000, most: 30_000 }
 
-/** The pause after the stream told of nothing but this process's own commits, in milliseconds: it is busy, and they are many. */
+/** The pause after news of this process's own commits alone, in milliseconds: they are many, and known. */
 const OWN_PAUSE_MS = 100
 
 /** Closing waits so long for the server to be told, in milliseconds. */

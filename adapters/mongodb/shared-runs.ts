@@ -81,7 +81,7 @@ export class SharedRuns {
   }
 
   async #read(position: number): Promise<Run> {
-    // Behind a full run there is most likely another one. Not every server finds the first of a range without an end at once.
+    // Behind a full run there is most likely another one, and not every server is quick with a range that has no end.
     const likely = this.#isBehindFullRun(position) ? await this.#runOf(position, position + BATCH) : undefined
     const run = likely?.delivered.length === BATCH ? likely : await this.#runOf(position)
     if (run.delivered.length > 0) this.#keep(position, run.delivered)

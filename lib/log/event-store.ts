@@ -61,8 +61,8 @@ export interface EventStore {
   subscribe(options: { readonly after: number; readonly signal?: AbortSignal }): AsyncIterable<readonly Commit[]>
 
   /**
-   * Follows the log for somebody who keeps streams that he has read. Absent: what this store holds is in memory anyway, and
-   * keeping it would save nothing.
+   * Follows the log for somebody who keeps streams that he has read. Absent: this store asks nobody else, and keeping what it
+   * answers would save next to nothing.
    */
   follow?(listener: FollowListener): Follower
 

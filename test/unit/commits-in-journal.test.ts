@@ -4,9 +4,14 @@ import { CommitsInJournal } from '../../adapters/file/commits-in-journal.ts'
 import { FileJournal } from '../../adapters/file/file-journal.ts'
 import { encodeHeader } from '../../adapters/file/journal-format.ts'
 import { JournalReader } from '../../adapters/file/journal-reader.ts'
+import { type Commits, CommitsInMemory } from '../../adapters/memory/commits.ts'
+import { MemoryEventStore } from '../../adapters/memory/index.ts'
 import type { Entry, StoredCommit } from '../../adapters/memory/journal.ts'
+import { StoreUnavailableError } from '../../lib/errors.ts'
+import type { Commit } from '../../lib/log/commit.ts'
 import { rejectsWith } from '../contract/event-store/expect.ts'
-import { range } from '../contract/event-store/log-under-test.ts'
+import { Follower } from '../contract/event-store/follower.ts'
+import { commitTo, range } from '../contract/event-store/log-under-test.ts'
 import { DiskInMemory } from '../support/disk-in-memory.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 
@@ -74,6 +79,60 @@ function entriesOf(commits: readonly StoredCommit[]): Entry[] {
 }
 
 const other: Entry = { kind: 'consumer', record: { name: 'planner', token: 1, beat: 2, position: 1 } }
+
+describe('a subscription to commits that must be read', () => {
+  class UnreadableCommits implements Commits {
+    readonly #commits = new CommitsInMemory()
+    isAway = false
+    /** What reading waits for. */
+    obstacle: Promise<void> = Promise.resolve()
+
+    add(commit: StoredCommit): void {
+      this.#commits.add(commit)
+    }
+
+    async at(positions: readonly number[]): Promise<readonly Commit[]> {
+      await this.obstacle
+      if (this.isAway) throw new StoreUnavailableError('the disk does not answer')
+      return this.#commits.at(positions)
+    }
+  }
+
+  it('goes on a second after they could not be read', async () => {
+    const clock = new FakeClock()
+    const commits = new UnreadableCommits()
+    const store = new MemoryEventStore({ clock, commits })
+    const { id } = await store.append(commitTo('a'))
+    commits.isAway = true
+    const follower = new Follower(store, 0)
+    await clock.advance(5_000)
+    assert.deepEqual(follower.ids, [])
+    commits.isAway = false
+    await clock.advance(1_000)
+    assert.deepEqual(follower.ids, [id])
+    await follower.stop()
+    await store.close()
+  })
+
+  for (const how of ['closed', 'told to end']) {
+    it(`ends, and yields nothing more, when it is ${how} while they are read`, async () => {
+      const commits = new UnreadableCommits()
+      const store = new MemoryEventStore({ commits })
+      await store.append(commitTo('a'))
+      let read = (): void => {}
+      commits.obstacle = new Promise((resolve) => {
+        read = resolve
+      })
+      const follower = new Follower(store, 0)
+      const ending = how === 'closed' ? store.close() : follower.stop()
+      read()
+      await ending
+      await follower.ended
+      assert.deepEqual(follower.ids, [])
+      await store.close()
+    })
+  }
+})
 
 describe('the commits of a journal', () => {
   it('are those that were written, in any order, by whoever wrote or opened it', async () => {

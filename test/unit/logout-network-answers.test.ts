@@ -126,6 +126,33 @@ describe('an RP', () => {
     assert.deepEqual(await post(rp.origin), { kind: 'answered', status: 400, body: '(compressed: gzip)' })
   })
 
+  for (const encoding of ['utf-8', '', 'identity', 'identity, identity', 'UTF8']) {
+    it(`that names ${JSON.stringify(encoding)} as its content coding, which compresses nothing, is read`, async () => {
+      rp = await answering((response) => response.writeHead(400, { 'content-encoding': encoding }).end('no session'))
+      assert.deepEqual(await post(rp.origin), { kind: 'answered', status: 400, body: 'no session' })
+    })
+  }
+
+  it('that says how long a body is which it may not have has answered (RFC 9110 section 8.6)', async () => {
+    rp = await answering((response) => response.writeHead(304, { 'content-length': 7 }).end())
+    assert.deepEqual(await post(rp.origin), { kind: 'answered', status: 304, body: '' })
+  })
+
+  it('that asks for two times to be left alone is not understood', async () => {
+    rp = await answering((response) =>
+      response
+        .writeHead(
+          503,
+          [
+            ['retry-after', '5'],
+            ['retry-after', '100'],
+          ].flat(),
+        )
+        .end(),
+    )
+    assert.deepEqual(await post(rp.origin), { kind: 'answered', status: 503, body: '', retryAfter: '5, 100' })
+  })
+
   it('that never ends its body has answered, and is listened to no more', async () => {
     let closed: Promise<unknown> | undefined
     rp = await answering((response, { socket }) => {
