@@ -28,6 +28,7 @@ export type ErrorCode =
   | 'SESSION_CHANGED'
   | 'TERMINATION_UNFINISHED'
   | 'NOT_A_DEAD_LETTER'
+  | 'LAYOUT_UNKNOWN'
 
 /** Base of all errors of this package: catch it to catch them all, look at `code` to tell them apart. */
 export abstract class EventStoreError extends Error {
@@ -260,4 +261,9 @@ export class TerminationUnfinishedError extends EventStoreError {
     )
     this.id = id
   }
+}
+
+/** A database does not hold what oidc-provider stores, or not where the layout says, or in more than one way. */
+export class LayoutUnknownError extends EventStoreError {
+  readonly code = 'LAYOUT_UNKNOWN'
 }

@@ -15,6 +15,7 @@ import type { ErrorPage } from './provider/answers.ts'
 import type { Configuration, ConfigurationWithoutAdapter } from './provider/configuration.ts'
 import { ModelLog } from './provider/model-log.ts'
 import { isModelName, isWrittenByRequests } from './provider/models.ts'
+import { LogMover, type Mover } from './provider/mover.ts'
 import { isStoreUnavailable, OneCommit } from './provider/one-commit.ts'
 import { ownAdapter } from './provider/own-adapters.ts'
 import { assertProvider } from './provider/provider-check.ts'
@@ -50,6 +51,8 @@ export class EventSourced {
   readonly adapter: AdapterFactory
   /** What is switched on and off while the processes run. */
   readonly features: Features
+  /** Takes over what another adapter holds, and lists what lives: for moving in and out. */
+  readonly mover: Mover
   readonly #store: EventStore
   readonly #log: ModelLog
   readonly #plugins: readonly Plugin[]
@@ -98,6 +101,7 @@ export class EventSourced {
       logger: this.#logger,
       ...pages,
     })
+    this.mover = new LogMover(this.#log, () => this.#moving())
     const units: UnitSource = {
       staging: () => this.#oneCommit.staging(),
       reading: () => this.#oneCommit.reading(),
@@ -261,6 +265,13 @@ export class EventSourced {
       sessionTurns: this.#sessionTurns,
       endSession: (uid, cause) => this.#endSession(uid, cause),
     }
+  }
+
+  /** A unit that takes over a state of another adapter. Only then do the plugins see which sessions there are. */
+  #moving(): UnitOfWork {
+    if (!this.#gate.isOpen)
+      throw new ProviderUnfitError('moving in or out needs the provider: call start() first, and await it')
+    return new UnitOfWork(this.#context(), { kind: 'moving' })
   }
 
   /** One call of the adapter that no open unit of work takes: a commit of its own. */

@@ -176,7 +176,7 @@ export class ModelLog {
     const commit = await this.newestIn(names)
     if (!commit) return undefined
     const stored = eventsIn([commit], names).filter(({ event }) => event.type === 'stored')
-    if (stored.length > 0 && this.#isForeign('Session', commit)) return undefined
+    if (stored.length > 0 && this.isForeign('Session', commit)) return undefined
     const state = this.open('Session', foldRecord(stored))
     if (state) {
       const others = this.store.keys
@@ -230,7 +230,7 @@ export class ModelLog {
 
   /** The streams of the uids whose sessions a commit stores: each by all its names. */
   sessionsStoredBy(commit: Commit): string[][] {
-    if (this.#isForeign('Session', commit)) return []
+    if (this.isForeign('Session', commit)) return []
     return commit.events
       .filter(({ stream, type }) => type === 'stored' && stream.startsWith('Session:'))
       .map(({ also = [] }) => also.filter((name) => name.startsWith('uid:')))
@@ -246,7 +246,7 @@ export class ModelLog {
 
   /** The grants that a commit stores, as it stores them; only those of this client, where one is named. */
   grantsStoredBy(commit: Commit, clientId?: string): ModelState[] {
-    if (this.#isForeign('Grant', commit)) return []
+    if (this.isForeign('Grant', commit)) return []
     return commit.events
       .filter(({ stream, type }) => type === 'stored' && stream.startsWith('Grant:'))
       .filter(({ data }) => clientId === undefined || data['client_id'] === clientId)
@@ -261,13 +261,13 @@ export class ModelLog {
   /** What this issuer has stored: for it, what another one stores under the same id is not there. */
   #own(model: string, commits: readonly Commit[], names: readonly string[]): LocatedEvent[] {
     return eventsIn(
-      commits.filter((commit) => !this.#isForeign(model, commit)),
+      commits.filter((commit) => !this.isForeign(model, commit)),
       names,
     )
   }
 
   /** Whether another issuer has stored it. What was written before a provider was started belongs to all issuers. */
-  #isForeign(model: string, { meta: { instance } }: Commit): boolean {
+  isForeign(model: string, { meta: { instance } }: Commit): boolean {
     if (instance === undefined || isShared(model)) return false
     const { issuers } = this
     return issuers.length > 0 && !issuers.includes(instance)

@@ -13,6 +13,9 @@ import type { Commit, Event } from '../log/commit.ts'
  * had seen, and is dead as soon as there are more. A count is enough, in whatever order the revocations become visible:
  * whoever has seen fewer than there are has missed one. Each `stored` of the Grant carries the counts that it follows: a
  * process with the newest hashing key alone does not see revocations that only a former key names.
+ *
+ * A state that was taken over from another adapter is marked `moved`. It never follows a state of the same generation that
+ * was not, wherever in the log the two lie: what this OP has stored itself is newer than what it moved in with.
  */
 
 /** The events that may name a model's own stream. `revoked` is only ever in that of a Grant. */
@@ -83,6 +86,7 @@ export function foldRecord(history: readonly LocatedEvent[]): ModelRecord {
     }
     if (generationOf(event) !== generation) continue
     if (event.type === 'stored') {
+      if (stored && isMoved(event) && !isMoved(stored.event)) continue
       stored = located
       began ??= beganAt(located)
       if (typeof event.data['consumed'] === 'number') consumedAt = event.data['consumed']
@@ -108,6 +112,11 @@ export function foldRecord(history: readonly LocatedEvent[]): ModelRecord {
 /** The generation that an event belongs to; for an end, the one that it ends. */
 export function generationOf({ data }: Event): number {
   return typeof data['generation'] === 'number' ? data['generation'] : 0
+}
+
+/** Whether the event takes over what another adapter held, or that it holds it no more. */
+export function isMoved({ data }: Event): boolean {
+  return data['moved'] === true
 }
 
 /** The lowest generation that may still live after the event: whoever stored in a generation had seen those before end. */

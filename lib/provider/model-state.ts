@@ -1,7 +1,7 @@
 import type { Event, Json, JsonObject } from '../log/commit.ts'
 import type { KeyRing } from '../secrets/key-ring.ts'
 import { withoutRepeatedParams, withRepeatedParams } from './interaction-payload.ts'
-import { type GrantSeen, generationOf, type LocatedEvent, type ModelRecord, ownNames } from './model-record.ts'
+import { type GrantSeen, generationOf, isMoved, type LocatedEvent, type ModelRecord, ownNames } from './model-record.ts'
 import type { Payload } from './models.ts'
 
 /** What plugins keep with a session's state: by plugin, anything. */
@@ -21,6 +21,8 @@ export interface ModelState {
   readonly generation: number
   /** What its issuer had seen of the Grant that it was issued under. */
   readonly grantSeen: GrantSeen
+  /** Whether it was taken over from another adapter. */
+  readonly moved: boolean
   /** The commit that left this state; what follows it names it. */
   readonly commit: string
   /** Its place in the log. */
@@ -37,16 +39,19 @@ export interface StatePart {
   readonly began?: number | undefined
   /** Of a Grant: how often what was issued under it was revoked before, by model. */
   readonly revocations?: ReadonlyMap<string, number> | undefined
+  /** Whether it is taken over from another adapter. */
+  readonly moved?: boolean
 }
 
 /** The data of a `stored` event. */
 export function storedData(keys: KeyRing, model: string, stream: string, state: StatePart): JsonObject {
-  const { payload, notes, generation, grantSeen, began, revocations } = state
+  const { payload, notes, generation, grantSeen, began, revocations, moved = false } = state
   const { clientId, exp, consumed } = payload
   const hasNotes = Object.keys(notes).length > 0
   const hasSeen = grantSeen !== undefined && (grantSeen.generation > 0 || grantSeen.revocations > 0)
   return {
     model,
+    ...(moved && { moved }),
     ...(generation > 0 && { generation }),
     ...(began !== undefined && { began }),
     ...(revocations && revocations.size > 0 && { revocations: Object.fromEntries(revocations) }),
@@ -95,6 +100,7 @@ function stateOf(
     ...(consumed !== undefined && { consumed }),
     generation: generationOf(event),
     grantSeen: grantSeenBy(event),
+    moved: isMoved(event),
     commit: commit.id,
     position: commit.position,
   }

@@ -204,6 +204,8 @@ export class ModelWrites {
 
   /** What this request had seen of the grant when it issued something under it. */
   async #grantSeenBy(write: StagedWrite): Promise<GrantSeen | undefined> {
+    // Whoever issued it elsewhere had seen nothing of what happened to the grant here.
+    if (write.moved) return undefined
     const grantId = write.stores ? grantIdOf(write.model, write.payload) : undefined
     if (grantId === undefined) return undefined
     const { generation, revocations } = await this.record('Grant', grantId)
@@ -252,7 +254,7 @@ export class ModelWrites {
   /** @throws UnitClosed */
   #stage(key: string, write: StagedWrite): void {
     this.assertOpen()
-    this.#writes.set(key, write)
+    this.#writes.set(key, this.#origin.kind === 'moving' ? { ...write, moved: true } : write)
   }
 
   #key(model: string, id: string): string {

@@ -182,6 +182,7 @@ export class SessionWrites {
   }
 
   #rebaseOn(write: SessionWrite, base: ModelState, newest: ModelState): void {
+    if (this.#origin.kind === 'moving') throw new SessionChangedError('it was written while it was taken over')
     if (!write.written) {
       this.#assertEndsToo(write, base.payload, newest)
       write.base = newest
@@ -271,7 +272,7 @@ export class SessionWrites {
     if (base && removedIds.has(String(base.payload['jti']))) {
       const { uid, accountId, jti } = base.payload
       const index = indexStreams(keys, 'Session', { uid, accountId })
-      built.events.push(endEvent('Session', this.#names(String(jti), base), base.generation, index))
+      built.events.push(endEvent('Session', this.#names(String(jti), base), base.generation, index, this.#marks))
     }
     write.built = written && this.#stateOf(written, base, notes)
     if (write.built) {
@@ -300,7 +301,12 @@ export class SessionWrites {
       notes,
       generation: goesOn ? base.generation : 0,
       grantSeen: { generation: 0, revocations: 0 },
+      moved: this.#origin.kind === 'moving',
     }
+  }
+
+  get #marks(): { readonly moved?: true } {
+    return this.#origin.kind === 'moving' ? { moved: true } : {}
   }
 
   /** The names of the stream of a cookie value: those it hashes to now, and those that its state was stored by. */

@@ -34,6 +34,8 @@ export interface StagedWrite {
   readonly follows?: string
   /** What the issuer of the state that was read had seen of its grant. Absent for a state that the unit stores. */
   readonly grantSeen?: GrantSeen
+  /** Whether the unit takes over what another adapter holds. */
+  readonly moved?: boolean
 }
 
 /** The id of the grant that something is issued under. */
@@ -49,15 +51,19 @@ export function viewOf({ payload, consumedAt }: StagedWrite): Payload | undefine
 
 /** The events that the write becomes. */
 export function eventsOf(keys: KeyRing, write: StagedWrite, grantSeen?: GrantSeen): NewEvent[] {
-  const { model, names, generation, ended, payload, stores, consumedAt } = write
+  const { model, names, generation, ended, payload, stores, consumedAt, moved = false } = write
   const events: NewEvent[] = []
-  if (ended !== undefined) events.push(endEvent(model, names, ended, write.indexedBy, write.resumed))
+  if (ended !== undefined) {
+    const marks: EndMarks = { ...(write.resumed && { resumed: true }), ...(moved && { moved: true }) }
+    events.push(endEvent(model, names, ended, write.indexedBy, marks))
+  }
   if (stores && payload) {
     const [stream = ''] = names
     const state = {
       payload: consumedAt === undefined ? payload : { ...payload, consumed: consumedAt },
       notes: {},
       generation,
+      moved,
       ...(grantSeen && { grantSeen }),
       ...(model === 'Interaction' && { began: write.began }),
       ...(model === 'Grant' && { revocations: write.revocations }),
@@ -69,16 +75,24 @@ export function eventsOf(keys: KeyRing, write: StagedWrite, grantSeen?: GrantSee
   return events
 }
 
+/** What an end says beside itself. */
+interface EndMarks {
+  /** The provider goes on with the interaction's result. */
+  readonly resumed?: true
+  /** Another adapter, from which the instance was taken over, holds it no more. */
+  readonly moved?: true
+}
+
 /** The end of one generation of an instance. */
 export function endEvent(
   model: string,
   names: readonly string[],
   generation: number,
   indexedBy: readonly string[] = [],
-  resumed = false,
+  marks: EndMarks = {},
 ): NewEvent {
   const also = [...indexedBy, ...endNames(model, names, generation)]
-  return eventOf(names, 'destroyed', { model, ...inGeneration(generation), ...(resumed && { resumed }) }, also)
+  return eventOf(names, 'destroyed', { model, ...inGeneration(generation), ...marks }, also)
 }
 
 /** The revocation of what was issued under a grant, by model. Its size does not depend on how much that is. */

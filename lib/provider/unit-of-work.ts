@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import {
   AlreadyClaimedError,
   ConcurrencyError,
@@ -12,6 +13,7 @@ import type { LocatedEvent, ModelRecord } from './model-record.ts'
 import type { ModelState } from './model-state.ts'
 import { ModelWrites } from './model-writes.ts'
 import type { Payload } from './models.ts'
+import { isEarlier, type TakenOver, writerOf } from './moved-state.ts'
 import { ResumedLogin } from './resumed-login.ts'
 import { SessionWrites } from './session-writes.ts'
 import { viewOf } from './staged-write.ts'
@@ -23,6 +25,9 @@ const MAX_TRIES = 32
 
 /** The pauses after lost races. */
 const PAUSE = { firstMs: 2, mostMs: 100 }
+
+/** What the issuer of something that is taken over had seen of its grant in this log. */
+const NOTHING_SEEN = { generation: 0, revocations: 0 }
 
 /** How long after the first one a form may be submitted again, in milliseconds. */
 const SUBMITTED_AGAIN_MS = 60_000
@@ -174,6 +179,53 @@ export class UnitOfWork {
     if (model !== 'Session') return this.#models.upsert(model, id, payload)
     this.#models.assertOpen()
     this.#sessions.write(id, payload)
+  }
+
+  /**
+   * Stages a state of another adapter, unless it is there already or the OP itself has written the instance.
+   *
+   * @returns `stored`: it was staged
+   */
+  async takeOver(model: string, id: string, given: Payload): Promise<TakenOver> {
+    const payload = asStored(given)
+    if (model === 'Session') return this.#takeOverSession(id, payload)
+    const record = await this.#models.record(model, id)
+    const writer = writerOf(record)
+    if (writer === 'op') return 'kept'
+    if (await this.#models.isRevoked({ model, payload, grantSeen: NOTHING_SEEN })) return 'kept'
+    const state = this.#context.log.open(model, record)
+    // What was used up stays used up.
+    const wanted =
+      state?.consumed !== undefined && !payload['consumed'] ? { ...payload, consumed: state.consumed } : payload
+    if (state && isDeepStrictEqual(state.payload, wanted)) return 'same'
+    await this.#models.upsert(model, id, wanted)
+    return 'stored'
+  }
+
+  async #takeOverSession(id: string, payload: Payload): Promise<TakenOver> {
+    const head = await this.#context.log.findSession(String(payload['uid']))
+    if (head) {
+      if ('ended' in head || !head.state.moved) return 'kept'
+      if (isDeepStrictEqual(head.state.payload, payload)) return 'same'
+      if (isEarlier(id, payload, head.state)) return 'older'
+      this.#sessions.read(head.state)
+    }
+    this.#models.assertOpen()
+    this.#sessions.write(id, payload)
+    return 'stored'
+  }
+
+  /**
+   * Stages the end of what was taken over, if nobody else has written it since.
+   *
+   * @returns `stored`: it was staged
+   */
+  async endTakenOver(model: string, id: string): Promise<TakenOver> {
+    const record = await this.#models.record(model, id)
+    if (!record.stored) return 'same'
+    if (writerOf(record) !== 'mover') return 'kept'
+    await this.destroy(model, id)
+    return 'stored'
   }
 
   /** @throws UnitClosed: nothing was staged */

@@ -9,6 +9,8 @@ export type UnitOrigin =
   | { readonly kind: 'application' }
   /** The end of a session or a grant outside requests (operators, expiry), decided on the state that was read. */
   | { readonly kind: 'ending'; readonly cause: Cause }
+  /** A state of another adapter that is taken over: it follows nothing that this OP has made itself. */
+  | { readonly kind: 'moving' }
 
 /** Whether what the unit writes was decided on what it has read: then it may follow that state only. */
 export function isDecidedOnRead({ kind }: UnitOrigin): boolean {

@@ -18,7 +18,11 @@ interface Manifest {
 }
 
 /** The entries that need a peer; the others work where nothing but the package itself is installed. */
-const NEED_A_PEER = ['./adapters/mongodb', './plugins/back-channel-logout-receiver/mongodb']
+const NEED_A_PEER = [
+  './adapters/mongodb',
+  './adapters/mongodb/moving',
+  './plugins/back-channel-logout-receiver/mongodb',
+]
 
 /** Somebody else's project: a folder outside the checkout, so that nothing resolves by accident. */
 class Consumer {

@@ -1,0 +1,8 @@
+export type { Anomaly, AnomalyCode } from './anomalies.ts'
+export type { ModelCounts } from './counts.ts'
+export { type DetectedLayout, detectLayout } from './detect-layout.ts'
+export type { CollectionLayout, Layout } from './layout.ts'
+export { type MigrateOptions, type MigrationReport, migrate } from './migrate.ts'
+export type { MoveOptions, Progress } from './options.ts'
+export { type ProgressStream, progressLine } from './progress-line.ts'
+export { type Verification, type VerifiedModel, type VerifyOptions, verify } from './verify.ts'

@@ -1,0 +1,29 @@
+import type { Progress } from './options.ts'
+
+/** What progress is written to: `process.stderr`. */
+export interface ProgressStream {
+  write(text: string): unknown
+  readonly isTTY?: boolean
+}
+
+/** Elsewhere than on a terminal a line is written after so many documents. */
+const EVERY = 10_000
+
+const WORDS = { reading: 'taking over', ending: 'ending what is gone', verifying: 'verifying' } as const
+
+/**
+ * For `onProgress`: shows on one line of a terminal how far a pass is. Elsewhere it writes a line after every 10,000
+ * documents.
+ */
+export function progressLine(stream: ProgressStream): (progress: Progress) => void {
+  let told = 0
+  return ({ step, collection, read, total }) => {
+    const percent = total === 0 ? 100 : Math.min(100, Math.floor((read / total) * 100))
+    const text = `${WORDS[step]}: ${read} of about ${total} documents (${percent} %), ${collection}`
+    if (stream.isTTY) stream.write(`\r\u001b[K${text}${read >= total ? '\n' : ''}`)
+    else if (read >= total || read < told || read - told >= EVERY) {
+      told = read
+      stream.write(`${text}\n`)
+    }
+  }
+}

@@ -1,0 +1,158 @@
+import { AlreadyClaimedError, SessionChangedError } from '../errors.ts'
+import type { Commit, Event } from '../log/commit.ts'
+import type { ModelLog } from './model-log.ts'
+import { isMoved, isRevoked, ownNames } from './model-record.ts'
+import type { ModelState } from './model-state.ts'
+import { isModelName, isWrittenByRequests, type Payload } from './models.ts'
+import type { TakenOver } from './moved-state.ts'
+import { grantIdOf } from './staged-write.ts'
+import type { UnitOfWork } from './unit-of-work.ts'
+
+/** A state that lives. */
+export interface LiveState {
+  readonly model: string
+  /** Undefined: nothing in the state tells it, and the log holds only its hash. */
+  readonly id: string | undefined
+  /** As an adapter's `find` returns it. */
+  readonly payload: Payload
+  /** Whether it is as it was taken over from another adapter. */
+  readonly moved: boolean
+}
+
+/** So many commits are read at once. */
+const PAGE = 500
+
+/** The most attempts at an instance that is written in between. */
+const MAX_TRIES = 8
+
+/**
+ * Takes over what another adapter holds, and lists what lives. Every write is decided on what is in the log and is a commit
+ * of its own. What the OP itself has written since always wins, whichever of the two is stored first.
+ */
+export interface Mover {
+  /**
+   * Stores a state of another adapter, unless it is there already or the OP itself has written the instance.
+   *
+   * @throws ProviderUnfitError (`PROVIDER_UNFIT`) before `start()` has succeeded; and whatever the store throws
+   */
+  take(model: string, id: string, payload: Payload): Promise<TakenOver>
+  /** What `take` would do, without doing it. */
+  preview(model: string, id: string, payload: Payload): Promise<TakenOver>
+  /**
+   * Ends what was taken over and is not in the other adapter any more. False: it has ended, or the OP itself has written
+   * it.
+   */
+  end(model: string, id: string): Promise<boolean>
+  /**
+   * Every state that lives, each once, in the order in which they were stored, also those that have expired. What is
+   * written meanwhile may be missing.
+   */
+  states(signal?: AbortSignal): AsyncIterable<readonly LiveState[]>
+  /** Whether a request of the provider has written something to this log: the OP on it is in use. */
+  isInUse(signal?: AbortSignal): Promise<boolean>
+}
+
+/** On a log. */
+export class LogMover implements Mover {
+  readonly #log: ModelLog
+  readonly #open: () => UnitOfWork
+
+  /** @param open - opens a unit of work whose origin is `moving` */
+  constructor(log: ModelLog, open: () => UnitOfWork) {
+    this.#log = log
+    this.#open = open
+  }
+
+  take(model: string, id: string, payload: Payload): Promise<TakenOver> {
+    return this.#decide((unit) => unit.takeOver(model, id, payload))
+  }
+
+  async preview(model: string, id: string, payload: Payload): Promise<TakenOver> {
+    const unit = this.#open()
+    const decided = await unit.takeOver(model, id, payload)
+    unit.drop()
+    return decided
+  }
+
+  async end(model: string, id: string): Promise<boolean> {
+    return (await this.#decide((unit) => unit.endTakenOver(model, id))) === 'stored'
+  }
+
+  async *states(signal?: AbortSignal): AsyncGenerator<readonly LiveState[]> {
+    for await (const commits of this.#pages(signal)) {
+      const log = this.#log.atOneMoment()
+      yield (await Promise.all(commits.map((commit) => statesOf(log, commit)))).flat()
+    }
+  }
+
+  async isInUse(signal?: AbortSignal): Promise<boolean> {
+    for await (const commits of this.#pages(signal)) {
+      const own = commits.filter((commit) => !this.#log.isForeign('Session', commit))
+      if (own.some(({ events }) => events.some(isOfRequest))) return true
+    }
+    return false
+  }
+
+  async *#pages(signal?: AbortSignal): AsyncGenerator<readonly Commit[]> {
+    const end = await this.#log.store.end()
+    let after = 0
+    while (after < end) {
+      signal?.throwIfAborted()
+      const commits = await this.#log.store.readAll({ after, limit: PAGE })
+      const last = commits.at(-1)
+      if (!last) return
+      after = last.position
+      yield commits
+    }
+  }
+
+  async #decide(stage: (unit: UnitOfWork) => Promise<TakenOver>): Promise<TakenOver> {
+    for (let tries = 1; ; tries++) {
+      const unit = this.#open()
+      const decided = await stage(unit)
+      if (decided !== 'stored') return decided
+      try {
+        await unit.commit()
+        return decided
+      } catch (error) {
+        const isWritten = error instanceof SessionChangedError || error instanceof AlreadyClaimedError
+        if (!isWritten) throw error
+        if (tries >= MAX_TRIES) return 'kept'
+      }
+    }
+  }
+}
+
+/** The states that a commit stores and that are the newest of their instance. */
+async function statesOf(log: ModelLog, commit: Commit): Promise<LiveState[]> {
+  const states = commit.events.map(async (event) => {
+    const model = String(event.data['model'])
+    if (event.type !== 'stored' || !isModelName(model) || log.isForeign(model, commit)) return undefined
+    const state = await log.findUnder(model, ownNames(model, event))
+    if (state?.commit !== commit.id || (await isRevokedIn(log, state))) return undefined
+    const moved = state.moved && state.consumed === consumedIn(event)
+    return { model, id: idOf(state), payload: state.payload, moved }
+  })
+  return (await Promise.all(states)).filter((state) => state !== undefined)
+}
+
+async function isRevokedIn(log: ModelLog, { model, payload, grantSeen }: ModelState): Promise<boolean> {
+  const grantId = grantIdOf(model, payload)
+  return grantId !== undefined && isRevoked(model, grantSeen, await log.record('Grant', grantId))
+}
+
+/** The provider's own models have their id in the payload. */
+function idOf({ model, payload }: ModelState): string | undefined {
+  const id = payload[model === 'Client' ? 'client_id' : 'jti']
+  return typeof id === 'string' ? id : undefined
+}
+
+function consumedIn({ data }: Event): number | undefined {
+  return typeof data['consumed'] === 'number' ? data['consumed'] : undefined
+}
+
+/** Whether it is what only a request of the provider writes. */
+function isOfRequest(event: Event): boolean {
+  if (event.type !== 'stored' && event.type !== 'consumed') return false
+  return !isMoved(event) && isWrittenByRequests(String(event.data['model']), undefined)
+}
