@@ -27,7 +27,7 @@ export type {
 export type { Host, Plugin } from './plugin.ts'
 export type { ConfigurationWithoutAdapter } from './provider/configuration.ts'
 export type { Payload } from './provider/models.ts'
-export type { TakenOver } from './provider/moved-state.ts'
+export type { IsThere, TakenOver } from './provider/moved-state.ts'
 export type { LiveState, Mover } from './provider/mover.ts'
 export type { OwnAdapter, OwnAdapterFactory, OwnAdapters } from './provider/own-adapters.ts'
 export type { ProviderAdapter, ProviderLike } from './provider/provider-like.ts'

@@ -8,6 +8,9 @@ import type { Payload } from './models.ts'
  */
 export type TakenOver = 'stored' | 'same' | 'kept' | 'older'
 
+/** Whether the other adapter still has the session of this id. */
+export type IsThere = (id: string) => Promise<boolean>
+
 /**
  * Who has written an instance last: nobody; somebody who took it over from another adapter; or this OP itself, which then
  * knows better than any other adapter.

@@ -4,7 +4,7 @@ import type { ModelLog } from './model-log.ts'
 import { isMoved, isRevoked, ownNames } from './model-record.ts'
 import type { ModelState } from './model-state.ts'
 import { isModelName, isWrittenByRequests, type Payload } from './models.ts'
-import type { TakenOver } from './moved-state.ts'
+import type { IsThere, TakenOver } from './moved-state.ts'
 import { grantIdOf } from './staged-write.ts'
 import type { UnitOfWork } from './unit-of-work.ts'
 
@@ -33,11 +33,13 @@ export interface Mover {
   /**
    * Stores a state of another adapter, unless it is there already or the OP itself has written the instance.
    *
+   * @param isThere - whether the other adapter still has the session of this id. It is asked when a session with the same
+   *   uid was taken that expires later. Default: it has
    * @throws ProviderUnfitError (`PROVIDER_UNFIT`) before `start()` has succeeded; and whatever the store throws
    */
-  take(model: string, id: string, payload: Payload): Promise<TakenOver>
+  take(model: string, id: string, payload: Payload, isThere?: IsThere): Promise<TakenOver>
   /** What `take` would do, without doing it. */
-  preview(model: string, id: string, payload: Payload): Promise<TakenOver>
+  preview(model: string, id: string, payload: Payload, isThere?: IsThere): Promise<TakenOver>
   /**
    * Ends what was taken over and is not in the other adapter any more. False: it has ended, or the OP itself has written
    * it.
@@ -63,13 +65,13 @@ export class LogMover implements Mover {
     this.#open = open
   }
 
-  take(model: string, id: string, payload: Payload): Promise<TakenOver> {
-    return this.#decide((unit) => unit.takeOver(model, id, payload))
+  take(model: string, id: string, payload: Payload, isThere?: IsThere): Promise<TakenOver> {
+    return this.#decide((unit) => unit.takeOver(model, id, payload, isThere))
   }
 
-  async preview(model: string, id: string, payload: Payload): Promise<TakenOver> {
+  async preview(model: string, id: string, payload: Payload, isThere?: IsThere): Promise<TakenOver> {
     const unit = this.#open()
-    const decided = await unit.takeOver(model, id, payload)
+    const decided = await unit.takeOver(model, id, payload, isThere)
     unit.drop()
     return decided
   }

@@ -13,7 +13,7 @@ import type { LocatedEvent, ModelRecord } from './model-record.ts'
 import type { ModelState } from './model-state.ts'
 import { ModelWrites } from './model-writes.ts'
 import type { Payload } from './models.ts'
-import { isEarlier, type TakenOver, writerOf } from './moved-state.ts'
+import { type IsThere, isEarlier, type TakenOver, writerOf } from './moved-state.ts'
 import { ResumedLogin } from './resumed-login.ts'
 import { SessionWrites } from './session-writes.ts'
 import { viewOf } from './staged-write.ts'
@@ -28,6 +28,8 @@ const PAUSE = { firstMs: 2, mostMs: 100 }
 
 /** What the issuer of something that is taken over had seen of its grant in this log. */
 const NOTHING_SEEN = { generation: 0, revocations: 0 }
+
+const isAlwaysThere: IsThere = async () => true
 
 /** How long after the first one a form may be submitted again, in milliseconds. */
 const SUBMITTED_AGAIN_MS = 60_000
@@ -186,9 +188,9 @@ export class UnitOfWork {
    *
    * @returns `stored`: it was staged
    */
-  async takeOver(model: string, id: string, given: Payload): Promise<TakenOver> {
+  async takeOver(model: string, id: string, given: Payload, isThere?: IsThere): Promise<TakenOver> {
     const payload = asStored(given)
-    if (model === 'Session') return this.#takeOverSession(id, payload)
+    if (model === 'Session') return this.#takeOverSession(id, payload, isThere)
     const record = await this.#models.record(model, id)
     const writer = writerOf(record)
     if (writer === 'op') return 'kept'
@@ -202,12 +204,12 @@ export class UnitOfWork {
     return 'stored'
   }
 
-  async #takeOverSession(id: string, payload: Payload): Promise<TakenOver> {
+  async #takeOverSession(id: string, payload: Payload, isThere: IsThere = isAlwaysThere): Promise<TakenOver> {
     const head = await this.#context.log.findSession(String(payload['uid']))
     if (head) {
       if ('ended' in head || !head.state.moved) return 'kept'
       if (isDeepStrictEqual(head.state.payload, payload)) return 'same'
-      if (isEarlier(id, payload, head.state)) return 'older'
+      if (isEarlier(id, payload, head.state) && (await isThere(String(head.state.payload['jti'])))) return 'older'
       this.#sessions.read(head.state)
     }
     this.#models.assertOpen()

@@ -96,8 +96,9 @@ class Pass {
   async #takeOne({ collection, model, id, payload }: LiveRecord): Promise<void> {
     const { counts, anomalies } = this.tallies
     try {
-      const taken = this.#dryRun ? this.#mover?.preview(model, id, payload) : this.#mover?.take(model, id, payload)
-      counts.of(model)[(await taken) ?? 'stored'] += 1
+      const take = this.#dryRun ? this.#mover?.preview : this.#mover?.take
+      const taken = await take?.call(this.#mover, model, id, payload, this.#source.hasSession)
+      counts.of(model)[taken ?? 'stored'] += 1
     } catch (error) {
       if (!(error instanceof CommitTooLargeError) && !(error instanceof CommitInvalidError)) throw error
       counts.of(model).left += 1

@@ -77,6 +77,9 @@ export class Source {
     return this.#findBy(model, (layout) => ({ [pathOf(layout, member)]: value }))
   }
 
+  /** Whether there is a session with this id. */
+  readonly hasSession = async (id: string): Promise<boolean> => (await this.existing('Session', [id])).has(id)
+
   /** Whether there are grants: oidc-provider 6 and earlier had none. */
   async hasGrants(): Promise<boolean> {
     return (await this.findBy('Grant', 'kind', 'Grant')) !== undefined
@@ -102,7 +105,9 @@ export class Source {
 
   async #findBy(model: string, filter: (layout: CollectionLayout) => Document): Promise<SourceRecord | undefined> {
     for (const layout of this.#collectionsOf(model)) {
-      const found = this.#collection(layout.collection).find({ ...filterOf(layout), ...filter(layout) })
+      const found = this.#collection(layout.collection)
+        .find({ ...filterOf(layout), ...filter(layout) })
+        .batchSize(2)
       for await (const document of found) {
         const record = readDocument(layout, document)
         if (record.model === model) return record

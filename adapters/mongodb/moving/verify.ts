@@ -93,7 +93,7 @@ async function compare(
   { model, id, payload }: LiveRecord,
   { source, op, isSampled, transformed }: Both,
 ): Promise<Agreement> {
-  const taken = await op.mover.preview(model, id, payload)
+  const taken = await op.mover.preview(model, id, payload, source.hasSession)
   if (taken === 'stored') return 'different'
   if (taken !== 'same' || !isSampled) return taken
   const adapter = op.adapter(model)
