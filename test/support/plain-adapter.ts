@@ -54,7 +54,7 @@ export class PlainStore {
 
 /** The same OP as `startOp()` makes, on a plain adapter. */
 export async function startPlainOp(
-  store: PlainStore,
+  store: Pick<PlainStore, 'adapter'>,
   options: Pick<OpOptions, 'clients' | 'configuration'>,
 ): Promise<{ readonly issuer: string; readonly provider: Provider; stop(): Promise<void> }> {
   const server = createServer()

@@ -44,10 +44,22 @@ export async function detectLayout(db: Db, { tenant }: { readonly tenant?: strin
   }
   if (tenant === undefined) for (const layout of found) await assertOneTenant(db, layout)
   const recordsUse = await wasUseRecorded(db, found)
+  const all = [...found, ...emptyOnes(samples, found)]
+  const taken = new Set(all.map(({ collection }) => collection))
   return {
-    collections: found.map((layout) => (recordsUse || !mayBeUsedUp(layout) ? layout : { ...layout, recordsUse })),
-    ignored: proposed.filter(({ layout }) => layout === undefined).map(({ sample }) => sample.collection),
+    collections: all.map((layout) => (recordsUse || !mayBeUsedUp(layout) ? layout : { ...layout, recordsUse })),
+    ignored: samples.map(({ collection }) => collection).filter((collection) => !taken.has(collection)),
   }
+}
+
+/** Collections that are called after a model and hold nothing yet: they are taken to be like the others. */
+function emptyOnes(samples: readonly Sample[], found: readonly CollectionLayout[]): CollectionLayout[] {
+  const like = found.find(({ model }) => typeof model === 'string' && model !== 'Client')
+  if (!like) return []
+  return samples.flatMap(({ collection, documents }) => {
+    const model = documents.length === 0 ? modelOfCollection(collection) : undefined
+    return model === undefined ? [] : [{ ...like, collection, model }]
+  })
 }
 
 function proposal(sample: Sample, tenant: string | undefined): CollectionLayout | undefined {
