@@ -29,6 +29,7 @@ export type ErrorCode =
   | 'TERMINATION_UNFINISHED'
   | 'NOT_A_DEAD_LETTER'
   | 'LAYOUT_UNKNOWN'
+  | 'TARGET_IN_USE'
 
 /** Base of all errors of this package: catch it to catch them all, look at `code` to tell them apart. */
 export abstract class EventStoreError extends Error {
@@ -266,4 +267,15 @@ export class TerminationUnfinishedError extends EventStoreError {
 /** A database does not hold what oidc-provider stores, or not where the layout says, or in more than one way. */
 export class LayoutUnknownError extends EventStoreError {
   readonly code = 'LAYOUT_UNKNOWN'
+}
+
+/** An export would write to a collection that holds something else: two states of one OP must not be mixed. */
+export class TargetInUseError extends EventStoreError {
+  readonly code = 'TARGET_IN_USE'
+  /** `database.collection` */
+  readonly collection: string
+  constructor(collection: string) {
+    super(`${collection} holds documents that no export has written: export to an empty database`)
+    this.collection = collection
+  }
 }

@@ -101,7 +101,11 @@ export class EventSourced {
       logger: this.#logger,
       ...pages,
     })
-    this.mover = new LogMover(this.#log, () => this.#moving())
+    this.mover = new LogMover(
+      this.#log,
+      () => new UnitOfWork(this.#context(), { kind: 'moving' }),
+      () => this.#assertStarted(),
+    )
     const units: UnitSource = {
       staging: () => this.#oneCommit.staging(),
       reading: () => this.#oneCommit.reading(),
@@ -267,11 +271,9 @@ export class EventSourced {
     }
   }
 
-  /** A unit that takes over a state of another adapter. Only then do the plugins see which sessions there are. */
-  #moving(): UnitOfWork {
-    if (!this.#gate.isOpen)
-      throw new ProviderUnfitError('moving in or out needs the provider: call start() first, and await it')
-    return new UnitOfWork(this.#context(), { kind: 'moving' })
+  #assertStarted(): void {
+    if (this.#gate.isOpen) return
+    throw new ProviderUnfitError('moving in or out needs the provider: call start() first, and await it')
   }
 
   /** One call of the adapter that no open unit of work takes: a commit of its own. */

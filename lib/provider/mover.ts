@@ -28,6 +28,8 @@ const MAX_TRIES = 8
 /**
  * Takes over what another adapter holds, and lists what lives. Every write is decided on what is in the log and is a commit
  * of its own. What the OP itself has written since always wins, whichever of the two is stored first.
+ *
+ * Every method rejects with ProviderUnfitError (`PROVIDER_UNFIT`) before `start()` has succeeded.
  */
 export interface Mover {
   /**
@@ -35,7 +37,7 @@ export interface Mover {
    *
    * @param isThere - whether the other adapter still has the session of this id. It is asked when a session with the same
    *   uid was taken that expires later. Default: it has
-   * @throws ProviderUnfitError (`PROVIDER_UNFIT`) before `start()` has succeeded; and whatever the store throws
+   * @throws whatever the store throws
    */
   take(model: string, id: string, payload: Payload, isThere?: IsThere): Promise<TakenOver>
   /** What `take` would do, without doing it. */
@@ -46,8 +48,8 @@ export interface Mover {
    */
   end(model: string, id: string): Promise<boolean>
   /**
-   * Every state that lives, each once, in the order in which they were stored, also those that have expired. What is
-   * written meanwhile may be missing.
+   * Every state that lives, in the order in which they were stored, also those that have expired. One that is written
+   * meanwhile may come twice.
    */
   states(signal?: AbortSignal): AsyncIterable<readonly LiveState[]>
   /** Whether a request of the provider has written something to this log: the OP on it is in use. */
@@ -57,12 +59,14 @@ export interface Mover {
 /** On a log. */
 export class LogMover implements Mover {
   readonly #log: ModelLog
-  readonly #open: () => UnitOfWork
+  readonly #openUnit: () => UnitOfWork
+  readonly #assertStarted: () => void
 
-  /** @param open - opens a unit of work whose origin is `moving` */
-  constructor(log: ModelLog, open: () => UnitOfWork) {
+  /** @param openUnit - opens a unit of work whose origin is `moving` */
+  constructor(log: ModelLog, openUnit: () => UnitOfWork, assertStarted: () => void) {
     this.#log = log
-    this.#open = open
+    this.#openUnit = openUnit
+    this.#assertStarted = assertStarted
   }
 
   take(model: string, id: string, payload: Payload, isThere?: IsThere): Promise<TakenOver> {
@@ -95,10 +99,15 @@ export class LogMover implements Mover {
     return false
   }
 
+  #open(): UnitOfWork {
+    this.#assertStarted()
+    return this.#openUnit()
+  }
+
   async *#pages(signal?: AbortSignal): AsyncGenerator<readonly Commit[]> {
-    const end = await this.#log.store.end()
+    this.#assertStarted() // before that nobody knows whose commits are its own
     let after = 0
-    while (after < end) {
+    for (;;) {
       signal?.throwIfAborted()
       const commits = await this.#log.store.readAll({ after, limit: PAGE })
       const last = commits.at(-1)

@@ -9,7 +9,7 @@ import {
   migrate,
   verify,
 } from '../../adapters/mongodb/moving/index.ts'
-import type { EventSourced, EventStore } from '../../lib/index.ts'
+import { type EventSourced, type EventStore, eventSourced, silent } from '../../lib/index.ts'
 import type { ModelName } from '../../lib/provider/models.ts'
 import { inRequests } from '../contract/provider-adapter/adapter-under-test.ts'
 import { newId, sample } from '../contract/provider-adapter/samples.ts'
@@ -280,7 +280,6 @@ describe('passes over a source that goes on', () => {
   })
 
   it('cannot begin before the OP has started', async () => {
-    const { eventSourced, silent } = await import('../../lib/index.ts')
     const idle = eventSourced(store, { logger: silent })
     await assert.rejects(migrate({ from: database.db, op: idle, layout }), { code: 'PROVIDER_UNFIT' })
   })

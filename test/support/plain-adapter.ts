@@ -55,10 +55,10 @@ export class PlainStore {
 /** The same OP as `startOp()` makes, on a plain adapter. */
 export async function startPlainOp(
   store: Pick<PlainStore, 'adapter'>,
-  options: Pick<OpOptions, 'clients' | 'configuration'>,
+  options: Pick<OpOptions, 'clients' | 'configuration' | 'port'>,
 ): Promise<{ readonly issuer: string; readonly provider: Provider; stop(): Promise<void> }> {
   const server = createServer()
-  const issuer = `http://127.0.0.1:${await listen(server, 0)}`
+  const issuer = `http://127.0.0.1:${await listen(server, options.port ?? 0)}`
   const configuration = await testConfiguration(options)
   const provider = withoutNotices(() => new Provider(issuer, { ...configuration, adapter: store.adapter }))
   server.on('request', provider.callback())

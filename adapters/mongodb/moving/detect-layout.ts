@@ -2,6 +2,7 @@ import type { Db, Document } from 'mongodb'
 import { LayoutUnknownError } from '../../../lib/errors.ts'
 import { isConsumable } from '../../../lib/provider/models.ts'
 import { SETTINGS } from '../settings.ts'
+import { isExport } from './classic.ts'
 import { hasEscapes, isPlain, KNOWN_ESCAPES } from './escapes.ts'
 import type { CollectionLayout, Layout } from './layout.ts'
 import { modelOfCollection, modelOfName } from './model-of-name.ts'
@@ -43,7 +44,7 @@ export async function detectLayout(db: Db, { tenant }: { readonly tenant?: strin
     )
   }
   if (tenant === undefined) for (const layout of found) await assertOneTenant(db, layout)
-  const recordsUse = await wasUseRecorded(db, found)
+  const recordsUse = (await isExport(db)) || (await wasUseRecorded(db, found))
   const all = [...found, ...emptyOnes(samples, found)]
   const taken = new Set(all.map(({ collection }) => collection))
   return {

@@ -1,6 +1,7 @@
 export type { Anomaly, AnomalyCode } from './anomalies.ts'
 export type { ModelCounts } from './counts.ts'
 export { type DetectedLayout, detectLayout } from './detect-layout.ts'
+export { type ExportedModel, type ExportOptions, type ExportReport, exportClassic } from './export-classic.ts'
 export type { CollectionLayout, Layout } from './layout.ts'
 export { type MigrateOptions, type MigrationReport, migrate } from './migrate.ts'
 export type { MoveOptions, Progress } from './options.ts'
