@@ -204,8 +204,6 @@ export class ModelWrites {
 
   /** What this request had seen of the grant when it issued something under it. */
   async #grantSeenBy(write: StagedWrite): Promise<GrantSeen | undefined> {
-    // Whoever issued it elsewhere had seen nothing of what happened to the grant here.
-    if (write.moved) return undefined
     const grantId = write.stores ? grantIdOf(write.model, write.payload) : undefined
     if (grantId === undefined) return undefined
     const { generation, revocations } = await this.record('Grant', grantId)

@@ -45,6 +45,8 @@ describe('an export in the classic layout', () => {
   it('is what the example adapter of oidc-provider reads', async () => {
     const token = await put('RefreshToken')
     await op.adapter('RefreshToken').consume(token)
+    const [, saved = ''] = ids.find(([model]) => model === 'Grant') ?? []
+    await op.adapter('Grant').upsert(saved, sample('Grant', saved, { openid: { scope: 'openid email' } }))
     const { models } = await exportClassic({ op, to: database.db })
     for (const [model, id] of [...ids, ['RefreshToken', token] as const]) {
       const answer = await op.adapter(model).find(id)

@@ -15,8 +15,9 @@ export interface KnownLayout {
   readonly uniqueUid?: boolean
   /** Whether several models share a collection. */
   readonly shared?: boolean
-  /** The kind of a document without `kind` is not known by its collection. */
   readonly secretsEncrypted?: boolean
+  /** Whether documents have no date of their own beside the payload's `exp`. */
+  readonly expiryIsNone?: boolean
 }
 
 const snake = (model: string): string => model.replaceAll(/(?<=[a-z])(?=[A-Z])/g, '_').toLowerCase()
@@ -114,7 +115,7 @@ const inOne = (collection: string, style: Partial<FormerStyle>): FormerStyle => 
   ...style,
 })
 
-/** As /work/shared/layouts.md counts them. */
+/** Counted as in docs/guides/moving-in.md. */
 export const FIFTEEN: readonly KnownLayout[] = [
   {
     name: '1: the example of oidc-provider 6 to 8.8',
@@ -128,6 +129,7 @@ export const FIFTEEN: readonly KnownLayout[] = [
   },
   {
     name: '3: the same with Invalid Dates and a misspelt collection',
+    expiryIsNone: true,
     style: {
       ...wrapped((model) => (model === 'AuthorizationCode' ? 'authoriztion_code' : snake(model))),
       document: (_model, _id, payload) => ({ payload, expiresAt: new Date(Number.NaN) }),
@@ -168,6 +170,7 @@ export const FIFTEEN: readonly KnownLayout[] = [
   },
   {
     name: '8: Pascal case, expiry in `expires` alone, clients with an ObjectId',
+    expiryIsNone: true,
     style: {
       ...wrapped((model) => model),
       byId: (model, id) => (model === 'Client' ? { client_id: id } : { _id: id }),

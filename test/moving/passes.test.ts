@@ -10,7 +10,7 @@ import {
   verify,
 } from '../../adapters/mongodb/moving/index.ts'
 import { type EventSourced, type EventStore, eventSourced, silent } from '../../lib/index.ts'
-import type { ModelName } from '../../lib/provider/models.ts'
+import type { ModelName, Payload } from '../../lib/provider/models.ts'
 import { inRequests } from '../contract/provider-adapter/adapter-under-test.ts'
 import { newId, sample } from '../contract/provider-adapter/samples.ts'
 import { type OpenedDatabase, openDatabase } from '../support/mongo-database.ts'
@@ -201,26 +201,32 @@ describe('passes over a source that goes on', () => {
     for (const id of [before, after]) assert.equal(await found('AccessToken', id), undefined)
   })
 
-  it('lets what the OP stores win that is stored at the same moment', async () => {
-    const id = await put('Grant')
-    await pass()
-    await put('Grant', { openid: { scope: 'openid address' } }, id)
-    const append = store.append.bind(store)
-    const own = sample('Grant', id, { openid: { scope: 'openid phone' } })
-    let isFirst = true
-    store.append = async (commit) => {
-      if (isFirst) {
-        isFirst = false
-        await inRequests(store).run(async (adapter) => {
-          await adapter('Grant').find(id)
-          await adapter('Grant').upsert(id, own, 60)
-        })
+  for (const model of ['Grant', 'Session'] as const) {
+    it(`lets a ${model} win that the OP stores at the same moment`, async () => {
+      const id = await put(model, { uid: newId() })
+      await pass()
+      const changed = { ...(await former(model).find(id)), acr: 'changed there' }
+      await put(model, changed, id)
+      const append = store.append.bind(store)
+      let own: Payload = {}
+      let isFirst = true
+      store.append = async (commit) => {
+        if (isFirst) {
+          isFirst = false
+          await inRequests(store).run(async (adapter) => {
+            own = { ...(await adapter(model).find(id)), amr: ['changed here'] }
+            await adapter(model).upsert(id, own, 60)
+          })
+        }
+        return append(commit)
       }
-      return append(commit)
-    }
-    assert.equal((await pass()).models['Grant']?.stored, 1)
-    assert.deepEqual(await found('Grant', id), own)
-  })
+      await pass()
+      assert.deepEqual(await found(model, id), own)
+      const { models } = await pass()
+      assert.equal(models[model]?.kept, 1)
+      assert.deepEqual(await found(model, id), own)
+    })
+  }
 
   it('goes on where a pass was cut short, and stores nothing twice', async () => {
     for (let more = 0; more < 60; more++) await put('AccessToken')
@@ -248,6 +254,20 @@ describe('passes over a source that goes on', () => {
       all.reduce((sum, { read }) => sum + read, 0),
     )
     assert.ok((await verify({ from: database.db, op, layout, sampleEvery: 1 })).agrees)
+  })
+
+  it('can be cut short in the middle of a page', async () => {
+    for (let more = 0; more < 60; more++) await put('AccessToken')
+    const abort = new AbortController()
+    const append = store.append.bind(store)
+    let appended = 0
+    store.append = (commit) => {
+      appended += 1
+      if (appended === 20) abort.abort()
+      return append(commit)
+    }
+    await assert.rejects(pass({ signal: abort.signal, inFlight: 4 }), { name: 'AbortError' })
+    assert.ok(appended < 30, `${appended} were written`)
   })
 
   it('is found out by the verification when something is missing or differs', async () => {

@@ -91,6 +91,18 @@ export async function populate(db: Db, layout: KnownLayout): Promise<Population>
     authorizations: { rp: { sid: newId(), promptedScopes: ['openid'], rejectedScopes: [] } },
   })
   await leave('former_token', 'AccessToken', { grantId, jwt: 'eyJ.e30.AA' })
+  // Of a model that oidc-provider does not have.
+  const feedback = newId()
+  const payload = sample('AccessToken', feedback, { kind: 'Feedback' }) as AdapterPayload
+  await adapter(layout.shared ? 'Feedback' : 'AccessToken').upsert(feedback, payload, 60)
+  count('unknown_kind')
+  if (!layout.expiryIsNone) {
+    // Saved a second time without a lifetime, so that the date of the first time stays.
+    const token = sample('AccessToken', newId(), { grantId }) as AdapterPayload
+    await adapter('AccessToken').upsert(String(token.jti), token, -60)
+    live.push({ model: 'AccessToken', id: String(token.jti) })
+    count('live_but_expired')
+  }
   if (!layout.uniqueUid) {
     const uid = newId()
     left.push({ model: 'Session', id: await put('Session', { uid, exp: now() + 1_000 }), why: 'older' })

@@ -36,7 +36,10 @@ const MAJORITY = 0.5
 export async function detectLayout(db: Db, { tenant }: { readonly tenant?: string } = {}): Promise<DetectedLayout> {
   const samples = await samplesOf(db)
   const proposed = samples.map((sample) => ({ sample, layout: proposal(sample, tenant) }))
-  const found = proposed.flatMap(({ layout }) => layout ?? [])
+  const found = await withDocuments(
+    db,
+    proposed.flatMap(({ layout }) => layout ?? []),
+  )
   if (found.length === 0) {
     throw new LayoutUnknownError(
       `no collection of ${db.databaseName} holds what oidc-provider stores${tenant === undefined ? '' : ` of tenant ${tenant}`}: ` +
@@ -132,11 +135,13 @@ function modelOf(
 ): CollectionLayout['model'] {
   const called = modelOfCollection(collection)
   const kinds = new Set(payloads.map(({ kind }) => kind).filter((kind) => typeof kind === 'string'))
-  if (called !== undefined && [...kinds].every((kind) => kind === called)) return called
+  const known = [...kinds].filter((kind) => modelOfName(kind) !== undefined)
+  if (called !== undefined && known.every((kind) => kind === called)) return called
   const fields = [...new Set(documents.flatMap((document) => Object.keys(document)))]
-  const field = fields.find((name) =>
-    documents.every((document) => typeof document[name] === 'string' && modelOfName(document[name]) !== undefined),
-  )
+  const names = (field: string): number =>
+    documents.filter((document) => typeof document[field] === 'string' && modelOfName(document[field]) !== undefined)
+      .length
+  const field = fields.find((name) => names(name) > documents.length * MAJORITY)
   return { field: field ?? kindPath }
 }
 
@@ -193,6 +198,13 @@ function tenantOf(tenants: ReadonlySet<string>, wanted: string | undefined): str
   const [first] = tenants
   if (wanted === undefined) return first
   return first === undefined ? undefined : wanted
+}
+
+/** Those that hold documents of the tenant that was asked for. */
+async function withDocuments(db: Db, layouts: readonly CollectionLayout[]): Promise<CollectionLayout[]> {
+  const found = layouts.map(async ({ collection, only = {} }) => db.collection(collection, SETTINGS).findOne(only))
+  const documents = await Promise.all(found)
+  return layouts.filter((_, index) => documents[index] !== null)
 }
 
 async function assertOneTenant(db: Db, { collection, only }: CollectionLayout): Promise<void> {
