@@ -123,6 +123,16 @@ describe('passes over a source that goes on', () => {
     assert.equal((await pass({ stopped: true })).models['Session']?.ended, 0)
   })
 
+  it('ends nothing of a model that the layout does not name', async () => {
+    const id = await put('Session')
+    await pass()
+    await former('Session').destroy(id)
+    const collections = layout.collections.filter(({ model }) => model !== 'Session')
+    await pass({ stopped: true, layout: { collections } })
+    assert.ok(await found('Session', id))
+    assert.equal((await pass({ stopped: true })).models['Session']?.ended, 1)
+  })
+
   it('ends nothing once the OP on the log is in use, and says what is gone', async () => {
     const id = await put('Session')
     await pass()

@@ -26,7 +26,7 @@ export async function endVanished({ source, mover, options, counts, anomalies }:
   let read = 0
   for await (const states of mover.states(signal)) {
     const now = clock.now() / 1000
-    for (const [model, taken] of byModel(states.filter((state) => isTaken(state, now)))) {
+    for (const [model, taken] of byModel(states.filter((state) => source.holds(state.model) && isTaken(state, now)))) {
       const there = await source.existing(
         model,
         taken.map(({ id }) => id),

@@ -77,6 +77,11 @@ export class Source {
     return this.#findBy(model, (layout) => ({ [pathOf(layout, member)]: value }))
   }
 
+  /** Whether the layout says where this model is. */
+  holds(model: string): boolean {
+    return this.#collectionsOf(model).length > 0
+  }
+
   /** Whether there is a session with this id. */
   readonly hasSession = async (id: string): Promise<boolean> => (await this.existing('Session', [id])).has(id)
 
