@@ -40,8 +40,9 @@ export async function endVanished({ source, mover, options, counts, anomalies }:
         })
     }
     read += states.length
-    onProgress?.({ step: 'ending', collection: 'events', read, total: read })
+    onProgress?.({ step: 'ending', collection: 'events', read, total: undefined })
   }
+  onProgress?.({ step: 'ending', collection: 'events', read, total: read })
 }
 
 function isTaken({ moved, id, payload: { exp } }: LiveState, now: number): boolean {

@@ -43,10 +43,10 @@ export interface Progress {
   /** What it is doing. */
   readonly step: 'reading' | 'ending' | 'verifying'
   readonly collection: string
-  /** Documents that were read so far, of all collections. */
+  /** Documents that were read so far, of all collections; of the step `ending`: states of the log. */
   readonly read: number
-  /** About how many there are. */
-  readonly total: number
+  /** About how many there are. Undefined: nobody knows. */
+  readonly total: number | undefined
 }
 
 /** Options with their defaults. */

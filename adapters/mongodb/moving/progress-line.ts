@@ -18,12 +18,17 @@ const WORDS = { reading: 'taking over', ending: 'ending what is gone', verifying
 export function progressLine(stream: ProgressStream): (progress: Progress) => void {
   let told = 0
   return ({ step, collection, read, total }) => {
-    const percent = total === 0 ? 100 : Math.min(100, Math.floor((read / total) * 100))
-    const text = `${WORDS[step]}: ${read} of about ${total} documents (${percent} %), ${collection}`
-    if (stream.isTTY) stream.write(`\r\u001b[K${text}${read >= total ? '\n' : ''}`)
-    else if (read >= total || read < told || read - told >= EVERY) {
+    const text = `${WORDS[step]}: ${read}${outOf(read, total)} documents, ${collection}`
+    const isDone = total !== undefined && read >= total
+    if (stream.isTTY) stream.write(`\r\u001b[K${text}${isDone ? '\n' : ''}`)
+    else if (isDone || read < told || read - told >= EVERY) {
       told = read
       stream.write(`${text}\n`)
     }
   }
+}
+
+function outOf(read: number, total: number | undefined): string {
+  if (total === undefined) return ''
+  return ` (${total === 0 ? 100 : Math.min(100, Math.floor((read / total) * 100))} %) of about ${total}`
 }
