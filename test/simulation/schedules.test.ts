@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { playSchedule } from './schedules.ts'
 
-const SCHEDULES = 2_000
+const SCHEDULES = 1_000
 const SEED = Number(process.env['SEED'] ?? 1)
 
 describe('schedules of the log on MongoDB', function () {
