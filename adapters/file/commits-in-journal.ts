@@ -42,6 +42,8 @@ export class CommitsInJournal implements Commits, JournalReaders {
   readonly #remembered = new Map<number, Remembered>()
   #bytes = 0
   readonly #reading = new Set<Promise<unknown>>()
+  /** Reads that the disk has not answered in time. */
+  #hanging = 0
 
   /** @param name - the file's, for messages */
   constructor(name: string, file: JournalFile, clock: Clock = systemClock) {
@@ -69,7 +71,7 @@ export class CommitsInJournal implements Commits, JournalReaders {
    * @throws StoreUnavailableError (`STORE_UNAVAILABLE`): the disk does not answer
    * @throws JournalCorruptError (`JOURNAL_CORRUPT`): the file is not what it was when it was opened
    */
-  at(positions: readonly number[], isPassing: boolean): readonly Commit[] | Promise<readonly Commit[]> {
+  at(positions: readonly number[], isPassing: boolean): Commit[] | Promise<Commit[]> {
     const found = new Map<number, Commit>()
     const missing: number[] = []
     for (const position of positions) {
@@ -86,9 +88,9 @@ export class CommitsInJournal implements Commits, JournalReaders {
     return reading.then(inOrder)
   }
 
-  /** Resolves when nothing is being read. */
-  async idle(): Promise<void> {
+  async idle(): Promise<boolean> {
     while (this.#reading.size > 0) await Promise.allSettled(this.#reading)
+    return this.#hanging === 0
   }
 
   async #read(missing: readonly number[], found: Map<number, Commit>, isPassing: boolean): Promise<void> {
@@ -134,7 +136,9 @@ export class CommitsInJournal implements Commits, JournalReaders {
       throw new StoreUnavailableError(`${this.#name} cannot be read: ${(cause as Error).message}`, { cause })
     }
     if (!bytes) {
-      reading.catch(() => {}) // nobody waits for it any more
+      const answered = (): unknown => this.#hanging--
+      this.#hanging++
+      void reading.then(answered, answered)
       throw new StoreUnavailableError(`${this.#name}: the disk has not answered for ${READ_TIMEOUT_MS / 1_000} s`)
     }
     return bytes

@@ -11,11 +11,11 @@ export interface Commits {
    */
   add(commit: StoredCommit, bytes: number): void
   /**
-   * Those at the positions, in the order given. All of them are durable.
+   * Those at the positions, in the order given, as a list of the caller's own. All of them are durable.
    *
    * @param isPassing - the log is read on and on: nobody will soon want the same again
    */
-  at(positions: readonly number[], isPassing: boolean): readonly Commit[] | Promise<readonly Commit[]>
+  at(positions: readonly number[], isPassing: boolean): Commit[] | Promise<Commit[]>
 }
 
 /** Keeps all of them in memory. */

@@ -1,9 +1,9 @@
-import { randomBytes } from 'node:crypto'
+import { getRandomValues } from 'node:crypto'
 
 /** Words of 32 bits in a fingerprint. */
 export const FINGERPRINT_WORDS = 4
 
-const SEED = new Uint32Array(randomBytes(4 * FINGERPRINT_WORDS).buffer.slice(0))
+const SEED = getRandomValues(new Uint32Array(FINGERPRINT_WORDS))
 
 /**
  * Writes 128 bits that stand for the name into `print`. Two names have the same by chance once in 10^24 logs of 10^7 names.

@@ -9,7 +9,7 @@ import { NameTable } from './name-table.ts'
 import { StreamIndex } from './stream-index.ts'
 
 /** Commits, where they are kept; they may have to be read. */
-type Found = readonly Commit[] | Promise<readonly Commit[]>
+type Found = Commit[] | Promise<Commit[]>
 
 /**
  * The log of a store: what finds its commits and decides on the next one, in memory; the commits themselves are somebody
@@ -78,9 +78,10 @@ export class LogState {
   }
 
   readAll(after: number, limit: number): Found {
-    const count = Math.max(0, Math.min(this.#durable - after, limit))
+    const first = Math.max(0, after) + 1
+    const count = Math.max(0, Math.min(this.#durable - first + 1, limit))
     return this.#commits.at(
-      Array.from({ length: count }, (_, index) => after + 1 + index),
+      Array.from({ length: count }, (_, index) => first + index),
       true,
     )
   }

@@ -103,17 +103,17 @@ export class MemoryEventStore implements EventStore {
 
   async read(stream: string, options: ReadOptions = {}): Promise<Commit[]> {
     this.#writes.assertOpen()
-    return [...(await this.#state.read(stream, options))]
+    return this.#state.read(stream, options)
   }
 
   async readStreams(streams: readonly string[], options: ReadOptions = {}): Promise<Commit[]> {
     this.#writes.assertOpen()
-    return [...(await this.#state.readStreams(streams, options))]
+    return this.#state.readStreams(streams, options)
   }
 
   async readAll({ after, limit }: { readonly after: number; readonly limit: number }): Promise<Commit[]> {
     this.#writes.assertOpen()
-    return [...(await this.#state.readAll(after, limit))]
+    return this.#state.readAll(after, limit)
   }
 
   async end(): Promise<number> {
@@ -129,7 +129,7 @@ export class MemoryEventStore implements EventStore {
     readonly signal?: AbortSignal
   }): AsyncGenerator<readonly Commit[]> {
     this.#writes.assertOpen()
-    let position = after
+    let position = Math.max(0, after)
     while (!this.#writes.closing && !signal?.aborted) {
       if (this.#state.durable > position) {
         const commits = await this.#readOn(position, signal)

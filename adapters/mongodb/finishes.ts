@@ -10,8 +10,8 @@ import { WRITE_CONCERN } from './settings.ts'
 const AT_ONCE = 500
 
 /**
- * One command is under way at a time, since nothing waits for a row to be finished; one that is not answered in a quarter
- * of a second keeps nobody waiting.
+ * One command is under way at a time: the more go with the next, and no request waits for a row to be finished. One that is
+ * not answered in a quarter of a second holds the next one up no longer.
  */
 const COMMANDS = { most: 1, open: Number.POSITIVE_INFINITY, overtakeMs: () => 250 }
 

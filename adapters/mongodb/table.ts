@@ -147,8 +147,10 @@ export class Query<T extends Document> {
     return new Query(this.#collections, this.#collection, this.#filter, { ...this.#options, sort })
   }
 
+  /** All in the first answer, as far as the server lets it be that large: what comes later is asked for without a signal. */
   limit(limit: number): Query<T> {
-    return new Query(this.#collections, this.#collection, this.#filter, { ...this.#options, limit })
+    const options = { ...this.#options, limit, batchSize: limit + 1 }
+    return new Query(this.#collections, this.#collection, this.#filter, options)
   }
 
   toArray(): Promise<WithId<T>[]> {

@@ -208,7 +208,10 @@ export class WorkClaims {
       const ids = rows.map(({ _id }) => _id)
       await this.#parts.collections.withTimeout(this.#rows.updateMany({ _id: { $in: ids }, state: 'waiting' }, taking))
       const taken = await this.#parts.collections.withTimeout(
-        this.#rows.find({ _id: { $in: ids }, claim, state: 'held' }).toArray(),
+        this.#rows
+          .find({ _id: { $in: ids }, claim, state: 'held' })
+          .limit(ids.length)
+          .toArray(),
       )
       const order = new Map(ids.map((id, index) => [id, index]))
       return taken.sort((a, b) => Number(order.get(a._id)) - Number(order.get(b._id))).map(workOf)

@@ -1,8 +1,9 @@
 import type { Clock } from '../clock.ts'
 import { KeyUnknownError, SealBrokenError } from '../errors.ts'
+import { isIn } from '../log/commit.ts'
 import type { EventStore } from '../log/event-store.ts'
 import { ModelLog } from '../provider/model-log.ts'
-import { isRevoked, type LocatedEvent, type ModelRecord } from '../provider/model-record.ts'
+import { endsStream, isRevoked, type LocatedEvent, type ModelRecord } from '../provider/model-record.ts'
 import type { ModelState } from '../provider/model-state.ts'
 import { isConsumable, isShared } from '../provider/models.ts'
 import { grantIdOf } from '../provider/staged-write.ts'
@@ -82,10 +83,11 @@ class Judge {
     const names = store.keys.streams('Grant', grantId)
     const grant = await this.#log.recordUnder('Grant', names)
     if (isRevoked(state.model, state.grantSeen, grant)) {
-      const later = await store.readStreams(names, { from: stored.commit.position + 1, limit: 100 })
+      const streams = names.map((name) => endsStream(name, state.grantSeen.generation))
+      const later = await store.readStreams(streams, { from: stored.commit.position + 1 })
       const ends = later.flatMap((commit) =>
         commit.events
-          .filter(({ stream, type }) => names.includes(stream) && (type === 'destroyed' || type === 'revoked'))
+          .filter((event) => streams.some((stream) => isIn(event, stream)))
           .map((event): LocatedEvent => ({ commit, event })),
       )
       return { verdict: 'revoked', facts: factsOf('Grant', ends) }

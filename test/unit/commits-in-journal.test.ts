@@ -30,6 +30,11 @@ class CountingDisk extends DiskInMemory {
   hangs = false
   failRead: Error | undefined
 
+  /** As the system does: it waits for what is being read. */
+  override async close(): Promise<void> {
+    if (this.hangs) await new Promise(() => {})
+  }
+
   override async read(
     buffer: Buffer,
     offset: number,
@@ -91,7 +96,7 @@ describe('a subscription to commits that must be read', () => {
       this.#commits.add(commit)
     }
 
-    async at(positions: readonly number[]): Promise<readonly Commit[]> {
+    async at(positions: readonly number[]): Promise<Commit[]> {
       await this.obstacle
       if (this.isAway) throw new StoreUnavailableError('the disk does not answer')
       return this.#commits.at(positions)
@@ -229,6 +234,16 @@ describe('the commits of a journal', () => {
     const { disk, commits } = await journalWith([entriesOf([commitAt(1), commitAt(2)])], true)
     await disk.truncate(disk.contents.length - 30)
     await rejectsWith('JOURNAL_CORRUPT', async () => commits.at([2], false))
+  })
+
+  it('that the disk never answered keep nobody from closing', async () => {
+    const { disk, commits, journal, clock } = await journalWith([entriesOf([commitAt(1)])], true)
+    disk.hangs = true
+    const reading = rejectsWith('STORE_UNAVAILABLE', async () => commits.at([1], false))
+    const closing = journal.close()
+    await clock.advance(9_000)
+    await reading
+    await closing
   })
 
   it('are STORE_UNAVAILABLE while the disk hangs for nine seconds, or fails, and are there when it is back', async () => {

@@ -93,6 +93,21 @@ describe('what the log tells of', () => {
     assert.ok(['ended', 'revoked'].includes((await explain(access)).verdict))
   })
 
+  it('what revoked a token, however often its grant was stored before and after', async () => {
+    const { access } = await login()
+    const token = await op.provider.AccessToken.find(access)
+    const grants = op.eventSourced.adapter('Grant')
+    const store = async (times: number): Promise<void> => {
+      const grant = await grants.find(String(token?.grantId))
+      for (let n = 0; n < times; n++) await grants.upsert(String(token?.grantId), grant ?? {}, 60)
+    }
+    await store(150)
+    await op.eventSourced.adapter('AccessToken').revokeByGrantId(String(token?.grantId))
+    await store(150)
+    const dead = await explain(access)
+    assert.deepEqual([dead.verdict, whats(dead)], ['revoked', ['AccessToken stored', 'Grant revoked']])
+  })
+
   it('a session: by cookie value, uid and sid, while it lives, when it is rotated, and when it has ended, and why', async () => {
     const { access } = await login()
     const uid = await sessionUid(access)

@@ -1,7 +1,7 @@
+import { inParallel } from '../../../lib/in-parallel.ts'
 import type { LiveState, Mover } from '../../../lib/provider/mover.ts'
 import type { Anomalies } from './anomalies.ts'
 import type { Counts } from './counts.ts'
-import { inParallel } from './in-parallel.ts'
 import type { CompleteOptions } from './options.ts'
 import type { Source } from './source.ts'
 

@@ -2,12 +2,12 @@ import type { AnyBulkWriteOperation, Db } from 'mongodb'
 import { type Clock, systemClock } from '../../../lib/clock.ts'
 import { OptionInvalidError, TargetInUseError } from '../../../lib/errors.ts'
 import { EventSourced } from '../../../lib/event-sourced.ts'
+import { inParallel } from '../../../lib/in-parallel.ts'
 import { assertKnownOptions } from '../../../lib/known-options.ts'
 import { MODELS, type Payload } from '../../../lib/provider/models.ts'
 import type { LiveState } from '../../../lib/provider/mover.ts'
 import { SETTINGS } from '../settings.ts'
 import { classicCollection, classicIndexes, isExport, markAsExport } from './classic.ts'
-import { inParallel } from './in-parallel.ts'
 
 /** Where to move out to. */
 export interface ExportOptions {

@@ -17,7 +17,8 @@ export class Source {
 
   /** @throws LayoutUnknownError (`LAYOUT_UNKNOWN`) when a collection of the layout is not there */
   async assertThere(): Promise<void> {
-    const there = await this.#db.listCollections({}, { nameOnly: true }).toArray()
+    const wanted = { name: { $in: this.layout.collections.map(({ collection }) => collection) } }
+    const there = await this.#db.listCollections(wanted, { nameOnly: true }).toArray()
     const names = new Set(there.map(({ name }) => name))
     for (const { collection } of this.layout.collections) {
       if (!names.has(collection))

@@ -1,5 +1,5 @@
+import { inParallel } from '../../../lib/in-parallel.ts'
 import type { GrantName, GrantState } from '../../../lib/index.ts'
-import { inParallel } from '../work/in-parallel.ts'
 import type { CandidatePage } from './candidates.ts'
 import { earlierTime } from './endings.ts'
 import { streamOfEntry } from './live-index.ts'

@@ -1,6 +1,6 @@
+import { inParallel } from '../../../lib/in-parallel.ts'
 import type { SessionName } from '../../../lib/index.ts'
 import { recordedLogins } from '../recording/logins.ts'
-import { inParallel } from '../work/in-parallel.ts'
 import { isStoreUnavailable } from '../work/store-unavailable.ts'
 import { type CandidatePage, candidates } from './candidates.ts'
 import { earlierTime } from './endings.ts'

@@ -1,3 +1,4 @@
+import { inParallel } from '../../../lib/in-parallel.ts'
 import {
   type Commit,
   type EventStore,
@@ -10,7 +11,6 @@ import {
 import { clearTextOf } from '../recording/clear-text.ts'
 import { terminationStream } from '../recording/index-streams.ts'
 import { pagesOf } from '../recording/pages.ts'
-import { inParallel } from '../work/in-parallel.ts'
 import { isStoreUnavailable } from '../work/store-unavailable.ts'
 import { candidates } from './candidates.ts'
 import { grantLogout } from './grant-logout.ts'

@@ -1,7 +1,7 @@
+import { inParallel } from '../../../lib/in-parallel.ts'
 import type { EventStore } from '../../../lib/index.ts'
 import { accountStreams, clientStreams, terminationStream } from '../recording/index-streams.ts'
 import { pagesOf } from '../recording/pages.ts'
-import { inParallel } from '../work/in-parallel.ts'
 import type { TerminationJob } from './termination-job.ts'
 
 /** So many commits are held at a time, and so many accounts are read at a time. */

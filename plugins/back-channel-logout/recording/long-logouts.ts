@@ -1,5 +1,5 @@
+import { inParallel } from '../../../lib/in-parallel.ts'
 import type { Commit, EventStore } from '../../../lib/index.ts'
-import { inParallel } from '../work/in-parallel.ts'
 import { PAGE, uidsIn } from './histories.ts'
 import { pagesOf } from './pages.ts'
 import type { SessionLogout } from './session-logout.ts'

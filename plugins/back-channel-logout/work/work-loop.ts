@@ -178,8 +178,7 @@ export class WorkLoop {
         await this.#sweep()
         this.#readAt = clock.monotonic()
         failing = false
-        if (begun === 0) await this.#rest(1)
-        else if (isDrained?.(begun)) await this.#rest(1)
+        if (begun === 0 || isDrained?.(begun)) await this.#rest()
       } catch (err) {
         if (this.stopping.aborted) return
         const message = `${called} cannot be read; this process goes on trying`
@@ -190,15 +189,15 @@ export class WorkLoop {
     }
   }
 
-  /** Until there is something to claim, at least so long. While there is nothing, a look costs one command. */
-  async #rest(leastMs: number): Promise<void> {
+  /** Until there is something to claim. While there is nothing, a look costs one command. */
+  async #rest(): Promise<void> {
     const { pause, lookMs = LOOK_MS, clock } = this.#parts
     for (let look = FIRST_LOOK_MS; ; look = Math.min(lookMs, look * 2)) {
       const ms = await pause()
       this.#readAt = clock.monotonic()
       // What became due while nobody looked is claimed at once; what was due just now could not be claimed.
       if (look > FIRST_LOOK_MS && ms <= FIRST_LOOK_MS) return
-      await this.#nap(Math.max(leastMs, Math.min(ms, look)))
+      await this.#nap(Math.max(1, Math.min(ms, look)))
       if (ms <= look || this.#woken || this.stopping.aborted) return
       await this.#freeOrphans()
     }

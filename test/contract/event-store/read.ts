@@ -140,6 +140,14 @@ export function readContract(makeLog: MakeLog): void {
       assert.deepEqual(positions(await log.store.readAll({ after, limit: 1000 })), positions(commits).slice(5))
     })
 
+    it('begins at the beginning for who asks for what lies before it', async () => {
+      const found = await log.store.readAll({ after: -7, limit: 2 })
+      assert.deepEqual(
+        found.map(({ position }) => position),
+        appended.slice(0, 2).map(({ position }) => position),
+      )
+    })
+
     it('reads at most `limit`', async () => {
       const first = await log.store.readAll({ after: 0, limit: 7 })
       assert.deepEqual(

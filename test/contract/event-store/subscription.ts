@@ -61,6 +61,14 @@ export function subscriptionContract(makeLog: MakeLog): void {
       assert.ok(batches > 0)
     })
 
+    it('begins at the beginning for who asks for what lies before it', async () => {
+      const [first] = await log.store.readAll({ after: 0, limit: 1 })
+      for await (const [commit] of log.store.subscribe({ after: -7 })) {
+        assert.equal(commit?.id, first?.id)
+        break
+      }
+    })
+
     it('waits for a slow reader and skips nothing meanwhile', async () => {
       const from = await log.store.end()
       const { id: first } = await log.store.append(commitTo(fresh()))
