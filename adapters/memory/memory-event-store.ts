@@ -103,17 +103,17 @@ export class MemoryEventStore implements EventStore {
 
   async read(stream: string, options: ReadOptions = {}): Promise<Commit[]> {
     this.#writes.assertOpen()
-    return this.#state.read(stream, options)
+    return [...(await this.#state.read(stream, options))]
   }
 
   async readStreams(streams: readonly string[], options: ReadOptions = {}): Promise<Commit[]> {
     this.#writes.assertOpen()
-    return this.#state.readStreams(streams, options)
+    return [...(await this.#state.readStreams(streams, options))]
   }
 
   async readAll({ after, limit }: { readonly after: number; readonly limit: number }): Promise<Commit[]> {
     this.#writes.assertOpen()
-    return this.#state.readAll(after, limit)
+    return [...(await this.#state.readAll(after, limit))]
   }
 
   async end(): Promise<number> {
