@@ -27,7 +27,7 @@ const { values, positionals } = parseArgs({
 const unknown = positionals.find((name) => !BENCHMARKS.some((benchmark) => benchmark.name === name))
 if (unknown) throw new Error(`there is no benchmark ${unknown}: ${BENCHMARKS.map(({ name }) => name).join(', ')}`)
 const { quick = false } = values
-const rounds = quick ? { rounds: 3, turnMs: 700 } : { rounds: 7, turnMs: 4_000 }
+const rounds = quick ? { rounds: 3, turnMs: 700 } : { rounds: 5, turnMs: 2_500 }
 const server = await benchServer({ durable: true })
 const machine = await machineOf(server.uri, server.kind, rounds)
 await server.stop()
