@@ -3,11 +3,11 @@ import { JournalCorruptError, StoreUnavailableError } from '../../lib/errors.ts'
 import { inTime } from '../../lib/in-time.ts'
 import type { Commit } from '../../lib/log/commit.ts'
 import { type Commits, withoutClaims } from '../memory/commits.ts'
-import { withRoomFor } from '../memory/growing.ts'
 import type { Entry, StoredCommit } from '../memory/journal.ts'
 import type { JournalReaders } from './file-journal.ts'
 import { CHUNK_BYTES, type JournalFile, readWhole } from './journal-file.ts'
 import { decodeLine, type LinePlace } from './journal-format.ts'
+import { Places } from './places.ts'
 
 /**
  * So many bytes of commits are remembered, as they are in the journal: those asked for last. In memory they take about
@@ -32,12 +32,8 @@ interface Remembered {
  */
 export class CommitsInJournal implements Commits, JournalReaders {
   readonly #name: string
-  readonly #file: JournalFile
   readonly #clock: Clock
-  #offsets = new Float64Array(64)
-  #lengths = new Uint32Array(64)
-  #crcs = new Uint32Array(64)
-  #placed = 0
+  #places: Places
   /** By position. Those used last come last. */
   readonly #remembered = new Map<number, Remembered>()
   #bytes = 0
@@ -48,23 +44,27 @@ export class CommitsInJournal implements Commits, JournalReaders {
   /** @param name - the file's, for messages */
   constructor(name: string, file: JournalFile, clock: Clock = systemClock) {
     this.#name = name
-    this.#file = file
+    this.#places = new Places(file)
     this.#clock = clock
+  }
+
+  /** What the commits take in the file. */
+  get bytes(): number {
+    return this.#places.bytes
+  }
+
+  /** From now on they are read from another file, which holds the same ones but for those that were removed. */
+  moveTo(places: Places): void {
+    this.#places = places
   }
 
   add(commit: StoredCommit, bytes: number): void {
     this.#remember(withoutClaims(commit), bytes)
   }
 
-  /** The line of the commit behind the last one is in the file, and durable. */
-  placed({ offset, length, crcBefore }: LinePlace): void {
-    const index = this.#placed++
-    this.#offsets = withRoomFor(this.#offsets, this.#placed)
-    this.#lengths = withRoomFor(this.#lengths, this.#placed)
-    this.#crcs = withRoomFor(this.#crcs, this.#placed)
-    this.#offsets[index] = offset
-    this.#lengths[index] = length
-    this.#crcs[index] = crcBefore
+  /** The line of the commit is in the file, and durable. */
+  placed(position: number, place: LinePlace): void {
+    this.#places.add(position, place)
   }
 
   /**
@@ -88,46 +88,56 @@ export class CommitsInJournal implements Commits, JournalReaders {
     return reading.then(inOrder)
   }
 
+  async stored(positions: readonly number[]): Promise<StoredCommit[]> {
+    const found: StoredCommit[] = []
+    await this.#readLines(positions, (_, entry) => found.push(entry))
+    return found
+  }
+
+  forget(positions: readonly number[]): void {
+    for (const position of positions) {
+      this.#bytes -= this.#remembered.get(position)?.bytes ?? 0
+      this.#remembered.delete(position)
+    }
+  }
+
   async idle(): Promise<boolean> {
     while (this.#reading.size > 0) await Promise.allSettled(this.#reading)
     return this.#hanging === 0
   }
 
-  async #read(missing: readonly number[], found: Map<number, Commit>, isPassing: boolean): Promise<void> {
-    for (const run of this.#runsOf(missing.toSorted((a, b) => a - b))) {
-      const start = this.#placeOf(run[0] as number).offset
-      const last = this.#placeOf(run.at(-1) as number)
-      const bytes = await this.#bytesAt(start, last.offset + last.length - start)
-      for (const position of run) {
-        const { offset, length } = this.#placeOf(position)
-        const commit = this.#decode(bytes.subarray(offset - start, offset - start + length), position)
+  #read(missing: readonly number[], found: Map<number, Commit>, isPassing: boolean): Promise<void> {
+    return this.#readLines(
+      missing.toSorted((a, b) => a - b),
+      (position, entry, length) => {
+        const commit = withoutClaims(entry)
         found.set(position, commit)
         if (!isPassing) this.#remember(commit, length)
+      },
+    )
+  }
+
+  /** Tells of each commit. All of them come from the same file, whatever takes its place meanwhile. */
+  async #readLines(
+    ascending: readonly number[],
+    tell: (position: number, commit: StoredCommit, length: number) => void,
+  ): Promise<void> {
+    const places = this.#places
+    for (const run of runsOf(ascending, places)) {
+      const start = places.of(run[0] as number).offset
+      const last = places.of(run.at(-1) as number)
+      const bytes = await this.#bytesAt(places.file, start, last.offset + last.length - start)
+      for (const position of run) {
+        const place = places.of(position)
+        const from = place.offset - start
+        tell(position, this.#decode(bytes.subarray(from, from + place.length), position, place), place.length)
       }
     }
   }
 
-  /** Positions whose lines are near each other are read at once, about `CHUNK_BYTES` of them. */
-  *#runsOf(ascending: readonly number[]): Generator<readonly number[]> {
-    let run: number[] = []
-    let start = 0
-    let end = 0
-    for (const position of ascending) {
-      const { offset, length } = this.#placeOf(position)
-      if (run.length > 0 && (offset - end > GAP_BYTES || offset + length - start > CHUNK_BYTES)) {
-        yield run
-        run = []
-      }
-      if (run.length === 0) start = offset
-      run.push(position)
-      end = offset + length
-    }
-    if (run.length > 0) yield run
-  }
-
-  async #bytesAt(offset: number, length: number): Promise<Buffer> {
+  async #bytesAt(file: JournalFile, offset: number, length: number): Promise<Buffer> {
     let bytes: Buffer | undefined
-    const reading = readWhole(this.#file, offset, length).then((read) => {
+    const reading = readWhole(file, offset, length).then((read) => {
       bytes = read
     })
     try {
@@ -144,8 +154,7 @@ export class CommitsInJournal implements Commits, JournalReaders {
     return bytes
   }
 
-  #decode(line: Buffer, position: number): Commit {
-    const { offset, crcBefore } = this.#placeOf(position)
+  #decode(line: Buffer, position: number, { offset, crcBefore }: LinePlace): StoredCommit {
     const entry = decodeLine(line, crcBefore)?.value as Entry | undefined
     if (entry?.kind !== 'commit' || entry.commit.position !== position) {
       throw new JournalCorruptError(
@@ -153,16 +162,7 @@ export class CommitsInJournal implements Commits, JournalReaders {
           'See to the disk, and restore the file from a backup',
       )
     }
-    return withoutClaims(entry.commit)
-  }
-
-  #placeOf(position: number): LinePlace {
-    const index = position - 1
-    return {
-      offset: this.#offsets[index] as number,
-      length: this.#lengths[index] as number,
-      crcBefore: this.#crcs[index] as number,
-    }
+    return entry.commit
   }
 
   #recall(position: number): Commit | undefined {
@@ -180,9 +180,27 @@ export class CommitsInJournal implements Commits, JournalReaders {
     this.#remembered.set(position, { commit, bytes })
     for (const [oldest, { bytes: freed }] of this.#remembered) {
       // One that is not in the file yet is nowhere else.
-      if (this.#bytes <= REMEMBERED_BYTES || oldest > this.#placed) return
+      if (this.#bytes <= REMEMBERED_BYTES || oldest > this.#places.last) return
       this.#remembered.delete(oldest)
       this.#bytes -= freed
     }
   }
+}
+
+/** Positions whose lines are near each other are read at once, about `CHUNK_BYTES` of them. */
+function* runsOf(ascending: readonly number[], places: Places): Generator<readonly number[]> {
+  let run: number[] = []
+  let start = 0
+  let end = 0
+  for (const position of ascending) {
+    const { offset, length } = places.of(position)
+    if (run.length > 0 && (offset - end > GAP_BYTES || offset + length - start > CHUNK_BYTES)) {
+      yield run
+      run = []
+    }
+    if (run.length === 0) start = offset
+    run.push(position)
+    end = offset + length
+  }
+  if (run.length > 0) yield run
 }

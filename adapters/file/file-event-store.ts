@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { type FileHandle, open } from 'node:fs/promises'
+import { type FileHandle, open, rename, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import type { Clock } from '../../lib/clock.ts'
@@ -9,10 +9,10 @@ import { consoleLogger, type Logger } from '../../lib/logger.ts'
 import { KeyRing, type Keys } from '../../lib/secrets/key-ring.ts'
 import { MemoryEventStore, type MemoryOptions } from '../memory/memory-event-store.ts'
 import { CommitsInJournal } from './commits-in-journal.ts'
-import { FileJournal } from './file-journal.ts'
+import { FileJournal, type Replacement } from './file-journal.ts'
 import { createFile, createFolder, isMissing, refusingSystemErrors, syncFolder } from './folder.ts'
 import { FolderLock } from './folder-lock.ts'
-import { chunksOf } from './journal-file.ts'
+import { chunksOf, writeAll } from './journal-file.ts'
 import { encodeHeader } from './journal-format.ts'
 import { JournalReader } from './journal-reader.ts'
 import { recoverEnd } from './journal-recovery.ts'
@@ -31,7 +31,7 @@ const JOURNAL = 'journal.log'
 
 /**
  * The embedded store: an index and what is to do in memory, and every change in an append-only journal before it is
- * acknowledged. For one process on a local disk. It survives `kill -9` and loss of power, whichever pages of the last write
+ * acknowledged. For one process on a local disk. The journal is written anew when most of it is not needed any more. It survives `kill -9` and loss of power, whichever pages of the last write
  * reached the disk. It reads the whole journal in `open`. In memory it holds what finds and decides on commits, in about
  * 100 bytes for each, and those that were asked for last; the others are read from the journal when somebody wants them.
  */
@@ -74,7 +74,7 @@ export class FileEventStore extends MemoryEventStore {
     const handle = await openJournal(folder)
     try {
       const commits = new CommitsInJournal(path, handle, clock)
-      const journal = new FileJournal(handle, commits)
+      const journal = new FileJournal(handle, commits, () => replacementOf(folder))
       const store = new FileEventStore(lock, { keys: ring, journal, commits, ...(clock && { clock }) })
       await store.#load(handle, new JournalReader(path, commits), journal, logger)
       return store
@@ -108,6 +108,7 @@ export class FileEventStore extends MemoryEventStore {
       sealing: [...new Set([...kept, this.keys.sealingFingerprint()])],
     }
     if (!isDeepStrictEqual(fingerprints, reader.keys)) await journal.write([{ kind: 'keys', fingerprints }])
+    this.compactFrom([{ kind: 'keys', fingerprints }])
   }
 
   /**
@@ -129,6 +130,30 @@ export class FileEventStore extends MemoryEventStore {
       throw error
     }
     await this.#lock.release()
+  }
+}
+
+/** A journal that is to take the present one's place. One that a crash has left is written over. */
+async function replacementOf(folder: string): Promise<Replacement> {
+  const path = join(folder, JOURNAL)
+  const file = await open(`${path}.new`, 'w+', 0o600)
+  try {
+    await file.chmod(0o600)
+    const { line, end } = encodeHeader(randomBytes(8).toString('base64url'))
+    await writeAll(file, line, 0)
+    return {
+      file,
+      start: end,
+      rename: () => rename(`${path}.new`, path),
+      settle: () => syncFolder(folder),
+      remove: async () => {
+        await file.close()
+        await rm(`${path}.new`, { force: true })
+      },
+    }
+  } catch (error) {
+    await file.close()
+    throw error
   }
 }
 

@@ -1,6 +1,7 @@
-import type { Entry, Journal } from '../memory/journal.ts'
+import type { Entry, Journal, Rewriting } from '../memory/journal.ts'
 import { CHUNK_BYTES, type JournalFile, writeAll } from './journal-file.ts'
 import { encodeBatch, JOURNAL_START, type JournalPlace, type LinePlace } from './journal-format.ts'
+import { Places } from './places.ts'
 
 /** As long as callers wait for MongoDB: a disk that hangs must not keep a request for longer. */
 const MAX_WRITE_MS = 9_000
@@ -8,9 +9,26 @@ const MAX_WRITE_MS = 9_000
 /** Who reads commits from the journal while it is written. */
 export interface JournalReaders {
   /** Told where the line of each commit is, in the order of their positions, once it is durable. */
-  placed(place: LinePlace): void
+  placed(position: number, place: LinePlace): void
+  /** What the commits take in the file, removed ones too. */
+  readonly bytes: number
+  /** From now on they are in another file. */
+  moveTo(places: Places): void
   /** Resolves when nothing is being read. False: a read hangs, and nobody waits for it. */
   idle(): Promise<boolean>
+}
+
+/** A file that is to take the journal's place. */
+export interface Replacement {
+  readonly file: JournalFile
+  /** Where its first batch goes: behind its header. */
+  readonly start: JournalPlace
+  /** Puts it in the journal's place. Where it rejects, nothing has changed. */
+  rename(): Promise<void>
+  /** When it resolves no crash brings the former one back. */
+  settle(): Promise<void>
+  /** It is not wanted after all. */
+  remove(): Promise<void>
 }
 
 /**
@@ -21,14 +39,29 @@ export interface JournalReaders {
  */
 export class FileJournal implements Journal {
   readonly maxWriteMs: number = MAX_WRITE_MS
-  readonly #file: JournalFile
   readonly #readers: JournalReaders | undefined
+  readonly #replacement: (() => Promise<Replacement>) | undefined
+  /** Whether each batch is on the disk when it is written. */
+  readonly #syncs: boolean
+  #file: JournalFile
   #end: JournalPlace = JOURNAL_START
   #failure: unknown
 
-  constructor(file: JournalFile, readers?: JournalReaders) {
+  /** @param replacement - makes a file that may take this one's place; absent: the journal grows for ever */
+  constructor(
+    file: JournalFile,
+    readers?: JournalReaders,
+    replacement?: () => Promise<Replacement>,
+    syncs: boolean = true,
+  ) {
     this.#file = file
+    this.#syncs = syncs
     this.#readers = readers
+    this.#replacement = replacement
+  }
+
+  get size(): { readonly bytes: number; readonly commits: number } {
+    return { bytes: this.#end.offset, commits: this.#readers?.bytes ?? 0 }
   }
 
   /** Sets the place of the next batch. Everything before it must be on the disk. Call it before the first write. */
@@ -46,15 +79,56 @@ export class FileJournal implements Journal {
         await writeAll(this.#file, chunk, offset)
         offset += chunk.length
       }
-      await this.#file.datasync()
+      if (this.#syncs) await this.#file.datasync()
       this.#end = end
-      for (const [index, { kind }] of entries.entries()) {
-        if (kind === 'commit') this.#readers?.placed(places[index] as LinePlace)
+      for (const [index, entry] of entries.entries()) {
+        if (entry.kind === 'commit') this.#readers?.placed(entry.commit.position, places[index] as LinePlace)
       }
     } catch (error) {
       this.#failure = error
       throw error
     }
+  }
+
+  /** Begins a journal that is to take this one's place. Undefined: this one cannot be replaced. */
+  async rewrite(): Promise<Rewriting | undefined> {
+    if (!this.#replacement) return undefined
+    const replacement = await this.#replacement()
+    const places = new Places(replacement.file)
+    const readers: JournalReaders = {
+      placed: (position, place) => places.add(position, place),
+      bytes: 0,
+      moveTo() {},
+      idle: async () => true,
+    }
+    const next = new FileJournal(replacement.file, readers, undefined, false) // nobody is told before it is complete
+    next.continueAt(replacement.start)
+    return {
+      write: (entries) => next.write(entries),
+      finish: () => this.#moveTo(next, places, replacement),
+      abandon: () => replacement.remove(),
+    }
+  }
+
+  async #moveTo(next: FileJournal, places: Places, replacement: Replacement): Promise<void> {
+    if (this.#failure !== undefined) throw this.#failure
+    await next.#file.sync()
+    await replacement.rename()
+    try {
+      await replacement.settle()
+    } catch (error) {
+      // Which of the two a crash would leave is not known: neither can be written.
+      this.#failure = error
+      throw error
+    }
+    const former = this.#file
+    const idle = this.#readers?.idle() // of what is being read now
+    this.#file = next.#file
+    this.#end = next.#end
+    this.#readers?.moveTo(places)
+    void Promise.resolve(idle)
+      .then(() => former.close())
+      .catch(() => {})
   }
 
   async close(): Promise<void> {

@@ -35,6 +35,8 @@ interface Flaw {
 }
 
 const KINDS: ReadonlySet<string> = new Set<Entry['kind']>([
+  'removed',
+  'retention',
   'commit',
   'consumer',
   'work',
@@ -59,6 +61,8 @@ export class JournalReader {
   #end: JournalPlace = JOURNAL_START
   #lastBatch = 0
   #position = 0
+  /** Commits up to it may be missing: they were removed, and the journal was written anew. */
+  #floor = 0
   #torn: TornTail | undefined
   #keys: KeyFingerprints = { hashing: [], sealing: [] }
 
@@ -154,13 +158,16 @@ export class JournalReader {
       throw this.#corrupt({ line: this.#line + 1 + line, offset, what })
     }
     if (entry.kind === 'keys') this.#keys = entry.fingerprints
+    if (entry.kind === 'removed') this.#floor = Math.max(this.#floor, entry.removed.floor)
     if (entry.kind !== 'commit') return entry
-    this.#position += 1
-    if (entry.commit.position !== this.#position) {
-      const what = `holds the commit of position ${entry.commit.position}, ${this.#position} is due`
+    const { position } = entry.commit
+    const isDue = position === this.#position + 1 || (position > this.#position && position <= this.#floor + 1)
+    if (!isDue) {
+      const what = `holds the commit of position ${position}, ${this.#position + 1} is due`
       throw this.#corrupt({ line: this.#line + 1 + line, offset, what })
     }
-    this.#readers?.placed(place)
+    this.#position = position
+    this.#readers?.placed(position, place)
     return entry
   }
 

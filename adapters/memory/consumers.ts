@@ -1,5 +1,6 @@
 import { CheckpointAheadError } from '../../lib/errors.ts'
 import type { ConsumerRecord, ConsumerTable } from '../../lib/log/consumer-table.ts'
+import type { Entry } from './journal.ts'
 import type { Change, WriteLock } from './write-lock.ts'
 
 /** Leases and checkpoints in memory. */
@@ -23,6 +24,11 @@ export class MemoryConsumers implements ConsumerTable {
   /** Releases all leases at start: one process uses the store at a time, so that former holders have ended. */
   freeAll(): void {
     for (const { holder: _, ...record } of [...this.#records.values()]) this.apply(record)
+  }
+
+  /** All of it, as entries of a journal. */
+  *entries(): Generator<Entry> {
+    for (const record of this.#records.values()) yield { kind: 'consumer', record }
   }
 
   ensure(name: string, position: number): Promise<ConsumerRecord> {

@@ -38,6 +38,11 @@ export class MemoryIndex implements IndexTable {
     }
   }
 
+  /** All of it, as entries of a journal. */
+  *entries(): Generator<Entry> {
+    for (const entry of this.#entries.values()) yield { kind: 'indexed', index: this.#name, entry }
+  }
+
   put(entries: readonly NewIndexEntry[]): Promise<void> {
     const given = frozenCopy(entries)
     return this.#change((write) => {

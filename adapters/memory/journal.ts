@@ -1,7 +1,9 @@
 import type { Commit } from '../../lib/log/commit.ts'
 import type { ConsumerRecord } from '../../lib/log/consumer-table.ts'
 import type { IndexEntry } from '../../lib/log/index-table.ts'
+import type { RetentionState } from '../../lib/log/retention-table.ts'
 import type { Work } from '../../lib/log/work-table.ts'
+import type { Removed } from './retention-table.ts'
 
 /** A commit with the fields that only the store uses. */
 export interface StoredCommit extends Commit {
@@ -16,6 +18,8 @@ export type Entry =
   | { readonly kind: 'work_removed'; readonly table: string; readonly id: string }
   | { readonly kind: 'indexed'; readonly index: string; readonly entry: IndexEntry }
   | { readonly kind: 'unindexed'; readonly index: string; readonly id: string }
+  | { readonly kind: 'removed'; readonly removed: Removed }
+  | { readonly kind: 'retention'; readonly state: RetentionState }
   | { readonly kind: 'keys'; readonly fingerprints: KeyFingerprints }
 
 /** What a store remembers of the keys that it was written with. */
@@ -32,7 +36,21 @@ export interface Journal {
   write(entries: readonly Entry[]): Promise<void>
   /** How long callers wait for a write at most, in milliseconds; it goes on behind. Absent: a write takes no time. */
   readonly maxWriteMs?: number
+  /** What it takes, and what the commits in it do, removed ones too, in bytes. Absent: it takes nothing. */
+  readonly size?: { readonly bytes: number; readonly commits: number }
+  /** Begins a journal that is to take this one's place. Absent, or undefined: this one cannot be replaced. */
+  rewrite?(): Promise<Rewriting | undefined>
   close(): Promise<void>
+}
+
+/** A journal that is to take another one's place. */
+export interface Rewriting {
+  /** As `Journal.write`. */
+  write(entries: readonly Entry[]): Promise<void>
+  /** Puts it in the other one's place, for good when it resolves. Nothing else is written meanwhile. */
+  finish(): Promise<void>
+  /** It is not wanted after all. */
+  abandon(): Promise<void>
 }
 
 /** Stores nothing. */

@@ -6,6 +6,7 @@ import { firstVersions, type PreparedCommit } from '../../lib/log/prepare.ts'
 import type { Commits } from './commits.ts'
 import type { StoredCommit } from './journal.ts'
 import { NameTable } from './name-table.ts'
+import { PositionSet } from './position-set.ts'
 import { StreamIndex } from './stream-index.ts'
 
 /** Commits, where they are kept; they may have to be read. */
@@ -20,6 +21,9 @@ export class LogState {
   readonly #commits: Commits
   readonly #streams = new StreamIndex()
   readonly #claims = new NameTable()
+  readonly #positions = new PositionSet()
+  /** Removed, and still in the tables: they are made anew when these are many. */
+  readonly #gone = new Set<number>()
   #last = 0
   #durable = 0
 
@@ -35,6 +39,21 @@ export class LogState {
   /** What was added until now is durable. */
   markDurable(): void {
     this.#durable = this.#last
+  }
+
+  /** Nobody finds them any more. Their claims are held until the tables are made anew. */
+  remove(positions: readonly number[]): void {
+    for (const position of positions) if (position <= this.#last) this.#gone.add(position)
+  }
+
+  /** How many commits are in the tables, and how many of them are removed. */
+  get size(): { readonly all: number; readonly gone: number } {
+    return { all: this.#positions.size, gone: this.#gone.size }
+  }
+
+  /** Positions of commits behind this one, the removed ones left out. */
+  positionsBehind(after: number, limit: number): number[] {
+    return this.#positions.behind(after, limit, this.#durable, this.#gone)
   }
 
   /** Checks an append against all earlier ones: the commit to store, or the answer to give instead. */
@@ -60,6 +79,7 @@ export class LogState {
   /** The same for a commit that is kept already. */
   index({ position, events, claims }: StoredCommit): void {
     this.#last = position
+    this.#positions.add(position)
     for (const { stream, also = [] } of events) {
       this.#streams.add(stream, position)
       for (const other of also) this.#streams.add(other, position)
@@ -68,21 +88,18 @@ export class LogState {
   }
 
   read(stream: string, options: ReadOptions): Found {
-    return this.#commits.at(this.#streams.positionsOf(stream, options, this.#durable), false)
+    return this.#commits.at(this.#streams.positionsOf(stream, options, this.#durable, this.#gone), false)
   }
 
   readStreams(streams: readonly string[], options: ReadOptions): Found {
-    const positions = new Set(streams.flatMap((stream) => this.#streams.positionsOf(stream, options, this.#durable)))
+    const positions = new Set(
+      streams.flatMap((stream) => this.#streams.positionsOf(stream, options, this.#durable, this.#gone)),
+    )
     const sorted = [...positions].sort(options.direction === 'backwards' ? (a, b) => b - a : (a, b) => a - b)
     return this.#commits.at(sorted.slice(0, options.limit), false)
   }
 
   readAll(after: number, limit: number): Found {
-    const first = Math.max(0, after) + 1
-    const count = Math.max(0, Math.min(this.#durable - first + 1, limit))
-    return this.#commits.at(
-      Array.from({ length: count }, (_, index) => first + index),
-      true,
-    )
+    return this.#commits.at(this.positionsBehind(Math.max(0, after), limit), true)
   }
 }

@@ -1,19 +1,24 @@
 import { type Clock, systemClock } from '../../lib/clock.ts'
 import { StoreUnavailableError } from '../../lib/errors.ts'
-import type { Appended, Commit, NewCommit } from '../../lib/log/commit.ts'
+import { inTime } from '../../lib/in-time.ts'
+import { type Appended, type Commit, type NewCommit, streamsOf } from '../../lib/log/commit.ts'
 import type { ConsumerTable } from '../../lib/log/consumer-table.ts'
 import type { EventStore, ReadOptions } from '../../lib/log/event-store.ts'
 import type { IndexTable } from '../../lib/log/index-table.ts'
 import type { LivenessTable } from '../../lib/log/liveness-table.ts'
+import type { LogEntry } from '../../lib/log/log-entry.ts'
 import { prepare } from '../../lib/log/prepare.ts'
+import type { RetentionTable } from '../../lib/log/retention-table.ts'
 import type { WorkTable } from '../../lib/log/work-table.ts'
 import { ephemeralKeys, KeyRing, type Keys } from '../../lib/secrets/key-ring.ts'
 import { type Commits, CommitsInMemory } from './commits.ts'
+import { Compaction } from './compaction.ts'
 import { MemoryConsumers } from './consumers.ts'
 import { MemoryIndex } from './index-table.ts'
 import { type Entry, type Journal, noJournal } from './journal.ts'
 import { MemoryLiveness } from './liveness.ts'
 import { LogState } from './log-state.ts'
+import { MemoryRetention } from './retention-table.ts'
 import { MemoryWork } from './work.ts'
 import type { WriteLock } from './write-lock.ts'
 import { WriteQueue } from './write-queue.ts'
@@ -43,7 +48,11 @@ const SUBSCRIPTION_BATCH = 500
 export class MemoryEventStore implements EventStore {
   readonly keys: KeyRing
   readonly #clock: Clock
-  readonly #state: LogState
+  readonly #journal: Journal
+  readonly #commits: Commits
+  #state: LogState
+  readonly #retention: MemoryRetention
+  readonly #compaction: Compaction
   readonly #writes: WriteQueue
   readonly #turns: WriteLock
   readonly #consumers: MemoryConsumers
@@ -61,10 +70,24 @@ export class MemoryEventStore implements EventStore {
     } = options
     this.keys = new KeyRing(keys)
     this.#clock = clock
+    this.#journal = journal
+    this.#commits = commits
     this.#state = new LogState(commits)
     this.#writes = new WriteQueue(journal, clock, (durable) => {
       if (durable) this.#state.markDurable()
       this.#wakeSubscriptions()
+      if (durable) this.#compaction.consider()
+    })
+    this.#compaction = new Compaction({
+      journal,
+      commits,
+      state: () => this.#state,
+      replaceState: (state) => {
+        this.#state = state
+      },
+      between: (work) => this.#writes.between(work),
+      floor: () => this.#retention.now.floor,
+      tables: () => this.#tables(),
     })
     const origin = clock.now() - clock.monotonic()
     this.#turns = {
@@ -74,6 +97,7 @@ export class MemoryEventStore implements EventStore {
     }
     this.#consumers = new MemoryConsumers(this.#turns, () => this.#state.durable)
     this.#liveness = new MemoryLiveness(this.#turns)
+    this.#retention = new MemoryRetention(this.#turns, ({ positions }) => this.#removed(positions))
   }
 
   /** Rebuilds the state from a journal's entries, whose commits are kept already. Call it before the first use. */
@@ -82,6 +106,16 @@ export class MemoryEventStore implements EventStore {
     this.#state.markDurable()
     this.#consumers.freeAll()
     for (const table of this.#work.values()) table.freeAll()
+  }
+
+  /**
+   * From now on what is not needed any more is left behind from time to time: tables in memory are made anew, and so is
+   * the journal.
+   *
+   * @param first - entries that a new journal begins with
+   */
+  protected compactFrom(first: readonly Entry[]): void {
+    this.#compaction.begin(first, this.#journal.size?.commits ?? 0)
   }
 
   async append(commit: NewCommit): Promise<Appended> {
@@ -116,6 +150,18 @@ export class MemoryEventStore implements EventStore {
     return [...(await this.#state.readAll(after, limit))]
   }
 
+  async entries({ after, limit }: { readonly after: number; readonly limit: number }): Promise<LogEntry[]> {
+    this.#writes.assertOpen()
+    const stored = await this.#commits.stored(this.#state.positionsBehind(Math.max(0, after), limit))
+    return stored.map(({ claims, ...commit }) => ({
+      kind: 'commit',
+      position: commit.position,
+      commit,
+      streams: streamsOf(commit.events),
+      claims,
+    }))
+  }
+
   async end(): Promise<number> {
     this.#writes.assertOpen()
     return this.#state.durable
@@ -133,7 +179,7 @@ export class MemoryEventStore implements EventStore {
     while (!this.#writes.closing && !signal?.aborted) {
       if (this.#state.durable > position) {
         const commits = await this.#readOn(position, signal)
-        position += commits.length
+        position = commits.at(-1)?.position ?? position
         if (commits.length > 0 && !this.#writes.closing && !signal?.aborted) yield commits
       } else if (this.#writes.failure) throw this.#writes.failure
       else await this.#nextBatch(signal)
@@ -171,9 +217,36 @@ export class MemoryEventStore implements EventStore {
     return this.#index(name)
   }
 
+  get retention(): RetentionTable {
+    this.#writes.assertOpen()
+    return this.#retention
+  }
+
   /** Waits for pending changes, then closes. Idempotent. */
-  close(): Promise<void> {
-    return this.#writes.close()
+  async close(): Promise<void> {
+    const compaction = inTime(this.#compaction.stop(), this.#clock, this.#journal.maxWriteMs ?? 0)
+    const [closed] = await Promise.allSettled([this.#writes.close(), compaction])
+    if (closed.status === 'rejected') throw closed.reason
+  }
+
+  /** Resolves when the tables and the journal hold no more of what was removed than they may. */
+  compacted(): Promise<void> {
+    return this.#compaction.idle()
+  }
+
+  #removed(positions: readonly number[]): void {
+    this.#state.remove(positions)
+    this.#commits.forget(positions)
+    this.#compaction.removed(positions)
+  }
+
+  /** What a journal holds beside commits, as it is now. */
+  *#tables(): Generator<Entry> {
+    const { state } = this.#retention.now
+    if (state) yield { kind: 'retention', state }
+    yield* this.#consumers.entries()
+    for (const table of this.#work.values()) yield* table.entries()
+    for (const index of this.#indexes.values()) yield* index.entries()
   }
 
   #apply(entry: Entry): void {
@@ -182,6 +255,8 @@ export class MemoryEventStore implements EventStore {
     else if (entry.kind === 'work') this.#table(entry.table).apply(entry.work)
     else if (entry.kind === 'work_removed') this.#table(entry.table).remove(entry.id)
     else if (entry.kind === 'indexed') this.#index(entry.index).apply(entry.entry)
+    else if (entry.kind === 'removed') this.#retention.applyRemoved(entry.removed)
+    else if (entry.kind === 'retention') this.#retention.applyState(entry.state)
     else if (entry.kind === 'unindexed') this.#index(entry.index).drop(entry.id)
   }
 

@@ -14,22 +14,27 @@ export class StreamIndex {
     if (length === 0 || this.#lists.at(list, length - 1) !== position) this.#lists.add(list, position)
   }
 
-  /** The positions up to `end`. Takes time in proportion to the result, after a binary search. */
+  /**
+   * The positions up to `end`, without those that are gone. Takes time in proportion to the result and what is gone of it,
+   * after a binary search.
+   */
   positionsOf(
     stream: string,
     { from, direction = 'forwards', limit = Number.POSITIVE_INFINITY }: ReadOptions,
     end: number,
+    gone: ReadonlySet<number>,
   ): number[] {
     const list = this.#names.numberOf(stream)
     if (list === undefined) return []
     const isForwards = direction === 'forwards'
-    const last = isForwards ? end : Math.min(end, from ?? end)
-    const to = this.#countBelow(last + 1, list)
-    const first = isForwards ? this.#countBelow(from ?? 0, list) : Math.max(0, to - limit)
-    const count = Math.max(0, Math.min(to - first, limit))
-    return Array.from({ length: count }, (_, index) =>
-      this.#lists.at(list, isForwards ? first + index : to - 1 - index),
-    )
+    const to = this.#countBelow((isForwards ? end : Math.min(end, from ?? end)) + 1, list)
+    const first = isForwards ? this.#countBelow(from ?? 0, list) : 0
+    const found: number[] = []
+    for (let index = 0; index < to - first && found.length < limit; index++) {
+      const position = this.#lists.at(list, isForwards ? first + index : to - 1 - index)
+      if (!gone.has(position)) found.push(position)
+    }
+    return found
   }
 
   /** How many of the list's positions are below this one. */

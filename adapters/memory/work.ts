@@ -47,6 +47,11 @@ export class MemoryWork implements WorkTable {
     for (const work of [...this.#rows.values()]) if (work.holder !== undefined) this.apply(freed(work))
   }
 
+  /** All of it, as entries of a journal. */
+  *entries(): Generator<Entry> {
+    for (const work of this.#rows.values()) yield { kind: 'work', table: this.#table, work }
+  }
+
   async time(): Promise<number> {
     this.#assertOpen()
     return this.#now()

@@ -34,6 +34,8 @@ export class WriteQueue {
   readonly #clock: Clock
   readonly #afterBatch: (durable: boolean) => void
   readonly #queue: QueuedChange[] = []
+  /** What is to be done while nothing is written. */
+  readonly #between: (() => Promise<void>)[] = []
   #running: Promise<void> | undefined
   #failure: StoreRefusedError | undefined
   /** The error of all changes while a write hangs. */
@@ -87,6 +89,26 @@ export class WriteQueue {
     })
   }
 
+  /** Does something between two writes, when all that was decided is durable. What is changed meanwhile waits. */
+  between<T>(work: () => Promise<T>): Promise<T> {
+    this.assertOpen()
+    if (this.#hanging) return Promise.reject(this.#hanging)
+    return new Promise((resolve, reject) => {
+      this.#between.push(async () => {
+        const watch = this.#watch([])
+        try {
+          resolve(await work())
+        } catch (error) {
+          reject(error)
+        } finally {
+          watch?.cancel()
+          this.#hanging = undefined
+        }
+      })
+      this.#running ??= this.#drain()
+    })
+  }
+
   /**
    * Waits for pending changes, then closes the journal. Idempotent.
    *
@@ -109,7 +131,9 @@ export class WriteQueue {
 
   async #drain(): Promise<void> {
     await undefined // changes that are added in the same tick join the first batch
-    while (this.#queue.length > 0) {
+    while (this.#queue.length > 0 || this.#between.length > 0) {
+      const between = this.#between.shift()
+      if (between) await between()
       const { changes, failure } = this.#failure ? this.#refuseAll(this.#failure) : await this.#writeBatch()
       for (const change of changes) change.settle(failure)
     }

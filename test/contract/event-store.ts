@@ -9,6 +9,7 @@ import { keptContract } from './event-store/kept.ts'
 import { livenessContract } from './event-store/liveness.ts'
 import type { Capabilities, MakeLog } from './event-store/log-under-test.ts'
 import { readContract } from './event-store/read.ts'
+import { retentionContract } from './event-store/retention.ts'
 import { sharedContract } from './event-store/shared.ts'
 import { subscriptionContract } from './event-store/subscription.ts'
 import { versionsContract } from './event-store/versions.ts'
@@ -40,6 +41,7 @@ export function eventStoreContract(name: string, makeLog: MakeLog, capabilities:
     workLanesContract(makeLog)
     workersContract(makeLog)
     indexesContract(makeLog, capabilities.kept)
+    retentionContract(makeLog, capabilities.kept)
     if (capabilities.kept) keptContract(makeLog)
     if (capabilities.shared) sharedContract(makeLog)
   })

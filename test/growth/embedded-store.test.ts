@@ -30,7 +30,7 @@ describe('what the embedded store holds of its log in memory', () => {
           },
         ]
         state.index({ position: n + 1, id: `${n}`, events, meta: {}, at: 1, claims: [`o:${n}`] })
-        commits.placed({ offset: n * 1_000, length: 1_000, crcBefore: n })
+        commits.placed(n + 1, { offset: n * 1_000, length: 1_000, crcBefore: n })
       }
       state.markDurable()
       const each = (held() - before) / count

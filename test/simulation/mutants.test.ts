@@ -10,7 +10,7 @@ const TYPES = new URL('../support/types.mjs', import.meta.url).href
 const HOOKS = new URL('mutant-hooks.mjs', import.meta.url).href
 
 /** So many are played to find a fault. */
-const SEEDS = { schedules: 400, reads: 60 }
+const SEEDS = { schedules: 400, reads: 60, retention: 600 }
 
 /** The first seed that shows the fault. */
 async function firstSeed(mutant: Mutant): Promise<Found | null> {
@@ -30,7 +30,7 @@ describe('the simulation of the log', function () {
     it(`finds it when ${mutant.name}`, async () => {
       const found = await firstSeed(mutant)
       assert.ok(found, `it was not found in ${SEEDS[mutant.simulation]} seeds`)
-      if (mutant.simulation === 'reads') return
+      if (mutant.simulation !== 'schedules') return
       assert.match(found.message, /breaks an invariant: /)
       assert.match(found.message, /^\d+ ms p\d /m, 'what happened is told')
     })

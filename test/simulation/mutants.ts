@@ -2,7 +2,7 @@
 export interface Mutant {
   readonly name: string
   /** The one that must find it. */
-  readonly simulation: 'schedules' | 'reads'
+  readonly simulation: 'schedules' | 'reads' | 'retention'
   /** Of the package, as it is imported. */
   readonly file: string
   /** Text of the file without its types, and what stands there instead. */
@@ -23,8 +23,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'a reader sees what no majority has',
     simulation: 'schedules',
     file: 'adapters/mongodb/shared-runs.ts',
-    from: "level: 'majority'",
-    to: "level: 'local'",
+    from: "filter: { _id: range },\n      sort: { _id: 1 },\n      limit: BATCH,\n      level: 'majority'",
+    to: "filter: { _id: range },\n      sort: { _id: 1 },\n      limit: BATCH,\n      level: 'local'",
   },
   {
     name: 'a commit of unknown outcome gets a new position',
@@ -80,7 +80,7 @@ export const MUTANTS: readonly Mutant[] = [
     simulation: 'schedules',
     file: 'adapters/mongodb/appender.ts',
     from: 'const allocation = await this.#allocate(batch)',
-    to: 'this.guesses = (this.guesses ?? 0) + 1; const allocation = this.guesses % 2 ? await this.#allocate(batch) : { first: this.#parts.positions.seen + 1, size: batch.length }',
+    to: 'this.guesses = (this.guesses ?? 0) + 1; const allocation = this.guesses % 2 ? await this.#allocate(batch) : { first: this.#parts.positions.seen + 1, size: batch.length, asked: { monotonic: this.#parts.clock.monotonic(), wall: this.#parts.clock.now() } }',
   },
   {
     name: 'appends that write the same stream go side by side',
@@ -88,6 +88,20 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'adapters/mongodb/append-queue.ts',
     from: 'if (behind > 0) this.#behind.set(pending, behind)\n    else this.#ready.add(pending)\n  }\n\n  /** Takes',
     to: 'this.#ready.add(pending)\n  }\n\n  /** Takes',
+  },
+  {
+    name: 'an insert at a position that was retired while its writer slept is acknowledged',
+    simulation: 'schedules',
+    file: 'adapters/mongodb/resolve-outcomes.ts',
+    from: 'if (position <= floor)',
+    to: 'if (position < 0)',
+  },
+  {
+    name: 'a commit goes before the floor is raised to it',
+    simulation: 'schedules',
+    file: 'adapters/mongodb/retention-table.ts',
+    from: "await this.#collections.withTimeout((signal) => this.#collections.update('counters', floor, signal))",
+    to: 'void floor',
   },
   {
     name: 'what is held is kept when another primary was elected',
@@ -116,5 +130,40 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'lib/provider/followed-streams.ts',
     from: 'appended: (commit) => this.#held.add(commit)',
     to: 'appended: () => {}',
+  },
+  {
+    name: 'a mark goes before the state that it speaks of',
+    simulation: 'retention',
+    file: 'lib/retention/model-rule.ts',
+    from: "if (own.some((other) => other.type === 'stored' && other.generation <= generationOf(event))) return false",
+    to: '',
+  },
+  {
+    name: 'the newest of a uid goes before what it keeps down',
+    simulation: 'retention',
+    file: 'lib/retention/model-rule.ts',
+    from: 'if (!decidesNothing(fact, unit, context)) return false',
+    to: '',
+  },
+  {
+    name: 'a state goes that alone names a sid of a live session',
+    simulation: 'retention',
+    file: 'lib/retention/model-rule.ts',
+    from: 'const unnamed = sids.filter',
+    to: 'return false; const unnamed = sids.filter',
+  },
+  {
+    name: 'the end of a grant goes before what was issued under it',
+    simulation: 'retention',
+    file: 'lib/retention/model-rule.ts',
+    from: 'return end !== undefined && remaining.grantable >= end',
+    to: 'return true',
+  },
+  {
+    name: 'a state goes by its age alone',
+    simulation: 'retention',
+    file: 'lib/retention/model-rule.ts',
+    from: 'if (!isOlder(commit.position, keep, context)) return false',
+    to: 'return isOlder(commit.position, keep, context)',
   },
 ]

@@ -1,17 +1,19 @@
-// npm run simulate -- [--reads | --networks] [--seed N | --seeds N | --minutes M] [--from S]
+// npm run simulate -- [--reads | --retention | --networks] [--seed N | --seeds N | --minutes M] [--from S]
 // Simulations of the log on MongoDB: schedules of its protocol on a server and a clock of the test's own (default: 1,000),
-// of what processes read of it (1,000 steps a seed), or of bad networks in front of a real server. Ends at the first seed
+// of what processes read of it (1,000 steps a seed), of what is found with retention and without, or of bad networks in front of a real server. Ends at the first seed
 // that breaks an invariant, and tells what happened; `--seed N` plays that one again.
 import { parseArgs } from 'node:util'
 import { stopSharedServer } from '../support/mongo-database.ts'
 import { simulateReads } from './followed-reads.ts'
 import { simulate } from './mongodb-log.ts'
+import { playRetention } from './retained-answers.ts'
 import { playSchedule, ScheduleFailed } from './schedules.ts'
 
 const { values } = parseArgs({
   options: {
     reads: { type: 'boolean', default: false },
     networks: { type: 'boolean', default: false },
+    retention: { type: 'boolean', default: false },
     seed: { type: 'string' },
     seeds: { type: 'string' },
     minutes: { type: 'string' },
@@ -22,8 +24,9 @@ const KINDS = {
   schedules: { play: playSchedule, seeds: 1_000 },
   reads: { play: (seed: number) => simulateReads(seed, 1_000), seeds: 20 },
   networks: { play: simulate, seeds: 20 },
+  retention: { play: playRetention, seeds: 300 },
 }
-const kind = values.reads ? 'reads' : values.networks ? 'networks' : 'schedules'
+const kind = values.reads ? 'reads' : values.networks ? 'networks' : values.retention ? 'retention' : 'schedules'
 const { play, seeds: usual } = KINDS[kind]
 const from = Number(values.seed ?? values.from)
 const most = values.minutes === undefined ? usual : Number.POSITIVE_INFINITY

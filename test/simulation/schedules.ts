@@ -5,6 +5,7 @@ import { type Appending, commitOf } from '../support/appending.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { assertLogSound } from '../support/invariants.ts'
 import { LogProcess } from '../support/log-process.ts'
+import { NappingClock } from '../support/napping-clock.ts'
 import { seededRandom } from '../support/seeded-random.ts'
 import { type Fate, ServerInMemory } from '../support/server-in-memory.ts'
 
@@ -17,6 +18,8 @@ export interface Played {
   /** Commands that were not simply answered. */
   readonly mishaps: number
   readonly crashes: number
+  /** Positions that retention has removed. */
+  readonly removed: number
 }
 
 /** A schedule that broke an invariant: what happened until then, a line for each command and each answer to a caller. */
@@ -34,6 +37,9 @@ const MISHAPS: readonly Fate[] = ['lost', 'answer lost', 'late', 'no majority', 
 const PROCESSES = 3
 const MOST_WAVES = 6
 const MOST_APPENDS = 5
+/** Nobody removes what is younger, in milliseconds: here just older than an allocation of positions may be. */
+const RETIRED_AFTER_MS = 11_000
+
 const PAUSES_MS: readonly number[] = [0, 1, 50, 300, 1_200, 4_500]
 
 /** Whatever comes, a caller is answered within so long. */
@@ -47,6 +53,9 @@ interface Member {
   readonly name: string
   readonly client: number
   readonly process: LogProcess
+  readonly clock: NappingClock
+  /** What was to be removed before it began to follow the log, or while it slept: it need not be given that. */
+  readonly without: Set<string>
   readonly delivered: ReturnType<LogProcess['follow']>
 }
 
@@ -77,6 +86,8 @@ class Schedule {
   readonly #gone: Member[] = []
   #members: Member[] = []
   #mishaps = 0
+  /** Ids of what was to be removed: it is, sooner or later, or is not. */
+  readonly #going = new Set<string>()
   #versions = new Map<string, number>()
 
   constructor(seed: number) {
@@ -87,11 +98,14 @@ class Schedule {
     const risk = this.#random() * 0.5
     this.#server.fateOf = (command, body, client) => this.#fateOf(command, body, client, risk)
     for (let n = 0; n < PROCESSES; n++) this.#start()
+    this.#server.takes = (_command, client) => this.#clockOf(client)?.awake ?? Promise.resolve()
     const waves = 1 + this.#below(MOST_WAVES)
     for (let wave = 0; wave < waves; wave++) {
       await this.#wave()
+      if (this.#random() < 0.3) this.#wakeUp()
       if (this.#random() < 0.15) this.trace.push(`position ${this.#server.skipPosition()} is taken, and never used`)
       if (this.#random() < 0.2) this.#crash()
+      if (this.#random() < 0.25) await this.#retire()
       await this.#clock.advance(PAUSES_MS[this.#below(PAUSES_MS.length)] as number)
     }
     await this.#comeToRest()
@@ -106,13 +120,43 @@ class Schedule {
       tombstones: this.#server.documents.filter(({ e }) => e.length === 0).length,
       mishaps: this.#mishaps,
       crashes: this.#gone.length,
+      removed: this.#server.removed.length,
     }
   }
 
   #start(): void {
     const client = this.#members.length + this.#gone.length
-    const process = new LogProcess(this.#server, this.#clock, { fastPath: this.#random() < 0.5 })
-    this.#members.push({ name: `p${client}`, client, process, delivered: process.follow(0) })
+    const clock = new NappingClock(this.#clock)
+    const process = new LogProcess(this.#server, clock, { fastPath: this.#random() < 0.5 })
+    const without = new Set(this.#going)
+    this.#members.push({ name: `p${client}`, client, process, clock, without, delivered: process.follow(0) })
+  }
+
+  /**
+   * Some of what everybody has been given for a while goes for good. What has versions stays, as it does where retention
+   * decides.
+   */
+  async #retire(): Promise<void> {
+    await this.#clock.advance(RETIRED_AFTER_MS)
+    const seen = Math.min(...this.#awake.map(({ delivered }) => delivered.commits.at(-1)?.position ?? 0))
+    const old = this.#server.documents.filter(
+      ({ _id, e }) => _id <= seen && e.every(({ v }: Document) => v === undefined),
+    )
+    const going = old.filter(() => this.#random() < 0.7).map(({ _id }) => Number(_id))
+    if (going.length === 0) return
+    for (const { _id, c } of old) if (going.includes(Number(_id))) this.#going.add(String(c))
+    for (const { clock, without } of this.#members) if (clock.isAsleep) for (const id of this.#going) without.add(id)
+    this.trace.push(`${this.#at} ${going.join(', ')} are removed`)
+    const { process } = this.#awake[this.#below(this.#awake.length)] as Member
+    let isOver = false
+    const removing = process
+      .retire(going)
+      .catch(() => {})
+      .finally(() => {
+        isOver = true
+      })
+    for (let waited = 0; !isOver && waited < 30_000; waited += 500) await this.#clock.advance(500)
+    await removing
   }
 
   /** One dies: none of its commands reaches the server any more, and nobody hears what it would say. */
@@ -129,26 +173,56 @@ class Schedule {
   /** Some appends at once. Those of a process that dies meanwhile have no answer. */
   async #wave(): Promise<void> {
     const answers = Array.from({ length: 1 + this.#below(MOST_APPENDS) }, () => this.#append())
+    if (this.#random() < 0.15) this.#fallAsleep()
     if (this.#random() < 0.1) this.#crash()
-    let isOver = false
-    const all = Promise.all(answers).finally(() => {
-      isOver = true
-    })
-    for (let waited = 0; !isOver; waited += 250) {
+    const open = new Set(answers)
+    for (const one of answers) void one.answered.finally(() => open.delete(one))
+    // Nobody hears of a machine that sleeps.
+    const isOver = (): boolean => [...open].every(({ member }) => member.clock.isAsleep)
+    for (let waited = 0; !isOver(); waited += 250) {
       assert.ok(waited <= ANSWERED_MS, 'a caller waits for longer than nine seconds and a half')
       await this.#clock.advance(250)
     }
-    await all
     await this.#clock.advance(1) // what begins next begins later
   }
 
-  async #append(): Promise<void> {
-    const member = this.#members[this.#below(this.#members.length)] as Member
+  #append(): { readonly member: Member; readonly answered: Promise<void> } {
+    const member = this.#awake[this.#below(this.#awake.length)] as Member
     const commit = this.#commit(member.name)
-    const answer = await member.process.append(commit)
-    if (this.#dead.has(member.client)) return
-    this.trace.push(`${this.#at} ${member.name} is told of ${answer.tag}: ${answer.position ?? answer.code}`)
-    this.#answered.push(answer)
+    const began = this.#clock.monotonic()
+    const answered = member.process.append(commit).then((answer) => {
+      if (this.#dead.has(member.client)) return
+      this.trace.push(`${this.#at} ${member.name} is told of ${answer.tag}: ${answer.position ?? answer.code}`)
+      // By a clock that never sleeps.
+      this.#answered.push({ ...answer, began, ended: this.#clock.monotonic() })
+    })
+    return { member, answered }
+  }
+
+  /** One machine sleeps: its commands stand still between two, and so does its clock. */
+  #fallAsleep(client?: number): void {
+    if (this.#awake.length < 2) return
+    const some = this.#awake[this.#below(this.#awake.length)] as Member
+    const member = client === undefined ? some : this.#awake.find((one) => one.client === client)
+    if (!member) return
+    this.trace.push(`${this.#at} ${member.name} falls asleep`)
+    member.clock.fallAsleep()
+  }
+
+  #wakeUp(): void {
+    for (const { name, clock } of this.#members) {
+      if (!clock.isAsleep) continue
+      this.trace.push(`${this.#at} ${name} wakes up`)
+      clock.wakeUp()
+    }
+  }
+
+  get #awake(): readonly Member[] {
+    return this.#members.filter(({ clock }) => !clock.isAsleep)
+  }
+
+  #clockOf(client: number): NappingClock | undefined {
+    return [...this.#members, ...this.#gone].find((member) => member.client === client)?.clock
   }
 
   #commit(name: string): NewCommit {
@@ -170,6 +244,8 @@ class Schedule {
     const isDead = this.#dead.has(client)
     const fate = isDead ? 'lost' : this.#random() < risk ? (MISHAPS[this.#below(MISHAPS.length)] as Fate) : 'answered'
     if (isDead) return fate
+    // Between a writer's two commands.
+    if (command === 'findAndModify' && this.#random() < 0.08) this.#fallAsleep(client)
     if (fate !== 'answered') this.#mishaps += 1
     if (command !== 'find' || fate !== 'answered')
       this.trace.push(`${this.#at} p${client} ${command} ${positionsIn(body)}: ${fate}`)
@@ -179,6 +255,7 @@ class Schedule {
   /** From now on everything is answered. What is unknown is found out, holes are closed, everything is delivered. */
   async #comeToRest(): Promise<void> {
     this.#server.fateOf = (_command, _body, client) => (this.#dead.has(client) ? 'lost' : 'answered')
+    this.#wakeUp()
     this.#server.catchUp()
     this.trace.push(`${this.#at} from now on everything is answered`)
     await this.#clock.advance(QUIET_MS)
@@ -196,18 +273,24 @@ class Schedule {
 
   async #check(): Promise<void> {
     const known = this.#answered.filter(({ code }) => code !== 'OUTCOME_UNKNOWN')
-    const subscribers = [...this.#members, ...this.#gone].map(({ delivered: { commits } }) => ({
-      after: 0,
-      ids: commits.map(({ id }) => id),
-    }))
-    await assertLogSound(this.#server.db, { answered: known, subscribers })
-    const commits = this.#server.documents.filter(({ e }) => e.length > 0)
+    const all = [...this.#server.documents, ...this.#server.removed]
+    // What came to its place when that was over is seen by some and not by others. Its caller was not told that it is there.
+    const acknowledged = new Set(this.#answered.map(({ id }) => id))
+    const late = all.filter(({ _id, c, e }) => e.length > 0 && _id <= this.#server.floor && !acknowledged.has(c))
+    const tooLate = new Set(late.map(({ c }) => String(c)))
+    const subscribers = [...this.#members, ...this.#gone].map(({ without, delivered: { commits } }) => {
+      const ids = commits.map(({ id }) => id).filter((id) => !tooLate.has(id))
+      for (const id of ids) without.delete(id)
+      return { after: 0, without, ids }
+    })
+    await assertLogSound(this.#server.db, { answered: known, subscribers, removed: this.#server.removed, tooLate })
+    const commits = all.filter(({ c, e }) => e.length > 0 && !tooLate.has(c)).sort((a, b) => a['_id'] - b['_id'])
     const tags = commits.flatMap(({ e }) => e.map(({ d }: { d: { tag: string } }) => d.tag))
     assert.equal(new Set(tags).size, tags.length, 'a commit is in the log twice')
-    for (const { name, delivered, process } of this.#members) {
+    for (const { name, without, delivered, process } of this.#members) {
       assert.deepEqual(
-        delivered.commits.map(({ id }) => id),
-        commits.map(({ c }) => c),
+        delivered.commits.map(({ id }) => id).filter((id) => !tooLate.has(id)),
+        commits.filter(({ c }) => !without.has(c)).map(({ c }) => c),
         `what ${name} was given is not what is stored`,
       )
       assert.equal(await process.stop(), 0, `${name} leaves something unknown`)

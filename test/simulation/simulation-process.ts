@@ -3,6 +3,7 @@
 import { AssertionError } from 'node:assert'
 import { simulateReads } from './followed-reads.ts'
 import type { Mutant } from './mutants.ts'
+import { playRetention } from './retained-answers.ts'
 import { playSchedule, ScheduleFailed } from './schedules.ts'
 
 /** What a simulation has found. */
@@ -14,6 +15,7 @@ export interface Found {
 const PLAY: Record<Mutant['simulation'], (seed: number) => Promise<unknown>> = {
   schedules: playSchedule,
   reads: (seed) => simulateReads(seed, 1_000),
+  retention: playRetention,
 }
 
 const [kind = '', first = '1', count = '1'] = process.argv.slice(2)

@@ -1,10 +1,13 @@
 import { Appender } from '../../adapters/mongodb/appender.ts'
 import { Collections } from '../../adapters/mongodb/collections.ts'
+import { CommitMacs } from '../../adapters/mongodb/commit-macs.ts'
 import { commitOf, type EventsDocument } from '../../adapters/mongodb/documents.ts'
 import { FollowedLog } from '../../adapters/mongodb/followed-log.ts'
 import { Latency } from '../../adapters/mongodb/latency.ts'
 import { Pages } from '../../adapters/mongodb/pages.ts'
 import { Positions } from '../../adapters/mongodb/positions.ts'
+import { MongoRetention } from '../../adapters/mongodb/retention-table.ts'
+import { ServerTime } from '../../adapters/mongodb/server-time.ts'
 import { SharedRuns } from '../../adapters/mongodb/shared-runs.ts'
 import { subscription } from '../../adapters/mongodb/subscription.ts'
 import { TailPoll } from '../../adapters/mongodb/tail-poll.ts'
@@ -17,6 +20,14 @@ import type { FollowListener } from '../../lib/log/follower.ts'
 import { type Appending, tagOf } from './appending.ts'
 import type { ServerInMemory } from './server-in-memory.ts'
 
+const MAC_KEY = { id: '1', bytes: Buffer.alloc(32, 1) }
+
+/** The document as a process of the deployment would have stored it. */
+export function genuine(document: object): object {
+  const { h: _, ...unsigned } = document as EventsDocument
+  return { ...unsigned, h: new CommitMacs([MAC_KEY]).sign(unsigned) }
+}
+
 /** What one process does with a log on MongoDB, on a server in memory. */
 export class LogProcess {
   readonly collections: Collections
@@ -28,6 +39,7 @@ export class LogProcess {
   readonly #tailPoll: TailPoll
   readonly #runs: SharedRuns
   readonly #appender: Appender
+  readonly #retention: MongoRetention
   readonly #clock: Clock
   readonly #stopping = new AbortController()
 
@@ -38,7 +50,9 @@ export class LogProcess {
   ) {
     this.#clock = clock
     this.collections = new Collections(server.db, '', clock)
+    this.collections.macs = new CommitMacs([MAC_KEY])
     this.positions = new Positions(this.collections, clock)
+    this.#retention = new MongoRetention(this.collections, new ServerTime(this.collections, clock))
     const { collections, positions, latency } = this
     this.#tailPoll = new TailPoll({ collections, wakeups: this.#wakeups, clock, isHinted: () => isHinted })
     this.#runs = new SharedRuns(this.collections)
@@ -91,6 +105,12 @@ export class LogProcess {
     const follower = new FollowedLog(parts, listener, () => this.#followers.delete(follower))
     this.#followers.add(follower)
     return follower
+  }
+
+  /** Removes commits, and the tombstones among them. */
+  retire(positions: readonly number[]): Promise<void> {
+    const [from = 0, to = 0] = [positions[0], positions.at(-1)]
+    return this.#retention.remove({ positions, tombstones: { from, to } })
   }
 
   stopFollowing(): void {

@@ -42,6 +42,14 @@ export class PatientStore implements EventStore {
     return patiently(() => this.#store.readAll(options))
   }
 
+  entries(options: Parameters<EventStore['entries']>[0]): ReturnType<EventStore['entries']> {
+    return patiently(() => this.#store.entries(options))
+  }
+
+  get retention(): EventStore['retention'] {
+    return patientTable(this.#store.retention)
+  }
+
   end(): Promise<number> {
     return patiently(() => this.#store.end())
   }

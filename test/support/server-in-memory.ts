@@ -37,10 +37,12 @@ export class ServerInMemory {
   readonly #clients: EventEmitter[] = []
   #elections = 1
   #counter: { n: number; floor?: number; settled?: number } | undefined
-  /** By name: `insert`, `findAndModify`, `bulkWrite`, `find`, `update`, `hello`, `listIndexes`. */
+  /** By name: `insert`, `findAndModify`, `bulkWrite`, `find`, `update`, `delete`, `hello`, `listIndexes`. */
   readonly commands: string[] = []
   /** Called with each command before it is sent; `client` counts those who have taken `db`, from 0. */
   fateOf: (command: string, body: Document, client: number) => Fate = () => 'answered'
+  /** What retention has removed, in this order. */
+  readonly removed: Document[] = []
   /** Indexes of `events`, as the server lists them. */
   indexes: readonly Document[] = []
   /** What the server's clock says, in milliseconds since 1970. */
@@ -50,7 +52,7 @@ export class ServerInMemory {
   /** What a rule of the database refuses for good. */
   forbids: (document: Document) => boolean = () => false
   /** How long a command takes until it is carried out, and how long its answer. */
-  takes: (command: string) => Promise<void> = async () => {}
+  takes: (command: string, client: number) => Promise<void> = async () => {}
   answers: (command: string) => Promise<void> = async () => {}
   /** Called with the number of documents of the log in each answer. */
   onFound: (documents: number) => void = () => {}
@@ -84,6 +86,11 @@ export class ServerInMemory {
   /** All documents of the log, whether a majority has them or not, by position. */
   get documents(): readonly Document[] {
     return [...this.#events.values()].sort((a, b) => a['_id'] - b['_id'])
+  }
+
+  /** Positions at or below it may have been removed. */
+  get floor(): number {
+    return this.#counter?.floor ?? 0
   }
 
   /** What was put off happens now. */
@@ -120,6 +127,8 @@ export class ServerInMemory {
           return this.#allocate(body['update'])
         case 'update':
           return this.#raiseMark(body['updates'])
+        case 'delete':
+          return this.#delete(body['deletes'])
         case 'find':
           return { ok: 1, cursor: { id: 0n, firstBatch: this.#find(body) } }
         case 'hello':
@@ -146,7 +155,7 @@ export class ServerInMemory {
       this.#putOff.splice(this.#putOff.indexOf(one), 1)
       one.happen()
     }
-    await this.takes(name)
+    await this.takes(name, client)
     const fate = this.fateOf(name, body, client)
     const isWrite = name !== 'find' && name !== 'listIndexes'
     if (fate === 'lost') throw new MongoNetworkError('connection closed')
@@ -221,9 +230,27 @@ export class ServerInMemory {
   }
 
   #raiseMark([update]: readonly Document[]): Document {
-    const settled = Number(update?.['u'].$max.settled)
-    this.#counter = { n: 0, ...this.#counter, settled: Math.max(settled, this.#counter?.settled ?? 0) }
+    const { settled = 0, floor = 0 } = update?.['u']?.$max ?? {}
+    const before = { n: 0, settled: 0, floor: 0, ...this.#counter }
+    this.#counter = {
+      ...before,
+      settled: Math.max(Number(settled), before.settled),
+      floor: Math.max(Number(floor), before.floor),
+    }
     return { ok: 1, n: 1 }
+  }
+
+  /** In order, each of them one document, or tombstones of a range. */
+  #delete(deletes: readonly Document[]): Document {
+    let n = 0
+    for (const { q } of deletes) {
+      for (const document of this.documents.filter((one) => matches(one, q))) {
+        this.#events.delete(document['_id'])
+        this.removed.push(document)
+        n += 1
+      }
+    }
+    return { ok: 1, n }
   }
 
   /** By position, which is the only order that a log asks for; newest first where it asks for that. */
@@ -266,8 +293,10 @@ function matches(document: Document, filter: Document): boolean {
     const own: unknown[] = Array.isArray(document[field]) ? document[field] : [document[field]]
     if (wanted?.$in)
       return wanted.$in.some((value: unknown) => own.includes(typeof value === 'bigint' ? Number(value) : value))
-    const { $gt, $lte = Number.POSITIVE_INFINITY } = wanted ?? {}
+    const { $gt, $gte, $lte = Number.POSITIVE_INFINITY, $size } = wanted ?? {}
+    if ($size !== undefined) return own.length === $size
     if ($gt !== undefined) return Number(own[0]) > Number($gt) && Number(own[0]) <= Number($lte)
-    return own.includes(wanted)
+    if ($gte !== undefined) return Number(own[0]) >= Number($gte) && Number(own[0]) <= Number($lte)
+    return own.includes(typeof wanted === 'bigint' ? Number(wanted) : wanted)
   })
 }

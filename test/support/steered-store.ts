@@ -45,6 +45,14 @@ export class SteeredStore implements EventStore {
     return this.#store.readAll(options)
   }
 
+  entries(options: Parameters<EventStore['entries']>[0]): ReturnType<EventStore['entries']> {
+    return this.#store.entries(options)
+  }
+
+  get retention(): EventStore['retention'] {
+    return this.#store.retention
+  }
+
   end(): Promise<number> {
     return this.#store.end()
   }

@@ -1,0 +1,212 @@
+import { KeyUnknownError, SealBrokenError } from '../errors.ts'
+import type { Commit, Event } from '../log/commit.ts'
+import { foldRecord, generationOf, isMoved, type LocatedEvent, ownNames } from '../provider/model-record.ts'
+import { openState } from '../provider/model-state.ts'
+import type { KeyRing } from '../secrets/key-ring.ts'
+import { isOlder, type Judgements, type RetentionContext, type RetentionRule } from './retention-rule.ts'
+import { isModelEvent, readUnits, type Unit, type UnitEvent } from './units.ts'
+
+/** What strangers write: it goes first. */
+const TRANSIENT: ReadonlySet<string> = new Set([
+  'Interaction',
+  'ReplayDetection',
+  'PushedAuthorizationRequest',
+  'DeviceCode',
+  'BackchannelAuthenticationRequest',
+])
+
+const TYPES: ReadonlySet<string> = new Set(['stored', 'consumed', 'destroyed', 'revoked'])
+
+/** Who issues under a grant, or goes on with an interaction, has done so within this time of having read it, in milliseconds. */
+const RACE_MS = 24 * 3_600_000
+
+/** Streams in which the newest event decides: without it an older one would. */
+const isDeciding = (stream: string): boolean => /^(uid|user_code|sid):/.test(stream)
+
+/**
+ * The provider's models. What was stored may go when it has expired, or ended, or something newer has taken its place. What
+ * used, ended or revoked it may go after it: as long as a state is there that it speaks of, it has to stay, or the state
+ * would live again. The end of a grant concerns whatever was issued under it, and stays until all of that has gone.
+ */
+export const modelRule: RetentionRule = {
+  knows: (event) => isModelEvent(event) && TYPES.has(event.type),
+  async judge(facts, context) {
+    const groups = facts.map(({ event }) => groupOf(event))
+    const units = await readUnits(context.store, groups)
+    const unitOfEvent = new Map(facts.map(({ event }, index) => [event, units[index] as Unit]))
+    return judgements(unitOfEvent, context)
+  },
+}
+
+/** Whether nothing but what strangers write is in the commit. */
+export function isTransient({ events }: Commit): boolean {
+  return events.every((event) => isModelEvent(event) && TRANSIENT.has(modelOf(event)))
+}
+
+function judgements(units: ReadonlyMap<Event, Unit>, context: RetentionContext): Judgements {
+  return {
+    mayGo(fact, gone) {
+      const unit = units.get(fact.event) as Unit
+      const left = { ...unit, events: unit.events.filter(({ position }) => !gone.has(position)) }
+      return mayGo(fact, left, context)
+    },
+  }
+}
+
+/** The streams whose events decide on this one: its own, under all of their names, and those where the newest decides. */
+function groupOf(event: Event): string[] {
+  return [...ownNames(modelOf(event), event), ...(event.also ?? []).filter(isDeciding)]
+}
+
+/** Whether the event may go, when these are left of its unit. */
+export function mayGo(fact: LocatedEvent, unit: Unit, context: RetentionContext): boolean {
+  const { event, commit } = fact
+  if (!decidesNothing(fact, unit, context)) return false
+  if (event.type === 'stored')
+    return (
+      changesNothing(fact, unit, context) &&
+      isDead(fact, unit, context) &&
+      !(modelOf(event) === 'Session' && isFoundBy(fact, unit, context))
+    )
+  if (!unit.isComplete || !isOlder(commit.position, keepMs(event, context), context)) return false
+  const own = ownOf(event, unit)
+  if (own.some((other) => other.type === 'stored' && other.generation <= generationOf(event))) return false
+  if (modelOf(event) !== 'Grant') return true
+  return isBarren(context.samples.endAfter(Math.max(...own.map(({ position }) => position)), RACE_MS), context)
+}
+
+/**
+ * Whether nothing is left that was issued up to a position, under whatever grant. Nothing is issued under a grant that has
+ * ended or expired: what this one has to keep down is gone then.
+ */
+function isBarren(end: number | undefined, { remaining }: RetentionContext): boolean {
+  return end !== undefined && remaining.grantable >= end
+}
+
+/** In each stream where the newest event decides this one is not the newest, or nothing is left that it keeps down. */
+function decidesNothing(
+  { event, commit: { position } }: LocatedEvent,
+  unit: Unit,
+  { horizon }: RetentionContext,
+): boolean {
+  return (event.also ?? []).filter(isDeciding).every((stream) => {
+    const others = unit.events.filter(({ streams }) => streams.includes(stream))
+    return (
+      others.some((other) => other.position > position && other.position <= horizon) ||
+      (unit.isComplete && !others.some((other) => other.position < position && other.type === 'stored'))
+    )
+  })
+}
+
+/**
+ * Whether what is left of its generation is the same without it: nothing older would take its place, and what came later
+ * says all that it says.
+ */
+function changesNothing(
+  { event, commit: { position } }: LocatedEvent,
+  unit: Unit,
+  { horizon }: RetentionContext,
+): boolean {
+  const generation = generationOf(event)
+  const own = ownOf(event, unit)
+  if (own.some((other) => other.type === 'destroyed' && other.generation >= generation && other.position <= horizon))
+    return true
+  const states = own.filter((other) => other.type === 'stored' && other.generation === generation)
+  const later = states.filter((other) => other.position > position)
+  if (!later.every((other) => follows(other, event))) return false
+  return later.some((other) => other.position <= horizon) || !states.some((other) => other.position < position)
+}
+
+/** Whether nobody finds the state any more, and has not for as long as such things are kept. */
+function isDead({ event, commit }: LocatedEvent, unit: Unit, context: RetentionContext): boolean {
+  const keep = keepMs(event, context)
+  if (!isOlder(commit.position, keep, context)) return false
+  const exp = typeof event.data['exp'] === 'number' ? event.data['exp'] : undefined
+  if (exp !== undefined && exp * 1_000 + keep <= context.now)
+    return modelOf(event) !== 'Grant' || isBarren(context.samples.endAt(exp * 1_000 + RACE_MS), context)
+  const successor = successorOf({ event, commit }, unit)
+  if (successor !== undefined) return isOlder(successor, keep, context)
+  // As long as somebody may bring it back (a late save, or the adapter that it came from) the log has to say that it ended.
+  const end = endOf({ event, commit }, unit)
+  return end !== undefined && exp === undefined && !isMoved(event) && isOlder(end, keep, context)
+}
+
+/** The position from which on it is over, be it that it was stored when it was already. */
+function endOf({ event, commit }: LocatedEvent, unit: Unit): number | undefined {
+  const generation = generationOf(event)
+  const end = ownOf(event, unit).find((other) => other.type === 'destroyed' && other.generation >= generation)
+  return end && Math.max(end.position, commit.position)
+}
+
+/** The position from which on another state has its place. */
+function successorOf({ event, commit }: LocatedEvent, unit: Unit): number | undefined {
+  const own = ownOf(event, unit)
+  const { instance } = commit.meta
+  const successor = own.find(
+    (other) =>
+      other.type === 'stored' &&
+      other.position > commit.position &&
+      other.instance === instance &&
+      follows(other, event),
+  )
+  if (successor) return successor.position
+  // What was moved in never follows a state of the OP's own.
+  const overruled = isMoved(event) && own.find((other) => other.position < commit.position && isOwnState(other, event))
+  return overruled ? commit.position : undefined
+}
+
+/** Whether nothing is lost with a state when this one stays. */
+function follows(later: UnitEvent, event: Event): boolean {
+  const { data } = event
+  const generation = generationOf(event)
+  if (later.generation > generation) return true
+  if (later.generation < generation || (later.moved && data['moved'] !== true)) return false
+  if (typeof data['consumed'] === 'number' && !later.consumed) return false
+  return Object.entries((data['revocations'] ?? {}) as Record<string, number>).every(
+    ([model, count]) => (later.revocations[model] ?? 0) >= count,
+  )
+}
+
+function isOwnState(other: UnitEvent, event: Event): boolean {
+  return other.type === 'stored' && !other.moved && other.generation === generationOf(event)
+}
+
+/** Whether the session that lives is found by a `sid` that no later state names. A state names only those that are new. */
+function isFoundBy({ event, commit }: LocatedEvent, unit: Unit, { store, now }: RetentionContext): boolean {
+  const sids = (event.also ?? []).filter((stream) => stream.startsWith('sid:'))
+  const { newestStored } = unit
+  if (sids.length === 0 || !newestStored || newestStored.event === event) return false
+  const { exp } = newestStored.event.data
+  if (typeof exp === 'number' && exp * 1_000 <= now) return false
+  const later = unit.events.filter(({ type, position }) => type === 'stored' && position > commit.position)
+  const unnamed = sids.filter((sid) => !later.some(({ streams }) => streams.includes(sid)))
+  if (unnamed.length === 0) return false
+  const held = sidStreams(store.keys, newestStored)
+  return held === undefined || unnamed.some((sid) => held.has(sid))
+}
+
+/** The streams of the logins that a session holds. Undefined: it cannot be opened. */
+function sidStreams(keys: KeyRing, newest: LocatedEvent): ReadonlySet<string> | undefined {
+  try {
+    const state = openState(keys, 'Session', foldRecord([newest]))
+    const logins = Object.values((state?.payload['authorizations'] ?? {}) as Record<string, { sid?: unknown } | null>)
+    return new Set(logins.flatMap((login) => (typeof login?.sid === 'string' ? keys.streams('sid', login.sid) : [])))
+  } catch (error) {
+    if (error instanceof KeyUnknownError || error instanceof SealBrokenError) return undefined
+    throw error
+  }
+}
+
+/** The events of the same instance, whichever of its names they have. */
+function ownOf(event: Event, unit: Unit): UnitEvent[] {
+  const names = new Set(ownNames(modelOf(event), event))
+  return unit.events.filter(({ streams }) => streams.some((stream) => names.has(stream)))
+}
+
+function keepMs(event: Event, { policy }: RetentionContext): number {
+  return TRANSIENT.has(modelOf(event)) ? policy.interactionsMs : policy.statesMs
+}
+
+function modelOf({ stream }: Event): string {
+  return stream.slice(0, stream.indexOf(':'))
+}

@@ -1,0 +1,59 @@
+import type { Commit, Event, JsonObject } from '../log/commit.ts'
+import { isGrantable } from '../provider/models.ts'
+
+/**
+ * Up to where a walk over the whole log has found nothing left that others are judged by: what is issued under grants, and
+ * interactions. A mark that may concern any of them stays until none is left that began before it.
+ */
+export interface Remaining {
+  /** No state that may live of a model that is issued under a grant lies at or below it. */
+  readonly grantable: number
+  /** No interaction that may live lies at or below it. */
+  readonly interactions: number
+}
+
+/** So long after it has expired a provider may still take something (`clockTolerance`), in milliseconds. */
+const TOLERANCE_MS = 3_600_000
+
+/** Nothing is known. */
+export const UNKNOWN: Remaining = { grantable: 0, interactions: 0 }
+
+/**
+ * The same with what a page of a walk has kept. What has expired cannot live again, though its commit may be there for
+ * something else in it.
+ *
+ * @param end - the page's last position
+ * @param now - milliseconds since 1970
+ */
+export function remainingAfter(
+  before: Remaining,
+  kept: readonly Commit[],
+  { start, end, now }: { readonly start: number; readonly end: number; readonly now: number },
+): Remaining {
+  const mayLive = ({ type, data }: Event): boolean =>
+    type === 'stored' && !(typeof data['exp'] === 'number' && data['exp'] * 1_000 + TOLERANCE_MS <= now)
+  const first = (concerns: (model: string) => boolean): number | undefined =>
+    kept.find(({ events }) => events.some((event) => mayLive(event) && concerns(modelOf(event.stream))))?.position
+  const next = (reached: number, found: number | undefined): number =>
+    reached < start ? reached : Math.max(reached, found === undefined ? end : found - 1)
+  return {
+    grantable: next(before.grantable, first(isGrantable)),
+    interactions: next(
+      before.interactions,
+      first((model) => model === 'Interaction'),
+    ),
+  }
+}
+
+export function remainingToJson({ grantable, interactions }: Remaining): JsonObject {
+  return { grantable, interactions }
+}
+
+export function remainingFromJson(json: unknown): Remaining {
+  const { grantable, interactions } = (json ?? {}) as Record<string, unknown>
+  return { grantable: Number(grantable ?? 0), interactions: Number(interactions ?? 0) }
+}
+
+function modelOf(stream: string): string {
+  return stream.slice(0, stream.indexOf(':'))
+}

@@ -1,0 +1,64 @@
+import type { Commit, Event } from '../log/commit.ts'
+import type { EventStore } from '../log/event-store.ts'
+import type { LocatedEvent } from '../provider/model-record.ts'
+import type { Judgements, RetentionContext, RetentionRule } from './retention-rule.ts'
+
+/** So many commits are judged at a time. */
+export const PAGE = 500
+
+/** What was found of a page of the log. */
+export interface JudgedPage {
+  /** Those that may go, ascending. */
+  readonly going: readonly Commit[]
+  readonly kept: readonly Commit[]
+  /** The last position that was judged: where the next page begins. */
+  readonly end: number
+  /** When it was judged, milliseconds since 1970. */
+  readonly now: number
+}
+
+/**
+ * The next page of the log behind a position, judged. Undefined: there is nothing up to the horizon.
+ *
+ * @param mayGo - whether a commit is to be judged at all: else it stays
+ */
+export async function judgeNext(
+  store: EventStore,
+  rules: readonly RetentionRule[],
+  after: number,
+  context: RetentionContext,
+  { mayGo }: { readonly mayGo: (commit: Commit) => boolean },
+): Promise<JudgedPage | undefined> {
+  const read = await store.readAll({ after, limit: PAGE })
+  const page = read.filter(({ position }) => position <= context.horizon)
+  const isLast = page.length < PAGE
+  const end = isLast ? context.horizon : Number(page.at(-1)?.position)
+  if (end <= after) return undefined
+  const judged = await judgeAll(page.filter(mayGo), rules, context)
+  const gone = new Set<number>()
+  const kept: Commit[] = []
+  for (const commit of page) {
+    if (commit.events.every((event) => judged(event, gone))) gone.add(commit.position)
+    else kept.push(commit)
+  }
+  return { going: page.filter(({ position }) => gone.has(position)), kept, end, now: context.now }
+}
+
+async function judgeAll(
+  page: readonly Commit[],
+  rules: readonly RetentionRule[],
+  context: RetentionContext,
+): Promise<(event: Event, gone: ReadonlySet<number>) => boolean> {
+  const known = new Map<Event, { readonly fact: LocatedEvent; readonly judgements: Judgements }>()
+  const facts = page.flatMap((commit) => commit.events.map((event): LocatedEvent => ({ commit, event })))
+  for (const rule of rules) {
+    const own = facts.filter(({ event }) => !known.has(event) && rule.knows(event))
+    if (own.length === 0) continue
+    const judgements = await rule.judge(own, context)
+    for (const fact of own) known.set(fact.event, { fact, judgements })
+  }
+  return (event, gone) => {
+    const one = known.get(event)
+    return one?.judgements.mayGo(one.fact, gone) ?? false
+  }
+}

@@ -1,0 +1,16 @@
+import assert from 'node:assert/strict'
+import fc from 'fast-check'
+import { life, liveTwice } from './retained-answers.ts'
+
+describe('what is found, with retention and without', function () {
+  this.timeout(120_000)
+
+  it('is the same, but for what has expired', async () => {
+    let removed = 0
+    const property = fc.asyncProperty(life, async (steps) => {
+      removed += await liveTwice(steps)
+    })
+    await fc.assert(property, { numRuns: 300 })
+    assert.ok(removed > 300, `hardly anything was removed: ${removed}`)
+  })
+})

@@ -1,0 +1,277 @@
+import assert from 'node:assert/strict'
+import fc from 'fast-check'
+import { MemoryEventStore } from '../../adapters/memory/index.ts'
+import { type EventSourced, ephemeralKeys, eventSourced, type Payload, silent } from '../../lib/index.ts'
+import { LogRetention } from '../../lib/retention/retention.ts'
+import { retentionPolicy } from '../../lib/retention/retention-options.ts'
+import { FakeContext } from '../contract/provider-adapter/adapter-under-test.ts'
+import { FakeClock } from '../support/fake-clock.ts'
+
+const HOUR = 3_600_000
+const DAY = 24 * HOUR
+
+const MODELS = ['AccessToken', 'RefreshToken', 'Interaction', 'DeviceCode', 'Grant', 'Thing'] as const
+type Model = (typeof MODELS)[number]
+
+const IDS = ['one', 'two'] as const
+const UIDS = ['u1', 'u2'] as const
+
+export type Step =
+  | {
+      readonly kind: 'upsert'
+      readonly model: Model
+      readonly id: string
+      readonly hours: number
+      readonly blind: boolean
+    }
+  | { readonly kind: 'consume' | 'destroy'; readonly model: Model; readonly id: string }
+  | { readonly kind: 'revoke'; readonly grantId: string }
+  | {
+      readonly kind: 'session'
+      readonly uid: string
+      readonly rotate: boolean
+      readonly hours: number
+      readonly sid: number
+    }
+  | { readonly kind: 'end'; readonly uid: string }
+  | { readonly kind: 'wait'; readonly hours: number }
+  | { readonly kind: 'retention' }
+
+const model = fc.constantFrom(...MODELS)
+const id = fc.constantFrom(...IDS)
+const uid = fc.constantFrom(...UIDS)
+const hours = fc.constantFrom(1, 30, 24 * 40)
+
+const step: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 6, arbitrary: fc.record({ kind: fc.constant('upsert'), model, id, hours, blind: fc.boolean() }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant('upsert'),
+      model: fc.constant('Grant'),
+      id,
+      hours,
+      blind: fc.constant(false),
+    }),
+  },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('destroy'), model, id }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ kind: fc.constant('consume'), model: fc.constantFrom('RefreshToken', 'DeviceCode'), id }),
+  },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('revoke'), grantId: id }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({ kind: fc.constant('session'), uid, rotate: fc.boolean(), hours, sid: fc.nat(2) }),
+  },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('end'), uid }) },
+  { weight: 4, arbitrary: fc.record({ kind: fc.constant('wait'), hours: fc.constantFrom(1, 3, 25, 25, 24 * 33) }) },
+  { weight: 4, arbitrary: fc.record({ kind: fc.constant('retention') }) },
+)
+
+/** What people do, how time passes, and when retention runs. */
+export const life: fc.Arbitrary<readonly Step[]> = fc.array(step, { minLength: 20, maxLength: 60, size: 'max' })
+
+/**
+ * Lives one life at two OPs, one of which removes what it does not need. Whatever is done comes to the same, and so is
+ * whatever is found, but for what has expired.
+ *
+ * @returns how many commits were removed
+ */
+export async function liveTwice(steps: readonly Step[]): Promise<number> {
+  const clock = new FakeClock()
+  const keys = ephemeralKeys()
+  const [kept, reduced] = [new Side(clock, keys), new Side(clock, keys)]
+  let removed = 0
+  for (const one of steps) {
+    if (one.kind === 'wait') removed += await wait(clock, one.hours, reduced)
+    else if (one.kind === 'retention') removed += await reduced.retain()
+    else {
+      const [a, b] = [await kept.play(one), await reduced.play(one)]
+      assert.equal(b, a, JSON.stringify(one))
+    }
+    await same(kept, reduced, clock)
+  }
+  await Promise.all([kept.store.close(), reduced.store.close()])
+  return removed
+}
+
+/** The life of a seed. */
+export async function playRetention(seed: number): Promise<number> {
+  const [steps] = fc.sample(life, { seed, numRuns: 1 })
+  return liveTwice(steps as readonly Step[])
+}
+
+/** Retention looks at the log from time to time, so that it knows how old it is. */
+async function wait(clock: FakeClock, most: number, side: Side): Promise<number> {
+  let removed = 0
+  for (const part of most > 24 ? [0.4, 0.3, 0.3] : [1]) {
+    await clock.advance(most * part * HOUR)
+    removed += await side.retain()
+  }
+  return removed
+}
+
+/** What has expired need not be there any more; nobody takes it, whatever else became of it. */
+async function same(kept: Side, reduced: Side, clock: FakeClock): Promise<void> {
+  const standing = (payload: Payload | undefined): Payload | undefined => {
+    const exp = payload?.['exp']
+    return typeof exp === 'number' && exp * 1_000 <= clock.now() ? undefined : payload
+  }
+  const [wanted, found] = [await kept.all(), await reduced.all()]
+  for (const [name, payload] of wanted) assert.deepEqual(standing(found.get(name)), standing(payload), name)
+}
+
+/** An OP on a log of its own. */
+class Side {
+  readonly store: MemoryEventStore
+  readonly #op: EventSourced
+  readonly #retention: LogRetention
+  readonly #clock: FakeClock
+  #middleware: ((ctx: FakeContext, next: () => Promise<unknown>) => Promise<void>) | undefined
+  readonly #jti = new Map<string, string>()
+  readonly #expiries = new Map<string, number>()
+  #n = 0
+
+  constructor(clock: FakeClock, keys: ReturnType<typeof ephemeralKeys>) {
+    this.#clock = clock
+    this.store = new MemoryEventStore({ keys, clock })
+    this.#op = eventSourced(this.store, { clock, logger: silent, retention: false })
+    this.#retention = new LogRetention({
+      store: this.store,
+      clock,
+      logger: silent,
+      policy: retentionPolicy({ statesMs: DAY }),
+      rules: [],
+    })
+    void this.#op.start({
+      issuer: 'https://op.example.com',
+      use: (one: never) => {
+        this.#middleware = one
+      },
+      Client: { find: async () => undefined, adapter: this.#op.adapter('Client') },
+      Session: class {},
+    } as never)
+  }
+
+  async retain(): Promise<number> {
+    return (await this.#retention.run()).commits
+  }
+
+  /** What came of it: nothing, or the name of an error. */
+  async play(step: Exclude<Step, { kind: 'wait' | 'retention' }>): Promise<string> {
+    this.#n += 1
+    const exp = (hours: number): number => Math.floor(this.#clock.now() / 1_000) + hours * 3_600
+    const adapter = this.#op.adapter
+    switch (step.kind) {
+      case 'upsert': {
+        const { model, id, hours, blind } = step
+        const lasting = model === 'Thing'
+        // The provider makes the other ids itself: one that has expired is never stored again.
+        const known = this.#expiries.get(`${model} ${id}`)
+        if (!lasting && model !== 'Grant' && known !== undefined && known * 1_000 <= this.#clock.now()) return ''
+        this.#expiries.set(`${model} ${id}`, exp(hours))
+        const payload: Payload = {
+          n: this.#n,
+          kind: model,
+          jti: id,
+          ...(!lasting && { exp: exp(hours) }),
+          ...(!['Interaction', 'Grant', 'Thing'].includes(model) && { grantId: IDS[this.#n % 2] }),
+          ...(model === 'DeviceCode' && { userCode: 'code-0' }),
+        }
+        return this.#request(async () => {
+          const { grantId } = payload
+          // The provider issues nothing under a grant that is not there.
+          const grant = typeof grantId === 'string' ? await adapter('Grant').find(grantId) : {}
+          if (!grant || this.#isExpired(grant)) return
+          if (!blind) await adapter(model).find(id)
+          await adapter(model).upsert(id, payload, hours * 3_600)
+        })
+      }
+      case 'consume':
+        return this.#request(async () => {
+          const found = await adapter(step.model).find(step.id)
+          if (found && !this.#isExpired(found) && found['consumed'] === undefined)
+            await adapter(step.model).consume(step.id)
+        })
+      case 'destroy':
+        return this.#request(async () => {
+          const found = await adapter(step.model).find(step.id)
+          if (found && !this.#isExpired(found)) await adapter(step.model).destroy(step.id)
+        })
+      case 'revoke':
+        return this.#request(async () => {
+          for (const one of ['AccessToken', 'RefreshToken', 'AuthorizationCode', 'DeviceCode'])
+            await adapter(one).revokeByGrantId(step.grantId)
+        })
+      case 'session': {
+        const before = this.#jti.get(step.uid)
+        return this.#request(async () => {
+          const found = before === undefined ? undefined : await adapter('Session').find(before)
+          if (before !== undefined && (!found || this.#isExpired(found))) return
+          const jti = before === undefined || step.rotate ? `jti-${step.uid}-${this.#n}` : before
+          const logins = {
+            ...(found?.['authorizations'] as object),
+            [`rp-${step.sid}`]: { sid: `sid-${step.uid}-${step.sid}` },
+          }
+          if (before !== undefined && jti !== before) await adapter('Session').destroy(before)
+          const payload = { jti, uid: step.uid, accountId: 'alice', authorizations: logins, exp: exp(step.hours) }
+          await adapter('Session').upsert(jti, payload, step.hours * 3_600)
+          this.#jti.set(step.uid, jti)
+        })
+      }
+      case 'end': {
+        const jti = this.#jti.get(step.uid)
+        return this.#request(async () => {
+          if (jti === undefined || !(await adapter('Session').find(jti))) return
+          await adapter('Session').destroy(jti)
+        })
+      }
+    }
+  }
+
+  /** Everything that anybody may ask for. */
+  async all(): Promise<Map<string, Payload | undefined>> {
+    const found = new Map<string, Payload | undefined>()
+    const { adapter } = this.#op
+    for (const model of MODELS) for (const id of IDS) found.set(`${model} ${id}`, await adapter(model).find(id))
+    for (const code of ['code-0']) found.set(`user code ${code}`, await adapter('DeviceCode').findByUserCode(code))
+    for (const uid of UIDS) {
+      found.set(`uid ${uid}`, await adapter('Session').findByUid(uid))
+      const jti = this.#jti.get(uid)
+      if (jti !== undefined) found.set(`session of ${uid}`, await adapter('Session').find(jti))
+      for (const n of [0, 1, 2]) found.set(`sid ${uid} ${n}`, await this.#heldBySid(`sid-${uid}-${n}`))
+    }
+    return found
+  }
+
+  /** The session that lives and holds the login with this sid, found by it. */
+  async #heldBySid(sid: string): Promise<Payload | undefined> {
+    const [newest] = await this.store.readStreams(this.store.keys.streams('sid', sid), {
+      direction: 'backwards',
+      limit: 1,
+    })
+    for (const uid of UIDS) {
+      const names = this.store.keys.streams('uid', uid)
+      if (!newest?.events.some(({ also }) => names.some((name) => also?.includes(name)))) continue
+      const session = await this.#op.adapter('Session').findByUid(uid)
+      const logins = Object.values((session?.['authorizations'] ?? {}) as Record<string, { sid: string }>)
+      return logins.some((login) => login.sid === sid) ? session : undefined
+    }
+    return undefined
+  }
+
+  #isExpired(payload: Payload): boolean {
+    return typeof payload['exp'] === 'number' && payload['exp'] * 1_000 <= this.#clock.now()
+  }
+
+  async #request(work: () => Promise<void>): Promise<string> {
+    const ctx = new FakeContext()
+    try {
+      await this.#middleware?.(ctx, work)
+    } catch (error) {
+      return (error as Error).name
+    }
+    return ctx.status === 404 ? '' : String(ctx.status)
+  }
+}
