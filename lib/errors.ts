@@ -30,6 +30,8 @@ export type ErrorCode =
   | 'NOT_A_DEAD_LETTER'
   | 'LAYOUT_UNKNOWN'
   | 'TARGET_IN_USE'
+  | 'LOG_FORGED'
+  | 'RETENTION_BUSY'
 
 /** Base of all errors of this package: catch it to catch them all, look at `code` to tell them apart. */
 export abstract class EventStoreError extends Error {
@@ -277,5 +279,24 @@ export class TargetInUseError extends EventStoreError {
   constructor(collection: string) {
     super(`${collection} holds documents that no export has written: export to an empty database`)
     this.collection = collection
+  }
+}
+
+/**
+ * The database holds something that no process with this OP's keys has stored: somebody has forged, altered or moved it.
+ * It is not used. Find out who writes to the database, and restore it from a backup.
+ */
+export class LogForgedError extends EventStoreError {
+  readonly code = 'LOG_FORGED'
+  constructor(what: string, options?: ErrorOptions) {
+    super(`${what}: somebody else has written to the database. See verify(), and restore it from a backup`, options)
+  }
+}
+
+/** Another process is removing what is not needed any more: only one does at a time. */
+export class RetentionBusyError extends EventStoreError {
+  readonly code = 'RETENTION_BUSY'
+  constructor() {
+    super('another process is at it: wait until it is done, or see retention.status(); a dry run needs no turn')
   }
 }

@@ -10,7 +10,7 @@ import { FastPath } from './fast-path.ts'
 import type { Latency } from './latency.ts'
 import { answerOf, type Outcome, outcomesOfFastPath, outcomesOfInsert } from './outcome.ts'
 import { newPending, type Pending } from './pending.ts'
-import type { Allocation, Positions } from './positions.ts'
+import { type Allocation, isOutdated, type Moment, momentOf, type Positions } from './positions.ts'
 import { assertPredecessors } from './predecessors.ts'
 import { Resolver, type Unresolved } from './resolver.ts'
 import { refusalOfCommit } from './store-errors.ts'
@@ -161,13 +161,13 @@ export class Appender {
 
   /** True: the batch went this way. False: allocate positions. */
   async #tryFastPath(batch: readonly Pending[]): Promise<boolean> {
-    const { positions, fastPath, clock } = this.#parts
+    const { collections, positions, fastPath, clock } = this.#parts
     const fits = batch.length <= FAST_PATH_COMMITS
     if (!fastPath || !fits || !this.#fastPath.isWorthIt || this.#last === undefined) return false
     const last = Math.max(this.#last, positions.seen)
     for (const pending of batch) pending.sent = true
     const started = clock.monotonic()
-    const { moved, answer } = await this.#fastPath.send(placed(documentsOf(batch), last + 1), last)
+    const { moved, answer } = await this.#fastPath.send(placed(documentsOf(batch), last + 1, collections.macs), last)
     if (moved) for (const pending of batch) pending.sent = false
     else this.#landed(batch, last + 1, started, outcomesOfFastPath(answer, batch.length))
     return !moved
@@ -183,16 +183,23 @@ export class Appender {
     }
   }
 
-  async #insert(batch: readonly Pending[], { first }: Allocation): Promise<void> {
+  async #insert(batch: readonly Pending[], { first, asked }: Allocation): Promise<void> {
     const { collections, clock } = this.#parts
     for (const pending of batch) pending.sent = true
     const started = clock.monotonic()
-    const documents = placed(documentsOf(batch), first)
+    const documents = placed(documentsOf(batch), first, collections.macs)
     const answer = await answerOf(collections.attempt((signal) => collections.insert('events', documents, signal)))
-    this.#landed(batch, first, started, outcomesOfInsert(answer, batch.length))
+    const outcomes = outcomesOfInsert(answer, batch.length)
+    this.#landed(batch, first, started, isOutdated(asked, clock) ? outcomes.map(doubted) : outcomes, asked)
   }
 
-  #landed(batch: readonly Pending[], first: number, started: number, outcomes: readonly Outcome[]): void {
+  #landed(
+    batch: readonly Pending[],
+    first: number,
+    started: number,
+    outcomes: readonly Outcome[],
+    asked: Moment = momentOf(this.#parts.clock),
+  ): void {
     const { clock, latency } = this.#parts
     // How long nothing was heard says nothing of how long an insert takes.
     if (outcomes.every(({ kind }) => kind !== 'unknown')) latency.record(clock.monotonic() - started)
@@ -202,7 +209,7 @@ export class Appender {
       const position = first + index
       const outcome = outcomes[index] as Outcome
       if (outcome.kind === 'stored') this.#acknowledge(pending, { position, id: pending.commit.id })
-      else unresolved.push({ pending, position, outcome })
+      else unresolved.push({ pending, position, outcome, asked })
     }
     if (unresolved.length > 0) this.#slots.keepOpen(this.#resolver.resolve(unresolved))
   }
@@ -239,6 +246,11 @@ function answerLate(pending: Pending): void {
       ? new OutcomeUnknownError('MongoDB did not answer in time')
       : new StoreUnavailableError('MongoDB does not answer: nothing was stored, try again later'),
   )
+}
+
+/** Whether what was stored is seen by anybody is not known before the log's beginning is. */
+function doubted(outcome: Outcome): Outcome {
+  return outcome.kind === 'stored' ? { kind: 'unknown', error: new Error('its position is outdated') } : outcome
 }
 
 function documentsOf(batch: readonly Pending[]): UnplacedDocument[] {

@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events'
 import type { Collection, Db, Document, MongoClient, RunCommandOptions } from 'mongodb'
 import { type Clock, onNextTurn } from '../../lib/clock.ts'
 import { StoreClosedError } from '../../lib/errors.ts'
+import type { CommitMacs } from './commit-macs.ts'
 import { Deadlines } from './deadlines.ts'
 import type {
   ConsumerDocument,
@@ -10,7 +11,10 @@ import type {
   IndexDocument,
   LaneDocument,
   LivenessDocument,
+  MacKeysDocument,
+  RetentionDocument,
   SchemaDocument,
+  SegmentDocument,
   WorkDocument,
 } from './documents.ts'
 import { assertWritten, isDuplicate, isPermanent, WriteError } from './outcome.ts'
@@ -41,6 +45,7 @@ export class Collections {
   readonly #deadlines: Deadlines
   readonly #made = new Map<string, Collection>()
   readonly #closing = new AbortController()
+  #macs: CommitMacs | undefined
 
   constructor(db: Db, prefix: string, clock: Clock) {
     this.db = db
@@ -174,12 +179,34 @@ export class Collections {
     return this.#collection(this.name('counters'))
   }
 
+  get macKeys(): Collection<MacKeysDocument> {
+    return this.#collection(this.name('counters'))
+  }
+
+  /** What commits are signed and verified with. */
+  get macs(): CommitMacs {
+    if (!this.#macs) throw new Error('the log has no keys yet')
+    return this.#macs
+  }
+
+  set macs(macs: CommitMacs) {
+    this.#macs = macs
+  }
+
+  get retention(): Collection<RetentionDocument> {
+    return this.#collection(this.name('counters'))
+  }
+
   get consumers(): Collection<ConsumerDocument> {
     return this.#collection(this.name('consumers'))
   }
 
   get liveness(): Table<LivenessDocument> {
     return this.#table('liveness')
+  }
+
+  get segments(): Table<SegmentDocument> {
+    return this.#table('log_segments')
   }
 
   work(table: string): Table<WorkDocument> {

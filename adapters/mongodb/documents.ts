@@ -1,7 +1,8 @@
 import type { Document } from 'mongodb'
-import { CollectionUnfitError, SchemaNewerError } from '../../lib/errors.ts'
+import { CollectionUnfitError, LogForgedError, SchemaNewerError } from '../../lib/errors.ts'
 import type { Commit, Event, JsonObject, Meta } from '../../lib/log/commit.ts'
 import { type PreparedCommit, SCHEMA_VERSION } from '../../lib/log/prepare.ts'
+import type { CommitMacs } from './commit-macs.ts'
 
 /** A position of the log: a commit, or a tombstone, which is a document of the same shape with no events. */
 export interface EventsDocument {
@@ -20,6 +21,8 @@ export interface EventsDocument {
   at: Date
   /** Expiry of the state written; for retention. */
   x?: Date
+  /** Proof that somebody who has the log's keys stored exactly this, here: see `CommitMacs`. Absent in a tombstone. */
+  h?: string
 }
 
 /** An event of a commit. */
@@ -50,6 +53,26 @@ export interface SchemaDocument {
   hashing: string[]
   /** Fingerprints of the sealing keys that it was written with and that are not retired. */
   sealing: string[]
+}
+
+/** A stretch of the log: see `SegmentTable`. */
+export interface SegmentDocument {
+  _id: number
+  from: number
+  to: number
+  tombstones: string
+  retired: string
+  link: string
+  /** Proof that a process with the log's keys has written it. */
+  proof: string
+}
+
+/** What retention remembers. */
+export interface RetentionDocument {
+  _id: string
+  /** Raised by each write: who has read another one writes nothing. */
+  revision: number
+  state: Document
 }
 
 /** Lease and checkpoint in one document, so that a paused holder that wakes up late changes neither. */
@@ -104,8 +127,14 @@ export interface LivenessDocument {
   notices: number
 }
 
+/** The keys that authenticate commits, sealed: see `loadMacKeys`. */
+export interface MacKeysDocument {
+  _id: string
+  sealed: string
+}
+
 /** A commit without its position, as a document. */
-export type UnplacedDocument = Omit<EventsDocument, '_id'>
+export type UnplacedDocument = Omit<EventsDocument, '_id' | 'h'>
 
 /** The commit as a document. `prepare()` has seen to it that the driver can send it. */
 export function documentOf(commit: PreparedCommit, at: number): UnplacedDocument {
@@ -127,8 +156,11 @@ export function documentOf(commit: PreparedCommit, at: number): UnplacedDocument
 }
 
 /** Gives the documents the positions from `first` on. */
-export function placed(documents: readonly UnplacedDocument[], first: number): EventsDocument[] {
-  return documents.map((document, index) => ({ _id: BigInt(first + index), ...document }))
+export function placed(documents: readonly UnplacedDocument[], first: number, macs: CommitMacs): EventsDocument[] {
+  return documents.map((document, index) => {
+    const at = { _id: BigInt(first + index), ...document }
+    return { ...at, h: macs.sign(at) }
+  })
 }
 
 /** A position that will never hold a commit. */
@@ -166,11 +198,17 @@ export function isFromNewerSchema({ m }: Pick<EventsDocument, 'm'>): boolean {
   return m.v > SCHEMA_VERSION
 }
 
-/** @throws SchemaNewerError when a newer version of this package wrote it */
-export function commitOf(document: EventsDocument): Commit {
+/**
+ * @param macs - what it is verified with; absent: this process has made it itself
+ * @throws SchemaNewerError when a newer version of this package wrote it
+ * @throws LogForgedError (`LOG_FORGED`) when it is not what was stored there
+ */
+export function commitOf(document: EventsDocument, macs?: CommitMacs): Commit {
   const { v, ...meta } = document.m
   const position = Number(document._id)
   if (isFromNewerSchema(document)) throw new SchemaNewerError(`the commit at position ${position}`, v, SCHEMA_VERSION)
+  if (macs && !macs.isGenuine(document))
+    throw new LogForgedError(`the commit at position ${position} is not what this OP stored there`)
   return {
     position,
     id: document.c,

@@ -125,7 +125,10 @@ export class FollowedLog implements Follower {
     const found = page.documents.filter(
       (document) => !isTombstone(document) && document.s.some((name) => wanted.has(name)),
     )
-    return { commits: found.map((document) => commits.get(document) ?? commitOf(document)), isComplete }
+    return {
+      commits: found.map((document) => commits.get(document) ?? commitOf(document, this.#parts.collections.macs)),
+      isComplete,
+    }
   }
 
   /** Reads what was appended since the last round, page by page; starts over where that is too much. */
@@ -145,7 +148,7 @@ export class FollowedLog implements Follower {
     for (const document of documents) {
       if (this.#run !== run) return
       if (!this.#see(run, Number(document._id)) || isTombstone(document)) continue
-      if (isFromNewerSchema(document)) {
+      if (isFromNewerSchema(document) || !this.#parts.collections.macs.isGenuine(document)) {
         this.#listener.unreadable(document.s)
         continue
       }

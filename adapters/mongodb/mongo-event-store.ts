@@ -9,6 +9,9 @@ import type { EventStore, ReadOptions } from '../../lib/log/event-store.ts'
 import type { Follower, FollowListener } from '../../lib/log/follower.ts'
 import type { IndexTable } from '../../lib/log/index-table.ts'
 import type { LivenessTable } from '../../lib/log/liveness-table.ts'
+import type { LogEntry } from '../../lib/log/log-entry.ts'
+import type { RetentionTable } from '../../lib/log/retention-table.ts'
+import type { SegmentTable } from '../../lib/log/segment-table.ts'
 import type { WorkTable } from '../../lib/log/work-table.ts'
 import { consoleLogger, type Logger } from '../../lib/logger.ts'
 import { KeyRing, type Keys } from '../../lib/secrets/key-ring.ts'
@@ -25,6 +28,8 @@ import { MongoLiveness } from './liveness.ts'
 import { openLog } from './open-log.ts'
 import { Pages } from './pages.ts'
 import { Positions } from './positions.ts'
+import { MongoRetention } from './retention-table.ts'
+import { MongoSegments } from './segment-table.ts'
 import { ServerTime } from './server-time.ts'
 import { SharedRuns } from './shared-runs.ts'
 import { subscription } from './subscription.ts'
@@ -58,6 +63,7 @@ export class MongoEventStore implements EventStore {
   readonly #liveness: MongoLiveness
   readonly #work = new Map<string, MongoWork>()
   readonly #serverTime: ServerTime
+  readonly #retention: MongoRetention
   readonly #clock: Clock
   readonly #logger: Logger
   readonly #latency = new Latency()
@@ -106,6 +112,7 @@ export class MongoEventStore implements EventStore {
       end: () => this.end(),
     })
     this.#serverTime = new ServerTime(collections, clock)
+    this.#retention = new MongoRetention(collections, this.#serverTime)
     const wakeups = this.#wakeups
     const isHintable = capabilities.changeStreams && hasConnectionToSpare(collections)
     const runs = new SharedRuns(collections)
@@ -127,7 +134,16 @@ export class MongoEventStore implements EventStore {
         for (const follower of this.#followers) follower.appended(commit)
       },
     })
+    collections.macs.onForged = (position) =>
+      logger.error(
+        { event: 'log_forged', position },
+        'a commit in the database is not what this OP stored there: somebody else writes to it. It is not used',
+      )
     if (capabilities.knowsPrimary) this.follow = (listener) => this.#follow(listener)
+  }
+
+  get forged(): ReadonlySet<number> {
+    return this.#collections.macs.forged
   }
 
   async append(commit: NewCommit): Promise<Appended> {
@@ -151,6 +167,11 @@ export class MongoEventStore implements EventStore {
   async readAll({ after, limit }: { readonly after: number; readonly limit: number }): Promise<Commit[]> {
     this.#assertOpen()
     return this.#pages.commits({ from: after + 1, limit })
+  }
+
+  async entries({ after, limit }: { readonly after: number; readonly limit: number }): Promise<LogEntry[]> {
+    this.#assertOpen()
+    return this.#pages.entries(after, limit)
   }
 
   #follow(listener: FollowListener): Follower {
@@ -224,6 +245,16 @@ export class MongoEventStore implements EventStore {
   get liveness(): LivenessTable {
     this.#assertOpen()
     return this.#liveness
+  }
+
+  get segments(): SegmentTable {
+    this.#assertOpen()
+    return new MongoSegments(this.#collections)
+  }
+
+  get retention(): RetentionTable {
+    this.#assertOpen()
+    return this.#retention
   }
 
   work(table: string): WorkTable {

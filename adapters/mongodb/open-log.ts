@@ -5,6 +5,7 @@ import { askServer, checkServer, type ServerCapabilities } from './check-server.
 import type { Collections } from './collections.ts'
 import { MongoIndex } from './index-table.ts'
 import { MongoLiveness } from './liveness.ts'
+import { loadMacKeys } from './mac-keys.ts'
 import { makeIndexes, prepareDatabase } from './prepare-database.ts'
 import type { AskWith } from './rights.ts'
 import { asStoreError } from './store-errors.ts'
@@ -22,7 +23,7 @@ const INDEX_TABLES: readonly string[] = ['live', 'parked_commits']
 
 /** Names that belong to the log. */
 const NAMES: readonly string[] = [
-  ...['events', 'counters', 'consumers', 'liveness', ...INDEX_TABLES],
+  ...['events', 'counters', 'consumers', 'liveness', 'log_segments', ...INDEX_TABLES],
   ...WORK_TABLES.flatMap((table) => [table, `${table}_lanes`]),
 ]
 
@@ -40,6 +41,7 @@ export async function openLog(collections: Collections, keys: KeyRing): Promise<
     await checkCollections(collections, NAMES, ask)
     const capabilities = await checkServer(collections, server, ask)
     await prepareDatabase(collections, keys, ask)
+    collections.macs = await loadMacKeys(collections, keys, ask)
     for (const table of WORK_TABLES) {
       await makeIndexes(collections, table, () => ask(() => MongoWork.prepare(collections, table)))
     }

@@ -1,8 +1,17 @@
 import type { Document } from 'mongodb'
 import type { Commit } from '../../lib/log/commit.ts'
 import type { ReadOptions } from '../../lib/log/event-store.ts'
+import type { LogEntry } from '../../lib/log/log-entry.ts'
 import type { Collections } from './collections.ts'
-import { assertEventsDocuments, commitOf, type EventsDocument, isTombstone } from './documents.ts'
+import type { CommitMacs } from './commit-macs.ts'
+import {
+  assertEventsDocuments,
+  commitOf,
+  type EventsDocument,
+  isEventsDocument,
+  isFromNewerSchema,
+  isTombstone,
+} from './documents.ts'
 import { type FirstBatch, firstBatch } from './first-batch.ts'
 import type { Positions } from './positions.ts'
 import { DOCUMENTS_AT_ONCE } from './settings.ts'
@@ -39,10 +48,34 @@ export class Pages {
       const range = start === undefined ? {} : { _id: { [order === 1 ? '$gte' : '$lte']: BigInt(start) } }
       const most = Math.min(limit - found.length, DOCUMENTS_AT_ONCE)
       const page = await this.documents({ ...filter, ...range }, order, most)
-      found.push(...page.documents.filter((document) => !isTombstone(document)).map(commitOf))
+      const documents = page.documents.filter((document) => !isTombstone(document))
+      found.push(...documents.map((document) => commitOf(document, this.#collections.macs)))
       const last = page.documents.at(-1)
       if (!last || (page.isComplete && page.documents.length < most)) return found
       start = Number(last._id) + order
+    }
+    return found
+  }
+
+  /** What is at the positions behind this one, whatever it is. */
+  async entries(after: number, limit: number): Promise<LogEntry[]> {
+    const { macs } = this.#collections
+    const found: LogEntry[] = []
+    for (let from = after; found.length < limit; ) {
+      const most = Math.min(limit - found.length, DOCUMENTS_AT_ONCE)
+      const query = {
+        collection: 'events',
+        filter: { _id: { $gt: BigInt(from) } },
+        sort: { _id: 1 },
+        limit: most,
+      } as const
+      const page = await this.#collections.withTimeout((signal) =>
+        firstBatch<EventsDocument>(this.#collections, { ...query, level: 'majority' }, signal),
+      )
+      found.push(...page.documents.map((document) => entryOf(document, macs)))
+      const last = page.documents.at(-1)
+      if (!last || (page.isComplete && page.documents.length < most)) return found
+      from = Number(last._id)
     }
     return found
   }
@@ -62,4 +95,14 @@ export class Pages {
 export function inStreams(streams: readonly string[]): Document {
   const [only] = streams
   return { s: streams.length === 1 && only !== undefined ? only : { $in: [...streams] } }
+}
+
+/** What others may have written to the collection is as good as forged. */
+function entryOf(document: EventsDocument, macs: CommitMacs): LogEntry {
+  const position = Number(document._id)
+  if (!isEventsDocument(document)) return { kind: 'forged', position }
+  if (isTombstone(document)) return { kind: 'tombstone', position }
+  if (isFromNewerSchema(document)) return { kind: 'newer', position }
+  if (!macs.isGenuine(document)) return { kind: 'forged', position }
+  return { kind: 'commit', position, commit: commitOf(document), streams: document.s, claims: document.k ?? [] }
 }

@@ -10,6 +10,26 @@ const ALLOCATION_MS = 10_000
 export interface Allocation {
   readonly first: number
   readonly size: number
+  /** When it was asked for. */
+  readonly asked: Moment
+}
+
+/** A moment, by both clocks: the one stands still while a machine sleeps, the other may be set. */
+export interface Moment {
+  readonly monotonic: number
+  readonly wall: number
+}
+
+export function momentOf(clock: Clock): Moment {
+  return { monotonic: clock.monotonic(), wall: clock.now() }
+}
+
+/**
+ * Whether positions that were asked for then are too old to be relied on: this process, or its machine, has slept. What is
+ * inserted at one that was retired meanwhile would be seen by nobody.
+ */
+export function isOutdated({ monotonic, wall }: Moment, clock: Clock): boolean {
+  return clock.monotonic() - monotonic > ALLOCATION_MS || Math.abs(clock.now() - wall) > ALLOCATION_MS
 }
 
 /**
@@ -43,10 +63,10 @@ export class Positions {
    */
   async allocate(size: number, isWanted: () => boolean): Promise<Allocation | undefined> {
     for (let tries = 0; isWanted(); tries++) {
-      const asked = this.#clock.monotonic()
+      const asked = momentOf(this.#clock)
       try {
-        const allocation = await this.#collections.attempt((signal) => this.#move(size, signal))
-        if (this.#clock.monotonic() - asked <= ALLOCATION_MS && allocation.first > this.#seen) return allocation
+        const first = await this.#collections.attempt((signal) => this.#move(size, signal))
+        if (!isOutdated(asked, this.#clock) && first > this.#seen) return { first, size, asked }
       } catch (error) {
         if (isPermanent(error)) throw error
       }
@@ -60,7 +80,7 @@ export class Positions {
    * journal, as every write here: were the counter lost by a crash or a fail-over between this and the insert, others
    * would be given lower positions than one that was acknowledged before they began.
    */
-  async #move(size: number, signal: AbortSignal): Promise<Allocation> {
+  async #move(size: number, signal: AbortSignal): Promise<number> {
     const highest = { $max: ['$n', BigInt(this.#seen)] }
     const counter = await this.#collections.findAndUpdate<CountersDocument>(
       'counters',
@@ -68,6 +88,6 @@ export class Positions {
       signal,
     )
     if (!counter) throw new Error('the counter of positions was made and cannot be read')
-    return { first: Number(counter.n) - size + 1, size }
+    return Number(counter.n) - size + 1
   }
 }

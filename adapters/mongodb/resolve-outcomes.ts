@@ -1,16 +1,21 @@
 import type { Clock } from '../../lib/clock.ts'
+import { OutcomeUnknownError } from '../../lib/errors.ts'
 import { refusalOf } from '../../lib/log/claims.ts'
 import type { Appended } from '../../lib/log/commit.ts'
 import type { Collections } from './collections.ts'
 import type { EventsDocument } from './documents.ts'
 import type { Pending } from './pending.ts'
+import { isOutdated, type Moment } from './positions.ts'
 import { DOCUMENTS_AT_ONCE } from './settings.ts'
+import { floorOf } from './settled.ts'
 import { settlePositions } from './tombstones.ts'
 
 /** An append at a position where its insert failed, or may have. */
 export interface Placed {
   readonly pending: Pending
   readonly position: number
+  /** When the position was asked for. */
+  readonly asked: Moment
 }
 
 /** What became of it. */
@@ -30,7 +35,11 @@ export type Resolution =
  *    acknowledgement was lost. If anything else is, the position is dead for it: no insert that is still under way can
  *    land there.
  * 2. Only then does it look for who holds the append's claims. Claims that another commit holds refuse it.
+ *
  * 3. No holder: rolled back, retired, or a reader's tombstone. A new position.
+ *
+ * A position that is old may have been retired meanwhile. At or below the log's beginning nobody follows the log any more:
+ * what is there may be unseen, and what is not there may have been removed. Its caller is told that it is not known.
  */
 export async function resolveOutcomes<T extends Placed>(
   collections: Collections,
@@ -40,12 +49,15 @@ export async function resolveOutcomes<T extends Placed>(
 ): Promise<Map<T, Resolution>> {
   const positions = appends.map(({ position }) => position)
   const owners = await settlePositions(collections, clock, positions, signal)
+  const floor = appends.some(({ asked }) => isOutdated(asked, clock)) ? await floorOf(collections) : 0
   const isThere = ({ pending, position }: T): boolean => owners.get(position) === pending.commit.id
   const claims = appends.flatMap((append) => (isThere(append) ? [] : append.pending.commit.claims))
   const holders = await holdersOf(collections, claims)
   return new Map(
     appends.map((append) => {
       const { pending, position } = append
+      if (position <= floor)
+        return [append, { error: new OutcomeUnknownError('it was sent so late that its place in the log is over') }]
       const stored = { appended: { position, id: pending.commit.id } }
       return [append, isThere(append) ? stored : resolve(pending, holders)]
     }),

@@ -18,6 +18,11 @@ export interface Settled {
   readonly isComplete: boolean
 }
 
+/** Where the log begins, and the highest position that was allocated. */
+export async function boundsOf(collections: Collections): Promise<{ readonly floor: number; readonly last: number }> {
+  return marksOf(collections)
+}
+
 /** Positions at or below it are retired, and are missing for good. */
 export async function floorOf(collections: Collections): Promise<number> {
   return (await marksOf(collections)).floor
@@ -68,12 +73,15 @@ async function positionsBehind(collections: Collections, position: number): Prom
   return documents.map(({ _id }) => Number(_id))
 }
 
-async function marksOf(collections: Collections): Promise<{ readonly floor: number; readonly settled: number }> {
-  const projection = { floor: 1, settled: 1 }
+async function marksOf(
+  collections: Collections,
+): Promise<{ readonly floor: number; readonly settled: number; readonly last: number }> {
+  const projection = { n: 1, floor: 1, settled: 1 }
   const counter = await collections.attempt((signal) =>
     collections.counters.findOne({ _id: 'events' }, { projection, signal }),
   )
-  return { floor: Number(counter?.floor ?? 0), settled: Number(counter?.settled ?? 0) }
+  const { n = 0, floor = 0, settled = 0 } = counter ?? {}
+  return { floor: Number(floor), settled: Number(settled), last: Number(n) }
 }
 
 async function raiseMark(collections: Collections, settled: number): Promise<void> {

@@ -36,9 +36,16 @@ export class SharedRuns {
   /** What this process has appended of late, by position: acknowledged by a majority, so that nobody need read it. */
   readonly #own = new Map<number, { readonly document: EventsDocument; readonly bytes: number }>()
   #ownBytes = 0
+  /** The log reaches to here at least, as far as is known. */
+  #last = 0
 
   constructor(collections: Collections) {
     this.#collections = collections
+  }
+
+  /** The log is known to reach to this position. */
+  reachTo(position: number): void {
+    this.#last = Math.max(this.#last, position)
   }
 
   /** A commit of this process was acknowledged. */
@@ -81,8 +88,9 @@ export class SharedRuns {
   }
 
   async #read(position: number): Promise<Run> {
-    // Behind a full run there is most likely another one, and not every server is quick with a range that has no end.
-    const likely = this.#isBehindFullRun(position) ? await this.#runOf(position, position + BATCH) : undefined
+    // Where there is most likely a full run it is asked for: not every server is quick with a range that has no end.
+    const isLikely = position + BATCH <= this.#last || this.#isBehindFullRun(position)
+    const likely = isLikely ? await this.#runOf(position, position + BATCH) : undefined
     const run = likely?.delivered.length === BATCH ? likely : await this.#runOf(position)
     if (run.delivered.length > 0) this.#keep(position, run.delivered)
     return run
@@ -105,6 +113,26 @@ export class SharedRuns {
     while (length < documents.length && Number(documents[length]?._id) === position + 1 + length) length++
     const next = documents[length]
     return { delivered: documents.slice(0, length), nextSeen: next && Number(next._id) }
+  }
+
+  /** The commits that retention has left behind a position and up to another one, at or below the log's beginning. */
+  async left(
+    position: number,
+    floor: number,
+  ): Promise<{ readonly documents: readonly EventsDocument[]; readonly end: number }> {
+    const query = {
+      collection: 'events',
+      filter: { _id: { $gt: BigInt(position), $lte: BigInt(floor) } },
+      sort: { _id: 1 },
+      limit: BATCH,
+      level: 'majority',
+    } as const
+    const { documents, isComplete } = await this.#collections.attempt((signal) =>
+      firstBatch<EventsDocument>(this.#collections, query, signal),
+    )
+    assertEventsDocuments(this.#collections.namespace('events'), documents)
+    const isLast = isComplete && documents.length < BATCH
+    return { documents, end: isLast ? floor : Number(documents.at(-1)?._id ?? floor) }
   }
 
   #isBehindFullRun(position: number): boolean {

@@ -3,11 +3,12 @@ import { EventStoreError, StoreClosedError, StoreUnavailableError } from '../../
 import type { Commit } from '../../lib/log/commit.ts'
 import type { Logger } from '../../lib/logger.ts'
 import type { Collections } from './collections.ts'
-import { commitOf, isFromNewerSchema, isTombstone } from './documents.ts'
+import type { CommitMacs } from './commit-macs.ts'
+import { commitOf, type EventsDocument, isFromNewerSchema, isTombstone } from './documents.ts'
 import type { Latency } from './latency.ts'
 import type { Positions } from './positions.ts'
 import { HOLE_MS } from './settings.ts'
-import { floorOf } from './settled.ts'
+import { boundsOf, floorOf } from './settled.ts'
 import type { SharedRuns } from './shared-runs.ts'
 import type { TailPoll } from './tail-poll.ts'
 import { settlePositions } from './tombstones.ts'
@@ -40,7 +41,7 @@ const PAUSE_MS = { least: 20, idle: 640, hole: 250, failing: 1_000 }
  * watched the hole long enough, by its own monotonic clock, it puts a tombstone there. Whoever inserts first wins, so
  * safety needs no clock; and what counts is only what is then read back.
  *
- * Starts at `floor` and never fills at or below it: those positions are retired, and are not waited for.
+ * At or below `floor` it delivers what retention has left, and waits for nothing: no position there is ever filled.
  */
 export async function* subscription(
   parts: SubscriptionParts,
@@ -50,7 +51,7 @@ export async function* subscription(
   const { collections, positions, clock, logger, wakeups, tailPoll, runs } = parts
   const watch = new HoleWatch(parts)
   let position = after
-  let started = false
+  let floor: number | undefined
   let pauseMs = PAUSE_MS.least
   let failing = false
   /** Whether it was woken, and has not yet found what for. */
@@ -59,29 +60,35 @@ export async function* subscription(
     const woken = wakeups.next()
     let isIdle = false
     try {
-      if (!started) position = Math.max(position, await unlessAborted(signal, floorOf(collections)))
-      started = true
+      if (floor === undefined) {
+        const bounds = await unlessAborted(signal, boundsOf(collections))
+        floor = bounds.floor
+        runs.reachTo(bounds.last)
+      }
+      if (position < floor) {
+        const { documents, end } = await unlessAborted(signal, runs.left(position, floor))
+        const delivered = readable(documents)
+        const commits = genuine(delivered, collections.macs)
+        position = delivered.length < documents.length ? Number(delivered.at(-1)?._id) : end
+        if (commits.length > 0) yield commits
+        continue
+      }
       const run = await unlessAborted(signal, runs.behind(position))
       if (failing) logger.info({ position, event: 'subscription_reads_again' }, 'a subscription reads the log again')
       failing = false
       if (run.delivered.length > 0) {
         pauseMs = PAUSE_MS.least
         isExpecting = false
-        // What comes before a commit of a newer schema is delivered; that one throws when it is the first.
-        const newer = run.delivered.findIndex(isFromNewerSchema)
-        const delivered = newer > 0 ? run.delivered.slice(0, newer) : run.delivered
-        const commits = delivered.filter((document) => !isTombstone(document)).map(commitOf)
+        const delivered = readable(run.delivered)
+        const commits = genuine(delivered, run.isOwn ? undefined : collections.macs)
         position = Number(delivered.at(-1)?._id)
         positions.see(position)
         if (commits.length > 0) yield commits
         // Others may have woken it as well: it looks, but not before the next of its own may have come.
         if (!run.isOwn || woken.isWoken || position < positions.seen) continue
       } else if (run.nextSeen !== undefined) {
-        const floor = await unlessAborted(signal, floorOf(collections))
-        if (floor > position) {
-          position = floor
-          continue
-        }
+        floor = await unlessAborted(signal, floorOf(collections))
+        if (floor > position) continue
         if (await unlessAborted(signal, watch.fill(position + 1, run.nextSeen - 1, signal))) continue
         pauseMs = Math.min(PAUSE_MS.hole, pauseMs)
       } else isIdle = pauseMs >= PAUSE_MS.idle || (tailPoll.isHinted && !isExpecting)
@@ -101,6 +108,25 @@ export async function* subscription(
     isExpecting = woken.isWoken || (isExpecting && !isIdle)
     pauseMs = woken.isWoken ? PAUSE_MS.least : Math.min(failing ? PAUSE_MS.failing : PAUSE_MS.idle, pauseMs * 2)
   }
+}
+
+/** What comes before a commit of a newer schema; that one, which throws, when it is the first. */
+function readable(documents: readonly EventsDocument[]): readonly EventsDocument[] {
+  const newer = documents.findIndex(isFromNewerSchema)
+  return newer > 0 ? documents.slice(0, newer) : documents
+}
+
+/**
+ * The commits that this OP has stored. One that was forged is passed over, and told of in the log: whoever follows it must
+ * not be stopped by what anybody with access to the database can write.
+ *
+ * @param macs - absent: this process has appended them itself
+ */
+function genuine(documents: readonly EventsDocument[], macs: CommitMacs | undefined): Commit[] {
+  return documents
+    .filter((document) => !isTombstone(document))
+    .filter((document) => isFromNewerSchema(document) || (macs?.isGenuine(document) ?? true))
+    .map((document) => commitOf(document))
 }
 
 /** How long this reader has watched which hole. */

@@ -4,6 +4,9 @@ import type { ConsumerTable } from './consumer-table.ts'
 import type { Follower, FollowListener } from './follower.ts'
 import type { IndexTable } from './index-table.ts'
 import type { LivenessTable } from './liveness-table.ts'
+import type { LogEntry } from './log-entry.ts'
+import type { RetentionTable } from './retention-table.ts'
+import type { SegmentTable } from './segment-table.ts'
 import type { WorkTable } from './work-table.ts'
 
 /** Where to start, which way and how far to read. */
@@ -50,6 +53,12 @@ export interface EventStore {
   /** The log from a position on, in order: commits above `after`, at most `limit`. Holes are not waited for. */
   readAll(options: { readonly after: number; readonly limit: number }): Promise<Commit[]>
 
+  /**
+   * What is at the positions above `after`, commits and tombstones alike, as no fail-over can undo it; at most `limit` of
+   * them, and nothing for what is missing. What cannot be read is told, not thrown.
+   */
+  entries(options: { readonly after: number; readonly limit: number }): Promise<LogEntry[]>
+
   /** The position that a subscription started now would have reached when everything acknowledged so far was delivered. */
   end(): Promise<number>
 
@@ -72,11 +81,23 @@ export interface EventStore {
   /** Signs of life of the processes that share the log. */
   readonly liveness: LivenessTable
 
+  /** Removing what is not needed any more. */
+  readonly retention: RetentionTable
+
   /** A table of work to do, made from the log and rebuildable from it. */
   work(table: string): WorkTable
 
   /** An index of what lives, made from the log by a consumer and rebuildable from it. */
   index(name: string): IndexTable
+
+  /** What was in the log. Absent: nobody else can write to it. */
+  readonly segments?: SegmentTable
+
+  /**
+   * Positions at which this process has found what no process with the log's keys has stored: at most a thousand. Absent:
+   * nobody else can write to it.
+   */
+  readonly forged?: ReadonlySet<number>
 
   /** Waits for what was appended, then closes. Idempotent. */
   close(): Promise<void>

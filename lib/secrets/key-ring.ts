@@ -140,6 +140,11 @@ export class KeyRing {
     }
   }
 
+  /** Whether the key that seals now has sealed it. */
+  isSealedByFirst(sealed: string): boolean {
+    return sealed.slice(0, sealed.indexOf('.')) === this.#sealing[0]?.id
+  }
+
   /**
    * What a store remembers of its hashing keys, to notice later that it was opened with other ones and would find
    * nothing. Tells nothing about the keys.

@@ -1,0 +1,56 @@
+import type { FoundSegment, Segment, SegmentTable } from '../../lib/log/segment-table.ts'
+import type { Collections } from './collections.ts'
+import type { SegmentDocument } from './documents.ts'
+import { isDuplicate } from './outcome.ts'
+import type { Table } from './table.ts'
+
+/** The chain of segments on MongoDB: each with a proof that a process with the log's keys has written it. */
+export class MongoSegments implements SegmentTable {
+  readonly #collections: Collections
+
+  constructor(collections: Collections) {
+    this.#collections = collections
+  }
+
+  async list({ from, limit }: { readonly from: number; readonly limit: number }): Promise<FoundSegment[]> {
+    const found = await this.#table
+      .find({ _id: { $gte: from } })
+      .sort({ _id: 1 })
+      .limit(limit)
+      .toArray()
+    return found.map((document) => this.#segmentOf(document))
+  }
+
+  async last(): Promise<FoundSegment | undefined> {
+    const [found] = await this.#table.find({}).sort({ _id: -1 }).limit(1).toArray()
+    return found && this.#segmentOf(found)
+  }
+
+  async add(segment: Segment): Promise<void> {
+    const { number, ...rest } = segment
+    const insert = { ...rest, proof: this.#collections.macs.prove(textOf(segment)) }
+    try {
+      await this.#table.updateOne({ _id: number }, { $setOnInsert: insert }, { upsert: true })
+    } catch (error) {
+      if (!isDuplicate(error)) throw error // another process was faster, and has written the same
+    }
+  }
+
+  async retire(segment: Segment, retired: string): Promise<void> {
+    const proof = this.#collections.macs.prove(textOf({ ...segment, retired }))
+    await this.#table.updateOne({ _id: segment.number }, { $set: { retired, proof } })
+  }
+
+  #segmentOf({ _id, from, to, tombstones, retired, link, proof }: SegmentDocument): FoundSegment {
+    const segment = { number: _id, from, to, tombstones, retired, link }
+    return { ...segment, isGenuine: this.#collections.macs.isProof(textOf(segment), proof) }
+  }
+
+  get #table(): Table<SegmentDocument> {
+    return this.#collections.segments
+  }
+}
+
+function textOf({ number, from, to, tombstones, retired, link }: Segment): string {
+  return JSON.stringify(['segment', number, from, to, tombstones, retired, link])
+}

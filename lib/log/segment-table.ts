@@ -1,0 +1,34 @@
+/** A stretch of the log of which it is written down what was there. */
+export interface Segment {
+  /** From 1, without a gap. */
+  readonly number: number
+  readonly from: number
+  readonly to: number
+  /** Which positions held tombstones: a `PositionBits`. All others held commits. */
+  readonly tombstones: string
+  /** Which positions retention has removed since: a `PositionBits`. */
+  readonly retired: string
+  /** The hash of this segment and of the link before it: see `linkOf`. */
+  readonly link: string
+}
+
+/** A segment as it is stored. */
+export interface FoundSegment extends Segment {
+  /** Whether a process with the log's keys has written exactly this. */
+  readonly isGenuine: boolean
+}
+
+/**
+ * What was in the log, in a chain of segments: whatever is missing later, and was not removed by retention, is found. One
+ * process at a time writes it.
+ */
+export interface SegmentTable {
+  /** In order, from this number on. */
+  list(options: { readonly from: number; readonly limit: number }): Promise<FoundSegment[]>
+  /** The one with the highest number. */
+  last(): Promise<FoundSegment | undefined>
+  /** Adds one; nothing where it is there already. */
+  add(segment: Segment): Promise<void>
+  /** Writes down what retention removes. Before it is removed. */
+  retire(segment: Segment, retired: string): Promise<void>
+}

@@ -1,0 +1,238 @@
+import assert from 'node:assert/strict'
+import type { Document } from 'mongodb'
+import { MongoEventStore } from '../../adapters/mongodb/index.ts'
+import {
+  type Clock,
+  type Commit,
+  ephemeralKeys,
+  type Fault,
+  generateSecret,
+  type Keys,
+  type Logger,
+  systemClock,
+  type VerifyReport,
+  verifyLog,
+} from '../../lib/index.ts'
+import { linkSegments, retireInSegments, SEGMENT } from '../../lib/verify/segments.ts'
+import { rejectsWith } from '../contract/event-store/expect.ts'
+import { privateDatabase } from '../support/mongo-database.ts'
+
+interface Line {
+  readonly event?: string
+  readonly position?: number
+}
+
+/** Does not wait for a writer that may come. */
+const PATIENT: Clock = { ...systemClock, sleep: async () => {} }
+
+/** Somebody who can write to the database, and has no keys. */
+describe('a log on MongoDB that somebody else writes to', () => {
+  const mongo = privateDatabase()
+  const keys = ephemeralKeys()
+  let store: MongoEventStore
+  let lines: Line[] = []
+  let prefix = ''
+
+  beforeEach(async () => {
+    prefix = `t${Math.random().toString(36).slice(2)}_`
+    store = await open(keys)
+  })
+  afterEach(() => store.close())
+
+  async function open(with_: Keys): Promise<MongoEventStore> {
+    lines = []
+    const note = (line: object): unknown => lines.push(line as Line)
+    const logger: Logger = { debug() {}, info() {}, warn: note, error: note }
+    return MongoEventStore.open(mongo.db, { keys: with_, prefix, logger })
+  }
+
+  const events = () => mongo.db.collection<Document & { _id: number }>(`${prefix}events`)
+  const append = (stream: string, type = 'stored'): Promise<{ readonly position: number }> =>
+    store.append({ events: [{ stream, type, data: { of: stream } }] })
+
+  async function verified(): Promise<{ readonly report: VerifyReport; readonly faults: Fault[] }> {
+    const faults: Fault[] = []
+    const report = await verifyLog({ store, clock: PATIENT }, { onFault: (fault) => faults.push(fault) })
+    return { report, faults }
+  }
+
+  async function followed(count: number): Promise<number[]> {
+    const seen: Commit[] = []
+    for await (const commits of store.subscribe({ after: 0 })) {
+      seen.push(...commits)
+      if (seen.length >= count) break
+    }
+    return seen.map(({ position }) => position)
+  }
+
+  const forgeries: readonly {
+    readonly name: string
+    readonly how: (genuine: Document & { _id: number }) => Promise<number>
+  }[] = [
+    {
+      name: 'changes what happened',
+      how: async ({ _id }) => {
+        await events().updateOne({ _id }, { $set: { 'e.0.t': 'destroyed' } })
+        return _id
+      },
+    },
+    {
+      name: 'changes what is in the clear',
+      how: async ({ _id }) => {
+        await events().updateOne({ _id }, { $set: { 'e.0.d.of': 'another' } })
+        return _id
+      },
+    },
+    {
+      name: 'changes the claims',
+      how: async ({ _id }) => {
+        await events().updateOne({ _id }, { $set: { k: ['o:mine'] } })
+        return _id
+      },
+    },
+    {
+      name: 'changes the expiry',
+      how: async ({ _id }) => {
+        await events().updateOne({ _id }, { $set: { x: new Date() } })
+        return _id
+      },
+    },
+    {
+      name: 'takes the proof away',
+      how: async ({ _id }) => {
+        await events().updateOne({ _id }, { $unset: { h: '' } })
+        return _id
+      },
+    },
+    {
+      name: 'puts a commit to another place',
+      how: async ({ _id: _, ...genuine }) => {
+        await append('Thing:between')
+        const { position } = await append('Thing:removed')
+        await events().replaceOne({ _id: position }, genuine)
+        return position
+      },
+    },
+    {
+      name: 'makes one',
+      how: async ({ _id: _, ...genuine }) => {
+        const { position } = await append('Thing:removed')
+        const made = { ...genuine, c: 'made', e: [{ s: 'Thing:a', t: 'destroyed', d: {} }] }
+        await events().replaceOne({ _id: position }, made)
+        return position
+      },
+    },
+  ]
+
+  for (const { name, how } of forgeries) {
+    it(`refuses what somebody ${name}, where it is read; passes over it where the log is followed; says so once`, async () => {
+      const { position } = await append('Thing:a')
+      const genuine = (await events().findOne({ _id: position })) as Document & { _id: number }
+      const forged = await how(genuine)
+      const { position: last } = await append('Thing:last')
+      // Another process: this one remembers what it has appended itself.
+      await store.close()
+      store = await open(keys)
+      await rejectsWith('LOG_FORGED', () => store.read('Thing:a'))
+      await rejectsWith('LOG_FORGED', () => store.readAll({ after: 0, limit: 100 }))
+      assert.equal((await store.latest('Thing:last'))?.position, last)
+      const all = Array.from({ length: last }, (_, n) => n + 1)
+      const others = all.filter((one) => one !== forged)
+      assert.deepEqual(await followed(others.length), others)
+      assert.deepEqual([...store.forged], [forged])
+      assert.deepEqual(
+        lines.filter(({ event }) => event === 'log_forged').map((line) => line.position),
+        [forged],
+      )
+      const { faults } = await verified()
+      assert.deepEqual(
+        faults.map(({ code, position: at }) => [code, at]),
+        [['COMMIT_FORGED', forged]],
+      )
+    })
+  }
+
+  it('a log that nobody has touched has no fault', async () => {
+    for (const n of [1, 2, 3]) await append(`Thing:${n}`)
+    await store.append({ events: [{ stream: 'Feature:x', type: 'set', version: 1, data: {} }] })
+    await store.append({ events: [{ stream: 'Feature:x', type: 'set', version: 2, data: {} }] })
+    const { report, faults } = await verified()
+    assert.deepEqual(faults, [])
+    assert.equal(report.commits, 5)
+  })
+
+  describe('removes', () => {
+    beforeEach(async () => {
+      await Promise.all(Array.from({ length: 2 * SEGMENT + 20 }, (_, n) => append(`Thing:${n}`)))
+      const linked = await linkSegments(store, store.segments, await store.end(), new AbortController().signal)
+      assert.equal(linked, 2 * SEGMENT)
+    })
+
+    const codes = async (): Promise<unknown[]> =>
+      (await verified()).faults.map(({ code, position }) => [code, position])
+
+    it('nothing: it is found as it was written down, and what retention removes is no fault', async () => {
+      assert.deepEqual(await codes(), [])
+      const positions = [5, 6, 7, 1_500]
+      await retireInSegments(store.segments, positions)
+      await store.retention.remove({ positions })
+      assert.deepEqual(await codes(), [])
+    })
+
+    it('a commit: it is found, wherever it is', async () => {
+      await events().deleteMany({ _id: { $in: [17, 1_017, 2_010] } })
+      assert.deepEqual(await codes(), [
+        ['COMMIT_REMOVED', 17],
+        ['COMMIT_REMOVED', 1_017],
+        ['POSITION_MISSING', 2_010],
+      ])
+    })
+
+    it('a commit, and puts a tombstone in its place', async () => {
+      await events().replaceOne({ _id: 17 }, { c: 'x', s: [], e: [], m: { v: 1 }, at: new Date() } as never)
+      assert.deepEqual(await codes(), [['COMMIT_REMOVED', 17]])
+    })
+
+    it('a commit, and says that retention did', async () => {
+      await events().deleteOne({ _id: 17 })
+      const segments = mongo.db.collection<Document & { _id: number }>(`${prefix}log_segments`)
+      await segments.updateOne({ _id: 1 }, { $set: { retired: '_____w' } })
+      assert.equal((await codes())[0]?.toString(), 'CHAIN_BROKEN,1')
+    })
+
+    it('a segment of what was written down', async () => {
+      const segments = mongo.db.collection<Document & { _id: number }>(`${prefix}log_segments`)
+      await segments.deleteOne({ _id: 1 })
+      const found = await codes()
+      assert.ok(found.some((fault) => String(fault) === 'CHAIN_BROKEN,1'))
+    })
+  })
+
+  describe('the keys of the log', () => {
+    const key = (id: string) => ({ id, secret: generateSecret() })
+
+    it('are sealed again by a newer sealing key, so that the former one may retire', async () => {
+      const [first, second] = [key('first'), key('second')]
+      const hashing = [key('h')]
+      prefix = `${prefix}r_`
+      await store.close()
+      store = await open({ sealing: [first], hashing })
+      await append('Thing:old')
+      await store.close()
+      store = await open({ sealing: [second, first], hashing })
+      await store.close()
+      store = await open({ sealing: [second], hashing, retired: ['first'] })
+      assert.equal((await store.read('Thing:old')).length, 1)
+    })
+
+    it('are gone, or somebody else’s: the log is not opened', async () => {
+      await append('Thing:a')
+      const counters = mongo.db.collection<Document & { _id: string }>(`${prefix}counters`)
+      const own = await counters.findOne({ _id: 'mac_keys' })
+      await counters.deleteOne({ _id: 'mac_keys' })
+      await rejectsWith('LOG_FORGED', () => open(keys))
+      await counters.insertOne({ ...own, _id: 'mac_keys', sealed: `${String(own?.['sealed']).slice(0, -3)}AAA` })
+      await rejectsWith('LOG_FORGED', () => open(keys))
+    })
+  })
+})
