@@ -5,6 +5,7 @@ import type { EventStore } from './log/event-store.ts'
 import type { Logger } from './logger.ts'
 import type { Plugin } from './plugin.ts'
 import { assertOwnAdapters, type OwnAdapters } from './provider/own-adapters.ts'
+import { type RetentionOptions, retentionPolicy } from './retention/retention-options.ts'
 
 /** How the provider is put on the log. All optional. */
 export interface EventSourcedOptions {
@@ -28,9 +29,22 @@ export interface EventSourcedOptions {
    * request's commit. What such an adapter writes is stored at once, whatever becomes of the request.
    */
   readonly adapters?: OwnAdapters
+  /**
+   * How long is kept what nobody needs any more: it is removed beside the requests, once a day. Default: states 30 days,
+   * what strangers write an hour, histories of logouts 400 days. `false`: the log grows for ever.
+   */
+  readonly retention?: RetentionOptions | false
 }
 
-const OPTIONS: ReadonlySet<string> = new Set(['plugins', 'logger', 'clock', 'formerIssuers', 'heldBytes', 'adapters'])
+const OPTIONS: ReadonlySet<string> = new Set([
+  'plugins',
+  'logger',
+  'clock',
+  'formerIssuers',
+  'heldBytes',
+  'adapters',
+  'retention',
+])
 
 /** @throws OptionInvalidError (`OPTION_INVALID`) */
 export function assertOptions(store: EventStore, options: EventSourcedOptions): void {
@@ -61,6 +75,7 @@ export function assertOptions(store: EventStore, options: EventSourcedOptions): 
       throw new OptionInvalidError('logger', `needs a method \`${method}\``)
   }
   assertOwnAdapters(options.adapters)
+  retentionPolicy(options.retention)
 }
 
 function isUrl(issuer: unknown): boolean {

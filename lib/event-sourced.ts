@@ -28,6 +28,8 @@ import { SessionTurns } from './provider/session-turns.ts'
 import { StartGate } from './provider/start-gate.ts'
 import type { UnitContext } from './provider/unit-context.ts'
 import { UnitOfWork } from './provider/unit-of-work.ts'
+import { LogRetention, type Retention } from './retention/retention.ts'
+import { retentionPolicy } from './retention/retention-options.ts'
 
 /** Makes the adapter of a model: what oidc-provider's `adapter` option takes. */
 export type AdapterFactory = (model: string) => ProviderAdapter
@@ -53,6 +55,9 @@ export class EventSourced {
   readonly features: Features
   /** Takes over what another adapter holds, and lists what lives: for moving in and out. */
   readonly mover: Mover
+  /** Removes what nobody needs any more. */
+  readonly retention: Retention
+  readonly #retention: LogRetention
   readonly #store: EventStore
   readonly #log: ModelLog
   readonly #plugins: readonly Plugin[]
@@ -91,6 +96,12 @@ export class EventSourced {
     this.#log = new ModelLog(store, this.#clock, { issuers, heldBytes: options.heldBytes })
     const context = { store, clock: this.#clock, logger: this.#logger }
     this.#heartbeat = new Heartbeat(context)
+    this.#retention = new LogRetention({
+      ...context,
+      policy: retentionPolicy(options.retention),
+      rules: this.#plugins.flatMap(({ retention = [] }) => retention),
+    })
+    this.retention = this.#retention
     this.#operators = new OperatorsLog({ ...context, heartbeat: this.#heartbeat, issuers })
     this.features = new Features(this.#operators, configuredFeatures(this.#plugins))
     const pages = { clock: this.#clock, errorPage: () => this.#errorPage }
@@ -190,6 +201,7 @@ export class EventSourced {
         await plugin.start(host)
         this.#running.push(plugin)
       }
+      this.#retention.start()
     } catch (error) {
       await this.#stopRunning()
       throw error
@@ -253,10 +265,11 @@ export class EventSourced {
   }
 
   async #stopRunning(): Promise<void> {
+    const retention = this.#retention.stop()
     const operators = this.#operators.stop()
     // Only those that were started here: a plugin that refused to start may run for another provider.
     for (const plugin of this.#running.splice(0).reverse()) await plugin.stop()
-    await operators
+    await Promise.all([operators, retention])
   }
 
   #context(): UnitContext {

@@ -15,6 +15,9 @@ export type { Follower, FollowListener, NewestOfStreams } from './log/follower.t
 export { Heartbeat, type HeartbeatParts, type Member } from './log/heartbeat.ts'
 export type { IndexEntry, IndexPlace, IndexTable, NewIndexEntry } from './log/index-table.ts'
 export type { LivenessTable, Living, Sign } from './log/liveness-table.ts'
+export type { LogEntry } from './log/log-entry.ts'
+export type { Removal, RetentionState, RetentionTable } from './log/retention-table.ts'
+export type { FoundSegment, Segment, SegmentTable } from './log/segment-table.ts'
 export type { ClaimOptions, LaneCount, NewWork, Work, WorkTable } from './log/work-table.ts'
 export { consoleLogger, type Logger, silent } from './logger.ts'
 export type {
@@ -26,6 +29,7 @@ export type {
 } from './operators/operators-state.ts'
 export type { Host, Plugin } from './plugin.ts'
 export type { ConfigurationWithoutAdapter } from './provider/configuration.ts'
+export type { LocatedEvent } from './provider/model-record.ts'
 export type { Payload } from './provider/models.ts'
 export type { IsThere, TakenOver } from './provider/moved-state.ts'
 export type { LiveState, Mover } from './provider/mover.ts'
@@ -44,4 +48,11 @@ export type {
   TerminationPlan,
   TerminationResult,
 } from './provider/session-terminator.ts'
+export type { Remaining } from './retention/remaining.ts'
+export type { Retention, RetentionRunOptions } from './retention/retention.ts'
+export type { RetentionOptions, RetentionPolicy } from './retention/retention-options.ts'
+export type { RetentionReport, RetentionStatus } from './retention/retention-report.ts'
+export { isOlder, type Judgements, type RetentionContext, type RetentionRule } from './retention/retention-rule.ts'
+export type { Sample, Samples } from './retention/samples.ts'
 export { ephemeralKeys, generateSecret, type Key, KeyRing, type Keys } from './secrets/key-ring.ts'
+export { type Fault, type FaultCode, type VerifyOptions, type VerifyReport, verifyLog } from './verify/verify-log.ts'

@@ -8,6 +8,7 @@ import type { ProviderLike } from './provider/provider-like.ts'
 import type { RequestContext } from './provider/request-context.ts'
 import type { SessionObserver } from './provider/session-change.ts'
 import type { SessionTerminator } from './provider/session-terminator.ts'
+import type { RetentionRule } from './retention/retention-rule.ts'
 
 /** What a plugin works with. */
 export interface Host {
@@ -36,6 +37,8 @@ export interface Plugin {
   readonly observer?: SessionObserver
   /** Runs around each request of the provider, inside its unit of work. */
   readonly middleware?: (ctx: RequestContext, next: () => Promise<unknown>) => Promise<void>
+  /** What it knows of how long its own events are needed. What no rule knows stays for ever. */
+  readonly retention?: readonly RetentionRule[]
   /** Starts what runs beside the requests. */
   start(host: Host): Promise<void>
   /** Stops it, and waits until it has. Idempotent. */

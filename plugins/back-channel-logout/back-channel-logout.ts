@@ -7,7 +7,7 @@ import type { DeadLetter } from './dead-letters/dead-letter.ts'
 import { DeadLetters } from './dead-letters/dead-letters.ts'
 import type { DeadLetterCriteria } from './dead-letters/listing.ts'
 import type { ReplayOptions, ReplayTarget } from './dead-letters/replay.ts'
-import type { DeliveryPolicy } from './delivery/delivery-policy.ts'
+import { type DeliveryPolicy, longestAgeMs } from './delivery/delivery-policy.ts'
 import type { ParkedCommit, ParkedOutcome } from './delivery/parked-commits.ts'
 import { type PausedClient, PausedClients, type PauseOptions, type PauseTarget } from './delivery/paused-clients.ts'
 import {
@@ -46,6 +46,7 @@ import {
   assertText,
   type ReadingOptions,
 } from './recording/criteria.ts'
+import { sessionLogoutRule } from './recording/retention-rule.ts'
 import { BackChannelObserver } from './recording/session-observer.ts'
 import { SingleSession } from './single-session/single-session.ts'
 
@@ -77,6 +78,7 @@ export class BackChannelLogout implements Plugin {
   readonly name = 'back_channel_logout'
   readonly observer: BackChannelObserver = new BackChannelObserver()
   readonly features: NonNullable<Plugin['features']>
+  readonly retention: NonNullable<Plugin['retention']>
   /** Which RPs may be inside the operators' own network. */
   readonly network: InternalClients
   readonly #options: BackChannelLogoutOptions
@@ -93,6 +95,7 @@ export class BackChannelLogout implements Plugin {
     this.#options = options
     this.#policy = policyOf(options.delivery)
     this.network = new InternalClients(options.allowInternal ?? [])
+    this.retention = [sessionLogoutRule(longestAgeMs(this.#policy))]
     this.features = {
       back_channel_logout: options.enabled ?? true,
       single_session_termination: options.singleSessionTermination ?? false,

@@ -16,7 +16,8 @@ export interface BoundedCount {
 /** What an operator's probe needs to know, from one process. */
 export interface Health {
   /**
-   * The store answered, the planner runs and is less than a minute behind, no commit is parked. What RPs do is no fault of
+   * The store answered, the planner runs and is less than a minute behind, no commit is parked, and none was found that
+   * somebody else has written. What RPs do is no fault of
    * this OP.
    */
   readonly isWell: boolean
@@ -25,6 +26,11 @@ export interface Health {
     /** Why not. */
     readonly error?: string
   }
+  /**
+   * What this process has found in the database that this OP has not stored: how many commits, and the first of them. Absent:
+   * nothing.
+   */
+  readonly forged?: { readonly commits: number; readonly first: number }
   /** Whether back-channel logout is on for this issuer. Off: what is owed waits. */
   readonly isOn: boolean
   /** Absent while the store does not answer, as all below. */
@@ -85,8 +91,10 @@ export async function healthOf(parts: HealthParts): Promise<Health> {
     if (!(await inTime(reading, parts.clock, STORE_MS))) throw new Error(`no answer within ${STORE_MS} ms`)
     const found = await reading
     const { planner, parked } = found
-    const isWell = planner.stopped === undefined && planner.behindMs < BEHIND_MS && parked.count === 0
-    return { isWell, store: { isReachable: true }, isOn, ...found }
+    const [first] = parts.store.forged ?? []
+    const forged = first === undefined ? undefined : { commits: parts.store.forged?.size ?? 0, first }
+    const isWell = !forged && planner.stopped === undefined && planner.behindMs < BEHIND_MS && parked.count === 0
+    return { isWell, store: { isReachable: true }, isOn, ...(forged && { forged }), ...found }
   } catch (err) {
     const error = err instanceof Error ? err.message : String(err)
     return { isWell: false, store: { isReachable: false, error }, isOn }

@@ -13,13 +13,14 @@ export type { PausedClient, PauseOptions, PauseTarget } from './delivery/paused-
 export type { PendingCount, PendingCriteria, PendingDelivery } from './delivery/pending.ts'
 export { LogoutNotConfirmed } from './delivery/provider-events.ts'
 export type { LiveLogin, LiveSession, LiveSessionCriteria } from './ending/live-sessions.ts'
+export type { Whose } from './ending/order-termination.ts'
 export type {
   TerminateManyOptions,
   TerminateOptions,
   TerminateWithReasonOptions,
   TerminationProgress,
 } from './ending/terminate-options.ts'
-export type { TerminationReason } from './ending/termination-events.ts'
+export { TERMINATION_REASONS, type TerminationReason } from './ending/termination-events.ts'
 export type { TerminationReport, TerminationStatus } from './ending/terminations.ts'
 export type { BoundedCount, Health } from './health.ts'
 export type { Answer } from './network/answer.ts'
@@ -31,6 +32,7 @@ export type {
   PermissionOptions,
 } from './network/internal-clients.ts'
 export type { Network } from './network/network.ts'
+export { type KnownSession, LogoutOperations, type OperationsParts } from './operations.ts'
 export type { BackChannelLogoutOptions } from './options.ts'
 export type { Reason } from './reasons.ts'
 export type { HistoryCriteria } from './receipts/history.ts'

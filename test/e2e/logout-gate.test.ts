@@ -133,7 +133,7 @@ describe('what operators have set', () => {
     assert.equal(clock.pending, 0)
     fails = false
     await op.eventSourced.start(op.provider)
-    assert.equal(clock.pending, 2) // one for the heartbeat, one for the look that comes anyhow
+    assert.equal(clock.pending, 3) // for the heartbeat, for the look that comes anyhow, for retention
     await op.stop()
     assert.equal(clock.pending, 0)
     await store.close()

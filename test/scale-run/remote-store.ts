@@ -6,6 +6,7 @@ import type {
   IndexTable,
   KeyRing,
   LivenessTable,
+  RetentionTable,
   WorkTable,
 } from '../../lib/index.ts'
 
@@ -16,7 +17,13 @@ import type {
 
 /** What a store is asked for: a method of its own, of its consumers, or of a work table. */
 export interface StoreCall {
-  readonly of: 'store' | 'consumers' | 'liveness' | { readonly index: string } | { readonly table: string }
+  readonly of:
+    | 'store'
+    | 'consumers'
+    | 'liveness'
+    | 'retention'
+    | { readonly index: string }
+    | { readonly table: string }
   readonly method: string
   readonly parameters: readonly unknown[]
 }
@@ -80,6 +87,8 @@ export function remoteStore(keys: KeyRing, ask: (call: StoreCall) => Promise<Sto
     read: (stream, options = {}) => own.read(stream, options),
     readStreams: (streams, options) => own.readStreams(streams, options),
     readAll: (options) => own.readAll(options),
+    entries: (options) => own.entries(options),
+    retention: methodsOf('retention') as RetentionTable,
     end: () => own.end(),
     async *subscribe({ after, signal }) {
       for (let position = after; !signal?.aborted; ) {

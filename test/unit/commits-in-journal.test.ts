@@ -101,6 +101,14 @@ describe('a subscription to commits that must be read', () => {
       if (this.isAway) throw new StoreUnavailableError('the disk does not answer')
       return this.#commits.at(positions)
     }
+
+    stored(positions: readonly number[]): StoredCommit[] {
+      return this.#commits.stored(positions)
+    }
+
+    forget(positions: readonly number[]): void {
+      this.#commits.forget(positions)
+    }
   }
 
   it('goes on a second after they could not be read', async () => {

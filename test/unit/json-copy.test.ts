@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { BSON } from 'mongodb'
+import { CommitMacs } from '../../adapters/mongodb/commit-macs.ts'
 import { documentOf, placed } from '../../adapters/mongodb/documents.ts'
 import type { NewCommit } from '../../lib/index.ts'
 import { copyJson } from '../../lib/log/json-copy.ts'
@@ -109,12 +110,14 @@ describe('the copy of an event’s data', () => {
   })
 })
 
+const macs = new CommitMacs([{ id: '1', bytes: Buffer.alloc(32) }])
+
 describe('what a commit takes', () => {
   it('is never less than as the document that MongoDB gets', () => {
     fc.assert(
       fc.property(commit, (given) => {
         const prepared = prepare(given)
-        const [document] = placed([documentOf(prepared, 0)], Number.MAX_SAFE_INTEGER)
+        const [document] = placed([documentOf(prepared, 0)], Number.MAX_SAFE_INTEGER, macs)
         const bytes = BSON.serialize(document as object).length
         assert.ok(bytes <= prepared.bytes, `${bytes} bytes, not ${prepared.bytes}`)
       }),

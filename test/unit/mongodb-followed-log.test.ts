@@ -3,7 +3,7 @@ import type { FollowedLog } from '../../adapters/mongodb/followed-log.ts'
 import type { Commit } from '../../lib/index.ts'
 import { commitOf } from '../support/appending.ts'
 import { FakeClock } from '../support/fake-clock.ts'
-import { LogProcess } from '../support/log-process.ts'
+import { genuine, LogProcess } from '../support/log-process.ts'
 import { ServerInMemory } from '../support/server-in-memory.ts'
 
 const MINUTE_MS = 60_000
@@ -118,7 +118,7 @@ describe('a log on MongoDB that is followed', () => {
     await append(other)
     assert.deepEqual((await read()).told, ['2'])
     assert.deepEqual((await read()).told, [])
-    server.put({ ...(server.documents[0] as object), _id: missing, c: 'late' })
+    server.put(genuine({ ...(server.documents[0] as object), _id: missing, c: 'late' }))
     assert.deepEqual((await read()).told, ['1'])
     assert.deepEqual((await read()).told, [])
   })
@@ -143,7 +143,7 @@ describe('a log on MongoDB that is followed', () => {
     const missing = server.skipPosition()
     await append(other)
     await started()
-    server.put({ ...(server.documents[0] as object), _id: missing, c: 'late' })
+    server.put(genuine({ ...(server.documents[0] as object), _id: missing, c: 'late' }))
     assert.deepEqual((await read()).told, ['1'])
   })
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { EventStoreError } from '../../lib/index.ts'
 import { commitOf } from '../support/appending.ts'
 import { FakeClock } from '../support/fake-clock.ts'
-import { LogProcess } from '../support/log-process.ts'
+import { genuine, LogProcess } from '../support/log-process.ts'
 import { type Fate, ServerInMemory } from '../support/server-in-memory.ts'
 
 describe('a subscription on MongoDB', () => {
@@ -162,7 +162,7 @@ describe('a subscription on MongoDB', () => {
     const following = reader.follow(0)
     await clock.advance(500)
     const [document] = server.documents
-    server.put({ ...document, _id: position, c: 'late' })
+    server.put(genuine({ ...document, _id: position, c: 'late' }))
     await clock.advance(1_500)
     assert.deepEqual(
       following.commits.map(({ id }) => id === 'late'),

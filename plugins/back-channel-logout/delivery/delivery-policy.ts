@@ -130,3 +130,8 @@ export function policyFor(policy: DeliveryPolicy, clientId: string): ClientPolic
 export function longestTimeoutMs({ timeoutMs, clients }: DeliveryPolicy): number {
   return Math.max(timeoutMs, ...[...clients.values()].map((own) => own.timeoutMs))
 }
+
+/** For how long a delivery may be owed at most, to whichever client, in milliseconds. */
+export function longestAgeMs({ maxAgeMs, clients }: DeliveryPolicy): number {
+  return Math.max(maxAgeMs, ...[...clients.values()].map((own) => own.maxAgeMs))
+}

@@ -51,6 +51,15 @@ const PARKED = 'parked'
 /** There once what the log told before there was an index is in it. */
 const COMPLETE = 'complete'
 
+/** Whether the event says that a commit was parked, or planned after that. */
+export const isParkedEvent = ({ stream }: Pick<NewEvent, 'stream'>): boolean => stream === STREAM
+
+/** The positions of commits that are parked now; at most so many of them. */
+export async function parkedPositions(store: EventStore, most: number): Promise<readonly number[]> {
+  const entries = await store.index(INDEX).list({ key: PARKED, limit: most })
+  return entries.map(({ id }) => Number(id))
+}
+
 /**
  * The commits that the planner could not plan, as the log tells: which they are, and which of them were planned since.
  * All processes plan for all issuers of a log, so they are the log's, not one issuer's.

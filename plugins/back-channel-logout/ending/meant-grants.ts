@@ -40,10 +40,13 @@ export async function meantGrants(
     return isMeant(store.keys, job, accountId) ? { id, accountId, clientId } : undefined
   }
   const names = new Map<string, GrantName>(entries.map((entry) => [entry.id, [streamOfEntry(entry)]]))
+  // What the planner puts into the index meanwhile is in the log as well.
+  const listed = new Set(entries.map(streamOfEntry))
+  const isListed = ({ id }: GrantState): boolean => store.keys.streams('Grant', id).some((name) => listed.has(name))
   for (const commit of commits) {
     await tried(`@${commit.position}`, async () => {
       for (const state of terminator.grantsStoredBy(commit, clientOf(job)))
-        if (meant(state)) names.set(state.id, state.id)
+        if (meant(state) && !isListed(state)) names.set(state.id, state.id)
     })
   }
   const found = new Map<string, MeantGrant>()

@@ -1,18 +1,12 @@
-import { randomBytes } from 'node:crypto'
-import {
-  type Cause,
-  type EventStore,
-  KeyUnknownError,
-  type NewEvent,
-  TerminationUnfinishedError,
-} from '../../../lib/index.ts'
+import { type EventStore, KeyUnknownError, TerminationUnfinishedError } from '../../../lib/index.ts'
 import { assertClearText, assertText } from '../recording/criteria.ts'
-import { terminationOfStream, terminationStream } from '../recording/index-streams.ts'
+import { terminationOfStream } from '../recording/index-streams.ts'
 import { recordedLogins } from '../recording/logins.ts'
 import { PAGE_SIZE, pagesOf } from '../recording/pages.ts'
 import { isStoreUnavailable } from '../work/store-unavailable.ts'
 import type { EndingParts, EndingWork } from './ending-work.ts'
 import { ENDINGS } from './endings.ts'
+import { newOrder, type Whose } from './order-termination.ts'
 import {
   assertTerminateOptions,
   type TerminateManyOptions,
@@ -28,7 +22,6 @@ import {
   type TerminationReason,
   type TerminationTarget,
   terminationJobsStream,
-  toTerminationEvent,
 } from './termination-events.ts'
 import { accountOf, newTerminationJob, type TerminationJob } from './termination-job.ts'
 import type { TerminationParts } from './termination-parts.ts'
@@ -109,21 +102,18 @@ export class Terminations {
   account(accountId: string, options: TerminateWithReasonOptions): Promise<TerminationReport> {
     assertText('accountId', accountId)
     assertTerminateOptions(options, ['actor', 'dryRun', 'reason', 'onProgress', 'signal'])
-    const { keys } = this.#store
-    const target = (stream: string): TerminationTarget => ({ kind: 'account', account: keys.seal(accountId, stream) })
-    return this.#job(options, target, (cause) => [this.#parts.host.terminator.signOut(accountId, cause)])
+    return this.#job(options, { kind: 'account', accountId })
   }
 
   client(clientId: string, options: TerminateManyOptions): Promise<TerminationReport> {
     assertClearText('clientId', clientId)
     assertTerminateOptions(options, ['actor', 'dryRun', 'onProgress', 'signal'])
-    return this.#job(options, () => ({ kind: 'client', client_id: clientId }))
+    return this.#job(options, { kind: 'client', clientId })
   }
 
   all(options: TerminateWithReasonOptions): Promise<TerminationReport> {
     assertTerminateOptions(options, ['actor', 'dryRun', 'reason', 'onProgress', 'signal'])
-    const everybody = (cause: Cause): NewEvent[] => [this.#parts.host.terminator.signOut(undefined, cause)]
-    return this.#job(options, () => ({ kind: 'all' }), everybody)
+    return this.#job(options, { kind: 'all' })
   }
 
   /** The newest first. */
@@ -146,24 +136,15 @@ export class Terminations {
 
   async #job(
     { actor, dryRun = false, reason = 'admin', onProgress, signal }: TerminateWithReasonOptions,
-    targetOf: (stream: string) => TerminationTarget,
-    signOut: (cause: Cause) => readonly NewEvent[] = () => [],
+    whose: Whose,
   ): Promise<TerminationReport> {
-    const id = randomBytes(12).toString('base64url')
-    const target = targetOf(terminationStream(id))
+    const { id, target, commit } = newOrder(this.#store, this.#parts.provider.issuer, whose, { reason, actor })
     signal?.throwIfAborted()
     if (dryRun) {
       const job = newTerminationJob(id, (await this.#store.end()) + 1, { target, reason, actor })
       return previewTermination(this.#parts, job, signal)
     }
-    const { issuer } = this.#parts.provider
-    const { position } = await this.#store.append({
-      events: [
-        toTerminationEvent(id, { type: 'termination.ordered', target, reason, actor }, [terminationJobsStream(issuer)]),
-        ...signOut({ reason, actor }),
-      ],
-      meta: { instance: issuer, actor },
-    })
+    const { position } = await this.#store.append(commit)
     // Sooner than the planner, which makes the same of it: where this fails it is left to that.
     this.#work.begin(newTerminationJob(id, position, { target, reason, actor })).catch(() => undefined)
     return this.#completed(id, onProgress ?? (() => {}), signal)

@@ -1,0 +1,168 @@
+import { type Clock, type EventStore, systemClock } from '../../lib/index.ts'
+import { ModelLog } from '../../lib/provider/model-log.ts'
+import { UnitSessionTerminator } from '../../lib/provider/session-terminator.ts'
+import type { DeadLetter } from './dead-letters/dead-letter.ts'
+import { DeadLetters } from './dead-letters/dead-letters.ts'
+import type { DeadLetterCriteria } from './dead-letters/listing.ts'
+import type { ReplayOptions, ReplayTarget } from './dead-letters/replay.ts'
+import { AT_ONCE } from './delivery/delivery-worker.ts'
+import { type ParkedCommit, ParkedCommits } from './delivery/parked-commits.ts'
+import {
+  assertPending,
+  type PendingCount,
+  type PendingCriteria,
+  type PendingDelivery,
+  pendingByClient,
+  pendingOf,
+} from './delivery/pending.ts'
+import {
+  assertLiveSessions,
+  type LiveLogin,
+  type LiveSession,
+  type LiveSessionCriteria,
+  liveSessionsOf,
+} from './ending/live-sessions.ts'
+import { newOrder, type Whose } from './ending/order-termination.ts'
+import { assertTerminateOptions } from './ending/terminate-options.ts'
+import type { TerminationReason } from './ending/termination-events.ts'
+import { completionOf } from './ending/termination-work.ts'
+import type { HistoryCriteria } from './receipts/history.ts'
+import type { Receipt } from './receipts/receipt.ts'
+import { Receipts } from './receipts/receipts.ts'
+import { assertClearText, assertText, type ReadingOptions } from './recording/criteria.ts'
+import { laneOf } from './work/lanes.ts'
+
+/** What operations are made with. */
+export interface OperationsParts {
+  readonly store: EventStore
+  /** The issuer whose sessions and logouts they are about. */
+  readonly issuer: string
+  readonly clock?: Clock
+  /** The issuers that it was before. */
+  readonly formerIssuers?: readonly string[]
+}
+
+/** A live session, without what only a process of the OP knows of its clients. */
+export type KnownSession = Omit<LiveSession, 'logins'> & {
+  readonly logins: readonly Omit<LiveLogin, 'hasBackchannelLogout'>[]
+}
+
+/**
+ * What operators ask of logouts, and order, from outside of the OP's processes: a command line, a job. Nothing is sent from
+ * here, and no provider is needed: orders are stored, and the OP's processes carry them out.
+ */
+export class LogoutOperations {
+  readonly #store: EventStore
+  readonly #issuer: string
+  readonly #clock: Clock
+  readonly #receipts: Receipts
+  readonly #deadLetters: DeadLetters
+  readonly #parked: ParkedCommits
+  readonly #terminator: UnitSessionTerminator
+
+  constructor({ store, issuer, clock = systemClock, formerIssuers = [] }: OperationsParts) {
+    this.#store = store
+    this.#issuer = issuer
+    this.#clock = clock
+    this.#receipts = new Receipts({ store, issuer, clock, waiting: () => 0 })
+    this.#deadLetters = new DeadLetters({ store, issuer })
+    const refuse = (): never => {
+      throw new Error('nothing is ended or planned from here')
+    }
+    this.#parked = new ParkedCommits({ store, issuer, plan: refuse })
+    const log = new ModelLog(store, clock, { issuers: () => [issuer, ...formerIssuers], heldBytes: 0 })
+    this.#terminator = new UnitSessionTerminator(log, issuer, refuse)
+  }
+
+  /** As `backChannelLogout().receipt()`. */
+  receipt(sessionUid: string): Promise<Receipt> {
+    return this.#receipts.of(sessionUid)
+  }
+
+  /** As `backChannelLogout().history()`. */
+  history(criteria: HistoryCriteria = {}, options: ReadingOptions = {}): AsyncIterable<Receipt> {
+    return this.#receipts.history(criteria, options)
+  }
+
+  /** As `backChannelLogout().deadLetters()`. */
+  deadLetters(options: DeadLetterCriteria & ReadingOptions = {}): AsyncIterable<DeadLetter> {
+    return this.#deadLetters.list(options)
+  }
+
+  /** As `backChannelLogout().replay()`: the OP's processes send them. */
+  replay(target: ReplayTarget, options: ReplayOptions): Promise<{ readonly replayed: number }> {
+    return this.#deadLetters.replay(target, options)
+  }
+
+  /** As `backChannelLogout().pending()`. */
+  pending(
+    criteria: PendingCriteria = {},
+    options: Pick<ReadingOptions, 'limit' | 'signal'> = {},
+  ): AsyncIterable<PendingDelivery> {
+    assertPending(criteria, options)
+    return pendingOf(this.#pending, criteria, options)
+  }
+
+  /** As `backChannelLogout().pendingByClient()`. */
+  pendingByClient(options: Pick<ReadingOptions, 'limit'> = {}): Promise<PendingCount[]> {
+    return pendingByClient(this.#pending, options)
+  }
+
+  /** Makes what a client is owed due at once. Circuits that are open in the OP's processes stay so until they probe. */
+  async hasten({ client }: { readonly client: string }): Promise<{ readonly hastened: number }> {
+    assertText('client', client)
+    return { hastened: await this.#pending.work.hasten(laneOf(this.#issuer, client), AT_ONCE) }
+  }
+
+  /** As `backChannelLogout().parked()`. */
+  parked(options: Pick<ReadingOptions, 'limit' | 'signal'> = {}): AsyncIterable<ParkedCommit> {
+    return this.#parked.list(options)
+  }
+
+  /** As `backChannelLogout().sessions()`. */
+  async *sessions(
+    criteria: LiveSessionCriteria,
+    options: Pick<ReadingOptions, 'limit' | 'signal'> = {},
+  ): AsyncGenerator<KnownSession, void> {
+    assertLiveSessions(criteria, options)
+    const host = { store: this.#store, terminator: this.#terminator, clock: this.#clock }
+    const clients = { find: async () => undefined }
+    for await (const session of liveSessionsOf({ host, clients, toleranceSeconds: 0 }, criteria, options))
+      yield { ...session, logins: session.logins.map(({ clientId, sid }) => ({ clientId, sid })) }
+  }
+
+  /**
+   * Orders that sessions end: all of an account, all logins at a client, or all of the issuer. Resolves when the order is
+   * stored; the OP's processes carry it out. `termination(id)` tells how it stands.
+   *
+   * @throws OptionInvalidError (`OPTION_INVALID`), and whatever the store throws
+   */
+  async terminate(
+    whose: Whose,
+    options: { readonly actor: string; readonly reason?: TerminationReason },
+  ): Promise<{ readonly id: string }> {
+    assertTerminateOptions(options, ['actor', 'reason'])
+    if (whose.kind === 'account') assertText('accountId', whose.accountId)
+    if (whose.kind === 'client') assertClearText('clientId', whose.clientId)
+    const { actor, reason = 'admin' } = options
+    const { id, commit } = newOrder(this.#store, this.#issuer, whose, { reason, actor })
+    await this.#store.append(commit)
+    return { id }
+  }
+
+  /** What a termination came to; undefined: it is not carried out yet. */
+  async termination(
+    id: string,
+  ): Promise<
+    { readonly sessions: number; readonly logins: number; readonly grants: number; readonly failed: number } | undefined
+  > {
+    const completed = await completionOf(this.#store, id)
+    if (!completed) return undefined
+    const { sessions, logins, grants, failed } = completed
+    return { sessions, logins, grants, failed }
+  }
+
+  get #pending() {
+    return { work: this.#store.work('deliveries'), issuer: this.#issuer }
+  }
+}

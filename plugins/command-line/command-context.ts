@@ -1,0 +1,49 @@
+import type { Command } from 'commander'
+import type { EventStore } from '../../lib/index.ts'
+import { type ConnectionOptions, connect, issuerOf } from './connection.ts'
+import type { ExitCode } from './exit-codes.ts'
+import { confirm, Output, type Terminal } from './terminal.ts'
+
+/** Options that every command takes. */
+export interface GlobalOptions extends ConnectionOptions {
+  readonly json?: boolean
+}
+
+/** What a command works with. */
+export interface CommandContext {
+  readonly terminal: Terminal
+  readonly output: Output
+  /** Opens the store, and closes it when the command is done. */
+  withStore<T>(work: (store: EventStore, name: string) => Promise<T>): Promise<T>
+  /** The issuer that the command is about. @throws UsageError */
+  issuer(): string
+  /** Asks before something that cannot be undone. @throws NotConfirmed */
+  confirm(what: string, isConfirmed: boolean | undefined): Promise<void>
+  /** The command was carried out, and the process is to end with this code. */
+  endWith(code: ExitCode): void
+}
+
+/** Registers commands. */
+export type Register = (program: Command, context: () => CommandContext) => void
+
+export function commandContext(
+  terminal: Terminal,
+  options: GlobalOptions,
+  endWith: (code: ExitCode) => void,
+): CommandContext {
+  return {
+    terminal,
+    output: new Output(terminal, options.json ?? false),
+    endWith,
+    issuer: () => issuerOf(options, terminal),
+    confirm: (what, isConfirmed) => confirm(terminal, what, isConfirmed ?? false),
+    async withStore(work) {
+      const connection = await connect(options, terminal)
+      try {
+        return await work(connection.store, connection.name)
+      } finally {
+        await connection.close()
+      }
+    },
+  }
+}

@@ -1,0 +1,107 @@
+import {
+  type KnownSession,
+  LogoutOperations,
+  TERMINATION_REASONS,
+  type TerminationReason,
+  type Whose,
+} from '../../back-channel-logout/index.ts'
+import type { Register } from '../command-context.ts'
+import { UsageError } from '../exit-codes.ts'
+import { moment } from '../terminal.ts'
+
+interface EndOptions {
+  readonly account?: string
+  readonly client?: string
+  readonly all?: true
+  readonly actor: string
+  readonly reason: string
+  readonly wait?: true
+  readonly yes?: true
+}
+
+/** How often it is asked whether an order was carried out, in milliseconds. */
+const LOOK_MS = 1_000
+
+/** `sessions`: lists and ends them. */
+export const sessions: Register = (program, context) => {
+  const command = program.command('sessions').description('live sessions, and their ends')
+  command
+    .command('list')
+    .description('the live sessions of an account, and their logins at RPs')
+    .requiredOption('--account <id>', 'the account')
+    .option('--limit <number>', 'at most so many', wholeNumber)
+    .action(({ account, limit }: { readonly account: string; readonly limit?: number }) => {
+      const { withStore, output, issuer, terminal } = context()
+      const of = issuer()
+      return withStore(async (store) => {
+        const operations = new LogoutOperations({ store, issuer: of })
+        const options = { signal: terminal.signal, ...(limit !== undefined && { limit }) }
+        await output.list(operations.sessions({ account }, options), sessionText, 'The account has no live session.')
+      })
+    })
+  command
+    .command('end')
+    .description("orders that sessions end; the OP's processes carry it out, and tell the RPs")
+    .option('--account <id>', 'all sessions of an account')
+    .option('--client <id>', 'all logins at a client, and its grants; the sessions live on without it')
+    .option('--all', 'all sessions of the issuer')
+    .requiredOption('--actor <name>', 'who does this: a name, a ticket. Kept in the log')
+    .option('--reason <reason>', TERMINATION_REASONS.join(', '), 'admin')
+    .option('--wait', 'until it is carried out')
+    .option('--yes', 'without asking')
+    .action(async (options: EndOptions) => {
+      const { withStore, output, issuer, confirm, terminal } = context()
+      const whose = whoseOf(options)
+      const of = issuer()
+      await confirm(`${nameOf(whose)} end`, options.yes)
+      await withStore(async (store) => {
+        const operations = new LogoutOperations({ store, issuer: of })
+        const { id } = await operations.terminate(whose, {
+          actor: options.actor,
+          reason: options.reason as TerminationReason,
+        })
+        if (!options.wait) {
+          output.result({ id, state: 'ordered' }, () => `ordered: ${id}. A running OP carries it out`)
+          return
+        }
+        output.note(`ordered: ${id}. A running OP carries it out`)
+        while (!terminal.signal.aborted) {
+          const report = await operations.termination(id)
+          if (report) {
+            const { sessions: ended, logins, grants, failed } = report
+            const failures = failed > 0 ? `; ${failed} could not be ended, the OP's log says why` : ''
+            output.result(
+              { id, state: 'completed', ...report },
+              () => `completed: ${ended} sessions, ${logins} logins, ${grants} grants${failures}`,
+            )
+            return
+          }
+          await terminal.clock.sleep(LOOK_MS, terminal.signal)
+        }
+      })
+    })
+}
+
+function whoseOf({ account, client, all }: EndOptions): Whose {
+  const given = [account, client, all].filter((one) => one !== undefined)
+  if (given.length !== 1) throw new UsageError('say whose: one of --account, --client and --all')
+  if (account !== undefined) return { kind: 'account', accountId: account }
+  return client === undefined ? { kind: 'all' } : { kind: 'client', clientId: client }
+}
+
+function nameOf(whose: Whose): string {
+  if (whose.kind === 'all') return 'All sessions of the issuer'
+  return whose.kind === 'account' ? 'All sessions of this account' : `All logins at the client ${whose.clientId}`
+}
+
+function sessionText({ uid, since, expiresAt, logins }: KnownSession): string {
+  const until = expiresAt === undefined ? 'never expires' : `expires ${moment(expiresAt)}`
+  const head = `${uid}  ${since === undefined ? '' : `since ${moment(since)}, `}${until}`
+  return [head, ...logins.map(({ clientId, sid }) => `  ${clientId}  sid ${sid}`)].join('\n')
+}
+
+export function wholeNumber(text: string): number {
+  const number = Number(text)
+  if (!Number.isSafeInteger(number) || number < 1) throw new UsageError(`${text} is not a whole number from 1`)
+  return number
+}

@@ -1,0 +1,30 @@
+import type { Register } from '../command-context.ts'
+import { type LogStatus, statusOf } from '../log-status.ts'
+import { moment } from '../terminal.ts'
+import { checkpointLine } from './checkpoints.ts'
+
+/** `status`. */
+export const status: Register = (program, context) => {
+  program
+    .command('status')
+    .description('how the log stands: its end, who follows it, what is owed, retention')
+    .action(() => {
+      const { withStore, output } = context()
+      return withStore(async (store, name) => {
+        const found = await statusOf(store, name)
+        output.result(found, () => textOf(found))
+      })
+    })
+}
+
+function textOf({ store, end, retention, consumers, work, living, lastCommitAt }: LogStatus): string {
+  const { floor, removed, walkedAt } = retention
+  return [
+    store,
+    `log       ends at #${end}${lastCommitAt === undefined ? '' : `, last commit ${moment(lastCommitAt)}`}`,
+    `retention ${removed} commits removed so far, up to #${floor}; the whole log was gone through ${moment(walkedAt)}`,
+    ...consumers.map((consumer) => `consumer  ${checkpointLine(consumer)}`),
+    ...Object.entries(work).map(([table, count]) => `work      ${table}  ${count} open`),
+    `processes ${living} show that they live`,
+  ].join('\n')
+}

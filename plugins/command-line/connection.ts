@@ -1,0 +1,118 @@
+import { readFile } from 'node:fs/promises'
+import type { EventStore, Keys, Logger } from '../../lib/index.ts'
+import { UsageError } from './exit-codes.ts'
+import type { Terminal } from './terminal.ts'
+
+/** How the store is found. */
+export interface ConnectionOptions {
+  readonly store?: string
+  readonly prefix?: string
+  readonly keysFile?: string
+  readonly issuer?: string
+}
+
+/** A store that is open for one command. */
+export interface Connection {
+  readonly store: EventStore
+  /** What it is, for people: without a password. */
+  readonly name: string
+  close(): Promise<void>
+}
+
+const SCHEME = /^mongodb(\+srv)?:\/\//
+
+/**
+ * Opens the store that the options or the environment name: `mongodb://…/database`, or the folder of an embedded store.
+ *
+ * @throws UsageError, and whatever opening throws
+ */
+export async function connect(options: ConnectionOptions, terminal: Terminal): Promise<Connection> {
+  const place = options.store ?? terminal.env['EVENTSTORE_STORE']
+  if (!place)
+    throw new UsageError(
+      'no store is named: --store mongodb://host/database, or --store FOLDER of an embedded store; or EVENTSTORE_STORE',
+    )
+  return SCHEME.test(place) ? connectMongo(place, options, terminal) : connectFolder(place, options, terminal)
+}
+
+async function connectMongo(uri: string, options: ConnectionOptions, terminal: Terminal): Promise<Connection> {
+  const { MongoClient } = await import('mongodb').catch((cause: unknown) => {
+    throw new UsageError('the package `mongodb` is not installed here: npm install mongodb', { cause })
+  })
+  const { MongoEventStore } = await import('../../adapters/mongodb/index.ts')
+  const { host, pathname } = urlOf(uri)
+  const database = decodeURIComponent(pathname.slice(1))
+  if (!database) throw new UsageError('the address names no database: mongodb://host/database')
+  const keys = await keysOf(options, terminal)
+  if (!keys) throw new UsageError('no keys: EVENTSTORE_KEYS as JSON, or --keys-file FILE (or EVENTSTORE_KEYS_FILE)')
+  const client = new MongoClient(uri, { serverSelectionTimeoutMS: 5_000, appName: 'oidc-provider-eventstore' })
+  try {
+    const prefix = options.prefix ?? terminal.env['EVENTSTORE_PREFIX']
+    const store = await MongoEventStore.open(client.db(database), {
+      keys,
+      logger: loggerOf(terminal),
+      ...(prefix !== undefined && { prefix }),
+    })
+    return {
+      store,
+      name: `MongoDB at ${host}, database ${database}${prefix ? `, prefix ${prefix}` : ''}`,
+      close: async () => {
+        await store.close()
+        await client.close()
+      },
+    }
+  } catch (error) {
+    await client.close()
+    throw error
+  }
+}
+
+async function connectFolder(folder: string, options: ConnectionOptions, terminal: Terminal): Promise<Connection> {
+  const { FileEventStore } = await import('../../adapters/file/index.ts')
+  const keys = await keysOf(options, terminal)
+  const store = await FileEventStore.open(folder, { logger: loggerOf(terminal), ...(keys && { keys }) })
+  return { store, name: `embedded store in ${folder}`, close: () => store.close() }
+}
+
+/** The issuer that a command is about. */
+export function issuerOf(options: ConnectionOptions, terminal: Terminal): string {
+  const issuer = options.issuer ?? terminal.env['EVENTSTORE_ISSUER']
+  if (!issuer || !URL.canParse(issuer))
+    throw new UsageError('which issuer? --issuer https://op.example.com, or EVENTSTORE_ISSUER: as the provider has it')
+  return issuer
+}
+
+async function keysOf({ keysFile }: ConnectionOptions, { env }: Terminal): Promise<Keys | undefined> {
+  const file = keysFile ?? env['EVENTSTORE_KEYS_FILE']
+  const text = file === undefined ? env['EVENTSTORE_KEYS'] : await readKeys(file)
+  if (text === undefined || text === '') return undefined
+  try {
+    return JSON.parse(text) as Keys
+  } catch {
+    // Without the parser's message, which quotes what it has read.
+    throw new UsageError(`${file ?? 'EVENTSTORE_KEYS'} is not JSON: { "sealing": [key], "hashing": [key] }`)
+  }
+}
+
+async function readKeys(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8')
+  } catch (cause) {
+    throw new UsageError(`${file} cannot be read: ${(cause as NodeJS.ErrnoException).code}`, { cause })
+  }
+}
+
+function urlOf(uri: string): { readonly host: string; readonly pathname: string } {
+  // A list of hosts is no URL: what is between the credentials and the path is taken as it is.
+  const match = /^mongodb(?:\+srv)?:\/\/(?:[^@/]*@)?([^/?]+)(\/[^?]*)?/.exec(uri)
+  if (!match) throw new UsageError('the address of the store cannot be read: mongodb://host/database')
+  return { host: match[1] ?? '', pathname: match[2] ?? '/' }
+}
+
+/** Warnings of the store go beside the results. */
+function loggerOf({ stderr }: Terminal): Logger {
+  const print = (_: object, message: string): void => {
+    stderr.write(`${message}\n`)
+  }
+  return { debug() {}, info() {}, warn: print, error: print }
+}

@@ -1,0 +1,35 @@
+import { EventStoreError } from '../../lib/index.ts'
+
+/** What the process ends with. */
+export const EXIT = {
+  done: 0,
+  /** The command was carried out, and found something that an operator has to look at. */
+  findings: 1,
+  /** An option, an argument or a key is wrong: nothing was done. */
+  usage: 2,
+  /** The store cannot be reached, or did not say in time how it went. */
+  unavailable: 3,
+  /** What was asked for is refused as things stand, or was not confirmed. */
+  refused: 4,
+  /** A fault of this program's own. */
+  fault: 70,
+} as const
+
+export type ExitCode = (typeof EXIT)[keyof typeof EXIT]
+
+/** Wrong use of the command line. */
+export class UsageError extends Error {}
+
+/** What was asked for was not confirmed. */
+export class NotConfirmed extends Error {}
+
+const UNAVAILABLE: ReadonlySet<string> = new Set(['STORE_UNAVAILABLE', 'STORE_CLOSED', 'OUTCOME_UNKNOWN'])
+const USAGE: ReadonlySet<string> = new Set(['OPTION_INVALID', 'KEYS_INVALID', 'KEY_UNKNOWN', 'LAYOUT_UNKNOWN'])
+
+export function exitCodeOf(error: unknown): ExitCode {
+  if (error instanceof UsageError) return EXIT.usage
+  if (error instanceof NotConfirmed) return EXIT.refused
+  if (!(error instanceof EventStoreError)) return EXIT.fault
+  if (UNAVAILABLE.has(error.code)) return EXIT.unavailable
+  return USAGE.has(error.code) ? EXIT.usage : EXIT.refused
+}

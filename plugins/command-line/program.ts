@@ -1,0 +1,94 @@
+import { Command, CommanderError } from 'commander'
+import { EventStoreError } from '../../lib/index.ts'
+import { type CommandContext, commandContext, type GlobalOptions, type Register } from './command-context.ts'
+import { checkpoints } from './commands/checkpoints.ts'
+import { doctor } from './commands/doctor.ts'
+import { explain } from './commands/explain.ts'
+import { features } from './commands/features.ts'
+import { keys } from './commands/keys.ts'
+import { logouts } from './commands/logouts.ts'
+import { retention } from './commands/retention.ts'
+import { sessions } from './commands/sessions.ts'
+import { status } from './commands/status.ts'
+import { verify } from './commands/verify.ts'
+import { EXIT, type ExitCode, exitCodeOf } from './exit-codes.ts'
+import type { Terminal } from './terminal.ts'
+
+const COMMANDS: readonly Register[] = [
+  status,
+  doctor,
+  explain,
+  verify,
+  sessions,
+  logouts,
+  features,
+  checkpoints,
+  retention,
+  keys,
+]
+
+const FOOTER = `
+The store and its keys are named by options or by the environment:
+  EVENTSTORE_STORE       mongodb://host/database, or the folder of an embedded store
+  EVENTSTORE_PREFIX      the prefix of its collections
+  EVENTSTORE_KEYS        the keys, as JSON; or EVENTSTORE_KEYS_FILE, a file with them
+  EVENTSTORE_ISSUER      the issuer, as the provider has it
+
+Exit codes: 0 done; 1 done, and there is something to look at; 2 wrong use; 3 the store
+cannot be reached; 4 refused, or not confirmed; 70 a fault of this program's own.`
+
+/**
+ * Runs one command.
+ *
+ * @param args - without the names of node and of the program
+ * @returns what the process is to end with
+ */
+export async function run(args: readonly string[], terminal: Terminal): Promise<ExitCode> {
+  let code: ExitCode = EXIT.done
+  const program = new Command('oidc-provider-eventstore')
+    .description(
+      'Operates the event log of an oidc-provider: looks into it, keeps it small, and orders what the OP carries out.',
+    )
+    .option('--store <address>', 'mongodb://host/database, or the folder of an embedded store')
+    .option('--prefix <prefix>', 'the prefix of its collections')
+    .option('--keys-file <file>', 'a file with the keys, as JSON')
+    .option('--issuer <url>', 'the issuer that the command is about')
+    .option('--json', 'one JSON value a line, for machines')
+    .addHelpText('after', FOOTER)
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => terminal.stdout.write(text),
+      writeErr: (text) => terminal.stderr.write(text),
+    })
+  let context: CommandContext | undefined
+  const contextOf = (): CommandContext => {
+    context ??= commandContext(terminal, program.opts<GlobalOptions>(), (end) => {
+      code = end
+    })
+    return context
+  }
+  for (const register of COMMANDS) register(program, contextOf)
+  for (const command of program.commands) inherit(command)
+  try {
+    await program.parseAsync(args, { from: 'user' })
+    return code
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage
+    tell(error, terminal, program.opts<GlobalOptions>().json ?? false)
+    return exitCodeOf(error)
+  }
+}
+
+/** Global options are taken behind a command's name, too. */
+function inherit(command: Command): void {
+  command.exitOverride()
+  for (const child of command.commands) inherit(child)
+}
+
+function tell(error: unknown, { stderr }: Terminal, isJson: boolean): void {
+  const message = error instanceof Error ? error.message : String(error)
+  const name = error instanceof EventStoreError ? error.code : undefined
+  if (isJson) stderr.write(`${JSON.stringify({ error: name ?? 'FAILED', message })}\n`)
+  else stderr.write(`${name ? `${name}: ` : ''}${message}\n`)
+  if (exitCodeOf(error) === EXIT.fault && error instanceof Error && !isJson) stderr.write(`${error.stack}\n`)
+}

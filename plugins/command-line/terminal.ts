@@ -1,0 +1,107 @@
+import { createInterface } from 'node:readline/promises'
+import type { Clock } from '../../lib/index.ts'
+import { NotConfirmed } from './exit-codes.ts'
+
+/** Where a command reads and writes, and what surrounds it. */
+export interface Terminal {
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly stdin: NodeJS.ReadableStream & { readonly isTTY?: boolean }
+  readonly stdout: NodeJS.WritableStream & { readonly isTTY?: boolean }
+  readonly stderr: NodeJS.WritableStream & { readonly isTTY?: boolean }
+  readonly clock: Clock
+  /** Aborts when the user wants it to end (SIGINT, SIGTERM). */
+  readonly signal: AbortSignal
+}
+
+/** What a command tells: lines for people, or one JSON value a line for machines. */
+export class Output {
+  readonly #terminal: Terminal
+  readonly #json: boolean
+  #progress = 0
+
+  constructor(terminal: Terminal, json: boolean) {
+    this.#terminal = terminal
+    this.#json = json
+  }
+
+  get isJson(): boolean {
+    return this.#json
+  }
+
+  /** One result: `text` for people, `value` for machines. */
+  result(value: unknown, text: () => string): void {
+    this.#clearProgress()
+    this.#terminal.stdout.write(`${this.#json ? JSON.stringify(value) : text()}\n`)
+  }
+
+  /** A list, an item at a time; `none` where there is nothing. */
+  async list<T>(items: AsyncIterable<T> | Iterable<T>, text: (item: T) => string, none: string): Promise<number> {
+    let count = 0
+    for await (const item of items) {
+      count += 1
+      this.result(item, () => text(item))
+    }
+    if (count === 0) this.note(none)
+    return count
+  }
+
+  /** For people alone, beside the results. */
+  note(text: string): void {
+    this.#clearProgress()
+    if (!this.#json) this.#terminal.stderr.write(`${text}\n`)
+  }
+
+  /** How far it got: on a terminal, in one line that is written over. */
+  progress(text: string): void {
+    if (this.#json || !this.#terminal.stderr.isTTY) return
+    this.#terminal.stderr.write(`\r${text.padEnd(this.#progress)}`)
+    this.#progress = text.length
+  }
+
+  #clearProgress(): void {
+    if (this.#progress > 0) this.#terminal.stderr.write(`\r${' '.repeat(this.#progress)}\r`)
+    this.#progress = 0
+  }
+}
+
+/**
+ * Asks before something that cannot be undone.
+ *
+ * @throws NotConfirmed: no, or there is nobody to ask
+ */
+export async function confirm(terminal: Terminal, what: string, isConfirmed: boolean): Promise<void> {
+  if (isConfirmed) return
+  if (!terminal.stdin.isTTY || !terminal.stderr.isTTY)
+    throw new NotConfirmed(`${what}: nothing was done. Say --yes, or --dry-run to see what it would do`)
+  const prompt = createInterface({ input: terminal.stdin, output: terminal.stderr })
+  try {
+    const answer = await prompt.question(`${what}. Go on? [y/N] `, { signal: terminal.signal })
+    if (!/^y(es)?$/i.test(answer.trim())) throw new NotConfirmed('nothing was done')
+  } finally {
+    prompt.close()
+  }
+}
+
+/** A moment, for people. */
+export function moment(ms: number | undefined): string {
+  return ms === undefined ? 'never' : `${new Date(ms).toISOString().slice(0, 19).replace('T', ' ')} UTC`
+}
+
+/** A time, for people: `3 d 4 h`, `12 s`. */
+export function duration(ms: number): string {
+  const units = [
+    ['d', 86_400_000],
+    ['h', 3_600_000],
+    ['min', 60_000],
+    ['s', 1_000],
+  ] as const
+  const parts: string[] = []
+  let left = Math.max(0, ms)
+  for (const [unit, size] of units) {
+    const count = Math.floor(left / size)
+    left -= count * size
+    if (count > 0) parts.push(`${count} ${unit}`)
+    if (parts.length === 2) break
+  }
+  return parts.join(' ') || '0 s'
+}

@@ -1,0 +1,221 @@
+import assert from 'node:assert/strict'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { FileEventStore } from '../../adapters/file/index.ts'
+import { type BackChannelLogout, backChannelLogout } from '../../plugins/back-channel-logout/index.ts'
+import { type CommandResult, command } from '../support/command.ts'
+import { portOutsideEphemeralRange } from '../support/free-port.ts'
+import { Client, type Op, Person, startOp } from '../support/op.ts'
+import { type RelyingParty, startRp } from '../support/rp.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
+
+/** An OP on an embedded store, which a command can open while the OP has stopped. */
+describe('the command line', () => {
+  const folder = temporaryFolder()
+  let rp: RelyingParty
+  let other: RelyingParty
+  let port = 0
+
+  beforeEach(async () => {
+    port = await portOutsideEphemeralRange()
+    rp = await startRp('rp')
+    other = await startRp('other')
+  })
+  afterEach(() => Promise.all([rp.stop(), other.stop()]))
+
+  /** Something that an OP does while it runs. */
+  async function whileRunning<T>(work: (op: Op, logout: BackChannelLogout) => Promise<T>): Promise<T> {
+    const store = await FileEventStore.open(folder.path)
+    const logout = backChannelLogout({ development: true, allowInternal: ['rp', 'other'] })
+    const op = await startOp(store, {
+      plugins: [logout],
+      clients: [rp.metadata, other.metadata],
+      port,
+      issuer: `http://127.0.0.1:${port}`,
+    })
+    try {
+      return await work(op, logout)
+    } finally {
+      await op.stop()
+      await store.close()
+    }
+  }
+
+  const issuer = (): string => `http://127.0.0.1:${port}`
+  const cli = (...args: string[]): Promise<CommandResult> =>
+    command(args, { env: { EVENTSTORE_STORE: folder.path, EVENTSTORE_ISSUER: issuer() } })
+
+  async function loggedIn(op: Op, login: string): Promise<{ readonly access: string; readonly uid: string }> {
+    const person = new Person(op)
+    const code = (await person.authorize('rp', { login })).get('code') ?? ''
+    await person.authorize('other')
+    const { body } = await new Client(op, rp.metadata).exchange(code)
+    const access = String(body['access_token'])
+    return { access, uid: String((await op.provider.AccessToken.find(access))?.sessionUid) }
+  }
+
+  it('lists sessions and ends them: the OP carries it out and tells the RPs', async () => {
+    const { uid } = await whileRunning((op) => loggedIn(op, 'alice'))
+    const listed = await cli('sessions', 'list', '--account', 'alice', '--json')
+    assert.equal(listed.code, 0, listed.err)
+    const [session] = listed.json as [{ uid: string; logins: { clientId: string }[] }]
+    assert.equal(session.uid, uid)
+    assert.deepEqual(session.logins.map(({ clientId }) => clientId).sort(), ['other', 'rp'])
+    assert.match((await cli('sessions', 'list', '--account', 'bob')).err, /no live session/)
+
+    const unasked = await cli('sessions', 'end', '--account', 'alice', '--actor', 'anna')
+    assert.equal(unasked.code, 4)
+    assert.match(unasked.err, /--yes/)
+    const ordered = await cli('sessions', 'end', '--account', 'alice', '--actor', 'anna', '--yes', '--json')
+    assert.equal(ordered.code, 0, ordered.err)
+    assert.equal((ordered.json[0] as { state: string }).state, 'ordered')
+
+    await whileRunning(async () => {
+      await Promise.all([rp.received(1), other.received(1)])
+    })
+    assert.equal((await cli('sessions', 'list', '--account', 'alice', '--json')).json.length, 0)
+    const shown = await cli('logouts', 'show', uid)
+    assert.equal(shown.code, 0, shown.err)
+    assert.match(shown.out, /the session ended: admin, by anna/)
+    const history = await cli('logouts', 'list', '--account', 'alice', '--json')
+    assert.equal((history.json[0] as { sessionUid: string }).sessionUid, uid)
+  })
+
+  it('tells what is owed to an RP that is down, and what became a dead letter; has it sent again', async () => {
+    rp.behave((_token, response) => void response.writeHead(503).end())
+    const { uid } = await whileRunning(async (op, logout) => {
+      const session = await loggedIn(op, 'alice')
+      await logout.terminateSession(session.uid, { actor: 'anna' })
+      await Promise.all([rp.received(1), other.received(1)])
+      return session
+    })
+    const pending = await cli('logouts', 'pending', '--json')
+    assert.deepEqual(pending.json, [{ clientId: 'rp', pending: 1 }])
+    assert.match((await cli('logouts', 'pending', '--client', 'rp')).out, new RegExp(uid))
+    assert.deepEqual((await cli('logouts', 'retry', '--client', 'rp', '--json')).json, [{ hastened: 1 }])
+
+    rp.behave((_token, response) => void response.writeHead(410).end())
+    await whileRunning(async (_op, logout) => {
+      for (;;) {
+        const { ends } = await logout.receipt(uid)
+        if (ends[0]?.relyingParties.every(({ state }) => state !== 'pending')) return
+        await new Promise((resolve) => setImmediate(resolve))
+      }
+    })
+    assert.equal((await cli('logouts', 'show', uid)).code, 1)
+    const dead = await cli('logouts', 'dead', '--json')
+    assert.equal((dead.json[0] as { clientId: string }).clientId, 'rp')
+    const dry = await cli('logouts', 'replay', '--client', 'rp', '--actor', 'anna', '--dry-run', '--json')
+    assert.deepEqual(dry.json, [{ replayed: 1, dryRun: true }])
+    const replayed = await cli('logouts', 'replay', '--client', 'rp', '--actor', 'anna', '--yes', '--json')
+    assert.deepEqual(replayed.json, [{ replayed: 1, dryRun: false }])
+    rp.behave((_token, response) => void response.writeHead(200).end())
+    const before = rp.tokens.length
+    await whileRunning(() => rp.received(before + 1))
+  })
+
+  it('explains a token that it never prints, read from standard input', async () => {
+    const { access } = await whileRunning((op) => loggedIn(op, 'alice'))
+    const env = { EVENTSTORE_STORE: folder.path }
+    const found = await command(['explain'], { env, input: `${access}\n` })
+    assert.equal(found.code, 0, found.err)
+    assert.match(found.out, /AccessToken: valid/)
+    assert.doesNotMatch(found.out + found.err, new RegExp(access))
+    const unknown = await command(['explain', '--json'], { env, input: 'nothing' })
+    assert.equal(unknown.code, 1)
+    assert.equal((unknown.json[0] as { verdict: string }).verdict, 'never_stored')
+    assert.equal((await command(['explain'], { env, input: '' })).code, 2)
+  })
+
+  it('switches features', async () => {
+    await whileRunning(async () => {})
+    assert.match((await cli('features')).out, /back_channel_logout {2}as the OP is configured/)
+    const off = await cli('features', 'off', 'back_channel_logout', '--actor', 'anna')
+    assert.match(off.out, /off {2}\(instance, by anna/, off.err)
+    await whileRunning(async (op) => {
+      const [state] = await op.eventSourced.features.list()
+      assert.equal(state?.enabled, false)
+    })
+    assert.match((await cli('features', 'reset', 'back_channel_logout', '--actor', 'anna')).out, /as the OP/)
+    assert.equal((await cli('features', 'off', 'nonsense', '--actor', 'anna')).code, 2)
+    assert.equal((await cli('features', 'off', 'back_channel_logout')).code, 2)
+  })
+
+  it('tells how the log stands, what needs an operator, and that nothing is wrong with it', async () => {
+    await whileRunning((op) => loggedIn(op, 'alice'))
+    const status = await cli('status', '--json')
+    assert.equal(status.code, 0, status.err)
+    const { end, consumers } = status.json[0] as { end: number; consumers: { behind: number }[] }
+    assert.ok(end > 5)
+    assert.deepEqual(
+      consumers.map(({ behind }) => behind),
+      [0],
+    )
+    assert.match((await cli('status')).out, /ends at #\d+/)
+    assert.match((await cli('checkpoints')).out, /notifications_back_channel_logout {2}#\d+ {2}at the end/)
+    const doctor = await cli('doctor', '--json')
+    assert.equal(doctor.code, 0, doctor.err)
+    const verified = await cli('verify', '--deep', '--json')
+    assert.equal(verified.code, 0, verified.out)
+    assert.equal((verified.json.at(-1) as { commits: number }).commits, end)
+    const retained = await cli('retention', '--dry-run', '--json')
+    assert.equal(retained.code, 0, retained.err)
+    assert.equal((retained.json[0] as { commits: number }).commits, 0)
+    assert.equal((await cli('retention')).code, 4)
+    assert.equal((await cli('retention', '--yes')).code, 0)
+  })
+
+  describe('without a store', () => {
+    it('makes keys, which a store takes', async () => {
+      const made = await command(['keys', 'generate', '--id', 'k1'])
+      assert.equal(made.code, 0)
+      assert.match(made.err, /secrets/)
+      const file = join(folder.path, 'keys.json.txt')
+      await writeFile(file, made.out)
+      const opened = await command(['status', '--store', join(folder.path, 'new'), '--keys-file', file])
+      assert.equal(opened.code, 0, opened.err)
+    })
+
+    it('says what is missing, and what is wrong', async () => {
+      const cases: readonly (readonly [readonly string[], number, RegExp])[] = [
+        [['status'], 2, /EVENTSTORE_STORE/],
+        [['nonsense'], 2, /unknown command/],
+        [['status', '--nonsense'], 2, /unknown option/],
+        [['status', '--store', 'mongodb://user:password@127.0.0.1:1'], 2, /names no database/],
+        [['status', '--store', 'mongodb://127.0.0.1:1/op'], 2, /no keys/],
+        [['status', '--store', 'mongodb://127.0.0.1:1/op', '--keys-file', '/nowhere'], 2, /ENOENT/],
+        [['keys', 'generate', '--id', 'not an id'], 2, /--id/],
+      ]
+      for (const [args, code, message] of cases) {
+        const result = await command(args)
+        assert.equal(result.code, code, args.join(' '))
+        assert.match(result.err, message)
+        assert.doesNotMatch(result.err, /password/)
+      }
+      const garbage = await command(['status'], {
+        env: { EVENTSTORE_STORE: 'mongodb://127.0.0.1:1/op', EVENTSTORE_KEYS: 'secret' },
+      })
+      assert.equal(garbage.code, 2)
+      assert.doesNotMatch(garbage.err, /secret/)
+    })
+
+    it('has help for people who have never seen it', async () => {
+      const { code, out } = await command(['--help'])
+      assert.equal(code, 0)
+      for (const name of [
+        'status',
+        'doctor',
+        'explain',
+        'verify',
+        'sessions',
+        'logouts',
+        'features',
+        'retention',
+        'keys',
+      ])
+        assert.match(out, new RegExp(`  ${name}`))
+      assert.match(out, /Exit codes/)
+      assert.equal((await command(['sessions', 'end', '--help'])).code, 0)
+    })
+  })
+})
