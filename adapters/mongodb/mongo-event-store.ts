@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events'
-import type { Db } from 'mongodb'
+import type { Db, Filter } from 'mongodb'
 import { type Clock, systemClock } from '../../lib/clock.ts'
 import { OptionInvalidError, StoreClosedError } from '../../lib/errors.ts'
 import { assertKnownOptions } from '../../lib/known-options.ts'
@@ -20,7 +20,7 @@ import { ChangeHint, hasConnectionToSpare } from './change-hint.ts'
 import type { ServerCapabilities } from './check-server.ts'
 import { Collections } from './collections.ts'
 import { MongoConsumers } from './consumers.ts'
-import { commitOf } from './documents.ts'
+import { commitOf, type EventsDocument } from './documents.ts'
 import { FollowedLog } from './followed-log.ts'
 import { MongoIndex } from './index-table.ts'
 import { Latency } from './latency.ts'
@@ -193,12 +193,18 @@ export class MongoEventStore implements EventStore {
 
   async end(): Promise<number> {
     this.#assertOpen()
-    const last = await this.#collections.withTimeout((signal) =>
-      this.#collections.events.findOne({}, { sort: { _id: -1 }, projection: { _id: 1 }, signal }),
-    )
+    // From what is known on: not every server is quick to find the last of all.
+    const { seen } = this.#positions
+    const last = (seen > 0 && (await this.#last({ _id: { $gte: BigInt(seen) } }))) || (await this.#last({}))
     const position = Number(last?._id ?? 0)
     this.#positions.see(position)
     return position
+  }
+
+  #last(filter: Filter<EventsDocument>): Promise<Pick<EventsDocument, '_id'> | null> {
+    return this.#collections.withTimeout((signal) =>
+      this.#collections.events.findOne(filter, { sort: { _id: -1 }, projection: { _id: 1 }, signal }),
+    )
   }
 
   async *subscribe({

@@ -42,9 +42,14 @@ export async function makeIndexes(collections: Collections, name: string, make: 
 
 /** Never below the last position: a counter that was lost would give positions that are taken, one after the other. */
 async function raiseCounter(collections: Collections, ask: AskWith): Promise<void> {
-  const last = await ask((signal) =>
-    collections.events.findOne({}, { sort: { _id: -1 }, projection: { _id: 1 }, signal }),
+  const counter = await ask((signal) =>
+    collections.counters.findOne({ _id: 'events' }, { projection: { n: 1 }, signal }),
   )
+  const above = counter?.n === undefined ? {} : { _id: { $gt: BigInt(counter.n) } }
+  const last = await ask((signal) =>
+    collections.events.findOne(above, { sort: { _id: -1 }, projection: { _id: 1 }, signal }),
+  )
+  if (counter?.n !== undefined && !last) return
   const end = BigInt(last?._id ?? 0)
   await ask((signal) =>
     ignoringDuplicate(

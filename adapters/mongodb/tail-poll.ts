@@ -62,8 +62,8 @@ export class TailPoll {
   async #look(): Promise<void> {
     this.#isLooking = true
     try {
-      const end = await endOf(this.#parts.collections)
-      if ([...this.#waiting].some(({ position }) => position < end)) this.#parts.wakeups.wake()
+      const least = Math.min(...[...this.#waiting].map(({ position }) => position))
+      if (await holdsMore(this.#parts.collections, least)) this.#parts.wakeups.wake()
     } catch {
       this.#parts.wakeups.wake()
     }
@@ -72,10 +72,11 @@ export class TailPoll {
   }
 }
 
-/** The highest position of the log that no fail-over can undo. */
-async function endOf(collections: Collections): Promise<number> {
-  const last = await collections.attempt((signal) =>
-    collections.majorityEvents.findOne({}, { sort: { _id: -1 }, projection: { _id: 1 }, signal }),
+/** Whether the log holds something above the position that no fail-over can undo. */
+async function holdsMore(collections: Collections, position: number): Promise<boolean> {
+  const above = { _id: { $gt: BigInt(position) } }
+  const more = await collections.attempt((signal) =>
+    collections.majorityEvents.findOne(above, { sort: { _id: 1 }, projection: { _id: 1 }, signal }),
   )
-  return Number(last?._id ?? 0)
+  return more !== null
 }
