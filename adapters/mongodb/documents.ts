@@ -127,10 +127,10 @@ export interface LivenessDocument {
   notices: number
 }
 
-/** The keys that authenticate commits, sealed: see `loadMacKeys`. */
+/** The keys that authenticate commits, wrapped: see `loadMacKeys`. */
 export interface MacKeysDocument {
   _id: string
-  sealed: string
+  wrapped: string
 }
 
 /** A commit without its position, as a document. */

@@ -31,10 +31,11 @@ const isDeciding = (stream: string): boolean => /^(uid|user_code|sid):/.test(str
 export const modelRule: RetentionRule = {
   knows: (event) => isModelEvent(event) && TYPES.has(event.type),
   async judge(facts, context) {
-    const groups = facts.map(({ event }) => groupOf(event))
-    const units = await readUnits(context.store, groups)
-    const unitOfEvent = new Map(facts.map(({ event }, index) => [event, units[index] as Unit]))
-    return judgements(unitOfEvent, context)
+    // What is written again and again is read once.
+    const groups = new Map(facts.map(({ event }) => [keyOf(event), groupOf(event)]))
+    const units = await readUnits(context.store, [...groups.values()])
+    const unitOfKey = new Map([...groups.keys()].map((key, index) => [key, units[index] as Unit]))
+    return judgements(new Map(facts.map(({ event }) => [event, unitOfKey.get(keyOf(event)) as Unit])), context)
   },
 }
 
@@ -56,6 +57,10 @@ function judgements(units: ReadonlyMap<Event, Unit>, context: RetentionContext):
 /** The streams whose events decide on this one: its own, under all of their names, and those where the newest decides. */
 function groupOf(event: Event): string[] {
   return [...ownNames(modelOf(event), event), ...(event.also ?? []).filter(isDeciding)]
+}
+
+function keyOf(event: Event): string {
+  return groupOf(event).join(' ')
 }
 
 /** Whether the event may go, when these are left of its unit. */

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { Clock, Timer } from '../clock.ts'
-import { RetentionBusyError } from '../errors.ts'
+import { RetentionBusyError, StoreClosedError } from '../errors.ts'
 import type { EventStore } from '../log/event-store.ts'
 import type { Logger } from '../logger.ts'
 import { linkSegments, retireInSegments } from '../verify/segments.ts'
@@ -166,6 +166,7 @@ export class LogRetention implements Retention {
     this.#timer = clock.setTimeout(() => {
       this.#running = this.#look()
         .catch((err) => {
+          if (err instanceof StoreClosedError) this.#stopping.abort() // whoever closed it has not called stop()
           if (err instanceof TakenOver || this.#stopping.signal.aborted) return
           logger.warn({ event: 'retention_failed', err }, 'retention could not go on; it tries again later')
         })

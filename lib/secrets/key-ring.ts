@@ -109,17 +109,12 @@ export class KeyRing {
 
   /** What `value` looks like in a dump: the key's id and the ciphertext, as one string. */
   seal(value: Json, stream: string): string {
-    const { id, bytes } = this.#sealing[0] as Secret
-    const nonce = randomBytes(12)
-    const cipher = createCipheriv('aes-256-gcm', streamKey(bytes, stream), nonce).setAAD(Buffer.from(stream))
-    const text = Buffer.concat([cipher.update(JSON.stringify(value), 'utf8'), cipher.final()])
-    return `${id}.${Buffer.concat([nonce, cipher.getAuthTag(), text]).toString('base64url')}`
+    return encrypt(this.#sealing[0] as Secret, value, stream)
   }
 
   /** @throws KeyUnknownError (`KEY_UNKNOWN`), SealBrokenError (`SEAL_BROKEN`) */
   open(sealed: string, stream: string): Json {
-    const dot = sealed.indexOf('.')
-    const id = sealed.slice(0, dot)
+    const id = idIn(sealed)
     const secret = this.#sealing.find((key) => key.id === id)
     if (!secret) {
       throw new KeyUnknownError(
@@ -127,22 +122,33 @@ export class KeyRing {
           'configure it as a second key until nothing sealed with it is left',
       )
     }
-    try {
-      const raw = Buffer.from(sealed.slice(dot + 1), 'base64url')
-      const decipher = createDecipheriv('aes-256-gcm', streamKey(secret.bytes, stream), raw.subarray(0, 12), {
-        authTagLength: 16,
-      })
-        .setAAD(Buffer.from(stream))
-        .setAuthTag(raw.subarray(12, 28))
-      return JSON.parse(Buffer.concat([decipher.update(raw.subarray(28)), decipher.final()]).toString('utf8')) as Json
-    } catch (cause) {
-      throw new SealBrokenError(stream, { cause })
-    }
+    return decrypt(secret, sealed, stream)
   }
 
-  /** Whether the key that seals now has sealed it. */
-  isSealedByFirst(sealed: string): boolean {
-    return sealed.slice(0, sealed.indexOf('.')) === this.#sealing[0]?.id
+  /**
+   * The same under the hashing key, for what a store cannot do without: whoever loses that key loses all that it names
+   * anyhow, and a lost sealing key does no harm to it.
+   */
+  wrap(value: Json, name: string): string {
+    return encrypt(this.#hashing[0] as Secret, value, `wrap ${name}`)
+  }
+
+  /** @throws KeyUnknownError (`KEY_UNKNOWN`), SealBrokenError (`SEAL_BROKEN`) */
+  unwrap(wrapped: string, name: string): Json {
+    const id = idIn(wrapped)
+    const secret = this.#hashing.find((key) => key.id === id)
+    if (!secret) {
+      throw new KeyUnknownError(
+        `${name} is wrapped with key "${id}", which is not among keys.hashing (${this.#hashing.map((key) => key.id).join(', ')}): ` +
+          'configure it as a second key until a store was opened with both',
+      )
+    }
+    return decrypt(secret, wrapped, `wrap ${name}`)
+  }
+
+  /** Whether the key that wraps now has wrapped it. */
+  isWrappedByFirst(wrapped: string): boolean {
+    return idIn(wrapped) === this.#hashing[0]?.id
   }
 
   /**
@@ -206,6 +212,32 @@ export class KeyRing {
       `none of keys.hashing is one that this store was written with (${ids}): nothing stored would be found. ` +
         'Configure the former key; to rotate, add the new key as the second one first',
     )
+  }
+}
+
+function idIn(sealed: string): string {
+  return sealed.slice(0, sealed.indexOf('.'))
+}
+
+function encrypt({ id, bytes }: Secret, value: Json, stream: string): string {
+  const nonce = randomBytes(12)
+  const cipher = createCipheriv('aes-256-gcm', streamKey(bytes, stream), nonce).setAAD(Buffer.from(stream))
+  const text = Buffer.concat([cipher.update(JSON.stringify(value), 'utf8'), cipher.final()])
+  return `${id}.${Buffer.concat([nonce, cipher.getAuthTag(), text]).toString('base64url')}`
+}
+
+/** @throws SealBrokenError (`SEAL_BROKEN`) */
+function decrypt({ bytes }: Secret, sealed: string, stream: string): Json {
+  try {
+    const raw = Buffer.from(sealed.slice(sealed.indexOf('.') + 1), 'base64url')
+    const decipher = createDecipheriv('aes-256-gcm', streamKey(bytes, stream), raw.subarray(0, 12), {
+      authTagLength: 16,
+    })
+      .setAAD(Buffer.from(stream))
+      .setAuthTag(raw.subarray(12, 28))
+    return JSON.parse(Buffer.concat([decipher.update(raw.subarray(28)), decipher.final()]).toString('utf8')) as Json
+  } catch (cause) {
+    throw new SealBrokenError(stream, { cause })
   }
 }
 

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import type { Db } from 'mongodb'
 import type { EventStore, Keys, Logger } from '../../lib/index.ts'
 import { UsageError } from './exit-codes.ts'
 import type { Terminal } from './terminal.ts'
@@ -35,34 +36,47 @@ export async function connect(options: ConnectionOptions, terminal: Terminal): P
   return SCHEME.test(place) ? connectMongo(place, options, terminal) : connectFolder(place, options, terminal)
 }
 
-async function connectMongo(uri: string, options: ConnectionOptions, terminal: Terminal): Promise<Connection> {
+/** The database that an address names. @throws UsageError */
+export async function databaseAt(
+  uri: string,
+): Promise<{ readonly db: Db; readonly name: string; close(): Promise<void> }> {
+  if (!SCHEME.test(uri)) throw new UsageError(`${uri} is no address of a database: mongodb://host/database`)
   const { MongoClient } = await import('mongodb').catch((cause: unknown) => {
     throw new UsageError('the package `mongodb` is not installed here: npm install mongodb', { cause })
   })
-  const { MongoEventStore } = await import('../../adapters/mongodb/index.ts')
   const { host, pathname } = urlOf(uri)
   const database = decodeURIComponent(pathname.slice(1))
   if (!database) throw new UsageError('the address names no database: mongodb://host/database')
+  const client = new MongoClient(uri, { serverSelectionTimeoutMS: 5_000, appName: 'oidc-provider-eventstore' })
+  return {
+    db: client.db(database),
+    name: `MongoDB at ${host}, database ${database}`,
+    close: () => client.close(),
+  }
+}
+
+async function connectMongo(uri: string, options: ConnectionOptions, terminal: Terminal): Promise<Connection> {
+  const { db, name, close } = await databaseAt(uri)
+  const { MongoEventStore } = await import('../../adapters/mongodb/index.ts')
   const keys = await keysOf(options, terminal)
   if (!keys) throw new UsageError('no keys: EVENTSTORE_KEYS as JSON, or --keys-file FILE (or EVENTSTORE_KEYS_FILE)')
-  const client = new MongoClient(uri, { serverSelectionTimeoutMS: 5_000, appName: 'oidc-provider-eventstore' })
   try {
     const prefix = options.prefix ?? terminal.env['EVENTSTORE_PREFIX']
-    const store = await MongoEventStore.open(client.db(database), {
+    const store = await MongoEventStore.open(db, {
       keys,
       logger: loggerOf(terminal),
       ...(prefix !== undefined && { prefix }),
     })
     return {
       store,
-      name: `MongoDB at ${host}, database ${database}${prefix ? `, prefix ${prefix}` : ''}`,
+      name: prefix ? `${name}, prefix ${prefix}` : name,
       close: async () => {
         await store.close()
-        await client.close()
+        await close()
       },
     }
   } catch (error) {
-    await client.close()
+    await close()
     throw error
   }
 }

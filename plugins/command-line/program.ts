@@ -7,6 +7,7 @@ import { explain } from './commands/explain.ts'
 import { features } from './commands/features.ts'
 import { keys } from './commands/keys.ts'
 import { logouts } from './commands/logouts.ts'
+import { moving } from './commands/moving.ts'
 import { retention } from './commands/retention.ts'
 import { sessions } from './commands/sessions.ts'
 import { status } from './commands/status.ts'
@@ -24,6 +25,7 @@ const COMMANDS: readonly Register[] = [
   features,
   checkpoints,
   retention,
+  moving,
   keys,
 ]
 

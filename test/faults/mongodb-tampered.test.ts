@@ -211,17 +211,28 @@ describe('a log on MongoDB that somebody else writes to', () => {
   describe('the keys of the log', () => {
     const key = (id: string) => ({ id, secret: generateSecret() })
 
-    it('are sealed again by a newer sealing key, so that the former one may retire', async () => {
+    it('are wrapped again by a newer hashing key, so that the former one may go', async () => {
       const [first, second] = [key('first'), key('second')]
-      const hashing = [key('h')]
+      const sealing = [key('s')]
       prefix = `${prefix}r_`
       await store.close()
-      store = await open({ sealing: [first], hashing })
+      store = await open({ sealing, hashing: [first] })
       await append('Thing:old')
       await store.close()
-      store = await open({ sealing: [second, first], hashing })
+      store = await open({ sealing, hashing: [second, first] })
       await store.close()
-      store = await open({ sealing: [second], hashing, retired: ['first'] })
+      store = await open({ sealing, hashing: [second] })
+      assert.equal((await store.read('Thing:old')).length, 1)
+    })
+
+    it('do not depend on a sealing key that is lost', async () => {
+      const hashing = [key('h')]
+      prefix = `${prefix}l_`
+      await store.close()
+      store = await open({ sealing: [key('lost')], hashing })
+      await append('Thing:old')
+      await store.close()
+      store = await open({ sealing: [key('new')], hashing, retired: ['lost'] })
       assert.equal((await store.read('Thing:old')).length, 1)
     })
 
@@ -231,7 +242,7 @@ describe('a log on MongoDB that somebody else writes to', () => {
       const own = await counters.findOne({ _id: 'mac_keys' })
       await counters.deleteOne({ _id: 'mac_keys' })
       await rejectsWith('LOG_FORGED', () => open(keys))
-      await counters.insertOne({ ...own, _id: 'mac_keys', sealed: `${String(own?.['sealed']).slice(0, -3)}AAA` })
+      await counters.insertOne({ ...own, _id: 'mac_keys', wrapped: `${String(own?.['wrapped']).slice(0, -3)}AAA` })
       await rejectsWith('LOG_FORGED', () => open(keys))
     })
   })

@@ -14,6 +14,8 @@ export interface ServerOptions {
   readonly durable?: boolean
   /** A folder of the caller's, which is kept. Default: a new one, removed by `stop()`. */
   readonly storagePath?: string
+  /** Further arguments of the program's: `--auth`. */
+  readonly flags?: readonly string[]
   /** 0 lets the server pick one, where it can. */
   readonly port?: number
   /** Does not keep the tests' process alive, and so is no leftover of theirs: for the server that they share. */
@@ -51,7 +53,8 @@ export async function startServer(options: ServerOptions = {}): Promise<MongoSer
   const guardian = startGuardian(options.storagePath === undefined ? storagePath : undefined)
 
   const start = async (port: number): Promise<Running> => {
-    const running = await launch(launcher, launcher.arguments(port, storagePath, options.durable ?? false), storagePath)
+    const args = [...launcher.arguments(port, storagePath, options.durable ?? false), ...(options.flags ?? [])]
+    const running = await launch(launcher, args, storagePath)
     guardian.watch(running.pid)
     void running.exited.then(() => guardian.forget())
     return running

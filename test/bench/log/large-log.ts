@@ -1,6 +1,8 @@
 import type { Db } from 'mongodb'
+import { Collections } from '../../../adapters/mongodb/collections.ts'
 import { MongoEventStore } from '../../../adapters/mongodb/index.ts'
-import { ephemeralKeys, silent } from '../../../lib/index.ts'
+import { loadMacKeys } from '../../../adapters/mongodb/mac-keys.ts'
+import { ephemeralKeys, KeyRing, silent, systemClock } from '../../../lib/index.ts'
 
 /** So many documents are inserted at a time. */
 const BATCH = 2_000
@@ -22,6 +24,8 @@ export function openLargeLog(db: Db): Promise<MongoEventStore> {
 export async function fill(db: Db, commits: number): Promise<void> {
   const store = await openLargeLog(db)
   await store.close()
+  const collections = new Collections(db, '', systemClock)
+  const macs = await loadMacKeys(collections, new KeyRing(KEYS), (call) => collections.attempt(call))
   const at = new Date()
   const streams = streamsOf(commits)
   for (let first = 1; first <= commits; first += BATCH) {
@@ -29,7 +33,8 @@ export async function fill(db: Db, commits: number): Promise<void> {
       const position = first + index
       const stream = `Thing:${position % streams}`
       const events = [{ s: stream, t: 'stored', d: { sealed: SEALED, generation: 0 } }]
-      return { _id: BigInt(position) as never, c: `c${position}`, s: [stream], e: events, m: { v: 1 }, at }
+      const document = { _id: BigInt(position), c: `c${position}`, s: [stream], e: events, m: { v: 1 }, at }
+      return { ...document, _id: document._id as never, h: macs.sign(document) }
     })
     await db.collection('events').insertMany(documents, { ordered: false })
   }
