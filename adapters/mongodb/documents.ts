@@ -130,7 +130,8 @@ export interface LivenessDocument {
 /** The keys that authenticate commits, wrapped: see `loadMacKeys`. */
 export interface MacKeysDocument {
   _id: string
-  wrapped: string
+  /** The same keys, under each hashing key that the log was opened with. */
+  wrapped: string[]
 }
 
 /** A commit without its position, as a document. */

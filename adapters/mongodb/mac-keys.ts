@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { KeyUnknownError, LogForgedError, SealBrokenError } from '../../lib/errors.ts'
+import { LogForgedError, SealBrokenError } from '../../lib/errors.ts'
 import type { JsonObject } from '../../lib/log/commit.ts'
 import type { KeyRing } from '../../lib/secrets/key-ring.ts'
 import type { Collections } from './collections.ts'
@@ -18,19 +18,23 @@ const NAME = 'mac_keys'
  * @throws KeyUnknownError (`KEY_UNKNOWN`)
  */
 export async function loadMacKeys(collections: Collections, keys: KeyRing, ask: AskWith): Promise<CommitMacs> {
-  const found = (await read(collections, ask)) ?? (await make(collections, keys, ask))
-  const opened = open(keys, found.wrapped)
-  // Wrapped again by the key that hashes now, so that the former one may go.
-  if (!keys.isWrappedByFirst(found.wrapped)) await wrapAgain(collections, keys, opened, found.wrapped, ask)
+  const wrapped = (await read(collections, ask)) ?? (await make(collections, keys, ask))
+  const opened = open(keys, wrapped)
+  // Under each key that is configured here, so that the others may go.
+  const missing = keys.wrapMissing(wrapped, toJson(opened), NAME)
+  if (missing.length > 0) {
+    const update = { q: { _id: 'mac_keys' }, u: { $addToSet: { wrapped: { $each: missing } } } }
+    await ask((signal) => collections.update('counters', update, signal))
+  }
   return new CommitMacs(opened)
 }
 
-async function read(collections: Collections, ask: AskWith): Promise<{ readonly wrapped: string } | undefined> {
+async function read(collections: Collections, ask: AskWith): Promise<readonly string[] | undefined> {
   const found = await ask((signal) => collections.macKeys.findOne({ _id: 'mac_keys' }, { signal }))
-  return found ? { wrapped: String(found.wrapped) } : undefined
+  return found?.wrapped.map(String)
 }
 
-async function make(collections: Collections, keys: KeyRing, ask: AskWith): Promise<{ readonly wrapped: string }> {
+async function make(collections: Collections, keys: KeyRing, ask: AskWith): Promise<readonly string[]> {
   const commit = await ask((signal) =>
     collections.events.findOne({ e: { $ne: [] } }, { projection: { _id: 1 }, signal }),
   )
@@ -39,7 +43,7 @@ async function make(collections: Collections, keys: KeyRing, ask: AskWith): Prom
     if (made) return made
     throw new LogForgedError('the keys that authenticate its commits are gone from the collection `counters`')
   }
-  const wrapped = wrappedBy(keys, [{ id: '1', bytes: randomBytes(32) }])
+  const wrapped = keys.wrapMissing([], toJson([{ id: '1', bytes: randomBytes(32) }]), NAME)
   const insert = { q: { _id: 'mac_keys' }, u: { $setOnInsert: { wrapped } }, upsert: true }
   await ask((signal) =>
     collections.update('counters', insert, signal).catch((error: unknown) => {
@@ -52,23 +56,11 @@ async function make(collections: Collections, keys: KeyRing, ask: AskWith): Prom
   return made
 }
 
-async function wrapAgain(
-  collections: Collections,
-  keys: KeyRing,
-  opened: readonly MacKey[],
-  former: string,
-  ask: AskWith,
-): Promise<void> {
-  const update = { q: { _id: 'mac_keys', wrapped: former }, u: { $set: { wrapped: wrappedBy(keys, opened) } } }
-  await ask((signal) => collections.update('counters', update, signal))
+function toJson(keys: readonly MacKey[]): JsonObject[] {
+  return keys.map(({ id, bytes }) => ({ id, key: bytes.toString('base64url') }))
 }
 
-function wrappedBy(keys: KeyRing, opened: readonly MacKey[]): string {
-  const list = opened.map(({ id, bytes }): JsonObject => ({ id, key: bytes.toString('base64url') }))
-  return keys.wrap(list, NAME)
-}
-
-function open(keys: KeyRing, wrapped: string): readonly MacKey[] {
+function open(keys: KeyRing, wrapped: readonly string[]): readonly MacKey[] {
   try {
     const list = keys.unwrap(wrapped, NAME) as readonly { readonly id: string; readonly key: string }[]
     return list.map(({ id, key }) => ({ id, bytes: Buffer.from(key, 'base64url') }))
@@ -77,9 +69,6 @@ function open(keys: KeyRing, wrapped: string): readonly MacKey[] {
       throw new LogForgedError('the keys that authenticate its commits are not those that were made for it', {
         cause: error,
       })
-    if (!(error instanceof KeyUnknownError)) throw error
-    throw new KeyUnknownError(`the keys that authenticate the log's commits cannot be opened: ${error.message}`, {
-      cause: error,
-    })
+    throw error
   }
 }

@@ -98,7 +98,7 @@ export class LogRetention implements Retention {
     }
     if (this.#timer || (policy === undefined && !store.segments)) return
     this.#stopping = new AbortController()
-    this.#schedule(Math.random() * 60_000)
+    this.#schedule(Math.random() * LOOK_MS)
   }
 
   /** Resolves when the page in hand is done. Idempotent. */

@@ -126,29 +126,25 @@ export class KeyRing {
   }
 
   /**
-   * The same under the hashing key, for what a store cannot do without: whoever loses that key loses all that it names
-   * anyhow, and a lost sealing key does no harm to it.
+   * The same under each hashing key that has not wrapped it yet, for what a store cannot do without: whoever loses those
+   * keys loses all that they name anyhow, and a lost sealing key does no harm to it.
    */
-  wrap(value: Json, name: string): string {
-    return encrypt(this.#hashing[0] as Secret, value, `wrap ${name}`)
+  wrapMissing(wrapped: readonly string[], value: Json, name: string): string[] {
+    const known = new Set(wrapped.map(idIn))
+    const missing = this.#hashing.filter(({ id }) => !known.has(id))
+    return missing.map((secret) => encrypt(secret, value, `wrap ${name}`))
   }
 
   /** @throws KeyUnknownError (`KEY_UNKNOWN`), SealBrokenError (`SEAL_BROKEN`) */
-  unwrap(wrapped: string, name: string): Json {
-    const id = idIn(wrapped)
-    const secret = this.#hashing.find((key) => key.id === id)
-    if (!secret) {
-      throw new KeyUnknownError(
-        `${name} is wrapped with key "${id}", which is not among keys.hashing (${this.#hashing.map((key) => key.id).join(', ')}): ` +
-          'configure it as a second key until a store was opened with both',
-      )
+  unwrap(wrapped: readonly string[], name: string): Json {
+    for (const one of wrapped) {
+      const secret = this.#hashing.find((key) => key.id === idIn(one))
+      if (secret) return decrypt(secret, one, `wrap ${name}`)
     }
-    return decrypt(secret, wrapped, `wrap ${name}`)
-  }
-
-  /** Whether the key that wraps now has wrapped it. */
-  isWrappedByFirst(wrapped: string): boolean {
-    return idIn(wrapped) === this.#hashing[0]?.id
+    throw new KeyUnknownError(
+      `${name} is wrapped with the hashing keys ${wrapped.map(idIn).join(', ')}, none of which is among keys.hashing: ` +
+        'configure one of them as a second key until the store was opened with both',
+    )
   }
 
   /**

@@ -242,7 +242,7 @@ describe('a log on MongoDB that somebody else writes to', () => {
       const own = await counters.findOne({ _id: 'mac_keys' })
       await counters.deleteOne({ _id: 'mac_keys' })
       await rejectsWith('LOG_FORGED', () => open(keys))
-      await counters.insertOne({ ...own, _id: 'mac_keys', wrapped: `${String(own?.['wrapped']).slice(0, -3)}AAA` })
+      await counters.insertOne({ ...own, _id: 'mac_keys', wrapped: [`${String(own?.['wrapped']).slice(0, -3)}AAA`] })
       await rejectsWith('LOG_FORGED', () => open(keys))
     })
   })
