@@ -81,16 +81,23 @@ export class CommitsInJournal implements Commits, JournalReaders {
     }
     const inOrder = (): Commit[] => positions.map((position) => found.get(position) as Commit)
     if (missing.length === 0) return inOrder()
-    const reading = this.#read(missing, found, isPassing)
+    return this.#underWay(this.#read(missing, found, isPassing)).then(inOrder)
+  }
+
+  #underWay<T>(reading: Promise<T>): Promise<T> {
     const forget = (): unknown => this.#reading.delete(reading)
     this.#reading.add(reading)
     reading.then(forget, forget)
-    return reading.then(inOrder)
+    return reading
+  }
+
+  async readsUnderWay(): Promise<void> {
+    await Promise.allSettled([...this.#reading])
   }
 
   async stored(positions: readonly number[]): Promise<StoredCommit[]> {
     const found: StoredCommit[] = []
-    await this.#readLines(positions, (_, entry) => found.push(entry))
+    await this.#underWay(this.#readLines(positions, (_, entry) => found.push(entry)))
     return found
   }
 

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { type FileHandle, open, rename, rm } from 'node:fs/promises'
+import { type FileHandle, open, readdir, rename, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import type { Clock } from '../../lib/clock.ts'
@@ -28,6 +28,9 @@ export interface FileOptions {
 }
 
 const JOURNAL = 'journal.log'
+
+/** How the names of journals end that were to take its place. */
+const REPLACEMENT = '.replacement'
 
 /**
  * The embedded store: an index and what is to do in memory, and every change in an append-only journal before it is
@@ -71,6 +74,7 @@ export class FileEventStore extends MemoryEventStore {
   ): Promise<FileEventStore> {
     const path = join(folder, JOURNAL)
     const ring = keys ?? (await loadOrCreateKeys(path, folder))
+    await removeLeftovers(folder)
     const handle = await openJournal(folder)
     try {
       const commits = new CommitsInJournal(path, handle, clock)
@@ -133,27 +137,34 @@ export class FileEventStore extends MemoryEventStore {
   }
 }
 
-/** A journal that is to take the present one's place. One that a crash has left is written over. */
+/** A journal that is to take the present one's place, under a name that nobody else has: a late write stays in it. */
 async function replacementOf(folder: string): Promise<Replacement> {
   const path = join(folder, JOURNAL)
-  const file = await open(`${path}.new`, 'w+', 0o600)
+  const temporary = join(folder, `${JOURNAL}-${randomBytes(6).toString('hex')}${REPLACEMENT}`)
+  const file = await open(temporary, 'wx+', 0o600)
   try {
-    await file.chmod(0o600)
     const { line, end } = encodeHeader(randomBytes(8).toString('base64url'))
     await writeAll(file, line, 0)
     return {
       file,
       start: end,
-      rename: () => rename(`${path}.new`, path),
+      rename: () => rename(temporary, path),
       settle: () => syncFolder(folder),
       remove: async () => {
         await file.close()
-        await rm(`${path}.new`, { force: true })
+        await rm(temporary, { force: true })
       },
     }
   } catch (error) {
     await file.close()
     throw error
+  }
+}
+
+/** What a crash has left of a journal that was to be written anew takes room, and is nobody's. */
+async function removeLeftovers(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    if (name.startsWith(JOURNAL) && name.endsWith(REPLACEMENT)) await rm(join(folder, name), { force: true })
   }
 }
 

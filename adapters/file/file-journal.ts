@@ -12,6 +12,8 @@ export interface JournalReaders {
   placed(position: number, place: LinePlace): void
   /** What the commits take in the file, removed ones too. */
   readonly bytes: number
+  /** Resolves when what is being read now was read, whatever is read after it. */
+  readsUnderWay(): Promise<void>
   /** From now on they are in another file. */
   moveTo(places: Places): void
   /** Resolves when nothing is being read. False: a read hangs, and nobody waits for it. */
@@ -100,11 +102,13 @@ export class FileJournal implements Journal {
       bytes: 0,
       moveTo() {},
       idle: async () => true,
+      readsUnderWay: async () => {},
     }
     const next = new FileJournal(replacement.file, readers, undefined, false) // nobody is told before it is complete
     next.continueAt(replacement.start)
     return {
       write: (entries) => next.write(entries),
+      flush: () => next.#file.datasync(),
       finish: () => this.#moveTo(next, places, replacement),
       abandon: () => replacement.remove(),
     }
@@ -122,11 +126,11 @@ export class FileJournal implements Journal {
       throw error
     }
     const former = this.#file
-    const idle = this.#readers?.idle() // of what is being read now
+    const reads = this.#readers?.readsUnderWay()
     this.#file = next.#file
     this.#end = next.#end
     this.#readers?.moveTo(places)
-    void Promise.resolve(idle)
+    void Promise.resolve(reads)
       .then(() => former.close())
       .catch(() => {})
   }

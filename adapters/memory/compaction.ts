@@ -102,6 +102,7 @@ export class Compaction {
     try {
       const copy = new Copy(this.#parts, rewriting)
       while (!this.#isStopped && (await copy.next())) {}
+      await rewriting?.flush() // while the writes go on: what is left is little
       await between(async () => {
         if (this.#isStopped) throw new Error('the store closes')
         while (await copy.next()) {}

@@ -47,6 +47,8 @@ export interface Journal {
 export interface Rewriting {
   /** As `Journal.write`. */
   write(entries: readonly Entry[]): Promise<void>
+  /** What was written is on the disk when it resolves. */
+  flush(): Promise<void>
   /** Puts it in the other one's place, for good when it resolves. Nothing else is written meanwhile. */
   finish(): Promise<void>
   /** It is not wanted after all. */

@@ -225,8 +225,10 @@ export class MemoryEventStore implements EventStore {
   /** Waits for pending changes, then closes. Idempotent. */
   async close(): Promise<void> {
     const compaction = inTime(this.#compaction.stop(), this.#clock, this.#journal.maxWriteMs ?? 0)
-    const [closed] = await Promise.allSettled([this.#writes.close(), compaction])
+    const [closed, stopped] = await Promise.allSettled([this.#writes.close(), compaction])
     if (closed.status === 'rejected') throw closed.reason
+    if (stopped.status === 'fulfilled' && !stopped.value)
+      throw new StoreUnavailableError('the disk hangs while the journal is written anew: it may still write')
   }
 
   /** Resolves when the tables and the journal hold no more of what was removed than they may. */

@@ -167,9 +167,10 @@ export class Appender {
     const last = Math.max(this.#last, positions.seen)
     for (const pending of batch) pending.sent = true
     const started = clock.monotonic()
+    const asked = momentOf(clock)
     const { moved, answer } = await this.#fastPath.send(placed(documentsOf(batch), last + 1, collections.macs), last)
     if (moved) for (const pending of batch) pending.sent = false
-    else this.#landed(batch, last + 1, started, outcomesOfFastPath(answer, batch.length))
+    else this.#landed(batch, last + 1, started, outcomesOfFastPath(answer, batch.length), asked)
     return !moved
   }
 
@@ -198,7 +199,7 @@ export class Appender {
     first: number,
     started: number,
     outcomes: readonly Outcome[],
-    asked: Moment = momentOf(this.#parts.clock),
+    asked: Moment,
   ): void {
     const { clock, latency } = this.#parts
     // How long nothing was heard says nothing of how long an insert takes.

@@ -15,6 +15,7 @@ import type {
   RetentionDocument,
   SchemaDocument,
   SegmentDocument,
+  SegmentHeadDocument,
   WorkDocument,
 } from './documents.ts'
 import { assertWritten, isDuplicate, isPermanent, WriteError } from './outcome.ts'
@@ -191,6 +192,10 @@ export class Collections {
 
   set macs(macs: CommitMacs) {
     this.#macs = macs
+  }
+
+  get segmentHead(): Collection<SegmentHeadDocument> {
+    return this.#collection(this.name('counters'))
   }
 
   get retention(): Collection<RetentionDocument> {

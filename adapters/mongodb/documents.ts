@@ -67,6 +67,14 @@ export interface SegmentDocument {
   proof: string
 }
 
+/** The last segment that was written. */
+export interface SegmentHeadDocument {
+  _id: string
+  number: number
+  link: string
+  proof: string
+}
+
 /** What retention remembers. */
 export interface RetentionDocument {
   _id: string
@@ -207,9 +215,10 @@ export function isFromNewerSchema({ m }: Pick<EventsDocument, 'm'>): boolean {
 export function commitOf(document: EventsDocument, macs?: CommitMacs): Commit {
   const { v, ...meta } = document.m
   const position = Number(document._id)
-  if (isFromNewerSchema(document)) throw new SchemaNewerError(`the commit at position ${position}`, v, SCHEMA_VERSION)
+  // First: whatever a forged one says of its version.
   if (macs && !macs.isGenuine(document))
     throw new LogForgedError(`the commit at position ${position} is not what this OP stored there`)
+  if (isFromNewerSchema(document)) throw new SchemaNewerError(`the commit at position ${position}`, v, SCHEMA_VERSION)
   return {
     position,
     id: document.c,

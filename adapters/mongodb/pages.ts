@@ -102,7 +102,7 @@ function entryOf(document: EventsDocument, macs: CommitMacs): LogEntry {
   const position = Number(document._id)
   if (!isEventsDocument(document)) return { kind: 'forged', position }
   if (isTombstone(document)) return { kind: 'tombstone', position }
-  if (isFromNewerSchema(document)) return { kind: 'newer', position }
   if (!macs.isGenuine(document)) return { kind: 'forged', position }
+  if (isFromNewerSchema(document)) return { kind: 'newer', position }
   return { kind: 'commit', position, commit: commitOf(document), streams: document.s, claims: document.k ?? [] }
 }

@@ -1,4 +1,4 @@
-import type { FoundSegment, Segment, SegmentTable } from '../../lib/log/segment-table.ts'
+import type { FoundSegment, Segment, SegmentHead, SegmentTable } from '../../lib/log/segment-table.ts'
 import type { Collections } from './collections.ts'
 import type { SegmentDocument } from './documents.ts'
 import { isDuplicate } from './outcome.ts'
@@ -36,19 +36,42 @@ export class MongoSegments implements SegmentTable {
     }
   }
 
-  async retire(segment: Segment, retired: string): Promise<void> {
+  async retire(segment: FoundSegment, retired: string): Promise<boolean> {
     const proof = this.#collections.macs.prove(textOf({ ...segment, retired }))
-    await this.#table.updateOne({ _id: segment.number }, { $set: { retired, proof } })
+    const as = { _id: segment.number, proof: segment.proof }
+    const { matchedCount } = await this.#table.updateOne(as, { $set: { retired, proof } })
+    return matchedCount === 1
+  }
+
+  async head(): Promise<SegmentHead | 'forged' | undefined> {
+    const found = await this.#collections.withTimeout((signal) =>
+      this.#collections.segmentHead.findOne({ _id: HEAD }, { signal }),
+    )
+    if (!found) return undefined
+    const head = { number: found.number, link: found.link }
+    return this.#collections.macs.isProof(headText(head), found.proof) ? head : 'forged'
+  }
+
+  async setHead(head: SegmentHead): Promise<void> {
+    const proof = this.#collections.macs.prove(headText(head))
+    const update = { q: { _id: HEAD }, u: { $set: { ...head, proof } }, upsert: true }
+    await this.#collections.withTimeout((signal) => this.#collections.update('counters', update, signal))
   }
 
   #segmentOf({ _id, from, to, tombstones, retired, link, proof }: SegmentDocument): FoundSegment {
     const segment = { number: _id, from, to, tombstones, retired, link }
-    return { ...segment, isGenuine: this.#collections.macs.isProof(textOf(segment), proof) }
+    return { ...segment, proof, isGenuine: this.#collections.macs.isProof(textOf(segment), proof) }
   }
 
   get #table(): Table<SegmentDocument> {
     return this.#collections.segments
   }
+}
+
+const HEAD = 'segments'
+
+function headText({ number, link }: SegmentHead): string {
+  return JSON.stringify(['head', number, link])
 }
 
 function textOf({ number, from, to, tombstones, retired, link }: Segment): string {

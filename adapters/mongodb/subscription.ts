@@ -62,7 +62,7 @@ export async function* subscription(
     try {
       if (floor === undefined) {
         const bounds = await unlessAborted(signal, boundsOf(collections))
-        floor = bounds.floor
+        floor = Math.min(bounds.floor, bounds.last)
         runs.reachTo(bounds.last)
       }
       if (position < floor) {
@@ -125,7 +125,7 @@ function readable(documents: readonly EventsDocument[]): readonly EventsDocument
 function genuine(documents: readonly EventsDocument[], macs: CommitMacs | undefined): Commit[] {
   return documents
     .filter((document) => !isTombstone(document))
-    .filter((document) => isFromNewerSchema(document) || (macs?.isGenuine(document) ?? true))
+    .filter((document) => macs?.isGenuine(document) ?? true)
     .map((document) => commitOf(document))
 }
 

@@ -16,6 +16,14 @@ export interface Segment {
 export interface FoundSegment extends Segment {
   /** Whether a process with the log's keys has written exactly this. */
   readonly isGenuine: boolean
+  /** Another one after each change. */
+  readonly proof: string
+}
+
+/** The last segment that was written: it cannot be taken away without being missed. */
+export interface SegmentHead {
+  readonly number: number
+  readonly link: string
 }
 
 /**
@@ -29,6 +37,10 @@ export interface SegmentTable {
   last(): Promise<FoundSegment | undefined>
   /** Adds one; nothing where it is there already. */
   add(segment: Segment): Promise<void>
-  /** Writes down what retention removes. Before it is removed. */
-  retire(segment: Segment, retired: string): Promise<void>
+  /** Writes down what retention removes, before it is removed. False: it has changed since it was read. */
+  retire(segment: FoundSegment, retired: string): Promise<boolean>
+  /** The head, if there is one that a process with the log's keys has written. `forged`: there is another one. */
+  head(): Promise<SegmentHead | 'forged' | undefined>
+  /** After the segment was added. */
+  setHead(head: SegmentHead): Promise<void>
 }

@@ -35,10 +35,8 @@ export async function horizonOf(
   ])
   const old = samples.olderThan(YOUNGEST_MS, now)
   const lists = [parked.map(({ body }) => Number(body['position'])), ...pinned]
-  // As many as were asked for: nothing above the lowest is known not to be one of them.
-  const known = Math.min(
-    ...lists.map((list) => (list.length < MOST_PINNED ? Number.POSITIVE_INFINITY : Math.min(...list) - 1)),
-  )
+  // As many as were asked for: which the others are is not known, and nothing goes before they are fewer.
+  const known = lists.every((list) => list.length < MOST_PINNED) ? Number.POSITIVE_INFINITY : 0
   const slowest = consumers.reduce<(typeof consumers)[number] | undefined>(
     (least, one) => (least && least.position <= one.position ? least : one),
     undefined,

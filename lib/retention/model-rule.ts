@@ -66,6 +66,8 @@ function keyOf(event: Event): string {
 /** Whether the event may go, when these are left of its unit. */
 export function mayGo(fact: LocatedEvent, unit: Unit, context: RetentionContext): boolean {
   const { event, commit } = fact
+  // The cheapest first: most of what is written again and again is young.
+  if (!unit.isReadable || !isOlder(commit.position, keepMs(event, context), context)) return false
   if (!decidesNothing(fact, unit, context)) return false
   if (event.type === 'stored')
     return (
@@ -73,7 +75,7 @@ export function mayGo(fact: LocatedEvent, unit: Unit, context: RetentionContext)
       isDead(fact, unit, context) &&
       !(modelOf(event) === 'Session' && isFoundBy(fact, unit, context))
     )
-  if (!unit.isComplete || !isOlder(commit.position, keepMs(event, context), context)) return false
+  if (!unit.isComplete) return false
   const own = ownOf(event, unit)
   if (own.some((other) => other.type === 'stored' && other.generation <= generationOf(event))) return false
   if (modelOf(event) !== 'Grant') return true
@@ -125,7 +127,6 @@ function changesNothing(
 /** Whether nobody finds the state any more, and has not for as long as such things are kept. */
 function isDead({ event, commit }: LocatedEvent, unit: Unit, context: RetentionContext): boolean {
   const keep = keepMs(event, context)
-  if (!isOlder(commit.position, keep, context)) return false
   const exp = typeof event.data['exp'] === 'number' ? event.data['exp'] : undefined
   if (exp !== undefined && exp * 1_000 + keep <= context.now)
     return modelOf(event) !== 'Grant' || isBarren(context.samples.endAt(exp * 1_000 + RACE_MS), context)

@@ -1,3 +1,4 @@
+import { onNextTurn } from '../clock.ts'
 import type { Commit, Event } from '../log/commit.ts'
 import type { EventStore } from '../log/event-store.ts'
 import type { LocatedEvent } from '../provider/model-record.ts'
@@ -5,6 +6,9 @@ import type { Judgements, RetentionContext, RetentionRule } from './retention-ru
 
 /** So many commits are judged at a time. */
 export const PAGE = 500
+
+/** So many are judged before others get a turn: each may be one of twenty thousand of its kind. */
+const COMMITS_A_TURN = 20
 
 /** What was found of a page of the log. */
 export interface JudgedPage {
@@ -29,15 +33,18 @@ export async function judgeNext(
   context: RetentionContext,
   { mayGo }: { readonly mayGo: (commit: Commit) => boolean },
 ): Promise<JudgedPage | undefined> {
-  const read = await store.readAll({ after, limit: PAGE })
-  const page = read.filter(({ position }) => position <= context.horizon)
-  const isLast = page.length < PAGE
-  const end = isLast ? context.horizon : Number(page.at(-1)?.position)
+  // What somebody else has written stays, and keeps nothing from going.
+  const entries = await store.entries({ after, limit: PAGE })
+  const counted = entries.filter(({ position }) => position <= context.horizon)
+  const page = counted.flatMap((entry) => (entry.kind === 'commit' ? [entry.commit] : []))
+  const isLast = counted.length < PAGE
+  const end = isLast ? context.horizon : Number(counted.at(-1)?.position)
   if (end <= after) return undefined
   const judged = await judgeAll(page.filter(mayGo), rules, context)
   const gone = new Set<number>()
   const kept: Commit[] = []
-  for (const commit of page) {
+  for (const [index, commit] of page.entries()) {
+    if (index % COMMITS_A_TURN === 0) await new Promise<void>((resolve) => onNextTurn(resolve))
     if (commit.events.every((event) => judged(event, gone))) gone.add(commit.position)
     else kept.push(commit)
   }

@@ -266,10 +266,10 @@ export class LogRetention implements Retention {
   /** Removes them, then writes down how far it got: after a crash the page is judged again. */
   async #remove(turn: Turn, going: Page['going'], after: number, end: number, advance: () => Memory): Promise<void> {
     const { store } = this.#parts
-    const positions = going.map(({ position }) => position)
+    const judged = going.map(({ position }) => position)
+    const positions = store.segments ? await retireInSegments(store.segments, judged) : judged
     const last = positions.at(-1)
     if (last !== undefined) {
-      if (store.segments) await retireInSegments(store.segments, positions)
       await store.retention.remove({ positions, tombstones: { from: after + 1, to: last } })
     }
     turn.memory = { ...advance(), removed: turn.memory.removed + positions.length }

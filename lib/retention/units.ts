@@ -1,3 +1,4 @@
+import { LogForgedError } from '../errors.ts'
 import { type Commit, type Event, isIn } from '../log/commit.ts'
 import type { EventStore } from '../log/event-store.ts'
 import { generationOf, isMoved, type LocatedEvent } from '../provider/model-record.ts'
@@ -7,7 +8,7 @@ const STREAMS_AT_ONCE = 64
 const COMMITS_AT_ONCE = 2_000
 
 /** So many commits of one unit are looked at. What is longer loses nothing but what was replaced, until it is shorter. */
-const LONGEST = 50_000
+const LONGEST = 20_000
 
 /** An event as far as it decides on others: without its payload. */
 export interface UnitEvent {
@@ -31,6 +32,8 @@ export interface Unit {
   readonly events: readonly UnitEvent[]
   /** Whether these are all. */
   readonly isComplete: boolean
+  /** False: somebody else has written among them. */
+  readonly isReadable: boolean
   /** The newest state: it may have to be opened. */
   readonly newestStored: LocatedEvent | undefined
 }
@@ -55,7 +58,22 @@ export async function readUnits(store: EventStore, groups: readonly (readonly st
   return units
 }
 
+/** One that cannot be read must not keep the others from going. */
 async function readTogether(store: EventStore, groups: readonly (readonly string[])[]): Promise<Unit[]> {
+  try {
+    return await readAtOnce(store, groups)
+  } catch (error) {
+    if (!(error instanceof LogForgedError)) throw error
+    if (groups.length === 1) return [UNREADABLE]
+    const middle = groups.length >> 1
+    const first = await readTogether(store, groups.slice(0, middle))
+    return [...first, ...(await readTogether(store, groups.slice(middle)))]
+  }
+}
+
+const UNREADABLE: Unit = { events: [], isComplete: false, isReadable: false, newestStored: undefined }
+
+async function readAtOnce(store: EventStore, groups: readonly (readonly string[])[]): Promise<Unit[]> {
   const commits = await store.readStreams([...new Set(groups.flat())], { limit: COMMITS_AT_ONCE })
   if (commits.length < COMMITS_AT_ONCE) return groups.map((group) => unitOf(group, commits, true))
   if (groups.length === 1) return [await readLong(store, groups[0] as readonly string[], commits)]
@@ -76,7 +94,7 @@ async function readLong(store: EventStore, group: readonly string[], first: read
     events.push(...more.events)
     newestStored = more.newestStored ?? newestStored
   }
-  return { events, isComplete: page.length < COMMITS_AT_ONCE, newestStored }
+  return { events, isComplete: page.length < COMMITS_AT_ONCE, isReadable: true, newestStored }
 }
 
 function unitOf(group: readonly string[], commits: readonly Commit[], isComplete: boolean): Unit {
@@ -89,7 +107,7 @@ function unitOf(group: readonly string[], commits: readonly Commit[], isComplete
         return unitEvent(commit, event)
       }),
   )
-  return { events, isComplete, newestStored }
+  return { events, isComplete, isReadable: true, newestStored }
 }
 
 function unitEvent({ position, meta }: Commit, event: Event): UnitEvent {

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
+import { LogForgedError } from '../errors.ts'
 import type { EventStore } from '../log/event-store.ts'
 import type { LogEntry } from '../log/log-entry.ts'
-import type { Segment, SegmentTable } from '../log/segment-table.ts'
+import type { FoundSegment, Segment, SegmentTable } from '../log/segment-table.ts'
 
 /** So many positions are in a segment. */
 export const SEGMENT: number = 1_000
@@ -11,6 +12,9 @@ export const CHAIN_START: string = 'nothing'
 
 /** So many entries are read at a time: each may take 8 MB. */
 const ENTRIES_AT_ONCE = 100
+
+/** So many times another process may be faster. */
+const RETIRE_TRIES = 10
 
 /** A set of the positions of one segment, as text that is as short when it is empty. */
 export class PositionBits {
@@ -63,7 +67,7 @@ export async function linkSegments(
   horizon: number,
   signal: AbortSignal,
 ): Promise<number> {
-  let last: Segment | undefined = await segments.last()
+  let last: Segment | undefined = await assertWhole(segments)
   while (!signal.aborted) {
     const number = (last?.number ?? 0) + 1
     const from = (number - 1) * SEGMENT + 1
@@ -71,10 +75,37 @@ export async function linkSegments(
     if (to > horizon) break
     const tombstones = (await tombstonesIn(store, from, to)).toString()
     const link = linkOf(last?.link ?? CHAIN_START, { number, from, to, tombstones })
-    last = { number, from, to, tombstones, retired: '', link }
-    await segments.add(last)
+    await segments.add({ number, from, to, tombstones, retired: '', link })
+    // Whoever was faster may have seen it when something had gone already: what is stored counts.
+    const [stored] = await segments.list({ from: number, limit: 1 })
+    if (stored?.number !== number || !stored.isGenuine) throw brokenChain(number)
+    await segments.setHead({ number, link: stored.link })
+    last = stored
   }
   return last?.to ?? 0
+}
+
+/**
+ * The last segment, which the head knows of.
+ *
+ * @throws LogForgedError (`LOG_FORGED`): somebody has taken segments away, or changed them
+ */
+async function assertWhole(segments: SegmentTable): Promise<FoundSegment | undefined> {
+  const [last, head] = [await segments.last(), await segments.head()]
+  if (head === undefined) {
+    // Whoever wrote the first one may have died before it wrote the head.
+    if (last !== undefined && last.number > 1) throw brokenChain(last.number)
+    return last
+  }
+  if (head === 'forged' || last === undefined || last.number < head.number || !last.isGenuine)
+    throw brokenChain(head === 'forged' ? 0 : head.number)
+  const [known] = await segments.list({ from: head.number, limit: 1 })
+  if (known?.number !== head.number || known.link !== head.link) throw brokenChain(head.number)
+  return last
+}
+
+function brokenChain(number: number): LogForgedError {
+  return new LogForgedError(`what was in the log is not as it was written down, at segment ${number}`)
 }
 
 /** What is missing counts as a tombstone: nobody can say that a commit was there. */
@@ -100,18 +131,29 @@ export async function* entriesIn(store: EventStore, from: number, to: number): A
   }
 }
 
-/** Writes down that these positions are removed: before they are. */
-export async function retireInSegments(segments: SegmentTable, positions: readonly number[]): Promise<void> {
+/**
+ * Writes down that these positions are removed: before they are. Returns those of them that may go: nothing goes from a
+ * segment that somebody else has changed, since its proof would be made anew over what he has written.
+ */
+export async function retireInSegments(segments: SegmentTable, positions: readonly number[]): Promise<number[]> {
   const bySegment = new Map<number, number[]>()
   for (const position of positions) {
     const number = segmentOf(position)
     bySegment.set(number, [...(bySegment.get(number) ?? []), position])
   }
-  for (const [number, own] of bySegment) {
+  const going: number[] = []
+  for (const [number, own] of bySegment) if (await retireIn(segments, number, own)) going.push(...own)
+  return going
+}
+
+/** Tries again where another process has retired others of the same segment at the same moment. */
+async function retireIn(segments: SegmentTable, number: number, positions: readonly number[]): Promise<boolean> {
+  for (let tries = 0; tries < RETIRE_TRIES; tries++) {
     const [segment] = await segments.list({ from: number, limit: 1 })
-    if (segment?.number !== number) continue
+    if (segment?.number !== number || !segment.isGenuine) return false
     const retired = new PositionBits(segment.from, segment.retired)
-    for (const position of own) retired.add(position)
-    await segments.retire(segment, retired.toString())
+    for (const position of positions) retired.add(position)
+    if (await segments.retire(segment, retired.toString())) return true
   }
+  return false
 }

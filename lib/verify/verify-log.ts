@@ -33,6 +33,8 @@ export type FaultCode =
   | 'KEY_UNKNOWN'
   /** A consumer believes to have handled what is not there. */
   | 'CHECKPOINT_AHEAD'
+  /** Retention has removed what is not there yet, if the database is to be believed. */
+  | 'FLOOR_AHEAD'
 
 /** One of them. */
 export interface Fault {
@@ -89,6 +91,8 @@ export async function verifyLog(
     onProgress?.({ at, end, faults: run.faults })
   }
   await run.consumers(end)
+  await run.head()
+  run.beginning()
   return run.report(at)
 }
 
@@ -168,6 +172,24 @@ class Run {
       if (position > end)
         this.#fault('CHECKPOINT_AHEAD', position, `the consumer ${name} is beyond the log's end, ${end}`)
     }
+  }
+
+  /** The segments that were written last cannot be taken away. */
+  async head(): Promise<void> {
+    const { segments } = this.#store
+    if (!segments) return
+    const [head, last] = [await segments.head(), await segments.last()]
+    const isWhole =
+      head === undefined ? (last?.number ?? 0) <= 1 : head !== 'forged' && (last?.number ?? 0) >= head.number
+    if (!isWhole) {
+      const what = 'the end of what was written down of the log is missing'
+      this.#fault('CHAIN_BROKEN', last?.to ?? 0, what)
+    }
+  }
+
+  beginning(): void {
+    if (this.#floor > this.#end)
+      this.#fault('FLOOR_AHEAD', this.#floor, `the log begins behind its end, ${this.#end}: nobody would follow it`)
   }
 
   report(at: number): VerifyReport {

@@ -1,6 +1,9 @@
+import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import type { Db } from 'mongodb'
-import type { EventStore, Keys, Logger } from '../../lib/index.ts'
+import { inTime } from '../../lib/in-time.ts'
+import { type EventStore, type Keys, type Logger, systemClock } from '../../lib/index.ts'
 import { UsageError } from './exit-codes.ts'
 import type { Terminal } from './terminal.ts'
 
@@ -20,6 +23,9 @@ export interface Connection {
   close(): Promise<void>
 }
 
+/** How long closing may take, in milliseconds. */
+const CLOSE_MS = 2_000
+
 const SCHEME = /^mongodb(\+srv)?:\/\//
 
 /**
@@ -33,25 +39,37 @@ export async function connect(options: ConnectionOptions, terminal: Terminal): P
     throw new UsageError(
       'no store is named: --store mongodb://host/database, or --store FOLDER of an embedded store; or EVENTSTORE_STORE',
     )
-  return SCHEME.test(place) ? connectMongo(place, options, terminal) : connectFolder(place, options, terminal)
+  if (SCHEME.test(place)) return connectMongo(place, options, terminal)
+  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(place))
+    throw new UsageError(
+      'the store is no address that is known: mongodb://host/database, or the folder of an embedded store',
+    )
+  return connectFolder(place, options, terminal)
 }
 
 /** The database that an address names. @throws UsageError */
 export async function databaseAt(
   uri: string,
 ): Promise<{ readonly db: Db; readonly name: string; close(): Promise<void> }> {
-  if (!SCHEME.test(uri)) throw new UsageError(`${uri} is no address of a database: mongodb://host/database`)
+  // Without the address, which may hold a password.
+  if (!SCHEME.test(uri)) throw new UsageError('that is no address of a database: mongodb://host/database')
   const { MongoClient } = await import('mongodb').catch((cause: unknown) => {
     throw new UsageError('the package `mongodb` is not installed here: npm install mongodb', { cause })
   })
   const { host, pathname } = urlOf(uri)
-  const database = decodeURIComponent(pathname.slice(1))
-  if (!database) throw new UsageError('the address names no database: mongodb://host/database')
-  const client = new MongoClient(uri, { serverSelectionTimeoutMS: 5_000, appName: 'oidc-provider-eventstore' })
-  return {
-    db: client.db(database),
-    name: `MongoDB at ${host}, database ${database}`,
-    close: () => client.close(),
+  try {
+    const database = decodeURIComponent(pathname.slice(1))
+    if (!database) throw new UsageError('the address names no database: mongodb://host/database')
+    const client = new MongoClient(uri, { serverSelectionTimeoutMS: 5_000, appName: 'oidc-provider-eventstore' })
+    return {
+      db: client.db(database),
+      name: `MongoDB at ${host}, database ${database}`,
+      // A server that hangs would keep it for ever.
+      close: async () => void (await inTime(client.close(), systemClock, CLOSE_MS)),
+    }
+  } catch (cause) {
+    if (cause instanceof UsageError) throw cause
+    throw new UsageError(`the address of the database cannot be read: ${(cause as Error).message}`, { cause })
   }
 }
 
@@ -62,6 +80,7 @@ async function connectMongo(uri: string, options: ConnectionOptions, terminal: T
   if (!keys) throw new UsageError('no keys: EVENTSTORE_KEYS as JSON, or --keys-file FILE (or EVENTSTORE_KEYS_FILE)')
   try {
     const prefix = options.prefix ?? terminal.env['EVENTSTORE_PREFIX']
+    await assertLog(db, prefix ?? '', name)
     const store = await MongoEventStore.open(db, {
       keys,
       logger: loggerOf(terminal),
@@ -81,7 +100,16 @@ async function connectMongo(uri: string, options: ConnectionOptions, terminal: T
   }
 }
 
+/** Whoever mistypes an address must not be told that all is well with a log that was made just now. */
+async function assertLog(db: Db, prefix: string, name: string): Promise<void> {
+  const counters = db.collection<{ _id: string }>(`${prefix}counters`)
+  if (await counters.findOne({ _id: 'schema' })) return
+  throw new UsageError(`there is no log in ${name}${prefix ? `, prefix ${prefix}` : ''}: an OP makes it when it starts`)
+}
+
 async function connectFolder(folder: string, options: ConnectionOptions, terminal: Terminal): Promise<Connection> {
+  if (!existsSync(join(folder, 'journal.log')))
+    throw new UsageError(`there is no embedded store in ${folder}: an OP makes it when it starts`)
   const { FileEventStore } = await import('../../adapters/file/index.ts')
   const keys = await keysOf(options, terminal)
   const store = await FileEventStore.open(folder, { logger: loggerOf(terminal), ...(keys && { keys }) })
@@ -97,7 +125,7 @@ export function issuerOf(options: ConnectionOptions, terminal: Terminal): string
 }
 
 async function keysOf({ keysFile }: ConnectionOptions, { env }: Terminal): Promise<Keys | undefined> {
-  const file = keysFile ?? env['EVENTSTORE_KEYS_FILE']
+  const file = keysFile ?? (env['EVENTSTORE_KEYS_FILE'] || undefined)
   const text = file === undefined ? env['EVENTSTORE_KEYS'] : await readKeys(file)
   if (text === undefined || text === '') return undefined
   try {

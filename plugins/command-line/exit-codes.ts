@@ -29,7 +29,15 @@ const USAGE: ReadonlySet<string> = new Set(['OPTION_INVALID', 'KEYS_INVALID', 'K
 export function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof UsageError) return EXIT.usage
   if (error instanceof NotConfirmed) return EXIT.refused
-  if (!(error instanceof EventStoreError)) return EXIT.fault
+  if (!(error instanceof EventStoreError)) return codeOfDriver(error)
   if (UNAVAILABLE.has(error.code)) return EXIT.unavailable
   return USAGE.has(error.code) ? EXIT.usage : EXIT.refused
+}
+
+/** What the MongoDB driver throws where no store stands between. */
+function codeOfDriver(error: unknown): ExitCode {
+  const { name, code } = (error ?? {}) as { readonly name?: unknown; readonly code?: unknown }
+  if (typeof name !== 'string' || !name.startsWith('Mongo')) return EXIT.fault
+  if (/ServerSelection|Network|Topology|PoolCleared|Timeout/.test(name)) return EXIT.unavailable
+  return code === 18 || code === 13 ? EXIT.refused : EXIT.usage
 }

@@ -11,7 +11,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit(0)
 })
 const { env, stdin, stdout, stderr } = process
-process.exitCode = await run(process.argv.slice(2), {
+const code = await run(process.argv.slice(2), {
   env,
   stdin,
   stdout,
@@ -19,3 +19,6 @@ process.exitCode = await run(process.argv.slice(2), {
   clock: systemClock,
   signal: stopping.signal,
 })
+process.exitCode = code
+// What still hangs on a server that does not answer keeps nobody waiting.
+systemClock.setTimeout(() => process.exit(code), 2_000)

@@ -37,7 +37,7 @@ The store and its keys are named by options or by the environment:
   EVENTSTORE_ISSUER      the issuer, as the provider has it
 
 Exit codes: 0 done; 1 done, and there is something to look at; 2 wrong use; 3 the store
-cannot be reached; 4 refused, or not confirmed; 70 a fault of this program's own.`
+cannot be reached, or did not say in time how it went; 4 refused, or not confirmed; 70 a fault of this program's own.`
 
 /**
  * Runs one command.
@@ -57,6 +57,7 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
     .option('--issuer <url>', 'the issuer that the command is about')
     .option('--json', 'one JSON value a line, for machines')
     .addHelpText('after', FOOTER)
+    .configureHelp({ showGlobalOptions: true })
     .exitOverride()
     .configureOutput({
       writeOut: (text) => terminal.stdout.write(text),

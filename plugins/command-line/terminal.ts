@@ -72,10 +72,12 @@ export class Output {
 export async function confirm(terminal: Terminal, what: string, isConfirmed: boolean): Promise<void> {
   if (isConfirmed) return
   if (!terminal.stdin.isTTY || !terminal.stderr.isTTY)
-    throw new NotConfirmed(`${what}: nothing was done. Say --yes, or --dry-run to see what it would do`)
+    throw new NotConfirmed(`${what}: nothing was done, since there is nobody to ask. Say --yes`)
   const prompt = createInterface({ input: terminal.stdin, output: terminal.stderr })
   try {
-    const answer = await prompt.question(`${what}. Go on? [y/N] `, { signal: terminal.signal })
+    const closed = new Promise<string>((resolve) => prompt.once('close', () => resolve('')))
+    const asked = prompt.question(`${what}. Go on? [y/N] `, { signal: terminal.signal }).catch(() => '')
+    const answer = await Promise.race([asked, closed])
     if (!/^y(es)?$/i.test(answer.trim())) throw new NotConfirmed('nothing was done')
   } finally {
     prompt.close()

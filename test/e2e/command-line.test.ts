@@ -172,7 +172,9 @@ describe('the command line', () => {
       assert.match(made.err, /secrets/)
       const file = join(folder.path, 'keys.json.txt')
       await writeFile(file, made.out)
-      const opened = await command(['status', '--store', join(folder.path, 'new'), '--keys-file', file])
+      const place = join(folder.path, 'new')
+      await (await FileEventStore.open(place, { keys: JSON.parse(made.out) })).close()
+      const opened = await command(['status', '--store', place, '--keys-file', file])
       assert.equal(opened.code, 0, opened.err)
     })
 
@@ -185,6 +187,11 @@ describe('the command line', () => {
         [['status', '--store', 'mongodb://127.0.0.1:1/op'], 2, /no keys/],
         [['status', '--store', 'mongodb://127.0.0.1:1/op', '--keys-file', '/nowhere'], 2, /ENOENT/],
         [['keys', 'generate', '--id', 'not an id'], 2, /--id/],
+        [['status', '--store', join(folder.path, 'mistyped')], 2, /there is no embedded store/],
+        [['status', '--store', 'postgres://user:password@host/database'], 2, /no address that is known/],
+        [['status', '--store', 'mongodb://user:pass/word@host/database'], 2, /cannot be read|names no database/],
+        [['layout', '--from', 'http://user:password@host/database'], 2, /no address of a database/],
+        [['layout', '--from', 'mongodb://127.0.0.1:1/database'], 3, /ECONNREFUSED/],
       ]
       for (const [args, code, message] of cases) {
         const result = await command(args)

@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict'
-import { type Document, Long, MongoClient } from 'mongodb'
+import { type Db, type Document, Long, MongoClient } from 'mongodb'
+import { Collections } from '../../adapters/mongodb/collections.ts'
+import type { CommitMacs } from '../../adapters/mongodb/commit-macs.ts'
 import { MongoEventStore, type MongoOptions } from '../../adapters/mongodb/index.ts'
-import { ephemeralKeys, generateSecret } from '../../lib/secrets/key-ring.ts'
+import { loadMacKeys } from '../../adapters/mongodb/mac-keys.ts'
+import { systemClock } from '../../lib/clock.ts'
+import { ephemeralKeys, generateSecret, KeyRing, type Keys } from '../../lib/secrets/key-ring.ts'
 import { present, rejectsWith } from '../contract/event-store/expect.ts'
 import { Follower } from '../contract/event-store/follower.ts'
 import { wholeLog } from '../contract/event-store/invariants.ts'
@@ -12,6 +16,12 @@ import { assertLogSound } from '../support/invariants.ts'
 import { openDatabase, privateDatabase } from '../support/mongo-database.ts'
 import { openProxiedLog, type ProxiedLog } from '../support/proxied-log.ts'
 import { StoreProcess } from '../support/store-process.ts'
+
+/** As a process of the deployment has them. */
+async function macsOf(db: Db, prefix: string, keys: Keys): Promise<CommitMacs> {
+  const collections = new Collections(db, prefix, systemClock)
+  return loadMacKeys(collections, new KeyRing(keys), (call) => collections.attempt(call))
+}
 
 describe('opening the log on MongoDB', () => {
   const mongo = privateDatabase()
@@ -95,7 +105,9 @@ describe('opening the log on MongoDB', () => {
       m: { v: 2 },
       at: new Date(),
     }
-    await events.insertOne({ _id: Long.fromNumber(Number(before.position) + 1), ...newer } as Document)
+    const position = Number(before.position) + 1
+    const h = (await macsOf(mongo.db, prefix, keys)).sign({ _id: position, ...newer })
+    await events.insertOne({ _id: Long.fromNumber(position), ...newer, h } as Document)
     const follower = new Follower(store, 0)
     await rejectsWith('SCHEMA_NEWER', () => follower.ended)
     assert.deepEqual(follower.ids, [before.id])

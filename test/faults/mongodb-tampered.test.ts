@@ -152,6 +152,16 @@ describe('a log on MongoDB that somebody else writes to', () => {
     })
   }
 
+  it('a commit that says that a newer version has made it is no newer one: nobody is stopped by it', async () => {
+    const { position } = await append('Thing:a')
+    const { position: last } = await append('Thing:b')
+    await store.close()
+    await events().updateOne({ _id: position }, { $set: { 'm.v': 99 } })
+    store = await open(keys)
+    assert.deepEqual(await followed(1), [last])
+    assert.deepEqual([...store.forged], [position])
+  })
+
   it('a log that nobody has touched has no fault', async () => {
     for (const n of [1, 2, 3]) await append(`Thing:${n}`)
     await store.append({ events: [{ stream: 'Feature:x', type: 'set', version: 1, data: {} }] })
@@ -198,6 +208,33 @@ describe('a log on MongoDB that somebody else writes to', () => {
       const segments = mongo.db.collection<Document & { _id: number }>(`${prefix}log_segments`)
       await segments.updateOne({ _id: 1 }, { $set: { retired: '_____w' } })
       assert.equal((await codes())[0]?.toString(), 'CHAIN_BROKEN,1')
+    })
+
+    it('a commit, and what was written down of it, wherever retention goes on', async () => {
+      const segments = mongo.db.collection<Document & { _id: number }>(`${prefix}log_segments`)
+      await events().deleteOne({ _id: 1_017 })
+      await segments.deleteOne({ _id: 2 })
+      const link = (): Promise<number> => linkSegments(store, store.segments, 2 * SEGMENT, new AbortController().signal)
+      await rejectsWith('LOG_FORGED', link)
+      assert.ok((await codes()).some((fault) => String(fault).startsWith('CHAIN_BROKEN')))
+    })
+
+    it('a commit from a segment that he has changed: retention makes no proof over that', async () => {
+      const segments = mongo.db.collection<Document & { _id: number }>(`${prefix}log_segments`)
+      await events().deleteOne({ _id: 17 })
+      await segments.updateOne({ _id: 1 }, { $set: { retired: '_____w' } })
+      assert.deepEqual(await retireInSegments(store.segments, [900, 1_500]), [1_500])
+      assert.ok((await codes()).some((fault) => String(fault) === 'CHAIN_BROKEN,1'))
+    })
+
+    it('nothing, while two processes remove others of the same segment', async () => {
+      const retired = await Promise.all([
+        retireInSegments(store.segments, [1, 2]),
+        retireInSegments(store.segments, [500, 501]),
+      ])
+      await store.retention.remove({ positions: retired.flat().sort((a, b) => a - b) })
+      assert.deepEqual(retired.flat().length, 4)
+      assert.deepEqual(await codes(), [])
     })
 
     it('a segment of what was written down', async () => {

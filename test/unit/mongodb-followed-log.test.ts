@@ -258,7 +258,7 @@ describe('a log on MongoDB that is followed', () => {
     await started()
     await append(other, 'Thing:a')
     const [document] = server.documents
-    server.put({ ...document, _id: 2, c: 'newer', m: { v: 99 } })
+    server.put(genuine({ ...document, _id: 2, c: 'newer', m: { v: 99 } }))
     assert.deepEqual((await read()).told.sort(), ['1', 'unreadable Thing:a'])
     const reading = assert.rejects(follower.read(['Thing:a'], 16), { code: 'SCHEMA_NEWER' })
     await clock.advance(0)

@@ -257,7 +257,7 @@ describe('a subscription on MongoDB', () => {
     it(`ends with ${code} at what ${what}`, async () => {
       await append(2)
       const [, second] = server.documents
-      server.put({ ...second, _id: 3, c: 'third', ...change })
+      server.put(genuine({ ...second, _id: 3, c: 'third', ...change }))
       const following = reader.follow(0)
       await clock.advance(0)
       const error = await following.ended

@@ -4,7 +4,7 @@ import { Moment } from '../../lib/provider/moment.ts'
 import { StreamReader } from '../../lib/provider/stream-reader.ts'
 import { commitOf } from '../support/appending.ts'
 import { FakeClock } from '../support/fake-clock.ts'
-import { LogProcess } from '../support/log-process.ts'
+import { genuine, LogProcess } from '../support/log-process.ts'
 import { ServerInMemory } from '../support/server-in-memory.ts'
 
 describe('the reader of streams, on a log that it follows', () => {
@@ -193,7 +193,7 @@ describe('the reader of streams, on a log that it follows', () => {
   it('cannot read one thing that a newer version has written, and reads all others', async () => {
     await append(other, 'a')
     await look(['a', 'b'])
-    server.put({ ...server.documents[0], _id: 2, c: 'newer', s: ['a'], m: { v: 99 } })
+    server.put(genuine({ ...server.documents[0], _id: 2, c: 'newer', s: ['a'], m: { v: 99 } }))
     const looking = Promise.allSettled(
       ['a', 'b', 'c'].map((name) => reader.newest({ names: [name], wanted: 16, room: 16 })),
     )

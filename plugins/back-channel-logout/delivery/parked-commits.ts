@@ -56,8 +56,13 @@ export const isParkedEvent = ({ stream }: Pick<NewEvent, 'stream'>): boolean => 
 
 /** The positions of commits that are parked now; at most so many of them. */
 export async function parkedPositions(store: EventStore, most: number): Promise<readonly number[]> {
-  const entries = await store.index(INDEX).list({ key: PARKED, limit: most })
-  return entries.map(({ id }) => Number(id))
+  const [entries, complete] = await Promise.all([
+    store.index(INDEX).list({ key: PARKED, limit: most }),
+    store.index(INDEX).list({ key: COMPLETE, limit: 1 }),
+  ])
+  // An index that was dropped knows of none: as many as can be may be parked.
+  const isKnown = complete.length > 0 || (await store.latest(STREAM)) === undefined
+  return isKnown ? entries.map(({ id }) => Number(id)) : new Array<number>(most).fill(0)
 }
 
 /**

@@ -1,9 +1,9 @@
 import { inParallel } from '../../../lib/in-parallel.ts'
 import {
   type Event,
-  type EventStore,
   isOlder,
   type LocatedEvent,
+  LogForgedError,
   type RetentionContext,
   type RetentionRule,
 } from '../../../lib/index.ts'
@@ -13,6 +13,9 @@ import { uidOfStream } from './session-logout-events.ts'
 
 /** So many histories are asked for at a time. */
 const AT_ONCE = 8
+
+/** So long after it has expired a provider may still take a session (`clockTolerance`), in milliseconds. */
+const TOLERANCE_MS = 3_600_000
 
 /** A history stays for so much longer than a delivery may be owed, in milliseconds. */
 const BEYOND_DELIVERY_MS = 7 * 24 * 3_600_000
@@ -37,7 +40,11 @@ export function sessionLogoutRule(maxAgeMs: number): RetentionRule {
       const over = new Set<string>()
       const streams = new Set(old.filter(({ event }) => !isParkedEvent(event)).map(({ event }) => event.stream))
       await inParallel([...streams], AT_ONCE, async (stream) => {
-        if (await isOver(stream, keepMs(context), context)) over.add(stream)
+        try {
+          if (await isOver(stream, keepMs(context), context)) over.add(stream)
+        } catch (error) {
+          if (!(error instanceof LogForgedError)) throw error // one of its kind keeps no others from going
+        }
       })
       const known = new Set(old.map(({ event }) => event))
       return {
@@ -53,17 +60,17 @@ async function isOver(stream: string, keepMs: number, context: RetentionContext)
   const newest = await store.latest(stream)
   if (newest && !isOlder(newest.position, keepMs, context)) return false
   const uid = uidOfStream(stream)
-  if (uid !== undefined) return !(await mayLive(store, uid))
+  if (uid !== undefined) return !(await mayLive(context, uid))
   return (await store.latest(completionStream(terminationOfStream(stream) as string))) !== undefined
 }
 
-/** Whether the log still holds a state of the session: then its end is yet to come, or may be repeated. */
-async function mayLive(store: EventStore, uid: string): Promise<boolean> {
+/** Whether the session's newest state may live: then its end is yet to come, or may be repeated. */
+async function mayLive({ store, now }: RetentionContext, uid: string): Promise<boolean> {
   const names = store.keys.streams('uid', uid)
   const [newest] = await store.readStreams(names, { direction: 'backwards', limit: 1 })
-  return (
-    newest?.events.some(({ type, also }) => type === 'stored' && names.some((name) => also?.includes(name))) ?? false
-  )
+  const state = newest?.events.find(({ type, also }) => type === 'stored' && names.some((name) => also?.includes(name)))
+  const exp = state?.data['exp']
+  return state !== undefined && !(typeof exp === 'number' && exp * 1_000 + TOLERANCE_MS <= now)
 }
 
 function isStillParked({ data }: Event, { pinned }: RetentionContext): boolean {

@@ -19,6 +19,7 @@ export const explain: Register = (program, context) => {
     .argument('[thing]', 'in place of standard input, for what is no secret')
     .action(async (argument: string | undefined) => {
       const { withStore, output, terminal, endWith } = context()
+      if (argument === '') throw new UsageError('nothing was given: a token, a code or an id')
       const thing = argument ?? (await readThing(terminal.stdin, (text) => output.note(text)))
       await withStore(async (store) => {
         const found = await explainThing({ store, clock: systemClock, issuers: [] }, thing)

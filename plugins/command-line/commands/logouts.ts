@@ -156,6 +156,8 @@ function targetOf({ delivery, session, client, since }: Omit<ReplayOptions, 'act
   if (delivery !== undefined || session !== undefined) {
     if (delivery === undefined || session === undefined)
       throw new UsageError('one dead letter is named by both: --delivery and --session')
+    if (client !== undefined || since !== undefined)
+      throw new UsageError('--delivery names one dead letter: leave --client and --since out')
     return { delivery, sessionUid: session }
   }
   if (client === undefined && since === undefined)
@@ -163,13 +165,19 @@ function targetOf({ delivery, session, client, since }: Omit<ReplayOptions, 'act
   return { ...(client !== undefined && { client }), ...(since !== undefined && { since }) }
 }
 
+const DATE = /^\d{4}-\d{2}-\d{2}(T|$)/
 const AGO = /^(\d+)\s*(m|h|d)$/
 const UNITS: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000 }
 
 /** A time, or how long ago it was. */
 function time(text: string): number {
   const [, count, unit = ''] = AGO.exec(text) ?? []
-  const at = count === undefined ? Date.parse(text) : systemClock.now() - Number(count) * (UNITS[unit] ?? 0)
+  const at =
+    count === undefined
+      ? DATE.test(text)
+        ? Date.parse(text)
+        : Number.NaN
+      : systemClock.now() - Number(count) * (UNITS[unit] ?? 0)
   if (!Number.isFinite(at))
     throw new UsageError(`${text} is no time: 2026-11-30, 2026-11-30T12:00Z, or 90m, 24h, 7d ago`)
   return at

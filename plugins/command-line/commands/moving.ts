@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { Layout, MigrationReport, Verification } from '../../../adapters/mongodb/moving/index.ts'
-import { EventSourced, type EventStore, type ProviderLike } from '../../../lib/index.ts'
+import { EventSourced, type EventStore, EventStoreError, type ProviderLike } from '../../../lib/index.ts'
 import type { CommandContext, Register } from '../command-context.ts'
 import { databaseAt } from '../connection.ts'
 import { EXIT, UsageError } from '../exit-codes.ts'
@@ -160,7 +160,7 @@ async function withOp<T extends string | undefined>(
 ): Promise<void> {
   const carryOut = work as (op: EventSourced | undefined) => Promise<void>
   if (path === undefined) return carryOut(undefined)
-  const module = (await import(pathToFileURL(resolve(path)).href)) as Partial<OpModule>
+  const module = await loadOp(path)
   const { store, op, provider, client } = module
   if (!(op instanceof EventSourced) || store === undefined || provider === undefined)
     throw new UsageError(`${path} must export { store, op, provider, client }: what the guide for moving in describes`)
@@ -174,6 +174,15 @@ async function withOp<T extends string | undefined>(
   }
 }
 
+async function loadOp(path: string): Promise<Partial<OpModule>> {
+  try {
+    return (await import(pathToFileURL(resolve(path)).href)) as Partial<OpModule>
+  } catch (cause) {
+    if (cause instanceof EventStoreError) throw cause
+    throw new UsageError(`${path} cannot be loaded: ${(cause as Error).message}`, { cause })
+  }
+}
+
 async function readLayout(file: string): Promise<Layout> {
   try {
     return JSON.parse(await readFile(file, 'utf8')) as Layout
@@ -184,7 +193,7 @@ async function readLayout(file: string): Promise<Layout> {
 
 /** Without a password. */
 function nameOf(uri: string): string {
-  return uri.replace(/\/\/[^@/]*@/, '//')
+  return uri.replace(/\/\/.*@/, '//')
 }
 
 function reportText({ dryRun, models, anomalies }: MigrationReport): string {

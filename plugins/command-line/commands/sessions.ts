@@ -6,7 +6,7 @@ import {
   type Whose,
 } from '../../back-channel-logout/index.ts'
 import type { Register } from '../command-context.ts'
-import { UsageError } from '../exit-codes.ts'
+import { EXIT, UsageError } from '../exit-codes.ts'
 import { moment } from '../terminal.ts'
 
 interface EndOptions {
@@ -50,8 +50,10 @@ export const sessions: Register = (program, context) => {
     .option('--wait', 'until it is carried out')
     .option('--yes', 'without asking')
     .action(async (options: EndOptions) => {
-      const { withStore, output, issuer, confirm, terminal } = context()
+      const { withStore, output, issuer, confirm, terminal, endWith } = context()
       const whose = whoseOf(options)
+      if (!TERMINATION_REASONS.includes(options.reason as TerminationReason))
+        throw new UsageError(`--reason takes ${TERMINATION_REASONS.join(', ')}`)
       const of = issuer()
       await confirm(`${nameOf(whose)} end`, options.yes)
       await withStore(async (store) => {
@@ -60,11 +62,10 @@ export const sessions: Register = (program, context) => {
           actor: options.actor,
           reason: options.reason as TerminationReason,
         })
-        if (!options.wait) {
-          output.result({ id, state: 'ordered' }, () => `ordered: ${id}. A running OP carries it out`)
-          return
-        }
-        output.note(`ordered: ${id}. A running OP carries it out`)
+        output.result({ id, state: 'ordered' }, () => `ordered: ${id}. A running OP carries it out`)
+        if (!options.wait) return
+        if (!('segments' in store))
+          throw new UsageError('--wait waits for a running OP, which cannot have the folder while this command has it')
         while (!terminal.signal.aborted) {
           const report = await operations.termination(id)
           if (report) {
@@ -78,6 +79,8 @@ export const sessions: Register = (program, context) => {
           }
           await terminal.clock.sleep(LOOK_MS, terminal.signal)
         }
+        output.note('not waited for any longer; the order stands')
+        endWith(EXIT.refused)
       })
     })
 }

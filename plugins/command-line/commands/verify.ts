@@ -12,6 +12,9 @@ export const verify: Register = (program, context) => {
     .action(({ after, deep = false }: { readonly after: number; readonly deep?: boolean }) => {
       const { withStore, output, terminal, endWith } = context()
       return withStore(async (store) => {
+        const end = await store.end()
+        if (after > end)
+          throw new UsageError(`--after ${after} is behind the end of the log, #${end}: is its end gone?`)
         const report = await verifyLog(
           { store, clock: systemClock },
           {
@@ -23,6 +26,7 @@ export const verify: Register = (program, context) => {
           },
         )
         output.result(report, () => reportText(report))
+        if (report.at < report.end) endWith(EXIT.refused) // interrupted
         if (report.faults > 0) endWith(EXIT.findings)
       })
     })
