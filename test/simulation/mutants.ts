@@ -163,7 +163,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'a state goes by its age alone',
     simulation: 'retention',
     file: 'lib/retention/model-rule.ts',
-    from: 'if (!isOlder(commit.position, keep, context)) return false',
-    to: 'return isOlder(commit.position, keep, context)',
+    from: 'if (!decidesNothing(fact, unit, context)) return false',
+    to: "if (event.type === 'stored') return true",
   },
 ]
