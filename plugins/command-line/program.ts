@@ -12,6 +12,7 @@ import { retention } from './commands/retention.ts'
 import { sessions } from './commands/sessions.ts'
 import { status } from './commands/status.ts'
 import { verify } from './commands/verify.ts'
+import { dashedIdsLast } from './dashed-ids.ts'
 import { EXIT, type ExitCode, exitCodeOf } from './exit-codes.ts'
 import type { Terminal } from './terminal.ts'
 
@@ -73,7 +74,7 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
   for (const register of COMMANDS) register(program, contextOf)
   for (const command of program.commands) inherit(command)
   try {
-    await program.parseAsync(args, { from: 'user' })
+    await program.parseAsync(dashedIdsLast(args, program), { from: 'user' })
     return code
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage
