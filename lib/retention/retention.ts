@@ -132,7 +132,7 @@ export class LogRetention implements Retention {
     const before = turn?.memory ?? (await this.#memory())
     const free = await horizonOf(this.#parts.store, this.#rules, before.samples, await this.#earlierTime())
     try {
-      const horizon = turn ? await this.#linked(free, signal ?? new AbortController().signal) : free
+      const horizon = turn ? await this.#linked(turn, free, signal ?? new AbortController().signal) : free
       if (turn) turn.memory = { ...turn.memory, walk: BEGUN }
       for (let after = 0; !signal?.aborted; ) {
         const page = await this.#judge(after, horizon, before, false)
@@ -191,7 +191,7 @@ export class LogRetention implements Retention {
     const now = await this.#earlierTime()
     const free = await horizonOf(store, this.#rules, turn.memory.samples, now)
     this.#logHeld(free)
-    const horizon = await this.#linked(free, this.#stopping.signal)
+    const horizon = await this.#linked(turn, free, this.#stopping.signal)
     if (this.#parts.policy === undefined) return
     const tally = new Tally()
     const young = Math.min(horizon.position, turn.memory.samples.olderThan(policy.interactionsMs + SLACK_MS, now))
@@ -340,10 +340,10 @@ export class LogRetention implements Retention {
   }
 
   /** Nothing goes before it is written down that it was there. */
-  async #linked(horizon: Horizon, signal: AbortSignal): Promise<Horizon> {
+  async #linked(turn: Turn, horizon: Horizon, signal: AbortSignal): Promise<Horizon> {
     const { store } = this.#parts
     if (!store.segments) return horizon
-    const linked = await linkSegments(store, store.segments, horizon.position, signal)
+    const linked = await linkSegments(store, store.segments, horizon.position, signal, () => this.#save(turn))
     return { ...horizon, position: Math.min(horizon.position, linked) }
   }
 

@@ -60,12 +60,14 @@ export function linkOf(before: string, { number, from, to, tombstones }: Omit<Se
  * Writes down what is in the log, for each segment that is complete up to the horizon. Returns up to where that is done.
  *
  * @param horizon - up to here nothing changes any more
+ * @param made - called after each segment: a log of years takes long when it is gone through for the first time
  */
 export async function linkSegments(
   store: EventStore,
   segments: SegmentTable,
   horizon: number,
   signal: AbortSignal,
+  made: () => Promise<void> = async () => {},
 ): Promise<number> {
   let last: Segment | undefined = await assertWhole(segments)
   while (!signal.aborted) {
@@ -81,6 +83,7 @@ export async function linkSegments(
     if (stored?.number !== number || !stored.isGenuine) throw brokenChain(number)
     await segments.setHead({ number, link: stored.link })
     last = stored
+    await made()
   }
   return last?.to ?? 0
 }

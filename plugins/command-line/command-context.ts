@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import type { EventStore } from '../../lib/index.ts'
-import { type ConnectionOptions, connect, issuerOf } from './connection.ts'
-import type { ExitCode } from './exit-codes.ts'
+import { type Connection, type ConnectionOptions, connect, issuerOf } from './connection.ts'
+import { type ExitCode, UsageError } from './exit-codes.ts'
 import { confirm, Output, type Terminal } from './terminal.ts'
 
 /** Options that every command takes. */
@@ -14,9 +14,11 @@ export interface CommandContext {
   readonly terminal: Terminal
   readonly output: Output
   /** Opens the store, and closes it when the command is done. */
-  withStore<T>(work: (store: EventStore, name: string) => Promise<T>): Promise<T>
+  withStore<T>(work: (store: EventStore, connection: Connection) => Promise<T>): Promise<T>
   /** The issuer that the command is about. @throws UsageError */
   issuer(): string
+  /** The same, where one is named. @throws UsageError */
+  issuerIfNamed(): string | undefined
   /** Asks before something that cannot be undone. @throws NotConfirmed */
   confirm(what: string, isConfirmed: boolean | undefined): Promise<void>
   /** The command was carried out, and the process is to end with this code. */
@@ -31,16 +33,25 @@ export function commandContext(
   options: GlobalOptions,
   endWith: (code: ExitCode) => void,
 ): CommandContext {
+  const issuerIfNamed = (): string | undefined => issuerOf(options, terminal)
   return {
     terminal,
     output: new Output(terminal, options.json ?? false),
     endWith,
-    issuer: () => issuerOf(options, terminal),
+    issuerIfNamed,
+    issuer() {
+      const issuer = issuerIfNamed()
+      if (issuer === undefined)
+        throw new UsageError(
+          'which issuer? --issuer https://op.example.com, or EVENTSTORE_ISSUER: as the provider has it',
+        )
+      return issuer
+    },
     confirm: (what, isConfirmed) => confirm(terminal, what, isConfirmed ?? false),
     async withStore(work) {
       const connection = await connect(options, terminal)
       try {
-        return await work(connection.store, connection.name)
+        return await work(connection.store, connection)
       } finally {
         await connection.close()
       }

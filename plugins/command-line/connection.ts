@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Db } from 'mongodb'
 import { inTime } from '../../lib/in-time.ts'
-import { type EventStore, type Keys, type Logger, systemClock } from '../../lib/index.ts'
+import { type EventStore, type Keys, type Logger, StoreUnavailableError, systemClock } from '../../lib/index.ts'
 import { UsageError } from './exit-codes.ts'
 import type { Terminal } from './terminal.ts'
 
@@ -20,11 +20,19 @@ export interface Connection {
   readonly store: EventStore
   /** What it is, for people: without a password. */
   readonly name: string
+  /** Whether an OP may have it open at the same time. */
+  readonly isShared: boolean
   close(): Promise<void>
 }
 
 /** How long closing may take, in milliseconds. */
 const CLOSE_MS = 2_000
+
+/** As long a command of the former database may take, in milliseconds: it may have to sort all that there is. */
+const COMMAND_MS = 300_000
+
+/** How long a look at the database may take, in milliseconds. */
+const LOOK_MS = 9_000
 
 const SCHEME = /^mongodb(\+srv)?:\/\//
 
@@ -60,7 +68,11 @@ export async function databaseAt(
   try {
     const database = decodeURIComponent(pathname.slice(1))
     if (!database) throw new UsageError('the address names no database: mongodb://host/database')
-    const client = new MongoClient(uri, { serverSelectionTimeoutMS: 5_000, appName: 'oidc-provider-eventstore' })
+    const client = new MongoClient(uri, {
+      serverSelectionTimeoutMS: 5_000,
+      socketTimeoutMS: COMMAND_MS,
+      appName: 'oidc-provider-eventstore',
+    })
     return {
       db: client.db(database),
       name: `MongoDB at ${host}, database ${database}`,
@@ -89,6 +101,7 @@ async function connectMongo(uri: string, options: ConnectionOptions, terminal: T
     return {
       store,
       name: prefix ? `${name}, prefix ${prefix}` : name,
+      isShared: true,
       close: async () => {
         await store.close()
         await close()
@@ -103,7 +116,13 @@ async function connectMongo(uri: string, options: ConnectionOptions, terminal: T
 /** Whoever mistypes an address must not be told that all is well with a log that was made just now. */
 async function assertLog(db: Db, prefix: string, name: string): Promise<void> {
   const counters = db.collection<{ _id: string }>(`${prefix}counters`)
-  if (await counters.findOne({ _id: 'schema' })) return
+  let schema: unknown
+  const looking = counters.findOne({ _id: 'schema' }).then((found) => {
+    schema = found
+  })
+  if (!(await inTime(looking, systemClock, LOOK_MS)))
+    throw new StoreUnavailableError(`${name} has not answered for ${LOOK_MS / 1_000} s`)
+  if (schema) return
   throw new UsageError(`there is no log in ${name}${prefix ? `, prefix ${prefix}` : ''}: an OP makes it when it starts`)
 }
 
@@ -113,14 +132,14 @@ async function connectFolder(folder: string, options: ConnectionOptions, termina
   const { FileEventStore } = await import('../../adapters/file/index.ts')
   const keys = await keysOf(options, terminal)
   const store = await FileEventStore.open(folder, { logger: loggerOf(terminal), ...(keys && { keys }) })
-  return { store, name: `embedded store in ${folder}`, close: () => store.close() }
+  return { store, name: `embedded store in ${folder}`, isShared: false, close: () => store.close() }
 }
 
-/** The issuer that a command is about. */
-export function issuerOf(options: ConnectionOptions, terminal: Terminal): string {
-  const issuer = options.issuer ?? terminal.env['EVENTSTORE_ISSUER']
-  if (!issuer || !URL.canParse(issuer))
-    throw new UsageError('which issuer? --issuer https://op.example.com, or EVENTSTORE_ISSUER: as the provider has it')
+/** The issuer that is named, if one is. @throws UsageError */
+export function issuerOf(options: ConnectionOptions, terminal: Terminal): string | undefined {
+  const issuer = options.issuer ?? (terminal.env['EVENTSTORE_ISSUER'] || undefined)
+  if (issuer !== undefined && !URL.canParse(issuer))
+    throw new UsageError(`${issuer} is no issuer: https://op.example.com, as the provider has it`)
   return issuer
 }
 

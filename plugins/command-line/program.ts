@@ -1,3 +1,4 @@
+import { createRequire } from 'node:module'
 import { Command, CommanderError } from 'commander'
 import { EventStoreError } from '../../lib/index.ts'
 import { type CommandContext, commandContext, type GlobalOptions, type Register } from './command-context.ts'
@@ -30,6 +31,10 @@ const COMMANDS: readonly Register[] = [
   keys,
 ]
 
+const { version: VERSION } = createRequire(import.meta.url)('oidc-provider-eventstore/package.json') as {
+  readonly version: string
+}
+
 const FOOTER = `
 The store and its keys are named by options or by the environment:
   EVENTSTORE_STORE       mongodb://host/database, or the folder of an embedded store
@@ -52,6 +57,7 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
     .description(
       'Operates the event log of an oidc-provider: looks into it, keeps it small, and orders what the OP carries out.',
     )
+    .version(VERSION, '-V, --version')
     .option('--store <address>', 'mongodb://host/database, or the folder of an embedded store')
     .option('--prefix <prefix>', 'the prefix of its collections')
     .option('--keys-file <file>', 'a file with the keys, as JSON')
@@ -63,6 +69,7 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
     .configureOutput({
       writeOut: (text) => terminal.stdout.write(text),
       writeErr: (text) => terminal.stderr.write(text),
+      outputError: (text, write) => write(args.includes('--json') ? errorLine('USAGE', text.trim()) : text),
     })
   let context: CommandContext | undefined
   const contextOf = (): CommandContext => {
@@ -89,10 +96,21 @@ function inherit(command: Command): void {
   for (const child of command.commands) inherit(child)
 }
 
+/** What has no code of the store's own. */
+const NAMES: Readonly<Partial<Record<ExitCode, string>>> = {
+  [EXIT.usage]: 'USAGE',
+  [EXIT.unavailable]: 'UNAVAILABLE',
+  [EXIT.refused]: 'REFUSED',
+}
+
+function errorLine(error: string, message: string): string {
+  return `${JSON.stringify({ error, message })}\n`
+}
+
 function tell(error: unknown, { stderr }: Terminal, isJson: boolean): void {
   const message = error instanceof Error ? error.message : String(error)
   const name = error instanceof EventStoreError ? error.code : undefined
-  if (isJson) stderr.write(`${JSON.stringify({ error: name ?? 'FAILED', message })}\n`)
+  if (isJson) stderr.write(errorLine(name ?? NAMES[exitCodeOf(error)] ?? 'FAILED', message))
   else stderr.write(`${name ? `${name}: ` : ''}${message}\n`)
   if (exitCodeOf(error) === EXIT.fault && error instanceof Error && !isJson) stderr.write(`${error.stack}\n`)
 }

@@ -81,6 +81,15 @@ describe('the command line', () => {
     assert.equal((history.json[0] as { sessionUid: string }).sessionUid, uid)
   })
 
+  it('orders nothing where it cannot wait for it', async () => {
+    await whileRunning((op) => loggedIn(op, 'alice'))
+    const before = (await cli('status', '--json')).json[0] as { end: number }
+    const refused = await cli('sessions', 'end', '--account', 'alice', '--actor', 'anna', '--yes', '--wait')
+    assert.equal(refused.code, 2)
+    assert.match(refused.err, /--wait/)
+    assert.equal(((await cli('status', '--json')).json[0] as { end: number }).end, before.end)
+  })
+
   it('tells what is owed to an RP that is down, and what became a dead letter; has it sent again', async () => {
     rp.behave((_token, response) => void response.writeHead(503).end())
     const { uid } = await whileRunning(async (op, logout) => {
@@ -161,7 +170,16 @@ describe('the command line', () => {
     const retained = await cli('retention', '--dry-run', '--json')
     assert.equal(retained.code, 0, retained.err)
     assert.equal((retained.json[0] as { commits: number }).commits, 0)
+    const unnamed = await command(['doctor'], { env: { EVENTSTORE_STORE: folder.path } })
+    assert.equal(unnamed.code, 0, unnamed.err)
+    assert.match(unnamed.err, /Logouts were not looked at: --issuer/)
+    assert.doesNotMatch((await cli('doctor')).err, /not looked at/)
     assert.equal((await cli('retention')).code, 4)
+    const stopping = AbortSignal.abort()
+    assert.equal(
+      (await command(['retention', '--yes'], { env: { EVENTSTORE_STORE: folder.path }, signal: stopping })).code,
+      4,
+    )
     assert.equal((await cli('retention', '--yes')).code, 0)
   })
 
@@ -191,6 +209,8 @@ describe('the command line', () => {
         [['status', '--store', 'postgres://user:password@host/database'], 2, /no address that is known/],
         [['status', '--store', 'mongodb://user:pass/word@host/database'], 2, /cannot be read|names no database/],
         [['layout', '--from', 'http://user:password@host/database'], 2, /no address of a database/],
+        [['doctor', '--store', folder.path, '--issuer', 'nonsense'], 2, /nonsense is no issuer/],
+        [['verify', '--after', '1.5'], 2, /no position/],
         [['layout', '--from', 'mongodb://127.0.0.1:1/database'], 3, /ECONNREFUSED/],
       ]
       for (const [args, code, message] of cases) {
@@ -204,6 +224,22 @@ describe('the command line', () => {
       })
       assert.equal(garbage.code, 2)
       assert.doesNotMatch(garbage.err, /secret/)
+    })
+
+    it('has a code for each error, for machines', async () => {
+      for (const [args, error] of [
+        [['status', '--json'], 'USAGE'],
+        [['status', '--nonsense', '--json'], 'USAGE'],
+        [['retention', '--json'], 'REFUSED'],
+        [['layout', '--from', 'mongodb://127.0.0.1:1/database', '--json'], 'UNAVAILABLE'],
+      ] as const)
+        assert.equal((JSON.parse((await command(args)).err) as { error: string }).error, error, args.join(' '))
+    })
+
+    it('says which version it is', async () => {
+      const { code, out } = await command(['--version'])
+      assert.equal(code, 0)
+      assert.match(out, /^\d+\.\d+\.\d+\S*\n$/)
     })
 
     it('has help for people who have never seen it', async () => {

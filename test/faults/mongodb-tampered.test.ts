@@ -227,6 +227,21 @@ describe('a log on MongoDB that somebody else writes to', () => {
       assert.ok((await codes()).some((fault) => String(fault) === 'CHAIN_BROKEN,1'))
     })
 
+    it('nothing: a first look at a long log tells of each segment, and ends where another process has taken over', async () => {
+      await mongo.db.collection(`${prefix}log_segments`).deleteMany({})
+      await mongo.db.collection<Document & { _id: string }>(`${prefix}counters`).deleteOne({ _id: 'segments' })
+      const { signal } = new AbortController()
+      const takenOver = new Error('another process has taken over')
+      const refused = linkSegments(store, store.segments, 2 * SEGMENT, signal, () => Promise.reject(takenOver))
+      await assert.rejects(refused, takenOver)
+      assert.equal((await store.segments.last())?.number, 1)
+      let made = 0
+      await linkSegments(store, store.segments, 2 * SEGMENT, signal, async () => {
+        made += 1
+      })
+      assert.equal(made, 1)
+    })
+
     it('nothing, while two processes remove others of the same segment', async () => {
       const retired = await Promise.all([
         retireInSegments(store.segments, [1, 2]),

@@ -14,12 +14,20 @@ export interface CommandResult {
 /** Runs a command of the command line in this process, without a terminal. */
 export async function command(
   args: readonly string[],
-  { env = {}, input = '' }: { readonly env?: Readonly<Record<string, string>>; readonly input?: string } = {},
+  {
+    env = {},
+    input = '',
+    signal = new AbortController().signal,
+  }: {
+    readonly env?: Readonly<Record<string, string>>
+    readonly input?: string
+    readonly signal?: AbortSignal
+  } = {},
 ): Promise<CommandResult> {
   const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough(), new PassThrough()]
   stdin.end(input)
   const [out, err] = [collected(stdout), collected(stderr)]
-  const code = await run(args, { env, stdin, stdout, stderr, clock: systemClock, signal: new AbortController().signal })
+  const code = await run(args, { env, stdin, stdout, stderr, clock: systemClock, signal })
   stdout.end()
   stderr.end()
   const text = await out

@@ -12,8 +12,8 @@ import {
 } from '../../back-channel-logout/index.ts'
 import type { CommandContext, Register } from '../command-context.ts'
 import { EXIT, UsageError } from '../exit-codes.ts'
+import { wholeNumber } from '../numbers.ts'
 import { duration, moment } from '../terminal.ts'
-import { wholeNumber } from './sessions.ts'
 
 interface Which {
   readonly account?: string

@@ -9,7 +9,8 @@ import { LogRetention } from '../../../lib/retention/retention.ts'
 import { retentionPolicy } from '../../../lib/retention/retention-options.ts'
 import { sessionLogoutRule } from '../../back-channel-logout/recording/retention-rule.ts'
 import type { Register } from '../command-context.ts'
-import { UsageError } from '../exit-codes.ts'
+import { EXIT } from '../exit-codes.ts'
+import { wholeNumber } from '../numbers.ts'
 import { moment } from '../terminal.ts'
 
 const DAY_MS = 86_400_000
@@ -32,12 +33,12 @@ export const retention: Register = (program, context) => {
     .command('retention')
     .description('removes what nobody needs any more, or counts it; a running OP does so by itself, once a day')
     .option('--dry-run', 'only counts it')
-    .option('--states-days <number>', 'expired, ended and replaced states are kept so long', days)
-    .option('--interactions-hours <number>', 'what strangers write is kept so long', days)
-    .option('--logouts-days <number>', 'histories of logouts are kept so long', days)
+    .option('--states-days <number>', 'expired, ended and replaced states are kept so long', wholeNumber)
+    .option('--interactions-hours <number>', 'what strangers write is kept so long', wholeNumber)
+    .option('--logouts-days <number>', 'histories of logouts are kept so long', wholeNumber)
     .option('--yes', 'without asking')
     .action(async (options: Options) => {
-      const { withStore, output, confirm, terminal } = context()
+      const { withStore, output, confirm, terminal, endWith } = context()
       const dryRun = options.dryRun ?? false
       if (!dryRun) await confirm('What nobody needs any more is removed for good', options.yes)
       await withStore(async (store) => {
@@ -47,6 +48,10 @@ export const retention: Register = (program, context) => {
           onProgress: ({ looked, commits }) => output.progress(`${looked} commits looked at, ${commits} go`),
         })
         output.result(report, () => reportText(report))
+        if (terminal.signal.aborted) {
+          output.note('interrupted: the next run goes on')
+          endWith(EXIT.refused)
+        }
       })
     })
 }
@@ -67,12 +72,6 @@ function policyOptions({ statesDays, interactionsHours, logoutsDays }: Options):
     ...(interactionsHours !== undefined && { interactionsMs: interactionsHours * HOUR_MS }),
     ...(logoutsDays !== undefined && { sessionLogoutsMs: logoutsDays * DAY_MS }),
   }
-}
-
-function days(text: string): number {
-  const number = Number(text)
-  if (!Number.isSafeInteger(number) || number < 1) throw new UsageError(`${text} is not a whole number from 1`)
-  return number
 }
 
 function reportText({ dryRun, looked, commits, kinds, heldBy, watchedSince }: RetentionReport): string {

@@ -7,6 +7,7 @@ import {
 } from '../../back-channel-logout/index.ts'
 import type { Register } from '../command-context.ts'
 import { EXIT, UsageError } from '../exit-codes.ts'
+import { wholeNumber } from '../numbers.ts'
 import { moment } from '../terminal.ts'
 
 interface EndOptions {
@@ -56,7 +57,9 @@ export const sessions: Register = (program, context) => {
         throw new UsageError(`--reason takes ${TERMINATION_REASONS.join(', ')}`)
       const of = issuer()
       await confirm(`${nameOf(whose)} end`, options.yes)
-      await withStore(async (store) => {
+      await withStore(async (store, { isShared }) => {
+        if (options.wait && !isShared)
+          throw new UsageError('--wait waits for a running OP, which cannot have the folder while this command has it')
         const operations = new LogoutOperations({ store, issuer: of })
         const { id } = await operations.terminate(whose, {
           actor: options.actor,
@@ -64,8 +67,6 @@ export const sessions: Register = (program, context) => {
         })
         output.result({ id, state: 'ordered' }, () => `ordered: ${id}. A running OP carries it out`)
         if (!options.wait) return
-        if (!('segments' in store))
-          throw new UsageError('--wait waits for a running OP, which cannot have the folder while this command has it')
         while (!terminal.signal.aborted) {
           const report = await operations.termination(id)
           if (report) {
@@ -101,10 +102,4 @@ function sessionText({ uid, since, expiresAt, logins }: KnownSession): string {
   const until = expiresAt === undefined ? 'never expires' : `expires ${moment(expiresAt)}`
   const head = `${uid}  ${since === undefined ? '' : `since ${moment(since)}, `}${until}`
   return [head, ...logins.map(({ clientId, sid }) => `  ${clientId}  sid ${sid}`)].join('\n')
-}
-
-export function wholeNumber(text: string): number {
-  const number = Number(text)
-  if (!Number.isSafeInteger(number) || number < 1) throw new UsageError(`${text} is not a whole number from 1`)
-  return number
 }

@@ -10,7 +10,7 @@ export const status: Register = (program, context) => {
     .description('how the log stands: its end, who follows it, what is owed, retention')
     .action(() => {
       const { withStore, output } = context()
-      return withStore(async (store, name) => {
+      return withStore(async (store, { name }) => {
         const found = await statusOf(store, name)
         output.result(found, () => textOf(found))
       })

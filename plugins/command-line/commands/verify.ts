@@ -1,6 +1,7 @@
 import { type Fault, systemClock, type VerifyReport, verifyLog } from '../../../lib/index.ts'
 import type { Register } from '../command-context.ts'
 import { EXIT, UsageError } from '../exit-codes.ts'
+import { position } from '../numbers.ts'
 
 /** `verify`. */
 export const verify: Register = (program, context) => {
@@ -30,12 +31,6 @@ export const verify: Register = (program, context) => {
         if (report.faults > 0) endWith(EXIT.findings)
       })
     })
-}
-
-function position(text: string): number {
-  const number = Number(text)
-  if (!Number.isSafeInteger(number) || number < 0) throw new UsageError(`${text} is no position`)
-  return number
 }
 
 function faultText({ code, position: at, what }: Fault): string {
