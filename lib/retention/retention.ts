@@ -17,6 +17,9 @@ import { signOutRule } from './sign-out-rule.ts'
 /** So often a process looks whether there is something to do, in milliseconds; a little more or less. */
 const LOOK_MS = 600_000
 
+/** For so long a process that has started leaves it alone, in milliseconds: it has enough to do. */
+const FIRST_MS = 60_000
+
 /** The whole log is gone through so often, in milliseconds. */
 const WALK_MS = 24 * 3_600_000
 
@@ -98,7 +101,7 @@ export class LogRetention implements Retention {
     }
     if (this.#timer || (policy === undefined && !store.segments)) return
     this.#stopping = new AbortController()
-    this.#schedule(Math.random() * LOOK_MS)
+    this.#schedule(FIRST_MS + Math.random() * (LOOK_MS - FIRST_MS))
   }
 
   /** Resolves when the page in hand is done. Idempotent. */
