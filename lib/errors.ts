@@ -32,6 +32,7 @@ export type ErrorCode =
   | 'TARGET_IN_USE'
   | 'LOG_FORGED'
   | 'RETENTION_BUSY'
+  | 'ERASURE_UNFINISHED'
 
 /** Base of all errors of this package: catch it to catch them all, look at `code` to tell them apart. */
 export abstract class EventStoreError extends Error {
@@ -290,6 +291,14 @@ export class LogForgedError extends EventStoreError {
   readonly code = 'LOG_FORGED'
   constructor(what: string, options?: ErrorOptions) {
     super(`${what}: somebody else has written to the database. See verify(), and restore it from a backup`, options)
+  }
+}
+
+/** An account could not be forgotten yet. */
+export class ErasureUnfinishedError extends EventStoreError {
+  readonly code = 'ERASURE_UNFINISHED'
+  constructor(why: string) {
+    super(`the account is not forgotten: ${why}. Nothing was destroyed; call it again`)
   }
 }
 

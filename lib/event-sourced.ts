@@ -1,4 +1,5 @@
 import { type Clock, systemClock } from './clock.ts'
+import { assertForget, type ForgetOptions, type ForgetReport, forgetAccount } from './erasure/forget.ts'
 import { AlreadyClaimedError, OptionInvalidError, ProviderUnfitError } from './errors.ts'
 import { assertOptions, type EventSourcedOptions } from './event-sourced-options.ts'
 import { explain } from './explain/explain.ts'
@@ -188,6 +189,7 @@ export class EventSourced {
     try {
       const host = {
         store: this.#store,
+        accountKeys: this.#log.accountKeys,
         provider,
         clock: this.#clock,
         logger: this.#logger,
@@ -247,6 +249,27 @@ export class EventSourced {
     if (typeof thing !== 'string' || thing === '')
       throw new OptionInvalidError('thing', 'must be a token, a code or an id, as text')
     return explain({ store: this.#store, clock: this.#clock, issuers: this.#issuers }, thing)
+  }
+
+  /**
+   * Forgets an account for good: its sessions and grants end, RPs are told, and the key is destroyed that everything of it
+   * in the log is sealed with. What remains are counts, times and pseudonyms. See to it first that nobody can log in to it.
+   * Where it fails on the way, call it again.
+   *
+   * @throws OptionInvalidError (`OPTION_INVALID`), ProviderUnfitError (`PROVIDER_UNFIT`) before `start()` has succeeded
+   * @throws ErasureUnfinishedError (`ERASURE_UNFINISHED`), and whatever the store throws
+   */
+  async forget(accountId: string, options: ForgetOptions): Promise<ForgetReport> {
+    assertForget(accountId, options)
+    if (!this.#gate.isOpen || !this.#provider)
+      throw new ProviderUnfitError('an account is forgotten by a started provider: call start() first, and await it')
+    const end = async (dryRun: boolean): Promise<number> => {
+      let ended = 0
+      for (const plugin of this.#running) ended += (await plugin.endAccount?.(accountId, { ...options, dryRun })) ?? 0
+      return ended
+    }
+    const issuers = [this.#provider.issuer, ...this.#formerIssuers] as const
+    return forgetAccount({ store: this.#store, clock: this.#clock, issuers, end }, accountId, options)
   }
 
   /**

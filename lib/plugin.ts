@@ -9,10 +9,13 @@ import type { RequestContext } from './provider/request-context.ts'
 import type { SessionObserver } from './provider/session-change.ts'
 import type { SessionTerminator } from './provider/session-terminator.ts'
 import type { RetentionRule } from './retention/retention-rule.ts'
+import type { AccountKeys } from './secrets/account-keys.ts'
 
 /** What a plugin works with. */
 export interface Host {
   readonly store: EventStore
+  /** Seals and opens what is stored of an account. */
+  readonly accountKeys: AccountKeys
   readonly provider: ProviderLike
   readonly clock: Clock
   readonly logger: Logger
@@ -39,6 +42,14 @@ export interface Plugin {
   readonly middleware?: (ctx: RequestContext, next: () => Promise<unknown>) => Promise<void>
   /** What it knows of how long its own events are needed. What no rule knows stays for ever. */
   readonly retention?: readonly RetentionRule[]
+  /**
+   * Ends all that lives of an account, and resolves when whoever is to be told of it can be told after the account was
+   * forgotten. Returns how many sessions and grants that were, or would be.
+   */
+  endAccount?(
+    accountId: string,
+    options: { readonly actor: string; readonly dryRun: boolean; readonly signal?: AbortSignal },
+  ): Promise<number>
   /** Starts what runs beside the requests. */
   start(host: Host): Promise<void>
   /** Stops it, and waits until it has. Idempotent. */

@@ -43,6 +43,8 @@ const KINDS: ReadonlySet<string> = new Set<Entry['kind']>([
   'work_removed',
   'indexed',
   'unindexed',
+  'account_key',
+  'account_key_removed',
   'keys',
 ])
 

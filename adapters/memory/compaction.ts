@@ -1,3 +1,4 @@
+import { StoreClosedError, StoreUnavailableError } from '../../lib/errors.ts'
 import type { Commits } from './commits.ts'
 import type { Entry, Journal, Rewriting } from './journal.ts'
 import { LogState } from './log-state.ts'
@@ -72,6 +73,34 @@ export class Compaction {
       .finally(() => {
         this.#running = undefined
       })
+  }
+
+  /**
+   * Begins, whether or not it is worth it, and resolves when nothing is left of what was not needed any more when it was
+   * called.
+   *
+   * @throws StoreUnavailableError (`STORE_UNAVAILABLE`): it is still there
+   */
+  async renew(): Promise<void> {
+    if (this.#neededBytes === undefined || !this.#parts.journal.rewrite) return // it is nowhere but in memory
+    await this.#running // it may have begun before
+    while (this.#running !== undefined) await this.#running
+    if (this.#isStopped) throw new StoreClosedError()
+    this.#meanwhile = []
+    let failure: unknown
+    this.#running = this.#run()
+      .catch((error: unknown) => {
+        failure = error
+      })
+      .finally(() => {
+        this.#running = undefined
+      })
+    await this.#running
+    if (failure === undefined) return
+    throw new StoreUnavailableError(
+      'the journal could not be written anew: what is not needed any more is still in it. Try again',
+      { cause: failure },
+    )
   }
 
   /** Resolves when it is not at work any more. */

@@ -1,3 +1,4 @@
+import type { AccountKeyRecord } from '../../lib/log/account-key-table.ts'
 import type { Commit } from '../../lib/log/commit.ts'
 import type { ConsumerRecord } from '../../lib/log/consumer-table.ts'
 import type { IndexEntry } from '../../lib/log/index-table.ts'
@@ -20,6 +21,8 @@ export type Entry =
   | { readonly kind: 'unindexed'; readonly index: string; readonly id: string }
   | { readonly kind: 'removed'; readonly removed: Removed }
   | { readonly kind: 'retention'; readonly state: RetentionState }
+  | { readonly kind: 'account_key'; readonly record: AccountKeyRecord }
+  | { readonly kind: 'account_key_removed'; readonly id: string }
   | { readonly kind: 'keys'; readonly fingerprints: KeyFingerprints }
 
 /** What a store remembers of the keys that it was written with. */

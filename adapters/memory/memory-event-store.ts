@@ -1,6 +1,7 @@
 import { type Clock, systemClock } from '../../lib/clock.ts'
 import { StoreUnavailableError } from '../../lib/errors.ts'
 import { inTime } from '../../lib/in-time.ts'
+import type { AccountKeyTable } from '../../lib/log/account-key-table.ts'
 import { type Appended, type Commit, type NewCommit, streamsOf } from '../../lib/log/commit.ts'
 import type { ConsumerTable } from '../../lib/log/consumer-table.ts'
 import type { EventStore, ReadOptions } from '../../lib/log/event-store.ts'
@@ -11,6 +12,7 @@ import { prepare } from '../../lib/log/prepare.ts'
 import type { RetentionTable } from '../../lib/log/retention-table.ts'
 import type { WorkTable } from '../../lib/log/work-table.ts'
 import { ephemeralKeys, KeyRing, type Keys } from '../../lib/secrets/key-ring.ts'
+import { MemoryAccountKeys } from './account-keys.ts'
 import { type Commits, CommitsInMemory } from './commits.ts'
 import { Compaction } from './compaction.ts'
 import { MemoryConsumers } from './consumers.ts'
@@ -57,6 +59,7 @@ export class MemoryEventStore implements EventStore {
   readonly #turns: WriteLock
   readonly #consumers: MemoryConsumers
   readonly #liveness: MemoryLiveness
+  readonly #accountKeys: MemoryAccountKeys
   readonly #work = new Map<string, MemoryWork>()
   readonly #indexes = new Map<string, MemoryIndex>()
   readonly #waitingSubscriptions = new Set<() => void>()
@@ -97,6 +100,7 @@ export class MemoryEventStore implements EventStore {
     }
     this.#consumers = new MemoryConsumers(this.#turns, () => this.#state.durable)
     this.#liveness = new MemoryLiveness(this.#turns)
+    this.#accountKeys = new MemoryAccountKeys(this.#turns, () => this.#compaction.renew())
     this.#retention = new MemoryRetention(this.#turns, ({ positions }) => this.#removed(positions))
   }
 
@@ -217,6 +221,11 @@ export class MemoryEventStore implements EventStore {
     return this.#index(name)
   }
 
+  get accountKeys(): AccountKeyTable {
+    this.#writes.assertOpen()
+    return this.#accountKeys
+  }
+
   get retention(): RetentionTable {
     this.#writes.assertOpen()
     return this.#retention
@@ -247,6 +256,7 @@ export class MemoryEventStore implements EventStore {
     const { state } = this.#retention.now
     if (state) yield { kind: 'retention', state }
     yield* this.#consumers.entries()
+    yield* this.#accountKeys.entries()
     for (const table of this.#work.values()) yield* table.entries()
     for (const index of this.#indexes.values()) yield* index.entries()
   }
@@ -259,6 +269,8 @@ export class MemoryEventStore implements EventStore {
     else if (entry.kind === 'indexed') this.#index(entry.index).apply(entry.entry)
     else if (entry.kind === 'removed') this.#retention.applyRemoved(entry.removed)
     else if (entry.kind === 'retention') this.#retention.applyState(entry.state)
+    else if (entry.kind === 'account_key') this.#accountKeys.apply(entry.record)
+    else if (entry.kind === 'account_key_removed') this.#accountKeys.drop(entry.id)
     else if (entry.kind === 'unindexed') this.#index(entry.index).drop(entry.id)
   }
 

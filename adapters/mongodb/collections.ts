@@ -5,6 +5,7 @@ import { StoreClosedError } from '../../lib/errors.ts'
 import type { CommitMacs } from './commit-macs.ts'
 import { Deadlines } from './deadlines.ts'
 import type {
+  AccountKeyDocument,
   ConsumerDocument,
   CountersDocument,
   EventsDocument,
@@ -204,6 +205,10 @@ export class Collections {
 
   get consumers(): Collection<ConsumerDocument> {
     return this.#collection(this.name('consumers'))
+  }
+
+  get accountKeys(): Table<AccountKeyDocument> {
+    return this.#table('account_keys')
   }
 
   get liveness(): Table<LivenessDocument> {

@@ -135,6 +135,18 @@ export interface LivenessDocument {
   notices: number
 }
 
+/** The key of an account: see `MongoAccountKeys`. */
+export interface AccountKeyDocument {
+  _id: string
+  names: string[]
+  formerNames?: string[]
+  /** Absent: it was destroyed. */
+  sealed?: string
+  account?: string
+  destroyedAt?: number
+  idleSince?: number
+}
+
 /** The keys that authenticate commits, wrapped: see `loadMacKeys`. */
 export interface MacKeysDocument {
   _id: string

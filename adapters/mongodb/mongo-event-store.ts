@@ -3,6 +3,7 @@ import type { Db, Filter } from 'mongodb'
 import { type Clock, systemClock } from '../../lib/clock.ts'
 import { OptionInvalidError, StoreClosedError } from '../../lib/errors.ts'
 import { assertKnownOptions } from '../../lib/known-options.ts'
+import type { AccountKeyTable } from '../../lib/log/account-key-table.ts'
 import type { Appended, Commit, NewCommit } from '../../lib/log/commit.ts'
 import type { ConsumerTable } from '../../lib/log/consumer-table.ts'
 import type { EventStore, ReadOptions } from '../../lib/log/event-store.ts'
@@ -15,6 +16,7 @@ import type { SegmentTable } from '../../lib/log/segment-table.ts'
 import type { WorkTable } from '../../lib/log/work-table.ts'
 import { consoleLogger, type Logger } from '../../lib/logger.ts'
 import { KeyRing, type Keys } from '../../lib/secrets/key-ring.ts'
+import { MongoAccountKeys } from './account-keys.ts'
 import { Appender } from './appender.ts'
 import { ChangeHint, hasConnectionToSpare } from './change-hint.ts'
 import type { ServerCapabilities } from './check-server.ts'
@@ -64,6 +66,7 @@ export class MongoEventStore implements EventStore {
   readonly #work = new Map<string, MongoWork>()
   readonly #serverTime: ServerTime
   readonly #retention: MongoRetention
+  readonly #accountKeys: MongoAccountKeys
   readonly #clock: Clock
   readonly #logger: Logger
   readonly #latency = new Latency()
@@ -113,6 +116,7 @@ export class MongoEventStore implements EventStore {
     })
     this.#serverTime = new ServerTime(collections, clock)
     this.#retention = new MongoRetention(collections, this.#serverTime)
+    this.#accountKeys = new MongoAccountKeys(collections)
     const wakeups = this.#wakeups
     const isHintable = capabilities.changeStreams && hasConnectionToSpare(collections)
     const runs = new SharedRuns(collections)
@@ -256,6 +260,11 @@ export class MongoEventStore implements EventStore {
   get segments(): SegmentTable {
     this.#assertOpen()
     return new MongoSegments(this.#collections)
+  }
+
+  get accountKeys(): AccountKeyTable {
+    this.#assertOpen()
+    return this.#accountKeys
   }
 
   get retention(): RetentionTable {

@@ -1,5 +1,6 @@
 import { StoreUnavailableError } from '../../lib/errors.ts'
 import type { KeyRing } from '../../lib/secrets/key-ring.ts'
+import { MongoAccountKeys } from './account-keys.ts'
 import { assertNotSharded, checkCollections } from './check-collections.ts'
 import { askServer, checkServer, type ServerCapabilities } from './check-server.ts'
 import type { Collections } from './collections.ts'
@@ -23,7 +24,7 @@ const INDEX_TABLES: readonly string[] = ['live', 'parked_commits']
 
 /** Names that belong to the log. */
 const NAMES: readonly string[] = [
-  ...['events', 'counters', 'consumers', 'liveness', 'log_segments', ...INDEX_TABLES],
+  ...['events', 'counters', 'consumers', 'liveness', 'log_segments', 'account_keys', ...INDEX_TABLES],
   ...WORK_TABLES.flatMap((table) => [table, `${table}_lanes`]),
 ]
 
@@ -48,6 +49,7 @@ export async function openLog(collections: Collections, keys: KeyRing): Promise<
     for (const name of INDEX_TABLES) {
       await makeIndexes(collections, name, () => ask(() => MongoIndex.prepare(collections, name)))
     }
+    await makeIndexes(collections, 'account_keys', () => ask(() => MongoAccountKeys.prepare(collections)))
     await ask(() => MongoLiveness.prepare(collections))
     return capabilities
   } catch (error) {

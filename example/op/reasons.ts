@@ -25,5 +25,6 @@ export const GIVEN_UP: Readonly<Record<GivenUp, string>> = {
   expired: 'it could not be told in time',
   client_deleted: 'its client was deleted',
   no_uri: 'its client has no back-channel logout URI any more',
+  account_forgotten: 'its account was forgotten',
   newer_login: 'it would have ended a newer login',
 }

@@ -52,8 +52,9 @@ class Judge {
     const record = await this.#log.recordUnder(model, names)
     if (!record.stored) return { verdict: 'ended' }
     if (this.#isForeign(model, record.stored)) return { verdict: 'another_issuer' }
-    const state = this.#open(model, record)
-    if (!state) return { verdict: 'unreadable' }
+    const state = await this.#open(model, record)
+    if (!state) return { verdict: 'forgotten' }
+    if (state === 'unreadable') return { verdict: 'unreadable' }
     if (isConsumable(model) && record.consumedAt !== undefined) return { verdict: 'used' }
     return (await this.#underGrant(state, record.stored)) ?? (await this.#withSession(state)) ?? this.#byTime(state)
   }
@@ -120,12 +121,12 @@ class Judge {
     return issuers.length > 0 && meta.instance !== undefined && !isShared(model) && !issuers.includes(meta.instance)
   }
 
-  /** Undefined: it cannot be opened. */
-  #open(model: string, record: ModelRecord): ModelState | undefined {
+  /** Undefined: its account was forgotten. */
+  async #open(model: string, record: ModelRecord): Promise<ModelState | 'unreadable' | undefined> {
     try {
-      return this.#log.open(model, record)
+      return await this.#log.open(model, record)
     } catch (error) {
-      if (isUnreadable(error)) return undefined
+      if (isUnreadable(error)) return 'unreadable'
       throw error
     }
   }
@@ -160,6 +161,7 @@ const SUMMARIES: Readonly<Record<Verdict, string>> = {
   ended: 'it was ended',
   rotated: 'the session goes on under another cookie value: this one was replaced',
   another_issuer: 'another issuer of this log has stored it: this one does not find it',
+  forgotten: 'it belonged to an account that was forgotten since: nobody can open it any more',
   unreadable: 'it cannot be opened: the key that sealed it is not configured here, or what was stored was changed',
 }
 

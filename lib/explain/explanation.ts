@@ -22,6 +22,8 @@ export type Verdict =
   /** Another issuer of the same log has stored it. */
   | 'another_issuer'
   /** It was sealed with a key that this process does not have, or was changed since. */
+  /** It belonged to an account that was forgotten. */
+  | 'forgotten'
   | 'unreadable'
 
 /** What happened to it. */

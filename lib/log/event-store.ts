@@ -1,4 +1,5 @@
 import type { KeyRing } from '../secrets/key-ring.ts'
+import type { AccountKeyTable } from './account-key-table.ts'
 import type { Appended, Commit, NewCommit } from './commit.ts'
 import type { ConsumerTable } from './consumer-table.ts'
 import type { Follower, FollowListener } from './follower.ts'
@@ -80,6 +81,9 @@ export interface EventStore {
 
   /** Signs of life of the processes that share the log. */
   readonly liveness: LivenessTable
+
+  /** The keys of accounts, which can be destroyed. */
+  readonly accountKeys: AccountKeyTable
 
   /** Removing what is not needed any more. */
   readonly retention: RetentionTable

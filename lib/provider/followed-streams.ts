@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts'
+import type { Commit } from '../log/commit.ts'
 import type { EventStore } from '../log/event-store.ts'
 import type { Follower, FollowListener, NewestOfStreams } from '../log/follower.ts'
 import { HeldStreams, type Loading } from './held-streams.ts'
@@ -16,6 +17,13 @@ const LOOKED_AT_EVERY = 1_000
 /** For so long nothing is followed then, in milliseconds; twice as long each time, while it costs too much again. */
 const PAUSE_MS = { first: 10_000, most: 640_000 }
 
+/** Is told what was found in the log while it is followed. */
+export interface LogWatcher {
+  seen(commits: readonly Commit[]): void
+  /** Some may have been missed. */
+  startOver(): void
+}
+
 /**
  * What a process has read of the log, kept as long as the log can be followed: so a look-up that was answered once costs no
  * reading, only to learn what was appended since. While it cannot be followed, or others append far more than is looked up
@@ -24,6 +32,7 @@ const PAUSE_MS = { first: 10_000, most: 640_000 }
 export class FollowedStreams {
   readonly #store: EventStore
   readonly #clock: Clock
+  readonly #watcher: LogWatcher | undefined
   readonly #held: HeldStreams
   #follower: Follower | undefined
   #pausedUntil = Number.NEGATIVE_INFINITY
@@ -33,11 +42,17 @@ export class FollowedStreams {
   #answered = 0
 
   /** @param heldBytes - so many bytes are held, about; 0: none, and nothing is followed */
-  constructor(store: EventStore, clock: Clock, heldBytes: number = HELD_BYTES) {
+  constructor(store: EventStore, clock: Clock, heldBytes: number = HELD_BYTES, watcher?: LogWatcher) {
     this.#store = store
     this.#clock = clock
+    this.#watcher = watcher
     this.#held = new HeldStreams(heldBytes)
     if (heldBytes === 0) this.#pausedUntil = Number.POSITIVE_INFINITY
+  }
+
+  /** Whether every commit is found that is appended from now on. */
+  get isFollowing(): boolean {
+    return this.#follower?.isFollowing ?? false
   }
 
   /** What is held of the thing, if that is enough: as it was when `read()` was called last. */
@@ -53,7 +68,7 @@ export class FollowedStreams {
 
   /** Call it before the thing is read. Undefined: it will not be held. End with `hold()` or `abandon()`. */
   begin(names: readonly string[]): Loading | undefined {
-    return this.#follower?.isFollowing ? this.#held.begin(names) : undefined
+    return this.isFollowing ? this.#held.begin(names) : undefined
   }
 
   hold(loading: Loading | undefined, found: NewestCommits): void {
@@ -85,21 +100,30 @@ export class FollowedStreams {
   }
 
   readonly #listener: FollowListener = {
-    appended: (commit) => this.#held.add(commit),
+    appended: (commit) => {
+      this.#held.add(commit)
+      this.#watcher?.seen([commit])
+    },
     found: (commits) => {
       for (const commit of commits) this.#held.add(commit)
+      this.#watcher?.seen(commits)
       this.#found += commits.length
       if (this.#found >= LOOKED_AT_EVERY) this.#lookWhetherWorthIt()
     },
     unreadable: (streams) => this.#held.drop(streams),
-    startOver: () => this.#held.clear(),
+    startOver: () => this.#startOver(),
+  }
+
+  #startOver(): void {
+    this.#held.clear()
+    this.#watcher?.startOver()
   }
 
   #lookWhetherWorthIt(): void {
     if (this.#found > FOUND_FOR_ONE * this.#answered) {
       this.#follower?.close()
       this.#follower = undefined
-      this.#held.clear()
+      this.#startOver()
       this.#pausedUntil = this.#clock.monotonic() + this.#pauseMs
       this.#pauseMs = Math.min(PAUSE_MS.most, 2 * this.#pauseMs)
     } else this.#pauseMs = PAUSE_MS.first

@@ -1,8 +1,8 @@
 import type { Clock } from '../clock.ts'
 import { KeyUnknownError } from '../errors.ts'
-import { type Commit, isIn, streamsOf } from '../log/commit.ts'
+import { type Commit, type Event, isIn, streamsOf } from '../log/commit.ts'
 import type { EventStore } from '../log/event-store.ts'
-import type { KeyRing } from '../secrets/key-ring.ts'
+import { AccountKeys } from '../secrets/account-keys.ts'
 import type { LookUp, NewestCommits } from './look-up.ts'
 import { endsStream, foldRecord, type LocatedEvent, type ModelRecord, NO_RECORD, ownNames } from './model-record.ts'
 import { type ModelState, openState } from './model-state.ts'
@@ -49,8 +49,9 @@ interface View {
 /** What all views of a log share. */
 interface Shared {
   readonly reader: StreamReader
+  readonly accountKeys: AccountKeys
   /** States that were opened, by the event that stored them: an event is opened once with the same keys. */
-  readonly opened: WeakMap<object, { readonly keys: KeyRing; readonly state: ModelState }>
+  readonly opened: WeakMap<object, { readonly keys: EventStore['keys']; readonly state: ModelState }>
 }
 
 /**
@@ -68,13 +69,18 @@ export class ModelLog {
     this.store = store
     this.#clock = clock
     this.#options = options
-    this.#shared = view?.shared ?? { reader: new StreamReader(store, clock, options.heldBytes), opened: new WeakMap() }
+    this.#shared = view?.shared ?? sharedOf(store, clock, options)
     this.#moment = view?.moment
   }
 
   /** The same log for one unit of work: what it reads first sets the moment that it sees. */
   atOneMoment(): ModelLog {
     return new ModelLog(this.store, this.#clock, this.#options, { shared: this.#shared, moment: new Moment() })
+  }
+
+  /** Seals and opens what is stored. */
+  get accountKeys(): AccountKeys {
+    return this.#shared.accountKeys
   }
 
   /** From now on another moment is seen: whatever was appended until now is found. */
@@ -143,19 +149,20 @@ export class ModelLog {
 
   /**
    * The state that a record points to. What has expired may be sealed with a key that was retired since: it does not
-   * exist any more.
+   * exist any more. Nor does what belongs to an account that was forgotten.
    *
-   * @throws KeyUnknownError (`KEY_UNKNOWN`), SealBrokenError (`SEAL_BROKEN`)
+   * @throws KeyUnknownError (`KEY_UNKNOWN`), SealBrokenError (`SEAL_BROKEN`), and whatever the store throws
    */
-  open(model: string, record: ModelRecord): ModelState | undefined {
+  async open(model: string, record: ModelRecord): Promise<ModelState | undefined> {
     if (!record.stored) return undefined
     const { event } = record.stored
+    const { accountKeys, opened } = this.#shared
     const { keys } = this.store
-    const known = record.consumedAt === undefined ? this.#shared.opened.get(event) : undefined
-    if (known?.keys === keys) return known.state
+    const known = record.consumedAt === undefined ? opened.get(event) : undefined
+    if (known?.keys === keys && accountKeys.isAtHand(String(event.data['sealed']))) return known.state
     try {
-      const state = openState(keys, model, record)
-      if (record.consumedAt === undefined && state) this.#shared.opened.set(event, { keys, state })
+      const state = await openState(accountKeys, model, record)
+      if (record.consumedAt === undefined && state) opened.set(event, { keys, state })
       return state
     } catch (error) {
       if (error instanceof KeyUnknownError && this.#isExpired(event.data['exp'])) return undefined
@@ -177,7 +184,7 @@ export class ModelLog {
     if (!commit) return undefined
     const stored = eventsIn([commit], names).filter(({ event }) => event.type === 'stored')
     if (stored.length > 0 && this.isForeign('Session', commit)) return undefined
-    const state = this.open('Session', foldRecord(stored))
+    const state = await this.open('Session', foldRecord(stored))
     if (state) {
       const others = this.store.keys
         .streams('uid', String(state.payload['uid']))
@@ -216,7 +223,7 @@ export class ModelLog {
     const newest = this.#own('DeviceCode', commits, names).findLast(({ event }) => event.type === 'stored')
     if (!newest) return { id: '', record: NO_RECORD }
     const record = await this.recordUnder('DeviceCode', ownNames('DeviceCode', newest.event))
-    return { id: String(this.open('DeviceCode', record)?.payload['jti'] ?? ''), record }
+    return { id: String((await this.open('DeviceCode', record))?.payload['jti'] ?? ''), record }
   }
 
   /** The streams of the uid whose session holds, or held last, the login with this `sid`. */
@@ -237,20 +244,26 @@ export class ModelLog {
   }
 
   /** The sessions that a commit stores and that have an account, as it stores them, whatever issuer they are of. */
-  loggedInBy(commit: Commit): ModelState[] {
-    return commit.events
+  loggedInBy(commit: Commit): Promise<ModelState[]> {
+    const logins = commit.events
       .filter(({ stream, type }) => type === 'stored' && stream.startsWith('Session:'))
       .filter(({ also = [] }) => also.some((name) => name.startsWith('account:')))
-      .flatMap((event) => this.open('Session', foldRecord([{ commit, event }])) ?? [])
+    return this.#opened('Session', commit, logins)
   }
 
   /** The grants that a commit stores, as it stores them; only those of this client, where one is named. */
-  grantsStoredBy(commit: Commit, clientId?: string): ModelState[] {
+  async grantsStoredBy(commit: Commit, clientId?: string): Promise<ModelState[]> {
     if (this.isForeign('Grant', commit)) return []
-    return commit.events
+    const grants = commit.events
       .filter(({ stream, type }) => type === 'stored' && stream.startsWith('Grant:'))
       .filter(({ data }) => clientId === undefined || data['client_id'] === clientId)
-      .flatMap((event) => this.open('Grant', foldRecord([{ commit, event }])) ?? [])
+    return this.#opened('Grant', commit, grants)
+  }
+
+  /** The states that these events of a commit store. */
+  async #opened(model: string, commit: Commit, events: readonly Event[]): Promise<ModelState[]> {
+    const states = await Promise.all(events.map((event) => this.open(model, foldRecord([{ commit, event }]))))
+    return states.filter((state) => state !== undefined)
   }
 
   /** The newest commit that names any of the streams. */
@@ -286,6 +299,12 @@ export class ModelLog {
     const { commits } = await this.#read({ names, wanted, room: Math.max(wanted, SESSION_ROOM) })
     return commits.slice(-wanted)
   }
+}
+
+function sharedOf(store: EventStore, clock: Clock, { heldBytes }: ModelLogOptions): Shared {
+  const accountKeys: AccountKeys = new AccountKeys(store, clock, () => reader.isFollowing)
+  const reader = new StreamReader(store, clock, heldBytes, accountKeys)
+  return { reader, accountKeys, opened: new WeakMap() }
 }
 
 function eventsIn(commits: readonly Commit[], names: readonly string[]): LocatedEvent[] {

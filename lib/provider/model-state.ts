@@ -1,8 +1,8 @@
 import type { Event, Json, JsonObject } from '../log/commit.ts'
-import type { KeyRing } from '../secrets/key-ring.ts'
+import type { AccountKeys } from '../secrets/account-keys.ts'
 import { withoutRepeatedParams, withRepeatedParams } from './interaction-payload.ts'
 import { type GrantSeen, generationOf, isMoved, type LocatedEvent, type ModelRecord, ownNames } from './model-record.ts'
-import type { Payload } from './models.ts'
+import { accountIn, type Payload } from './models.ts'
 
 /** What plugins keep with a session's state: by plugin, anything. */
 export type Notes = Readonly<Record<string, JsonObject>>
@@ -43,11 +43,26 @@ export interface StatePart {
   readonly moved?: boolean
 }
 
-/** The data of a `stored` event. */
-export function storedData(keys: KeyRing, model: string, stream: string, state: StatePart): JsonObject {
+/** What seals the states of an issuer. */
+export interface Sealer {
+  readonly keys: AccountKeys
+  /** Empty: nobody knows it yet. */
+  readonly issuer: string
+}
+
+/** The data of a `stored` event. @throws whatever the store throws */
+export async function storedData(
+  { keys, issuer }: Sealer,
+  model: string,
+  stream: string,
+  state: StatePart,
+): Promise<JsonObject> {
   const { payload, notes, generation, grantSeen, began, revocations, moved = false } = state
   const { clientId, exp, consumed } = payload
   const hasNotes = Object.keys(notes).length > 0
+  const accountId = accountIn(model, payload)
+  const account = accountId === undefined ? undefined : { issuer, accountId }
+  const sealed = await keys.seal({ ...compact(model, payload), ...(hasNotes && { notes }) }, stream, account)
   const hasSeen = grantSeen !== undefined && (grantSeen.generation > 0 || grantSeen.revocations > 0)
   return {
     model,
@@ -59,7 +74,7 @@ export function storedData(keys: KeyRing, model: string, stream: string, state: 
     ...(typeof clientId === 'string' && { client_id: clientId }),
     ...(typeof exp === 'number' && { exp }),
     ...(typeof consumed === 'number' && { consumed }),
-    sealed: keys.seal({ ...compact(model, payload), ...(hasNotes && { notes }) }, stream),
+    sealed,
   }
 }
 
@@ -70,25 +85,33 @@ function compact(model: string, payload: Payload): { readonly payload: JsonObjec
 }
 
 /**
- * Opens the state that a record points to. Undefined: the instance does not exist.
+ * Opens the state that a record points to. Undefined: the instance does not exist, or its account was forgotten.
  *
- * @throws KeyUnknownError (`KEY_UNKNOWN`), SealBrokenError (`SEAL_BROKEN`)
+ * @throws KeyUnknownError (`KEY_UNKNOWN`), SealBrokenError (`SEAL_BROKEN`), and whatever the store throws
  */
-export function openState(keys: KeyRing, model: string, record: ModelRecord): ModelState | undefined {
-  return record.stored && stateOf(keys, model, record.stored, record.consumedAt)
+export async function openState(
+  keys: AccountKeys,
+  model: string,
+  { stored, consumedAt }: ModelRecord,
+): Promise<ModelState | undefined> {
+  if (!stored) return undefined
+  const opened = await keys.open(String(stored.event.data['sealed']), stored.event.stream)
+  return opened === undefined ? undefined : stateOf(opened as unknown as Opened, model, stored, consumedAt)
+}
+
+/** What is sealed of a state. */
+interface Opened {
+  readonly payload: Record<string, Json>
+  readonly notes?: Notes
+  readonly repeated?: string[]
 }
 
 function stateOf(
-  keys: KeyRing,
+  sealed: Opened,
   model: string,
   { commit, event }: LocatedEvent,
   consumed: number | undefined,
 ): ModelState {
-  const sealed = keys.open(String(event.data['sealed']), event.stream) as {
-    payload: Record<string, Json>
-    notes?: Notes
-    repeated?: string[]
-  }
   const { notes = {}, repeated = [] } = sealed
   const payload = withRepeatedParams(sealed.payload, repeated)
   return {

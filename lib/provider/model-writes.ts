@@ -13,7 +13,7 @@ import {
   revokedEvent,
   type StagedWrite,
 } from './staged-write.ts'
-import type { UnitContext } from './unit-context.ts'
+import { sealerOf, type UnitContext } from './unit-context.ts'
 import { isDecidedOnRead, isResume, type UnitOrigin } from './unit-origin.ts'
 
 /**
@@ -134,20 +134,22 @@ export class ModelWrites {
     const key = this.#key(model, id)
     const at = Math.floor(this.#context.clock.now() / 1000)
     const record = this.#writes.has(key) ? undefined : await this.record(model, id)
+    const unchanged = record && (await this.#unchanged(model, id, record))
     const before = this.#writes.get(key)
     if (before) this.#stage(key, { ...before, consumedAt: before.consumedAt ?? at })
-    else if (record) this.#stage(key, { ...this.#unchanged(model, id, record), consumedAt: at })
+    else if (unchanged) this.#stage(key, { ...unchanged, consumedAt: at })
   }
 
   /** @throws UnitClosed: nothing was staged */
   async destroy(model: string, id: string): Promise<void> {
     const key = this.#key(model, id)
     const record = await this.record(model, id)
+    const unchanged = await this.#unchanged(model, id, record)
     const before = this.#writes.get(key)
     // A grant ends for all that was issued under it, whether it was ever stored or not.
     const exists = record.stored !== undefined || model === 'Grant'
     if (!exists && !before) return
-    const { payload: _, consumedAt, ...rest } = before ?? this.#unchanged(model, id, record)
+    const { payload: _, consumedAt, ...rest } = before ?? unchanged
     this.#stage(key, {
       ...rest,
       generation: record.generation + (exists ? 1 : 0),
@@ -186,15 +188,17 @@ export class ModelWrites {
   }
 
   /** The proofs that must not be shown twice: what each becomes, as a commit of its own. */
-  proofs(): { readonly events: readonly NewEvent[]; readonly claims: readonly Claim[] }[] {
+  proofs(): Promise<{ readonly events: readonly NewEvent[]; readonly claims: readonly Claim[] }[]> {
     const proofs = [...this.#writes.values()].filter(({ model }) => model === 'ReplayDetection')
-    return proofs.map((write) => ({ events: eventsOf(this.#keys, write), claims: claimsOf(write) }))
+    return Promise.all(
+      proofs.map(async (write) => ({ events: await eventsOf(this.#sealer, write), claims: claimsOf(write) })),
+    )
   }
 
   /** What the writes add to the commit. `expiry` holds the `exp` of each stored state. */
   async build(): Promise<{ events: NewEvent[]; claims: Claim[]; expiry: unknown[] }> {
     const writes = [...this.#writes.values()]
-    const events = writes.map(async (write) => eventsOf(this.#keys, write, await this.#grantSeenBy(write)))
+    const events = writes.map(async (write) => eventsOf(this.#sealer, write, await this.#grantSeenBy(write)))
     return {
       events: [...(await Promise.all(events)).flat(), ...(await this.#revocationEvents())],
       claims: writes.flatMap(claimsOf),
@@ -227,8 +231,8 @@ export class ModelWrites {
   }
 
   /** The instance as it was read. */
-  #unchanged(model: string, id: string, record: ModelRecord): StagedWrite {
-    const state = this.#openIfReadable(model, record)
+  async #unchanged(model: string, id: string, record: ModelRecord): Promise<StagedWrite> {
+    const state = await this.#openIfReadable(model, record)
     return {
       model,
       names: namesOf(this.#keys, model, id, record),
@@ -240,9 +244,9 @@ export class ModelWrites {
   }
 
   /** State that cannot be opened can be ended: a missing key must not keep a login alive. */
-  #openIfReadable(model: string, record: ModelRecord): ModelState | undefined {
+  async #openIfReadable(model: string, record: ModelRecord): Promise<ModelState | undefined> {
     try {
-      return this.#context.log.open(model, record)
+      return await this.#context.log.open(model, record)
     } catch (error) {
       if (error instanceof KeyUnknownError || error instanceof SealBrokenError) return undefined
       throw error
@@ -257,6 +261,10 @@ export class ModelWrites {
 
   #key(model: string, id: string): string {
     return this.#keys.streams(model, id)[0]
+  }
+
+  get #sealer() {
+    return sealerOf(this.#context)
   }
 
   get #keys() {

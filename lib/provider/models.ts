@@ -19,6 +19,16 @@ export type ModelName =
 /** What the provider hands to an adapter: JSON, as it was and as it must come back. */
 export type Payload = Readonly<Record<string, unknown>>
 
+/** The account that a state belongs to, as far as it says. */
+export function accountIn(model: string, payload: Payload): string | undefined {
+  const { result, session } = payload as {
+    result?: { login?: { accountId?: unknown } }
+    session?: { accountId?: unknown }
+  }
+  const found = model === 'Interaction' ? (result?.login?.accountId ?? session?.accountId) : payload['accountId']
+  return typeof found === 'string' && found !== '' ? found : undefined
+}
+
 /** Models that are issued under a grant. Grant itself is destroyed by a call of its own. */
 const GRANTABLE: ReadonlySet<string> = new Set<ModelName>([
   'AccessToken',

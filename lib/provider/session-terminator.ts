@@ -98,9 +98,9 @@ export interface SessionTerminator {
   /** The sessions that a commit stores: whatever became of them since. */
   sessionsStoredBy(commit: Commit): readonly SessionName[]
   /** The sessions with an account that a commit stores, as it stores them. */
-  loggedInBy(commit: Commit): readonly SessionState[]
+  loggedInBy(commit: Commit): Promise<readonly SessionState[]>
   /** The grants that a commit stores, as it stores them; only those of this client, where one is named. */
-  grantsStoredBy(commit: Commit, clientId?: string): readonly GrantState[]
+  grantsStoredBy(commit: Commit, clientId?: string): Promise<readonly GrantState[]>
   /** The grant as it is now. Undefined: it is gone. */
   grant(grant: GrantName): Promise<GrantState | undefined>
 }
@@ -187,12 +187,12 @@ export class UnitSessionTerminator implements SessionTerminator {
     return this.#log.sessionsStoredBy(commit)
   }
 
-  loggedInBy(commit: Commit): readonly SessionState[] {
-    return this.#log.loggedInBy(commit).map(sessionOf)
+  async loggedInBy(commit: Commit): Promise<readonly SessionState[]> {
+    return (await this.#log.loggedInBy(commit)).map(sessionOf)
   }
 
-  grantsStoredBy(commit: Commit, clientId?: string): readonly GrantState[] {
-    return this.#log.grantsStoredBy(commit, clientId).map(grantOf)
+  async grantsStoredBy(commit: Commit, clientId?: string): Promise<readonly GrantState[]> {
+    return (await this.#log.grantsStoredBy(commit, clientId)).map(grantOf)
   }
 
   async grant(name: GrantName): Promise<GrantState | undefined> {

@@ -7,7 +7,7 @@ import type { Payload } from './models.ts'
 import { rebase } from './session-rebase.ts'
 import type { SessionTurn } from './session-turns.ts'
 import { endEvent, eventOf } from './staged-write.ts'
-import type { UnitContext } from './unit-context.ts'
+import { sealerOf, type UnitContext } from './unit-context.ts'
 import { isDecidedOnRead, type UnitOrigin } from './unit-origin.ts'
 
 /** One session in one unit of work: how it was read, what is to become of it. */
@@ -278,7 +278,7 @@ export class SessionWrites {
     if (write.built) {
       const { names, payload } = write.built
       const [stream = ''] = names
-      const data = storedData(keys, 'Session', stream, write.built)
+      const data = await storedData(sealerOf(this.#context), 'Session', stream, write.built)
       built.events.push(eventOf(names, 'stored', data, write.built.indexedBy))
       built.expiry.push(typeof payload['exp'] === 'number' ? payload['exp'] : undefined)
     }

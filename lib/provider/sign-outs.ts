@@ -1,6 +1,7 @@
 import type { Commit, NewEvent } from '../log/commit.ts'
 import { isIn } from '../log/commit.ts'
 import type { EventStore } from '../log/event-store.ts'
+import { accountNames } from '../secrets/account-names.ts'
 import type { ModelLog } from './model-log.ts'
 import type { Cause } from './session-change.ts'
 
@@ -24,7 +25,7 @@ export function signOutEvent(
   accountId: string | undefined,
   { reason, actor }: Cause,
 ): NewEvent {
-  const names = accountId === undefined ? [allAccounts(issuer)] : accountStreams(store, issuer, accountId)
+  const names = accountId === undefined ? [allAccounts(issuer)] : accountNames(store.keys, { issuer, accountId })
   const [stream = '', ...also] = names
   return {
     stream,
@@ -36,7 +37,10 @@ export function signOutEvent(
 
 /** The newest sign-out of an account, whether of it alone or of all accounts, at this issuer or as it was called before. */
 export async function newestSignOut(log: ModelLog, accountId: string): Promise<SignOut | undefined> {
-  const names = log.issuers.flatMap((issuer) => [...accountStreams(log.store, issuer, accountId), allAccounts(issuer)])
+  const names = log.issuers.flatMap((issuer) => [
+    ...accountNames(log.store.keys, { issuer, accountId }),
+    allAccounts(issuer),
+  ])
   const commit = await log.newestIn(names)
   return commit && signOutIn(commit, names)
 }
@@ -48,11 +52,6 @@ function signOutIn(commit: Commit, names: readonly string[]): SignOut {
     position: commit.position,
     cause: { reason: String(reason), ...(typeof actor === 'string' && { actor }) },
   }
-}
-
-/** The same account id at another issuer may belong to another person. */
-function accountStreams(store: EventStore, issuer: string, accountId: string): readonly string[] {
-  return store.keys.streams('signed_out', `${issuer} ${accountId}`)
 }
 
 function allAccounts(issuer: string): string {

@@ -2,7 +2,7 @@ import type { Claim, NewEvent } from '../log/commit.ts'
 import type { KeyRing } from '../secrets/key-ring.ts'
 import { indexStreams } from './index-streams.ts'
 import { endsStream, type GrantSeen, type ModelRecord, ownNames } from './model-record.ts'
-import { storedData } from './model-state.ts'
+import { type Sealer, storedData } from './model-state.ts'
 import { hasGivenIds, isGrantable, type Payload } from './models.ts'
 
 /** What a unit of work does to one model instance. Later writes of the same unit replace earlier ones. */
@@ -49,8 +49,8 @@ export function viewOf({ payload, consumedAt }: StagedWrite): Payload | undefine
   return payload && consumedAt !== undefined ? { ...payload, consumed: consumedAt } : payload
 }
 
-/** The events that the write becomes. */
-export function eventsOf(keys: KeyRing, write: StagedWrite, grantSeen?: GrantSeen): NewEvent[] {
+/** The events that the write becomes. @throws whatever the store throws */
+export async function eventsOf(sealer: Sealer, write: StagedWrite, grantSeen?: GrantSeen): Promise<NewEvent[]> {
   const { model, names, generation, ended, payload, stores, consumedAt, moved = false } = write
   const events: NewEvent[] = []
   if (ended !== undefined) {
@@ -68,7 +68,8 @@ export function eventsOf(keys: KeyRing, write: StagedWrite, grantSeen?: GrantSee
       ...(model === 'Interaction' && { began: write.began }),
       ...(model === 'Grant' && { revocations: write.revocations }),
     }
-    events.push(eventOf(names, 'stored', storedData(keys, model, stream, state), indexStreams(keys, model, payload)))
+    const data = await storedData(sealer, model, stream, state)
+    events.push(eventOf(names, 'stored', data, indexStreams(sealer.keys.ring, model, payload)))
   } else if (payload && consumedAt !== undefined && ended === undefined) {
     events.push(eventOf(names, 'consumed', { model, ...inGeneration(generation), at: consumedAt }, []))
   }

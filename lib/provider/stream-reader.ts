@@ -3,7 +3,7 @@ import { SchemaNewerError } from '../errors.ts'
 import { type Commit, streamsOf } from '../log/commit.ts'
 import type { EventStore } from '../log/event-store.ts'
 import { Slots } from '../slots.ts'
-import { FollowedStreams } from './followed-streams.ts'
+import { FollowedStreams, type LogWatcher } from './followed-streams.ts'
 import type { LookUp, NewestCommits } from './look-up.ts'
 import type { Moment } from './moment.ts'
 
@@ -56,11 +56,16 @@ export class StreamReader {
   readonly #schedule = oncePerTurn(() => this.#readWaiting())
 
   /** @param heldBytes - so many bytes of what was read are held, about; 0: none */
-  constructor(store: EventStore, clock: Clock, heldBytes?: number) {
+  constructor(store: EventStore, clock: Clock, heldBytes?: number, watcher?: LogWatcher) {
     this.#store = store
     this.#clock = clock
-    this.#followed = new FollowedStreams(store, clock, heldBytes)
+    this.#followed = new FollowedStreams(store, clock, heldBytes, watcher)
     this.#slots = new Slots(clock, COMMANDS, () => this.#schedule())
+  }
+
+  /** Whether the watcher is told of every commit. */
+  get isFollowing(): boolean {
+    return this.#followed.isFollowing
   }
 
   /** @param moment - of the request that asks, if it is one */

@@ -1,9 +1,15 @@
 import type { Clock } from '../clock.ts'
 import type { Meta } from '../log/commit.ts'
 import type { ModelLog } from './model-log.ts'
+import type { Sealer } from './model-state.ts'
 import type { RecentSessions } from './recent-sessions.ts'
 import type { Cause, SessionObserver } from './session-change.ts'
 import type { SessionTurns } from './session-turns.ts'
+
+/** What seals the states that a unit stores. */
+export function sealerOf({ log, meta }: UnitContext): Sealer {
+  return { keys: log.accountKeys, issuer: meta.instance ?? '' }
+}
 
 /** What a unit of work works with. */
 export interface UnitContext {

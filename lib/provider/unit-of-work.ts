@@ -74,7 +74,7 @@ export class UnitOfWork {
   async #payloadOf(model: string, id: string): Promise<Payload | undefined> {
     const write = this.#models.staged(model, id)
     if (write) return (await this.#models.isRevoked(write)) ? undefined : viewOf(write)
-    const state = this.#context.log.open(model, this.#asSubmitted(model, await this.#models.record(model, id)))
+    const state = await this.#context.log.open(model, this.#asSubmitted(model, await this.#models.record(model, id)))
     if (state && model === 'Session') this.#sessions.read(state)
     return state && ((await this.#models.isRevoked(state)) ? undefined : state.payload)
   }
@@ -195,7 +195,7 @@ export class UnitOfWork {
     const writer = writerOf(record)
     if (writer === 'op') return 'kept'
     if (await this.#models.isRevoked({ model, payload, grantSeen: NOTHING_SEEN })) return 'kept'
-    const state = this.#context.log.open(model, record)
+    const state = await this.#context.log.open(model, record)
     // What was used up stays used up.
     const wanted =
       state?.consumed !== undefined && !payload['consumed'] ? { ...payload, consumed: state.consumed } : payload
@@ -241,7 +241,7 @@ export class UnitOfWork {
   }
 
   async #destroySession(id: string): Promise<void> {
-    const state = this.#context.log.open('Session', await this.#models.record('Session', id))
+    const state = await this.#context.log.open('Session', await this.#models.record('Session', id))
     if (state) this.#sessions.read(state)
     // Termination is by uid: a cookie value that has rotated still names its session to application code.
     const rotated = !state && this.#origin.kind === 'application' ? await this.#context.log.findRotated(id) : undefined
@@ -328,7 +328,7 @@ export class UnitOfWork {
    * lost a race.
    */
   async commitProofs(): Promise<void> {
-    for (const proof of this.#models.proofs()) {
+    for (const proof of await this.#models.proofs()) {
       try {
         await this.#context.log.store.append({ ...proof, meta: this.#context.meta })
       } catch (error) {

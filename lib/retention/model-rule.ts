@@ -2,7 +2,7 @@ import { KeyUnknownError, SealBrokenError } from '../errors.ts'
 import type { Commit, Event } from '../log/commit.ts'
 import { foldRecord, generationOf, isMoved, type LocatedEvent, ownNames } from '../provider/model-record.ts'
 import { openState } from '../provider/model-state.ts'
-import type { KeyRing } from '../secrets/key-ring.ts'
+import type { AccountKeys } from '../secrets/account-keys.ts'
 import { isOlder, type Judgements, type RetentionContext, type RetentionRule } from './retention-rule.ts'
 import { isModelEvent, readUnits, type Unit, type UnitEvent } from './units.ts'
 
@@ -34,8 +34,10 @@ export const modelRule: RetentionRule = {
     // What is written again and again is read once.
     const groups = new Map(facts.map(({ event }) => [keyOf(event), groupOf(event)]))
     const units = await readUnits(context.store, [...groups.values()])
-    const unitOfKey = new Map([...groups.keys()].map((key, index) => [key, units[index] as Unit]))
-    return judgements(new Map(facts.map(({ event }) => [event, unitOfKey.get(keyOf(event)) as Unit])), context)
+    const sids = await sidStreamsOf(units, context.accountKeys)
+    const found = units.map((unit, index): Found => ({ ...unit, sids: sids[index] }))
+    const unitOfKey = new Map([...groups.keys()].map((key, index) => [key, found[index] as Found]))
+    return judgements(new Map(facts.map(({ event }) => [event, unitOfKey.get(keyOf(event)) as Found])), context)
   },
 }
 
@@ -44,10 +46,16 @@ export function isTransient({ events }: Commit): boolean {
   return events.every((event) => isModelEvent(event) && TRANSIENT.has(modelOf(event)))
 }
 
-function judgements(units: ReadonlyMap<Event, Unit>, context: RetentionContext): Judgements {
+/** A unit, and what its newest state says where it is a session's. */
+interface Found extends Unit {
+  /** The streams of the logins that it holds. Undefined: it cannot be opened, or is none. */
+  readonly sids: ReadonlySet<string> | undefined
+}
+
+function judgements(units: ReadonlyMap<Event, Found>, context: RetentionContext): Judgements {
   return {
     mayGo(fact, gone) {
-      const unit = units.get(fact.event) as Unit
+      const unit = units.get(fact.event) as Found
       const left = { ...unit, events: unit.events.filter(({ position }) => !gone.has(position)) }
       return mayGo(fact, left, context)
     },
@@ -64,7 +72,7 @@ function keyOf(event: Event): string {
 }
 
 /** Whether the event may go, when these are left of its unit. */
-export function mayGo(fact: LocatedEvent, unit: Unit, context: RetentionContext): boolean {
+function mayGo(fact: LocatedEvent, unit: Found, context: RetentionContext): boolean {
   const { event, commit } = fact
   // The cheapest first: most of what is written again and again is young.
   if (!unit.isReadable || !isOlder(commit.position, keepMs(event, context), context)) return false
@@ -178,7 +186,7 @@ function isOwnState(other: UnitEvent, event: Event): boolean {
 }
 
 /** Whether the session that lives is found by a `sid` that no later state names. A state names only those that are new. */
-function isFoundBy({ event, commit }: LocatedEvent, unit: Unit, { store, now }: RetentionContext): boolean {
+function isFoundBy({ event, commit }: LocatedEvent, unit: Found, { now }: RetentionContext): boolean {
   const sids = (event.also ?? []).filter((stream) => stream.startsWith('sid:'))
   const { newestStored } = unit
   if (sids.length === 0 || !newestStored || newestStored.event === event) return false
@@ -187,16 +195,32 @@ function isFoundBy({ event, commit }: LocatedEvent, unit: Unit, { store, now }: 
   const later = unit.events.filter(({ type, position }) => type === 'stored' && position > commit.position)
   const unnamed = sids.filter((sid) => !later.some(({ streams }) => streams.includes(sid)))
   if (unnamed.length === 0) return false
-  const held = sidStreams(store.keys, newestStored)
-  return held === undefined || unnamed.some((sid) => held.has(sid))
+  return unit.sids === undefined || unnamed.some((sid) => unit.sids?.has(sid))
+}
+
+function sidStreamsOf(
+  units: readonly Unit[],
+  keys: AccountKeys,
+): Promise<readonly (ReadonlySet<string> | undefined)[]> {
+  return Promise.all(
+    units.map(async ({ events, newestStored }) => {
+      const isLong = events.filter(({ type }) => type === 'stored').length > 1
+      return newestStored && isLong && modelOf(newestStored.event) === 'Session'
+        ? sidStreams(keys, newestStored)
+        : undefined
+    }),
+  )
 }
 
 /** The streams of the logins that a session holds. Undefined: it cannot be opened. */
-function sidStreams(keys: KeyRing, newest: LocatedEvent): ReadonlySet<string> | undefined {
+async function sidStreams(keys: AccountKeys, newest: LocatedEvent): Promise<ReadonlySet<string> | undefined> {
   try {
-    const state = openState(keys, 'Session', foldRecord([newest]))
-    const logins = Object.values((state?.payload['authorizations'] ?? {}) as Record<string, { sid?: unknown } | null>)
-    return new Set(logins.flatMap((login) => (typeof login?.sid === 'string' ? keys.streams('sid', login.sid) : [])))
+    const state = await openState(keys, 'Session', foldRecord([newest]))
+    if (!state) return undefined
+    const logins = Object.values((state.payload['authorizations'] ?? {}) as Record<string, { sid?: unknown } | null>)
+    return new Set(
+      logins.flatMap((login) => (typeof login?.sid === 'string' ? keys.ring.streams('sid', login.sid) : [])),
+    )
   } catch (error) {
     if (error instanceof KeyUnknownError || error instanceof SealBrokenError) return undefined
     throw error

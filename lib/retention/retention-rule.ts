@@ -1,6 +1,7 @@
 import type { Event } from '../log/commit.ts'
 import type { EventStore } from '../log/event-store.ts'
 import type { LocatedEvent } from '../provider/model-record.ts'
+import type { AccountKeys } from '../secrets/account-keys.ts'
 import type { Remaining } from './remaining.ts'
 import type { RetentionPolicy } from './retention-options.ts'
 import type { Samples } from './samples.ts'
@@ -8,6 +9,7 @@ import type { Samples } from './samples.ts'
 /** What a rule judges by. Nothing in it trusts the time in a commit. */
 export interface RetentionContext {
   readonly store: EventStore
+  readonly accountKeys: AccountKeys
   readonly policy: RetentionPolicy
   /** The earlier of this machine's time and the store's, milliseconds since 1970. */
   readonly now: number

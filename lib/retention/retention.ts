@@ -3,6 +3,7 @@ import type { Clock, Timer } from '../clock.ts'
 import { RetentionBusyError, StoreClosedError } from '../errors.ts'
 import type { EventStore } from '../log/event-store.ts'
 import type { Logger } from '../logger.ts'
+import { AccountKeys } from '../secrets/account-keys.ts'
 import { linkSegments, retireInSegments } from '../verify/segments.ts'
 import { type Horizon, horizonOf } from './horizon.ts'
 import { isTransient, modelRule } from './model-rule.ts'
@@ -12,7 +13,7 @@ import { type RetentionReport, type RetentionStatus, Tally } from './retention-r
 import type { RetentionContext, RetentionRule } from './retention-rule.ts'
 import { type Memory, memoryFromJson, memoryToJson, NO_MEMORY } from './retention-state.ts'
 import { judgeNext } from './retention-walk.ts'
-import { signOutRule } from './sign-out-rule.ts'
+import { forgottenRule, signOutRule } from './sign-out-rule.ts'
 
 /** So often a process looks whether there is something to do, in milliseconds; a little more or less. */
 const LOOK_MS = 600_000
@@ -77,6 +78,7 @@ class TakenOver extends Error {}
 export class LogRetention implements Retention {
   readonly #parts: RetentionParts
   readonly #rules: readonly RetentionRule[]
+  readonly #accountKeys: AccountKeys
   readonly #holder = randomBytes(9).toString('base64url')
   #timer: Timer | undefined
   #stopping = new AbortController()
@@ -87,7 +89,8 @@ export class LogRetention implements Retention {
 
   constructor(parts: RetentionParts) {
     this.#parts = parts
-    this.#rules = [modelRule, signOutRule, ...parts.rules]
+    this.#accountKeys = new AccountKeys(parts.store, parts.clock)
+    this.#rules = [modelRule, signOutRule, forgottenRule, ...parts.rules]
   }
 
   /** Looks from time to time whether there is something to do. Idempotent. */
@@ -254,6 +257,7 @@ export class LogRetention implements Retention {
     const { store, policy = RETENTION_DEFAULTS } = this.#parts
     const context: RetentionContext = {
       store,
+      accountKeys: this.#accountKeys,
       policy,
       now: await this.#earlierTime(),
       samples: memory.samples,

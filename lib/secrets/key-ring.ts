@@ -27,7 +27,16 @@ export interface Keys {
 
 const OPTIONS: ReadonlySet<string> = new Set(['sealing', 'hashing', 'retired'])
 
+/** A key that lies beside the log, sealed with a key of the ring, and that can be destroyed: see `AccountKeys`. */
+export interface DataKey {
+  readonly id: string
+  readonly bytes: Buffer
+}
+
 const SEALING_FINGERPRINT = 'oidc-provider-eventstore sealing fingerprint'
+
+/** Stands before the id of a data key; no id of the ring begins with it. */
+const DATA_KEY = '~'
 
 /** 64 digits, which are 32 bytes as hex; read as base64url they are 48. */
 const HEX = /^[0-9a-fA-F]{64}$/
@@ -107,13 +116,27 @@ export class KeyRing {
     return names as [string, ...string[]]
   }
 
-  /** What `value` looks like in a dump: the key's id and the ciphertext, as one string. */
-  seal(value: Json, stream: string): string {
+  /**
+   * What `value` looks like in a dump: the key's id and the ciphertext, as one string.
+   *
+   * @param dataKey - seals it in place of the ring's first key
+   */
+  seal(value: Json, stream: string, dataKey?: DataKey): string {
+    if (dataKey) return encrypt({ ...dataKey, id: `${DATA_KEY}${dataKey.id}` }, value, stream)
     return encrypt(this.#sealing[0] as Secret, value, stream)
   }
 
-  /** @throws KeyUnknownError (`KEY_UNKNOWN`), SealBrokenError (`SEAL_BROKEN`) */
-  open(sealed: string, stream: string): Json {
+  /**
+   * @param dataKey - the one that `dataKeyIn()` tells
+   * @throws KeyUnknownError (`KEY_UNKNOWN`), SealBrokenError (`SEAL_BROKEN`)
+   */
+  open(sealed: string, stream: string, dataKey?: DataKey): Json {
+    const dataKeyId = dataKeyIn(sealed)
+    if (dataKeyId !== undefined) {
+      if (dataKey?.id !== dataKeyId)
+        throw new KeyUnknownError(`${stream} is sealed with the key ${dataKeyId} of an account, which is not at hand`)
+      return decrypt(dataKey, sealed, stream)
+    }
     const id = idIn(sealed)
     const secret = this.#sealing.find((key) => key.id === id)
     if (!secret) {
@@ -123,6 +146,32 @@ export class KeyRing {
       )
     }
     return decrypt(secret, sealed, stream)
+  }
+
+  /** A new data key, and what is stored of it. */
+  makeDataKey(): { readonly key: DataKey; readonly sealed: string } {
+    const key = { id: randomBytes(9).toString('base64url'), bytes: randomBytes(32) }
+    return { key, sealed: this.sealDataKey(key) }
+  }
+
+  /** What is stored of a data key: it, sealed with the ring's first key. */
+  sealDataKey({ id, bytes }: DataKey): string {
+    return this.seal(bytes.toString('base64url'), dataKeyName(id))
+  }
+
+  /** @throws KeyUnknownError (`KEY_UNKNOWN`), SealBrokenError (`SEAL_BROKEN`) */
+  openDataKey(id: string, sealed: string): DataKey {
+    return { id, bytes: Buffer.from(String(this.open(sealed, dataKeyName(id))), 'base64url') }
+  }
+
+  /** The id of the key of the ring that sealed it. Undefined: a data key did. */
+  ringKeyIn(sealed: string): string | undefined {
+    return dataKeyIn(sealed) === undefined ? idIn(sealed) : undefined
+  }
+
+  /** The id of the ring's first key, which seals. */
+  get sealsWith(): string {
+    return (this.#sealing[0] as Secret).id
   }
 
   /**
@@ -211,6 +260,15 @@ export class KeyRing {
   }
 }
 
+/** The id of the data key that sealed it. Undefined: a key of the ring did. */
+export function dataKeyIn(sealed: string): string | undefined {
+  return sealed.startsWith(DATA_KEY) ? idIn(sealed).slice(DATA_KEY.length) : undefined
+}
+
+function dataKeyName(id: string): string {
+  return `data_key:${id}`
+}
+
 function idIn(sealed: string): string {
   return sealed.slice(0, sealed.indexOf('.'))
 }
@@ -223,7 +281,7 @@ function encrypt({ id, bytes }: Secret, value: Json, stream: string): string {
 }
 
 /** @throws SealBrokenError (`SEAL_BROKEN`) */
-function decrypt({ bytes }: Secret, sealed: string, stream: string): Json {
+function decrypt({ bytes }: Pick<Secret, 'bytes'>, sealed: string, stream: string): Json {
   try {
     const raw = Buffer.from(sealed.slice(sealed.indexOf('.') + 1), 'base64url')
     const decipher = createDecipheriv('aes-256-gcm', streamKey(bytes, stream), raw.subarray(0, 12), {

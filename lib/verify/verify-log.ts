@@ -5,6 +5,7 @@ import { streamsOf } from '../log/commit.ts'
 import type { EventStore } from '../log/event-store.ts'
 import type { LogEntry } from '../log/log-entry.ts'
 import type { FoundSegment, Segment, SegmentTable } from '../log/segment-table.ts'
+import { AccountKeys } from '../secrets/account-keys.ts'
 import { CHAIN_START, entriesIn, linkOf, PositionBits, SEGMENT, segmentOf } from './segments.ts'
 
 /** What may be wrong with a log. */
@@ -100,6 +101,7 @@ class Run {
   faults = 0
   readonly #store: EventStore
   readonly #clock: Clock
+  readonly #accountKeys: AccountKeys
   readonly #floor: number
   readonly #end: number
   readonly #options: VerifyOptions
@@ -110,6 +112,7 @@ class Run {
   constructor(store: EventStore, clock: Clock, floor: number, end: number, options: VerifyOptions) {
     this.#store = store
     this.#clock = clock
+    this.#accountKeys = new AccountKeys(store, clock)
     this.#floor = floor
     this.#end = end
     this.#options = options
@@ -243,7 +246,7 @@ class Run {
         if (version > 1 && !(await this.#hasBefore(stream, version, position)))
           this.#fault('VERSION_MISSING', position, `version ${version} of ${stream} follows none`)
       }
-      if (this.#options.deep && typeof data['sealed'] === 'string') this.#seal(position, data['sealed'], stream)
+      if (this.#options.deep && typeof data['sealed'] === 'string') await this.#seal(position, data['sealed'], stream)
     }
   }
 
@@ -253,9 +256,9 @@ class Run {
     return before.some(({ events }) => events.some((one) => one.stream === stream && one.version === version - 1))
   }
 
-  #seal(position: number, sealed: string, stream: string): void {
+  async #seal(position: number, sealed: string, stream: string): Promise<void> {
     try {
-      this.#store.keys.open(sealed, stream)
+      await this.#accountKeys.open(sealed, stream)
     } catch (error) {
       if (error instanceof KeyUnknownError) this.#fault('KEY_UNKNOWN', position, error.message)
       else if (error instanceof SealBrokenError) this.#fault('SEAL_BROKEN', position, error.message)

@@ -36,6 +36,7 @@ import { assertOptions, type BackChannelLogoutOptions } from './options.ts'
 import { internalsOf } from './provider-internals.ts'
 import { replaceProviderLogout } from './provider-logout.ts'
 import type { HistoryCriteria } from './receipts/history.ts'
+import { untilPlanned } from './receipts/planned.ts'
 import type { Receipt } from './receipts/receipt.ts'
 import { Receipts } from './receipts/receipts.ts'
 import {
@@ -180,7 +181,7 @@ export class BackChannelLogout implements Plugin {
     })
     this.observer.attach({
       provider,
-      keys: store.keys,
+      keys: host.accountKeys,
       clients,
       isOn,
       committed: (appended, events) => background.committed(appended, events),
@@ -206,6 +207,15 @@ export class BackChannelLogout implements Plugin {
       stopped: undefined,
     }
     return running
+  }
+
+  async endAccount(accountId: string, options: Parameters<NonNullable<Plugin['endAccount']>>[1]): Promise<number> {
+    const { terminations, host } = this.#started()
+    const { actor, dryRun, signal } = options
+    const order = { actor, dryRun, reason: 'account_deleted', ...(signal && { signal }) } as const
+    const { sessions, grants } = await terminations.account(accountId, order)
+    if (!dryRun) await untilPlanned(host, signal)
+    return sessions + grants
   }
 
   /**

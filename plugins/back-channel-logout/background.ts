@@ -71,6 +71,7 @@ export class Background {
       logger,
       issuer: provider.issuer,
       clients,
+      accountKeys: host.accountKeys,
       work: this.#work,
       policy,
       planEndings: (commits) => parts.endings.plan(commits),

@@ -1,4 +1,4 @@
-import { type Clock, type EventStore, systemClock } from '../../lib/index.ts'
+import { type AccountKeys, type Clock, type EventStore, systemClock } from '../../lib/index.ts'
 import { ModelLog } from '../../lib/provider/model-log.ts'
 import { UnitSessionTerminator } from '../../lib/provider/session-terminator.ts'
 import type { DeadLetter } from './dead-letters/dead-letter.ts'
@@ -59,6 +59,7 @@ export class LogoutOperations {
   readonly #deadLetters: DeadLetters
   readonly #parked: ParkedCommits
   readonly #terminator: UnitSessionTerminator
+  readonly #accountKeys: AccountKeys
 
   constructor({ store, issuer, clock = systemClock, formerIssuers = [] }: OperationsParts) {
     this.#store = store
@@ -71,6 +72,7 @@ export class LogoutOperations {
     }
     this.#parked = new ParkedCommits({ store, issuer, plan: refuse })
     const log = new ModelLog(store, clock, { issuers: () => [issuer, ...formerIssuers], heldBytes: 0 })
+    this.#accountKeys = log.accountKeys
     this.#terminator = new UnitSessionTerminator(log, issuer, refuse)
   }
 
@@ -145,7 +147,8 @@ export class LogoutOperations {
     if (whose.kind === 'account') assertText('accountId', whose.accountId)
     if (whose.kind === 'client') assertClearText('clientId', whose.clientId)
     const { actor, reason = 'admin' } = options
-    const { id, commit } = newOrder(this.#store, this.#issuer, whose, { reason, actor })
+    const parts = { store: this.#store, accountKeys: this.#accountKeys }
+    const { id, commit } = await newOrder(parts, this.#issuer, whose, { reason, actor })
     await this.#store.append(commit)
     return { id }
   }

@@ -1,3 +1,4 @@
+import { accountKeysContract } from './event-store/account-keys.ts'
 import { appendContract } from './event-store/append.ts'
 import { badCommitsContract } from './event-store/bad-commits.ts'
 import { claimsContract } from './event-store/claims.ts'
@@ -42,6 +43,7 @@ export function eventStoreContract(name: string, makeLog: MakeLog, capabilities:
     workersContract(makeLog)
     indexesContract(makeLog, capabilities.kept)
     retentionContract(makeLog, capabilities.kept)
+    accountKeysContract(makeLog, capabilities.kept)
     if (capabilities.kept) keptContract(makeLog)
     if (capabilities.shared) sharedContract(makeLog)
   })

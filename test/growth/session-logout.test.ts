@@ -1,14 +1,6 @@
 import assert from 'node:assert/strict'
 import { MemoryEventStore } from '../../adapters/memory/index.ts'
-import {
-  ephemeralKeys,
-  type JsonObject,
-  KeyRing,
-  type NewEvent,
-  type Observation,
-  silent,
-  systemClock,
-} from '../../lib/index.ts'
+import { AccountKeys, type JsonObject, type NewEvent, type Observation, silent, systemClock } from '../../lib/index.ts'
 import { ToldClients } from '../../plugins/back-channel-logout/clients/told-clients.ts'
 import { deadLettersOf } from '../../plugins/back-channel-logout/dead-letters/listing.ts'
 import { PLANNER, plan } from '../../plugins/back-channel-logout/delivery/planner.ts'
@@ -59,6 +51,7 @@ describe('a session in which one RP’s login ends again and again', () => {
     it(`is planned, end by end, at the cost of what is new: at most 2 commits are read for the one after ${ends}`, async () => {
       const store = new MemoryEventStore()
       const logouts = new LongLogouts(store)
+      const accountKeys = new AccountKeys(store, systemClock)
       for (const events of endsInOneSession(Math.max(ends, 64))) await store.append({ events })
       const readings = countReads(store)
       for (const n of [1, 2, 3]) {
@@ -66,7 +59,7 @@ describe('a session in which one RP’s login ends again and again', () => {
         const events = [toEvent('uid', registered('rp', `last-${n}`)), toEvent('uid', terminated([`last-${n}`]))]
         const { position } = await store.append({ events })
         const commit = { position, events }
-        const { work } = await plan({ logouts, issuer: OP, clients: nobodyToTell }, [commit], 0)
+        const { work } = await plan({ logouts, issuer: OP, clients: nobodyToTell, accountKeys }, [commit], 0)
         assert.deepEqual(
           work.map(({ id }) => id),
           [`${position}/1.0`],
@@ -98,6 +91,7 @@ describe('a session in which one RP’s login ends again and again', () => {
       const store = new MemoryEventStore()
       const planning = new Planning({
         ...{ store, clock: systemClock, logger: silent, issuer: OP, clients: nobodyToTell, policy: policyOf() },
+        accountKeys: new AccountKeys(store, systemClock),
         work: store.work('deliveries'),
         planEndings: async () => {},
         onPlanned: () => {},
@@ -115,12 +109,12 @@ describe('a session in which one RP’s login ends again and again', () => {
 
 describe('a session with many RPs', () => {
   for (const rps of SIZES) {
-    it(`records the one login that is new, and of each of the ${rps} before one letter`, () => {
+    it(`records the one login that is new, and of each of the ${rps} before one letter`, async () => {
       const provider = { issuer: OP, Client: { find: async () => undefined } } as unknown as OidcProvider
       const observer = new BackChannelObserver()
       observer.attach({
         provider,
-        keys: new KeyRing(ephemeralKeys()),
+        keys: new AccountKeys(new MemoryEventStore(), systemClock),
         clients: new ToldClients({
           provider,
           logger: silent,
@@ -137,23 +131,23 @@ describe('a session with many RPs', () => {
           Array.from({ length: count }, (_, n) => [`rp-${n}`, { sid: `sid-of-${n}` }]),
         ),
       })
-      const write = (before: number, after: number, note?: JsonObject): Observation =>
+      const write = (before: number, after: number, note?: JsonObject): Promise<Observation> =>
         observer.sessionChanges({
           uid: 'uid',
           ...(before > 0 && { before: sessionOf(before) }),
           after: sessionOf(after),
           ...(note && { note }),
-        }) as Observation
+        })
       const bytesOf = ({ events, note }: Observation): [events: number, note: number] => [
         Buffer.byteLength(JSON.stringify(events)),
         Buffer.byteLength(JSON.stringify(note)),
       ]
-      const [least] = bytesOf(write(0, 1))
-      const all = write(0, rps)
-      const [events, note] = bytesOf(write(rps, rps + 1, all.note))
+      const [least] = bytesOf(await write(0, 1))
+      const all = await write(0, rps)
+      const [events, note] = bytesOf(await write(rps, rps + 1, all.note))
       assert.ok(events <= least + 32, `${events} bytes, ${least} for the first`)
       assert.ok(note <= 40 + rps + 1, `${note} bytes of note`)
-      assert.deepEqual(write(rps, rps, all.note).events, [])
+      assert.deepEqual((await write(rps, rps, all.note)).events, [])
     })
   }
 })

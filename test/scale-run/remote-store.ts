@@ -1,5 +1,6 @@
 import { AlreadyClaimedError, ConcurrencyError } from '../../lib/errors.ts'
 import type {
+  AccountKeyTable,
   Commit,
   ConsumerTable,
   EventStore,
@@ -22,6 +23,7 @@ export interface StoreCall {
     | 'consumers'
     | 'liveness'
     | 'retention'
+    | 'accountKeys'
     | { readonly index: string }
     | { readonly table: string }
   readonly method: string
@@ -88,6 +90,7 @@ export function remoteStore(keys: KeyRing, ask: (call: StoreCall) => Promise<Sto
     readStreams: (streams, options) => own.readStreams(streams, options),
     readAll: (options) => own.readAll(options),
     entries: (options) => own.entries(options),
+    accountKeys: methodsOf('accountKeys') as AccountKeyTable,
     retention: methodsOf('retention') as RetentionTable,
     end: () => own.end(),
     async *subscribe({ after, signal }) {

@@ -46,6 +46,10 @@ export class PatientStore implements EventStore {
     return patiently(() => this.#store.entries(options))
   }
 
+  get accountKeys(): EventStore['accountKeys'] {
+    return patientTable(this.#store.accountKeys)
+  }
+
   get retention(): EventStore['retention'] {
     return patientTable(this.#store.retention)
   }

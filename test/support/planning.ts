@@ -1,4 +1,4 @@
-import type { Commit, EventStore, NewWork } from '../../lib/index.ts'
+import { AccountKeys, type Commit, type EventStore, type NewWork, systemClock } from '../../lib/index.ts'
 import { type PlanParts, plan } from '../../plugins/back-channel-logout/delivery/planner.ts'
 import { LongLogouts } from '../../plugins/back-channel-logout/recording/long-logouts.ts'
 
@@ -15,5 +15,6 @@ export async function workOf(
   now: number,
   clients: PlanParts['clients'] = nobodyToTell,
 ): Promise<readonly NewWork[]> {
-  return (await plan({ logouts: new LongLogouts(store), issuer: OP, clients }, commits, now)).work
+  const accountKeys = new AccountKeys(store, systemClock)
+  return (await plan({ logouts: new LongLogouts(store), issuer: OP, clients, accountKeys }, commits, now)).work
 }

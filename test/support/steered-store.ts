@@ -49,6 +49,10 @@ export class SteeredStore implements EventStore {
     return this.#store.entries(options)
   }
 
+  get accountKeys(): EventStore['accountKeys'] {
+    return this.#store.accountKeys
+  }
+
   get retention(): EventStore['retention'] {
     return this.#store.retention
   }

@@ -33,26 +33,26 @@ describe('planning looks at what may have expired', () => {
     })
   })
 
-  it('makes one look at a time at a session that is written each five minutes for a day', () => {
+  it('makes one look at a time at a session that is written each five minutes for a day', async () => {
     let made = 0
     for (let now = 0; now < 24 * 60 * MINUTE; now += 5 * MINUTE) {
       write(now + 60 * MINUTE)
-      made += planned(now)
+      made += await planned(now)
       lookedAt(now)
       assert.equal(open.size, 1, `after ${now / MINUTE} minutes`)
     }
     assert.equal(made, 1, 'the others follow from it')
   })
 
-  it('misses no expiry, wherever it moves, however late the planner is', () => {
+  it('misses no expiry, wherever it moves, however late the planner is', async () => {
     const step = fc.record({
       passes: fc.integer({ min: 0, max: 50 }),
       lifetime: fc.option(fc.integer({ min: 1, max: 60 }), { nil: undefined }),
       plans: fc.boolean(),
       stores: fc.boolean(),
     })
-    fc.assert(
-      fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
         expiries = []
         open = new Map()
         planner = new ExpiryPlanner(endings as SessionTerminator, 0, silent)
@@ -62,7 +62,7 @@ describe('planning looks at what may have expired', () => {
           for (let second = 0; second < passes; second++) lookedAt(++now * 1_000)
           if (lifetime !== undefined) unplanned += write((now + lifetime) * 1_000)
           if (!plans || unplanned === 0) continue
-          const { looks, remember } = planner.plan(commits(unplanned), now * 1_000, OP)
+          const { looks, remember } = await planner.plan(commits(unplanned), now * 1_000, OP)
           if (!stores) continue // the table was away: the batch comes again
           add(looks)
           remember()
@@ -78,12 +78,16 @@ describe('planning looks at what may have expired', () => {
     )
   })
 
-  it('makes a look of its own for the issuer that the provider has since', () => {
+  it('makes a look of its own for the issuer that the provider has since', async () => {
     write(60 * MINUTE)
-    planned(0)
+    await planned(0)
     write(90 * MINUTE)
     const [moved] = commits(1)
-    const { looks } = planner.plan([{ ...commit, ...moved, meta: { instance: 'https://new.example.com' } }], 0, OP)
+    const { looks } = await planner.plan(
+      [{ ...commit, ...moved, meta: { instance: 'https://new.example.com' } }],
+      0,
+      OP,
+    )
     assert.deepEqual(
       looks.map(({ lane, dueAt }) => [lane, dueAt]),
       [['https://new.example.com expiry', 90 * MINUTE]],
@@ -91,23 +95,23 @@ describe('planning looks at what may have expired', () => {
   })
 
   for (const error of [new KeyUnknownError('sealed with a key that is gone'), new SealBrokenError('a session')]) {
-    it(`goes on past a session that cannot be read: ${error.code}`, () => {
+    it(`goes on past a session that cannot be read: ${error.code}`, async () => {
       unreadable = error
       write(0)
       write(60 * MINUTE)
-      assert.equal(planner.plan(commits(2), 0, OP).looks.length, 1)
+      assert.equal((await planner.plan(commits(2), 0, OP)).looks.length, 1)
       assert.equal(told.length, 1)
     })
   }
 
-  it('fails on whatever else is wrong: then it is planned again, and nothing is passed over', () => {
+  it('fails on whatever else is wrong: then it is planned again, and nothing is passed over', async () => {
     unreadable = new TypeError('a mistake')
     write(0)
-    assert.throws(() => planner.plan(commits(1), 0, OP), unreadable)
+    await assert.rejects(() => planner.plan(commits(1), 0, OP), unreadable)
   })
 
   const endings: Pick<SessionTerminator, 'loggedInBy'> = {
-    loggedInBy({ position }): SessionState[] {
+    async loggedInBy({ position }): Promise<SessionState[]> {
       const expiry = Number(expiries[position])
       if (expiry === 0) throw unreadable
       const note = { of: 'these sids', are: 'R' }
@@ -126,8 +130,8 @@ describe('planning looks at what may have expired', () => {
     return Array.from({ length: count }, (_, index) => ({ ...commit, position: first + index }))
   }
 
-  function planned(now: number): number {
-    const { looks, remember } = planner.plan(commits(1), now, OP)
+  async function planned(now: number): Promise<number> {
+    const { looks, remember } = await planner.plan(commits(1), now, OP)
     add(looks)
     remember()
     return looks.length

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { MemoryEventStore } from '../../adapters/memory/index.ts'
-import type { Commit, NewEvent, NewWork } from '../../lib/index.ts'
+import { AccountKeys, type Commit, type NewEvent, type NewWork, systemClock } from '../../lib/index.ts'
 import type { ToldClient } from '../../plugins/back-channel-logout/clients/told-clients.ts'
 import { fromBody } from '../../plugins/back-channel-logout/delivery/delivery.ts'
 import { plan } from '../../plugins/back-channel-logout/delivery/planner.ts'
@@ -137,7 +137,8 @@ describe('planning', () => {
         asked.push(clientId)
         return found
       }
-      return plan({ logouts: new LongLogouts(store), issuer: OP, clients: { find } }, commits, NOW)
+      const accountKeys = new AccountKeys(store, systemClock)
+      return plan({ logouts: new LongLogouts(store), issuer: OP, clients: { find }, accountKeys }, commits, NOW)
     }
 
     it('makes nothing where it has none now', async () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { MemoryEventStore } from '../../adapters/memory/index.ts'
-import { type Commit, StoreUnavailableError } from '../../lib/index.ts'
+import { AccountKeys, type Commit, StoreUnavailableError } from '../../lib/index.ts'
 import { ParkedCommits } from '../../plugins/back-channel-logout/delivery/parked-commits.ts'
 import { Planning } from '../../plugins/back-channel-logout/delivery/planning.ts'
 import { policyOf } from '../../plugins/back-channel-logout/delivery/policy-options.ts'
@@ -32,6 +32,7 @@ describe('a commit that cannot be planned', () => {
       logger: log,
       issuer: OP,
       clients: nobodyToTell,
+      accountKeys: new AccountKeys(store, clock),
       work: store.work('deliveries'),
       policy: policyOf({}),
       planEndings: (commits) => planEndings(commits),

@@ -17,7 +17,7 @@ export interface DeadLetter {
   readonly at: number
   /** `rejected`: the RP refuses it for good. `abandoned`: no attempt succeeded, or nobody was there to be told. */
   readonly state: 'rejected' | 'abandoned'
-  /** `refused`, `budget_spent`, `expired`, `client_deleted` or `no_uri`. */
+  /** `refused`, `budget_spent`, `expired`, `client_deleted`, `no_uri` or `account_forgotten`. */
   readonly failureReason: string
   /** How often it was tried, since the last replay. */
   readonly attempts: number

@@ -36,7 +36,7 @@ export interface OriginPlaces {
   leave(origin: string): void
 }
 
-/** Why nobody is there to be told. */
+/** Why nobody is there to be told, or nobody to tell of. */
 export type Absence = Exclude<Abandoned['failure_reason'], 'budget_spent' | 'expired'>
 
 /** Whom the RP was told about, in the provider's words. */
@@ -75,7 +75,9 @@ export type Attempt =
 export type Unsent = Extract<Attempt, { kind: 'noRecipient' | 'superseded' }>
 
 /** What the log says last of a client that is absent for good, and what to say while it does not. */
-const ABSENCES: Readonly<Record<Absence, { readonly sure: StoredClient; readonly error: string }>> = {
+const ABSENCES: Readonly<
+  Record<Exclude<Absence, 'account_forgotten'>, { readonly sure: StoredClient; readonly error: string }>
+> = {
   client_deleted: { sure: 'destroyed', error: 'this process does not know the client' },
   no_uri: { sure: 'stored', error: 'the client has no backchannel_logout_uri in this process' },
 }
@@ -105,14 +107,16 @@ export async function attempt(
     tookMs: clock.monotonic() - started,
     ...(absence && { absence }),
   })
-  const absent = async (why: Absence): Promise<Attempt> => {
+  const absent = async (why: keyof typeof ABSENCES): Promise<Attempt> => {
     // Once an attempt has failed the log says that it is pending, and has to say how it ended.
     if (delivery.onlyWithUri) return delivery.attempts > 0 ? { kind: 'noRecipient', absence: why } : { kind: 'notOwed' }
     const { sure, error } = ABSENCES[why]
     const last = await within(storedClient(store, delivery.clientId), over.signal)
     return last === sure ? { kind: 'noRecipient', absence: why } : failed(error, why)
   }
+  const { sealedSubject } = delivery
   try {
+    if (sealedSubject === undefined) return { kind: 'noRecipient', absence: 'account_forgotten' }
     const client = await within(provider.Client.find(delivery.clientId), over.signal)
     if (!client) return await absent('client_deleted')
     const uri = client.backchannelLogoutUri
@@ -120,7 +124,7 @@ export async function attempt(
     const problem = uriProblem(uri, development)
     if (problem !== undefined && delivery.onlyWithUri) return { kind: 'notOwed' }
     if (problem !== undefined) return failed(`the client's backchannel_logout_uri ${problem}`)
-    const subject = String(parts.keys.open(delivery.sealedSubject, sessionLogoutStream(delivery.sessionUid)))
+    const subject = String(parts.keys.open(sealedSubject, sessionLogoutStream(delivery.sessionUid)))
     const { sidOnly, tokenLifetimeSeconds: lifetimeSeconds } = policyFor(policy, delivery.clientId)
     const goesBySub = client[GOES_BY_SUB] === true && !sidOnly
     if (client[SKIP_SUPERSEDED] === true && maySupersede(delivery, goesBySub)) {

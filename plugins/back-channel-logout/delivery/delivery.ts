@@ -9,8 +9,8 @@ export interface Delivery {
   readonly sessionUid: string
   readonly clientId: string
   readonly sid: string
-  /** The account, sealed under the session_logout stream. */
-  readonly sealedSubject: string
+  /** The account, sealed under the session_logout stream. Absent: it was forgotten. */
+  readonly sealedSubject?: string
   readonly includeSid: boolean
   /** Without a URI of the client nothing is owed: it had none at the login, and nobody has looked since. */
   readonly onlyWithUri?: true

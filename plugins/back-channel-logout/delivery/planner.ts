@@ -1,10 +1,10 @@
 import { inParallel } from '../../../lib/in-parallel.ts'
-import type { Commit, NewEvent, NewWork } from '../../../lib/index.ts'
+import type { AccountKeys, Commit, NewEvent, NewWork } from '../../../lib/index.ts'
 import type { ToldClients } from '../clients/told-clients.ts'
 import { positionOfEnd } from '../recording/delivery-id.ts'
 import type { LongLogouts } from '../recording/long-logouts.ts'
 import type { Owed, SessionLogout, Termination } from '../recording/session-logout.ts'
-import { roundOf, toEvent, uidOfStream } from '../recording/session-logout-events.ts'
+import { roundOf, sessionLogoutStream, toEvent, uidOfStream } from '../recording/session-logout-events.ts'
 import { laneOf } from '../work/lanes.ts'
 import { type Delivery, toBody } from './delivery.ts'
 import { workIdOf } from './rounds.ts'
@@ -21,6 +21,8 @@ export interface PlanParts {
   /** Of this process: the clients of others it does not know. */
   readonly issuer: string
   readonly clients: Pick<ToldClients, 'find'>
+  /** Opens what was registered. */
+  readonly accountKeys: AccountKeys
 }
 
 /** What follows from a batch of commits. */
@@ -59,9 +61,10 @@ export async function plan(parts: PlanParts, commits: readonly PlannedCommit[], 
   const wanted = await wantedOf(parts, meant)
   const isNew = ({ isDecided, isUncertain, end }: Meant): boolean =>
     !isDecided && !isUncertain && end.origin === parts.issuer
+  const work = await Promise.all(wanted.map((one) => workFor(parts, one, one.isDecided || isNew(one), now)))
   return {
     events: wanted.filter(isNew).map(({ logout, owed }) => owedEvent(logout, owed)),
-    work: wanted.flatMap((one) => workFor(one, one.isDecided || isNew(one), now)),
+    work: work.flat(),
   }
 }
 
@@ -117,6 +120,16 @@ async function wantedOf({ issuer, clients }: PlanParts, meant: readonly Meant[])
   })
 }
 
+/**
+ * The subject as it lies in the work table, under the ring: the row goes when the RP was told, and an account that is
+ * forgotten meanwhile still has to be named to it. Undefined: it was forgotten before.
+ */
+async function sealedForDelivery(keys: AccountKeys, sealed: string, uid: string): Promise<string | undefined> {
+  if (keys.ring.ringKeyIn(sealed) !== undefined) return sealed
+  const subject = await keys.open(sealed, sessionLogoutStream(uid))
+  return subject === undefined ? undefined : keys.ring.seal(subject, sessionLogoutStream(uid))
+}
+
 function owedEvent({ uid }: SessionLogout, { delivery, registration }: Owed): NewEvent {
   return toEvent(uid, {
     type: 'session_logout.back_channel.owed',
@@ -125,17 +138,23 @@ function owedEvent({ uid }: SessionLogout, { delivery, registration }: Owed): Ne
   })
 }
 
-function workFor({ logout, end, owed }: Meant, isDecided: boolean, now: number): NewWork[] {
+async function workFor(
+  { accountKeys }: PlanParts,
+  { logout, end, owed }: Meant,
+  isDecided: boolean,
+  now: number,
+): Promise<NewWork[]> {
   const { delivery, registration } = owed
   const { clientId, sid, sealedSubject, includeSid } = registration
   const state = logout.deliveries.get(delivery)
   if (state && state.kind !== 'pending') return []
   const round = roundOf(state ?? {})
+  const sealed = await sealedForDelivery(accountKeys, sealedSubject, logout.uid)
   const body: Delivery = {
     sessionUid: logout.uid,
     clientId,
     sid,
-    sealedSubject,
+    ...(sealed !== undefined && { sealedSubject: sealed }),
     includeSid,
     ...(!isDecided && { onlyWithUri: true }),
     reason: end.reason,

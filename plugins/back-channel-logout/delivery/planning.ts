@@ -1,4 +1,5 @@
 import {
+  type AccountKeys,
   type Clock,
   type Commit,
   type EventStore,
@@ -24,6 +25,7 @@ export interface PlanningParts {
   readonly logger: Logger
   readonly issuer: string
   readonly clients: Pick<ToldClients, 'find'>
+  readonly accountKeys: AccountKeys
   /** The deliveries. */
   readonly work: WorkTable
   readonly policy: DeliveryPolicy
@@ -89,9 +91,9 @@ export class Planning {
   }
 
   async #deliver(commits: readonly PlannedCommit[], logouts: PlanParts['logouts']): Promise<readonly NewWork[]> {
-    const { store, issuer, clients, policy, work, onPlanned } = this.#parts
+    const { store, issuer, clients, accountKeys, policy, work, onPlanned } = this.#parts
     const now = await work.time()
-    const made = await plan({ logouts, issuer, clients }, commits, now)
+    const made = await plan({ logouts, issuer, clients, accountKeys }, commits, now)
     for (let at = 0; at < made.events.length; at += FACTS) {
       const events = made.events.slice(at, at + FACTS)
       await store.append({ events, meta: { instance: issuer, actor: 'system' } })

@@ -88,8 +88,9 @@ export class EndingWork {
     const { host, provider } = this.#parts
     await this.#live.follow(commits)
     await this.#sweep()
-    const { looks, remember } = this.#expiries.plan(commits, host.clock.now(), provider.issuer)
-    const work = [...commits.flatMap((commit) => terminationJobsIn(commit)), ...looks]
+    const { looks, remember } = await this.#expiries.plan(commits, host.clock.now(), provider.issuer)
+    const jobs = await Promise.all(commits.map((commit) => terminationJobsIn(host.accountKeys, commit)))
+    const work = [...jobs.flat(), ...looks]
     if (work.length > 0) {
       await this.#work.add(work)
       this.#loop.wake()

@@ -72,11 +72,12 @@ export class ExpiryPlanner {
    * @param now - milliseconds since 1970
    * @param issuer - of sessions that do not say whose they are
    */
-  plan(commits: readonly Commit[], now: number, issuer: string): PlannedLooks {
+  async plan(commits: readonly Commit[], now: number, issuer: string): Promise<PlannedLooks> {
     const seen = new Map<string, Seen>()
+    const sessions = await Promise.all(commits.map((commit) => this.#loggedInBy(commit)))
     const looks = commits
-      .flatMap((commit) =>
-        this.#loggedInBy(commit)
+      .flatMap((commit, index) =>
+        (sessions[index] ?? [])
           .filter(hasRegistered)
           .flatMap((session) => lookAt(session, commit.meta.instance ?? issuer, this.#toleranceSeconds)),
       )
@@ -92,9 +93,9 @@ export class ExpiryPlanner {
   }
 
   /** One that cannot be read must not keep the planner from all the others, nor from what ended already. */
-  #loggedInBy(commit: Commit): readonly SessionState[] {
+  async #loggedInBy(commit: Commit): Promise<readonly SessionState[]> {
     try {
-      return this.#endings.loggedInBy(commit)
+      return await this.#endings.loggedInBy(commit)
     } catch (err) {
       if (!(err instanceof KeyUnknownError || err instanceof SealBrokenError)) throw err
       this.#logger.warn({ err, position: commit.position }, 'a session cannot be read: its expiry will not be noticed')

@@ -1,4 +1,4 @@
-import type { KeyRing, NewEvent } from '../../../lib/index.ts'
+import type { AccountKeys, KeyRing, NewEvent } from '../../../lib/index.ts'
 import type { ToldClient } from '../clients/told-clients.ts'
 import { endStreams, terminationStream } from '../recording/index-streams.ts'
 import { registrationOf } from '../recording/registration.ts'
@@ -18,14 +18,14 @@ export function isUidOfGrant(uid: string): boolean {
  * The facts for an RP that holds only a live grant (offline access, CIBA, a pre-authorized code): a login without a sid,
  * and its end. Its logout token ends all that the account has there.
  */
-export function grantLogout(
-  keys: KeyRing,
+export async function grantLogout(
+  keys: AccountKeys,
   issuer: string,
   { id, reason, actor }: Pick<TerminationJob, 'id' | 'reason' | 'actor'>,
   grant: { readonly id: string; readonly accountId: string; readonly client: ToldClient },
-): NewEvent[] {
+): Promise<NewEvent[]> {
   const { accountId, client } = grant
-  const uid = uidOfGrant(keys, grant.id)
+  const uid = uidOfGrant(keys.ring, grant.id)
   const end: Terminated = {
     type: 'session_logout.terminated',
     triggered_at_origin: issuer,
@@ -35,10 +35,10 @@ export function grantLogout(
     actor,
   }
   return [
-    registrationOf(keys, {
+    await registrationOf(keys, issuer, {
       ...{ uid, clientId: client.clientId, sid: '', includeSid: false, accountId },
       client: client.isUncertain ? undefined : client,
     }),
-    toEvent(uid, end, [...endStreams(keys, issuer, accountId, [client.clientId]), terminationStream(id)]),
+    toEvent(uid, end, [...endStreams(keys.ring, issuer, accountId, [client.clientId]), terminationStream(id)]),
   ]
 }

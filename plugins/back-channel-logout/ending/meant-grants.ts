@@ -45,7 +45,7 @@ export async function meantGrants(
   const isListed = ({ id }: GrantState): boolean => store.keys.streams('Grant', id).some((name) => listed.has(name))
   for (const commit of commits) {
     await tried(`@${commit.position}`, async () => {
-      for (const state of terminator.grantsStoredBy(commit, clientOf(job)))
+      for (const state of await terminator.grantsStoredBy(commit, clientOf(job)))
         if (meant(state) && !isListed(state)) names.set(state.id, state.id)
     })
   }

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { EventStore, NewCommit } from '../../../lib/index.ts'
+import type { AccountKeys, EventStore, KeyRing, NewCommit } from '../../../lib/index.ts'
 import { signOutEvent } from '../../../lib/provider/sign-outs.ts'
 import { terminationStream } from '../recording/index-streams.ts'
 import {
@@ -18,34 +18,47 @@ export type Whose =
 /** A termination that is to be ordered. */
 export interface NewOrder {
   readonly id: string
+  /** As the work has it: what it says of an account is sealed with the ring. */
   readonly target: TerminationTarget
   readonly commit: NewCommit
 }
 
 /**
- * The commit that orders a termination: what it begins with is that nobody logs in any more who began before. Whoever
+ * What orders a termination: what it begins with is that nobody logs in any more who began before. Whoever
  * carries it out finds it in the log.
  */
-export function newOrder(
-  store: EventStore,
+export async function newOrder(
+  { store, accountKeys }: { readonly store: EventStore; readonly accountKeys: AccountKeys },
   issuer: string,
   whose: Whose,
   { reason, actor }: { readonly reason: TerminationReason; readonly actor: string },
-): NewOrder {
-  const id = randomBytes(12).toString('base64url')
-  const target = targetOf(store, whose, terminationStream(id))
+): Promise<NewOrder> {
+  const { id, target } = newTarget(store.keys, whose)
+  const stream = terminationStream(id)
+  const sealed =
+    whose.kind === 'account'
+      ? await accountKeys.seal(whose.accountId, stream, { issuer, accountId: whose.accountId })
+      : ''
   const accountId = whose.kind === 'account' ? whose.accountId : undefined
   const signOut = whose.kind === 'client' ? [] : [signOutEvent(store, issuer, accountId, { reason, actor })]
-  const ordered = toTerminationEvent(id, { type: 'termination.ordered', target, reason, actor }, [
-    terminationJobsStream(issuer),
-  ])
+  const ordered = toTerminationEvent(
+    id,
+    { type: 'termination.ordered', target: targetOf(whose, () => sealed), reason, actor },
+    [terminationJobsStream(issuer)],
+  )
   return { id, target, commit: { events: [ordered, ...signOut], meta: { instance: issuer, actor } } }
 }
 
-function targetOf(store: EventStore, whose: Whose, stream: string): TerminationTarget {
+/** A name for a termination, and its target as the work has it. */
+export function newTarget(keys: KeyRing, whose: Whose): Pick<NewOrder, 'id' | 'target'> {
+  const id = randomBytes(12).toString('base64url')
+  return { id, target: targetOf(whose, (accountId) => keys.seal(accountId, terminationStream(id))) }
+}
+
+function targetOf(whose: Whose, seal: (accountId: string) => string): TerminationTarget {
   switch (whose.kind) {
     case 'account':
-      return { kind: 'account', account: store.keys.seal(whose.accountId, stream) }
+      return { kind: 'account', account: seal(whose.accountId) }
     case 'client':
       return { kind: 'client', client_id: whose.clientId }
     case 'all':

@@ -179,9 +179,12 @@ export class TerminationRun {
     const on = isOn()
     const tells = on && !this.#told.has(login) && !told.has(keyOf(grant))
     const client = tells ? await clients.find(clientId) : undefined
+    const facts = client
+      ? await grantLogout(host.accountKeys, provider.issuer, job, { id: grantId, accountId, client })
+      : []
     const revoked = await host.terminator.revoke(grantId, { reason, actor, terminationId: id }, [
       toTerminationEvent(id, { type: 'termination.grant_revoked', client_id: clearTextOf(clientId) }),
-      ...(client ? grantLogout(this.#store.keys, provider.issuer, job, { id: grantId, accountId, client }) : []),
+      ...facts,
     ])
     if (on && revoked) this.#told.add(login)
   }

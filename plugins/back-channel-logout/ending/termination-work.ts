@@ -1,7 +1,7 @@
-import type { Commit, EventStore, JsonObject, NewWork } from '../../../lib/index.ts'
+import type { AccountKeys, Commit, EventStore, JsonObject, NewWork } from '../../../lib/index.ts'
 import { completionStream, terminationOfStream } from '../recording/index-streams.ts'
 import { lanePrefix } from '../work/lanes.ts'
-import type { Completed, Ordered } from './termination-events.ts'
+import type { Completed, Ordered, TerminationTarget } from './termination-events.ts'
 import { newTerminationJob, type TerminationJob, toJobBody } from './termination-job.ts'
 
 /** The due time of a job, whatever the clock of the process that did its last page. */
@@ -15,12 +15,29 @@ export async function completionOf(store: EventStore, id: string): Promise<Compl
 }
 
 /** The work that a commit's jobs make: of the issuer in whose name they were given. */
-export function terminationJobsIn({ events, position, meta: { instance } }: Commit): NewWork[] {
-  return events.flatMap(({ stream, type, data }) => {
+export async function terminationJobsIn(
+  keys: AccountKeys,
+  { events, position, meta: { instance } }: Commit,
+): Promise<NewWork[]> {
+  const work = events.map(async ({ stream, type, data }): Promise<NewWork[]> => {
     const id = terminationOfStream(stream)
     if (id === undefined || type !== 'termination.ordered' || instance === undefined) return []
-    return [terminationWork(newTerminationJob(id, position, data as unknown as Ordered), instance)]
+    const { target, reason, actor } = data as unknown as Ordered
+    const own = await forWork(keys, target, stream)
+    return own ? [terminationWork(newTerminationJob(id, position, { target: own, reason, actor }), instance)] : []
   })
+  return (await Promise.all(work)).flat()
+}
+
+/** The target as the work has it. Undefined: its account was forgotten, for which its sessions had to end first. */
+async function forWork(
+  keys: AccountKeys,
+  target: TerminationTarget,
+  stream: string,
+): Promise<TerminationTarget | undefined> {
+  if (target.kind !== 'account') return target
+  const accountId = await keys.open(target.account, stream)
+  return accountId === undefined ? undefined : { kind: 'account', account: keys.ring.seal(accountId, stream) }
 }
 
 export function terminationWork(job: TerminationJob, issuer: string): NewWork {

@@ -1,12 +1,12 @@
 import { type EventStore, KeyUnknownError, TerminationUnfinishedError } from '../../../lib/index.ts'
 import { assertClearText, assertText } from '../recording/criteria.ts'
-import { terminationOfStream } from '../recording/index-streams.ts'
+import { terminationOfStream, terminationStream } from '../recording/index-streams.ts'
 import { recordedLogins } from '../recording/logins.ts'
 import { PAGE_SIZE, pagesOf } from '../recording/pages.ts'
 import { isStoreUnavailable } from '../work/store-unavailable.ts'
 import type { EndingParts, EndingWork } from './ending-work.ts'
 import { ENDINGS } from './endings.ts'
-import { newOrder, type Whose } from './order-termination.ts'
+import { newOrder, newTarget, type Whose } from './order-termination.ts'
 import {
   assertTerminateOptions,
   type TerminateManyOptions,
@@ -23,7 +23,7 @@ import {
   type TerminationTarget,
   terminationJobsStream,
 } from './termination-events.ts'
-import { accountOf, newTerminationJob, type TerminationJob } from './termination-job.ts'
+import { newTerminationJob, type TerminationJob } from './termination-job.ts'
 import type { TerminationParts } from './termination-parts.ts'
 import { previewTermination } from './termination-preview.ts'
 import { completionOf } from './termination-work.ts'
@@ -41,7 +41,7 @@ export interface TerminationStatus extends TerminationReport {
   readonly id: string
   readonly state: 'running' | 'completed'
   readonly of: 'account' | 'client' | 'all'
-  /** Of an account's; absent where the key is gone that it is sealed with. */
+  /** Of an account's; absent where it was forgotten, or the key is gone that it is sealed with. */
   readonly accountId?: string
   readonly clientId?: string
   readonly reason: TerminationReason
@@ -127,7 +127,7 @@ export class Terminations {
           if (id === undefined) continue
           if (type === 'termination.completed') completed.set(id, { at, tally: data as unknown as Completed })
           if (type !== 'termination.ordered') continue
-          yield this.#status(id, data as unknown as Ordered, at, completed.get(id) ?? (await this.#soFar(id)))
+          yield await this.#status(id, data as unknown as Ordered, at, completed.get(id) ?? (await this.#soFar(id)))
           completed.delete(id)
         }
       }
@@ -138,12 +138,17 @@ export class Terminations {
     { actor, dryRun = false, reason = 'admin', onProgress, signal }: TerminateWithReasonOptions,
     whose: Whose,
   ): Promise<TerminationReport> {
-    const { id, target, commit } = newOrder(this.#store, this.#parts.provider.issuer, whose, { reason, actor })
     signal?.throwIfAborted()
     if (dryRun) {
+      const { id, target } = newTarget(this.#store.keys, whose)
       const job = newTerminationJob(id, (await this.#store.end()) + 1, { target, reason, actor })
       return previewTermination(this.#parts, job, signal)
     }
+    const { id, target, commit } = await newOrder(this.#parts.host, this.#parts.provider.issuer, whose, {
+      reason,
+      actor,
+    })
+    signal?.throwIfAborted()
     const { position } = await this.#store.append(commit)
     // Sooner than the planner, which makes the same of it: where this fails it is left to that.
     this.#work.begin(newTerminationJob(id, position, { target, reason, actor })).catch(() => undefined)
@@ -207,18 +212,18 @@ export class Terminations {
     return { tally: { ...(job?.tally ?? NOTHING_YET), failed: job?.failed ?? 0 } }
   }
 
-  #status(
+  async #status(
     id: string,
     { target, reason, actor }: Ordered,
     orderedAt: number,
     { at, tally }: { readonly at?: number; readonly tally: Tally & { readonly failed: number } },
-  ): TerminationStatus {
+  ): Promise<TerminationStatus> {
     const { sessions, logins, grants, failed } = tally
     return {
       id,
       state: at === undefined ? 'running' : 'completed',
       of: target.kind,
-      ...this.#accountOf(id, target),
+      ...(await this.#accountOf(id, target)),
       ...(target.kind === 'client' && { clientId: target.client_id }),
       reason,
       actor,
@@ -231,10 +236,11 @@ export class Terminations {
     }
   }
 
-  #accountOf(id: string, target: TerminationTarget): { readonly accountId?: string } {
+  async #accountOf(id: string, target: TerminationTarget): Promise<{ readonly accountId?: string }> {
+    if (target.kind !== 'account') return {}
     try {
-      const accountId = accountOf(this.#store.keys, { id, target })
-      return accountId === undefined ? {} : { accountId }
+      const accountId = await this.#parts.host.accountKeys.open(target.account, terminationStream(id))
+      return accountId === undefined ? {} : { accountId: String(accountId) }
     } catch (error) {
       if (error instanceof KeyUnknownError) return {}
       throw error

@@ -1,4 +1,4 @@
-import type { KeyRing, NewEvent } from '../../../lib/index.ts'
+import type { AccountKeys, NewEvent } from '../../../lib/index.ts'
 import type { ToldClient } from '../clients/told-clients.ts'
 import { registrationStreams } from './index-streams.ts'
 import type { Login } from './logins.ts'
@@ -14,22 +14,23 @@ export interface Registration extends Login {
   readonly client: ToldClient | undefined
 }
 
-/** The fact that registers a login. */
-export function registrationOf(
-  keys: KeyRing,
+/** The fact that registers a login. @throws whatever the store throws */
+export async function registrationOf(
+  keys: AccountKeys,
+  issuer: string,
   { uid, clientId, sid, accountId, includeSid, client }: Registration,
-): NewEvent {
+): Promise<NewEvent> {
   return toEvent(
     uid,
     {
       type: 'session_logout.back_channel.registered',
       client_id: clientId,
       oidc_session_id: sid,
-      user_id: keys.seal(accountId, sessionLogoutStream(uid)),
+      user_id: await keys.seal(accountId, sessionLogoutStream(uid), { issuer, accountId }),
       session_required: includeSid,
       ...(client && { has_uri: true }),
       ...(client?.initiators && { initiators: client.initiators }),
     },
-    registrationStreams(keys, clientId, accountId),
+    registrationStreams(keys.ring, clientId, accountId),
   )
 }

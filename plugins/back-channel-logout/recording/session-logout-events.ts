@@ -89,7 +89,7 @@ export interface Abandoned extends OfDelivery {
   readonly type: 'session_logout.back_channel.abandoned'
   readonly attempts: number
   /** `expired`: it was older than a delivery may be (`maxAgeMs`). */
-  readonly failure_reason: 'budget_spent' | 'expired' | 'client_deleted' | 'no_uri'
+  readonly failure_reason: 'budget_spent' | 'expired' | 'client_deleted' | 'no_uri' | 'account_forgotten'
   /** How the last attempt failed, where there was one. */
   readonly status?: number
   readonly error?: string

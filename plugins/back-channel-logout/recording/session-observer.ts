@@ -1,6 +1,6 @@
 import type {
+  AccountKeys,
   Appended,
-  KeyRing,
   NewEvent,
   Observation,
   Payload,
@@ -15,13 +15,13 @@ import { isClearText } from './clear-text.ts'
 import { endStreams, terminationStream } from './index-streams.ts'
 import { fromNote, type KnownLogin, type Login, loginsOf, NOTE, toNote } from './logins.ts'
 import { askingClient, reasonOfEnd, reasonOfRemoval } from './reason.ts'
-import { registrationOf } from './registration.ts'
+import { type Registration, registrationOf } from './registration.ts'
 import { type Terminated, toEvent } from './session-logout-events.ts'
 
 /** What the observer works with. */
 export interface ObserverParts {
   readonly provider: Pick<OidcProvider, 'issuer'>
-  readonly keys: KeyRing
+  readonly keys: AccountKeys
   readonly clients: ToldClients
   readonly isOn: () => boolean
   /** Called when a commit of this process is stored. */
@@ -40,7 +40,7 @@ export class BackChannelObserver implements SessionObserver {
     this.#parts = parts
   }
 
-  sessionChanges(change: SessionChange): Observation {
+  async sessionChanges(change: SessionChange): Promise<Observation> {
     const parts = this.#parts
     if (!parts) return { events: [] }
     const { before, after } = change
@@ -49,8 +49,8 @@ export class BackChannelObserver implements SessionObserver {
     const ended = loginsOf(before).filter(({ sid }) => !left.has(sid))
     const events: NewEvent[] = []
     if (parts.isOn()) {
-      events.push(...this.#registered(parts, change, before, ended, known))
-      events.push(...this.#registered(parts, change, after, loginsOf(after), known))
+      events.push(...(await this.#registered(parts, change, before, ended, known)))
+      events.push(...(await this.#registered(parts, change, after, loginsOf(after), known)))
     } else remember(change, known)
     events.push(...this.#ended(parts, change, ended, known))
     return {
@@ -65,22 +65,23 @@ export class BackChannelObserver implements SessionObserver {
 
   /** Registers what is not registered as it is: new logins, and those whose ID tokens carry the sid only now. */
   #registered(
-    { keys, clients }: ObserverParts,
+    { provider, keys, clients }: ObserverParts,
     { uid, request }: SessionChange,
     session: Payload | undefined,
     logins: readonly Login[],
     known: Map<string, KnownLogin>,
-  ): NewEvent[] {
+  ): Promise<NewEvent[]> {
     const accountId = session && accountOf(session)
-    if (accountId === undefined) return []
-    return logins.flatMap((login) => {
+    if (accountId === undefined) return Promise.resolve([])
+    const registrations = logins.flatMap((login): Registration[] => {
       const before = known.get(login.sid)
       const client = clientOf(request, login.clientId)
       const includeSid = before?.includeSid || carriesSid(request, client)
       if (before?.registered && before.includeSid === includeSid) return []
       known.set(login.sid, { registered: true, includeSid })
-      return [registrationOf(keys, { ...login, uid, accountId, includeSid, client: client && clients.of(client) })]
+      return [{ ...login, uid, accountId, includeSid, client: client && clients.of(client) }]
     })
+    return Promise.all(registrations.map((one) => registrationOf(keys, provider.issuer, one)))
   }
 
   #ended(
@@ -106,7 +107,9 @@ export class BackChannelObserver implements SessionObserver {
     }
     const termination = cause?.terminationId === undefined ? [] : [terminationStream(cause.terminationId)]
     const clientIds = recorded.map(({ clientId }) => clientId)
-    return [toEvent(uid, event, [...endStreams(keys, provider.issuer, accountOf(before), clientIds), ...termination])]
+    return [
+      toEvent(uid, event, [...endStreams(keys.ring, provider.issuer, accountOf(before), clientIds), ...termination]),
+    ]
   }
 }
 

@@ -1,0 +1,157 @@
+import type { AccountKeyRecord, AccountKeyTable, NewAccountKey } from '../../lib/log/account-key-table.ts'
+import { deepFreeze } from './frozen.ts'
+import type { Entry } from './journal.ts'
+import type { WriteLock } from './write-lock.ts'
+
+/** The keys of accounts in memory. */
+export class MemoryAccountKeys implements AccountKeyTable {
+  readonly #lock: WriteLock
+  readonly #erase: () => Promise<void>
+  readonly #records = new Map<string, AccountKeyRecord>()
+  /** In order; undefined: some came or went. */
+  #ids: readonly string[] | undefined
+  readonly #byName = new Map<string, string>()
+  readonly #byFormerName = new Map<string, Set<string>>()
+
+  /** @param erase - leaves behind whatever was stored of keys that are destroyed, for good when it resolves */
+  constructor(lock: WriteLock, erase: () => Promise<void>) {
+    this.#lock = lock
+    this.#erase = erase
+  }
+
+  async find(ids: readonly string[]): Promise<AccountKeyRecord[]> {
+    this.#lock.assertOpen()
+    return [...new Set(ids)].flatMap((id) => this.#records.get(id) ?? [])
+  }
+
+  async obtain(names: readonly string[], make: NewAccountKey): Promise<AccountKeyRecord> {
+    this.#lock.assertOpen()
+    const found = this.#foundBy(names)
+    if (found && found.idleSince === undefined && names.every((name) => found.names.includes(name))) return found
+    return this.#lock.change((write) => {
+      const { idleSince: _, ...before } = this.#foundBy(names) ?? { ...make, names: [] }
+      const record = { ...before, names: [...new Set([...before.names, ...names])] }
+      return this.#put(write, record)
+    })
+  }
+
+  retire(names: readonly string[]): Promise<AccountKeyRecord[]> {
+    return this.#lock.change((write) => {
+      const found = this.#foundBy(names)
+      if (found) this.#put(write, { ...found, names: [], formerNames: found.names })
+      const ids = new Set(names.flatMap((name) => [...(this.#byFormerName.get(name) ?? [])]))
+      return [...ids].flatMap((id) => this.#records.get(id) ?? [])
+    })
+  }
+
+  async destroy(ids: readonly string[], at: number): Promise<void> {
+    await this.#lock.change((write) => {
+      for (const id of ids) {
+        const record = this.#records.get(id)
+        if (!record || record.destroyedAt !== undefined) continue
+        const { sealed: _, account: __, idleSince: ___, ...rest } = record
+        this.#put(write, { ...rest, names: [], destroyedAt: at })
+      }
+    })
+    // Also for those that were destroyed before: whether they were left behind then is not known.
+    if (ids.length > 0) await this.#erase()
+  }
+
+  async list({ after = '', limit }: { readonly after?: string; readonly limit: number }): Promise<AccountKeyRecord[]> {
+    this.#lock.assertOpen()
+    this.#ids ??= [...this.#records.keys()].sort()
+    const from = this.#ids.findIndex((id) => id > after)
+    const ids = from < 0 ? [] : this.#ids.slice(from, from + limit)
+    return ids.flatMap((id) => this.#records.get(id) ?? [])
+  }
+
+  reseal(
+    from: AccountKeyRecord,
+    { sealed, names }: { readonly sealed: string; readonly names: readonly string[] },
+  ): Promise<boolean> {
+    return this.#lock.change((write) => {
+      const record = this.#records.get(from.id)
+      if (!record || record.sealed !== from.sealed) return false
+      // Those under which another key is found by now are that one's.
+      const free = names.filter((name) => (this.#byName.get(name) ?? from.id) === from.id)
+      const isFound = record.names.length > 0
+      const former = [...new Set([...(record.formerNames ?? []), ...names])]
+      this.#put(write, {
+        ...record,
+        sealed,
+        ...(isFound ? { names: [...new Set([...record.names, ...free])] } : { formerNames: former }),
+      })
+      return true
+    })
+  }
+
+  markIdle(ids: readonly string[], at: number): Promise<void> {
+    return this.#lock.change((write) => {
+      for (const id of ids) {
+        const record = this.#records.get(id)
+        if (record && record.idleSince === undefined && record.destroyedAt === undefined)
+          this.#put(write, { ...record, idleSince: at })
+      }
+    })
+  }
+
+  remove(ids: readonly string[], before: number): Promise<number> {
+    return this.#lock.change((write) => {
+      const old = ids.filter((id) => {
+        const { idleSince, destroyedAt } = this.#records.get(id) ?? {}
+        return (destroyedAt ?? idleSince ?? before) < before
+      })
+      for (const id of old) {
+        this.drop(id)
+        write({ kind: 'account_key_removed', id })
+      }
+      return old.length
+    })
+  }
+
+  apply(record: AccountKeyRecord): void {
+    if (!this.#records.has(record.id)) this.#ids = undefined
+    this.#unlink(record.id)
+    this.#records.set(record.id, deepFreeze(record))
+    for (const name of record.names) this.#byName.set(name, record.id)
+    for (const name of record.formerNames ?? []) {
+      const ids = this.#byFormerName.get(name) ?? new Set()
+      this.#byFormerName.set(name, ids.add(record.id))
+    }
+  }
+
+  drop(id: string): void {
+    this.#unlink(id)
+    if (this.#records.delete(id)) this.#ids = undefined
+  }
+
+  #unlink(id: string): void {
+    const record = this.#records.get(id)
+    if (!record) return
+    for (const name of record.names) this.#byName.delete(name)
+    for (const name of record.formerNames ?? []) {
+      const ids = this.#byFormerName.get(name)
+      ids?.delete(id)
+      if (ids?.size === 0) this.#byFormerName.delete(name)
+    }
+  }
+
+  /** All of them, as entries of a journal. */
+  *entries(): Generator<Entry> {
+    for (const record of this.#records.values()) yield { kind: 'account_key', record }
+  }
+
+  #foundBy(names: readonly string[]): AccountKeyRecord | undefined {
+    for (const name of names) {
+      const id = this.#byName.get(name)
+      if (id !== undefined) return this.#records.get(id)
+    }
+    return undefined
+  }
+
+  #put(write: (entry: Entry) => void, record: AccountKeyRecord): AccountKeyRecord {
+    this.apply(record)
+    write({ kind: 'account_key', record })
+    return record
+  }
+}

@@ -1,0 +1,151 @@
+import type { AnyBulkWriteOperation, Filter, WithId } from 'mongodb'
+import { StoreUnavailableError } from '../../lib/errors.ts'
+import type { AccountKeyRecord, AccountKeyTable, NewAccountKey } from '../../lib/log/account-key-table.ts'
+import type { Collections } from './collections.ts'
+import type { AccountKeyDocument } from './documents.ts'
+import { onlyDuplicates } from './work-queries.ts'
+
+/** Others may make, retire and remove the same key meanwhile; so often it is looked again. */
+const MOST_TRIES = 8
+
+/** So many keys of one account are retired with one command; it has more only where many processes made one at once. */
+const MOST_AT_ONCE = 100
+
+/** The keys of accounts on MongoDB: a document for each. */
+export class MongoAccountKeys implements AccountKeyTable {
+  readonly #collections: Collections
+
+  constructor(collections: Collections) {
+    this.#collections = collections
+  }
+
+  static async prepare(collections: Collections): Promise<void> {
+    await collections.accountKeys.createIndexes([{ key: { names: 1, _id: 1 } }, { key: { formerNames: 1 } }])
+  }
+
+  find(ids: readonly string[]): Promise<AccountKeyRecord[]> {
+    return this.#all({ _id: { $in: [...ids] } })
+  }
+
+  async obtain(names: readonly string[], { id, sealed, account }: NewAccountKey): Promise<AccountKeyRecord> {
+    for (let tries = 1; tries <= MOST_TRIES; tries++) {
+      const found = await this.#foundBy(names)
+      if (!found) {
+        const insert = { insertOne: { document: { _id: id, names: [...names], sealed, account } } }
+        await this.#collections.withTimeout(() => this.#inserted(insert))
+        continue // another process may have made one at the same moment: all take the first of them
+      }
+      if (found.idleSince === undefined && names.every((name) => found.names.includes(name))) return recordOf(found)
+      await this.#collections.withTimeout(() =>
+        this.#keys.updateOne(
+          { _id: found._id, names: { $in: [...names] } },
+          { $addToSet: { names: { $each: [...names] } }, $unset: { idleSince: 1 } },
+        ),
+      )
+    }
+    throw new StoreUnavailableError('the key of an account is changed all the time by others: try again')
+  }
+
+  async retire(names: readonly string[]): Promise<AccountKeyRecord[]> {
+    for (let tries = 1; tries <= MOST_TRIES; tries++) {
+      const found = await this.#collections.withTimeout(
+        this.#keys
+          .find({ names: { $in: [...names] } })
+          .limit(MOST_AT_ONCE)
+          .toArray(),
+      )
+      if (found.length === 0) return this.#all({ formerNames: { $in: [...names] } })
+      const writes = found.map(
+        ({ _id, names: formerNames }): AnyBulkWriteOperation<AccountKeyDocument> => ({
+          updateOne: { filter: { _id, names: formerNames }, update: { $set: { formerNames, names: [] } } },
+        }),
+      )
+      await this.#collections.withTimeout(() => this.#keys.bulkWrite(writes, { ordered: false }))
+    }
+    throw new StoreUnavailableError('the key of an account is changed all the time by others: try again')
+  }
+
+  async destroy(ids: readonly string[], at: number): Promise<void> {
+    await this.#collections.withTimeout(() =>
+      this.#keys.updateMany(
+        { _id: { $in: [...ids] }, destroyedAt: { $exists: false } },
+        { $set: { destroyedAt: at, names: [] }, $unset: { sealed: 1, account: 1, idleSince: 1 } },
+      ),
+    )
+  }
+
+  async list({ after, limit }: { readonly after?: string; readonly limit: number }): Promise<AccountKeyRecord[]> {
+    const found = await this.#collections.withTimeout(
+      this.#keys
+        .find(after === undefined ? {} : { _id: { $gt: after } })
+        .sort({ _id: 1 })
+        .limit(limit)
+        .toArray(),
+    )
+    return found.map(recordOf)
+  }
+
+  async reseal(
+    { id, sealed: before, names: found }: AccountKeyRecord,
+    { sealed, names }: { readonly sealed: string; readonly names: readonly string[] },
+  ): Promise<boolean> {
+    if (before === undefined) return false
+    const field = found.length > 0 ? 'names' : 'formerNames'
+    const same = { _id: id, sealed: before, ...(found.length > 0 ? { names: { $in: [...found] } } : { names: [] }) }
+    const { matchedCount } = await this.#collections.withTimeout(() =>
+      this.#keys.updateOne(same, { $set: { sealed }, $addToSet: { [field]: { $each: [...names] } } }),
+    )
+    return matchedCount > 0
+  }
+
+  async markIdle(ids: readonly string[], at: number): Promise<void> {
+    await this.#collections.withTimeout(() =>
+      this.#keys.updateMany(
+        { _id: { $in: [...ids] }, idleSince: { $exists: false }, destroyedAt: { $exists: false } },
+        { $set: { idleSince: at } },
+      ),
+    )
+  }
+
+  async remove(ids: readonly string[], before: number): Promise<number> {
+    const old: Filter<AccountKeyDocument> = {
+      _id: { $in: [...ids] },
+      $or: [{ destroyedAt: { $lt: before } }, { destroyedAt: { $exists: false }, idleSince: { $lt: before } }],
+    }
+    const { deletedCount } = await this.#collections.withTimeout(() => this.#keys.deleteMany(old))
+    return deletedCount
+  }
+
+  async #all(filter: Filter<AccountKeyDocument>): Promise<AccountKeyRecord[]> {
+    return (await this.#collections.withTimeout(this.#keys.find(filter).toArray())).map(recordOf)
+  }
+
+  #foundBy(names: readonly string[]): Promise<WithId<AccountKeyDocument> | null> {
+    return this.#collections
+      .withTimeout(
+        this.#keys
+          .find({ names: { $in: [...names] } })
+          .sort({ _id: 1 })
+          .limit(1)
+          .toArray(),
+      )
+      .then(([first]) => first ?? null)
+  }
+
+  /** Where the first answer was lost it is there already. */
+  async #inserted(insert: AnyBulkWriteOperation<AccountKeyDocument>): Promise<void> {
+    try {
+      await this.#keys.bulkWrite([insert], { ordered: false })
+    } catch (error) {
+      if (!onlyDuplicates(error)) throw error
+    }
+  }
+
+  get #keys() {
+    return this.#collections.accountKeys
+  }
+}
+
+function recordOf({ _id, ...rest }: WithId<AccountKeyDocument>): AccountKeyRecord {
+  return { id: _id, ...rest }
+}
