@@ -269,7 +269,8 @@ export class EventSourced {
       return ended
     }
     const issuers = [this.#provider.issuer, ...this.#formerIssuers] as const
-    return forgetAccount({ store: this.#store, clock: this.#clock, issuers, end }, accountId, options)
+    const { accountKeys } = this.#log
+    return forgetAccount({ store: this.#store, accountKeys, clock: this.#clock, issuers, end }, accountId, options)
   }
 
   /**

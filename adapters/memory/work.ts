@@ -118,7 +118,7 @@ export class MemoryWork implements WorkTable {
   }
 
   finish(work: Work, at: number): Promise<boolean> {
-    return this.#ifMine(work, ({ holder: _, ...mine }) => ({ ...mine, doneAt: at }))
+    return this.#ifMine(work, ({ holder: _, ...mine }) => ({ ...mine, body: {}, doneAt: at }))
   }
 
   async reopen(id: string, change: { readonly dueAt: number; readonly body: JsonObject }): Promise<boolean> {

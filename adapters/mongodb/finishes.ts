@@ -76,7 +76,7 @@ export class Finishes {
       else {
         byHold.set(hold, {
           q: { _id: { $in: [id] }, state: 'held', holder, fence },
-          u: { $set: { state: 'done', doneAt }, $unset: { holder: '', claim: '' } },
+          u: { $set: { state: 'done', doneAt, body: {} }, $unset: { holder: '', claim: '' } },
           multi: true,
         })
       }

@@ -3,6 +3,7 @@ import { AlreadyClaimedError, ErasureUnfinishedError, OptionInvalidError } from 
 import { assertKnownOptions } from '../known-options.ts'
 import type { EventStore } from '../log/event-store.ts'
 import { signOutEvent } from '../provider/sign-outs.ts'
+import type { AccountKeys } from '../secrets/account-keys.ts'
 import { accountNames } from '../secrets/account-names.ts'
 
 /** How an account is forgotten. */
@@ -25,6 +26,8 @@ export interface ForgetReport {
 /** What forgetting works with. */
 export interface ForgetParts {
   readonly store: EventStore
+  /** Of this process: it holds keys. */
+  readonly accountKeys: AccountKeys
   readonly clock: Clock
   /** The provider's issuer, and those that it had before. */
   readonly issuers: readonly [string, ...string[]]
@@ -56,7 +59,7 @@ const NO_ISSUER = ''
  * @throws whatever the store throws
  */
 export async function forgetAccount(
-  { store, clock, issuers, end }: ForgetParts,
+  { store, accountKeys, clock, issuers, end }: ForgetParts,
   accountId: string,
   { actor, signal }: ForgetOptions,
 ): Promise<ForgetReport> {
@@ -79,6 +82,7 @@ export async function forgetAccount(
   const ids = keys.map(({ id }) => id)
   const now = clock.now()
   if (ids.length > 0) await store.accountKeys.destroy(ids, now)
+  accountKeys.drop(ids)
   for (const id of ids) {
     try {
       await store.append({

@@ -83,7 +83,7 @@ export interface WorkTable {
   open(options: OpenWorkOptions): Promise<Work[]>
   /** Gives it back, due again later. False: somebody else has it by now. */
   putBack(work: Work, change: { readonly dueAt: number; readonly body: JsonObject }): Promise<boolean>
-  /** Marks it as done. False: somebody else has it by now. */
+  /** Marks it as done, and lets go of its body. False: somebody else has it by now. */
   finish(work: Work, at: number): Promise<boolean>
   /** Opens finished work again, due at `dueAt`. False: it is not finished, or not there. */
   reopen(id: string, change: { readonly dueAt: number; readonly body: JsonObject }): Promise<boolean>

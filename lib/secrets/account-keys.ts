@@ -86,10 +86,14 @@ export class AccountKeys {
         if (type === 'account.signed_out') {
           this.#epoch++
           for (const name of [stream, ...also]) this.#sealing.delete(name)
-        } else if (type === 'account.forgotten')
-          for (const id of (data['keys'] ?? []) as readonly string[]) this.#opening.delete(id)
+        } else if (type === 'account.forgotten') this.drop((data['keys'] ?? []) as readonly string[])
       }
     }
+  }
+
+  /** These are destroyed. */
+  drop(ids: readonly string[]): void {
+    for (const id of ids) this.#opening.delete(id)
   }
 
   /** Commits may have been missed. */
