@@ -29,6 +29,8 @@ import { SessionTurns } from './provider/session-turns.ts'
 import { StartGate } from './provider/start-gate.ts'
 import type { UnitContext } from './provider/unit-context.ts'
 import { UnitOfWork } from './provider/unit-of-work.ts'
+import { type RekeyOptions, rekeyLog } from './rekey/rekey.ts'
+import type { RekeyReport } from './rekey/rekey-report.ts'
 import { LogRetention, type Retention } from './retention/retention.ts'
 import { retentionPolicy } from './retention/retention-options.ts'
 
@@ -271,6 +273,16 @@ export class EventSourced {
     const issuers = [this.#provider.issuer, ...this.#formerIssuers] as const
     const { accountKeys } = this.#log
     return forgetAccount({ store: this.#store, accountKeys, clock: this.#clock, issuers, end }, accountId, options)
+  }
+
+  /**
+   * Has what lives depend on the newest keys alone, so that former ones can be removed; or counts what that would be. Runs
+   * beside the requests, may be stopped and repeated. Needs no started provider.
+   *
+   * @throws whatever the store throws: a next call does the rest
+   */
+  rekey(options: RekeyOptions = {}): Promise<RekeyReport> {
+    return rekeyLog({ store: this.#store, clock: this.#clock }, options)
   }
 
   /**

@@ -50,6 +50,8 @@ export type {
   TerminationPlan,
   TerminationResult,
 } from './provider/session-terminator.ts'
+export type { RekeyOptions } from './rekey/rekey.ts'
+export type { NeededCount, RekeyReport } from './rekey/rekey-report.ts'
 export type { Remaining } from './retention/remaining.ts'
 export type { Retention, RetentionRunOptions } from './retention/retention.ts'
 export type { RetentionOptions, RetentionPolicy } from './retention/retention-options.ts'

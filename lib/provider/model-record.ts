@@ -14,6 +14,9 @@ import type { Commit, Event } from '../log/commit.ts'
  * whoever has seen fewer than there are has missed one. Each `stored` of the Grant carries the counts that it follows: a
  * process with the newest hashing key alone does not see revocations that only a former key names.
  *
+ * A state that only stands under other keys than before names the commit that it repeats, and counts only on top of that:
+ * what was stored in between stays the newest.
+ *
  * A state that was taken over from another adapter is marked `moved`. It never follows a state of the same generation that
  * was not, wherever in the log the two lie: what this OP has stored itself is newer than what it moved in with.
  */
@@ -87,6 +90,7 @@ export function foldRecord(history: readonly LocatedEvent[]): ModelRecord {
     if (generationOf(event) !== generation) continue
     if (event.type === 'stored') {
       if (stored && isMoved(event) && !isMoved(stored.event)) continue
+      if (stored && !mayRepeat(event, stored)) continue
       stored = located
       began ??= beganAt(located)
       if (typeof event.data['consumed'] === 'number') consumedAt = event.data['consumed']
@@ -117,6 +121,20 @@ export function generationOf({ data }: Event): number {
 /** Whether the event takes over what another adapter held, or that it holds it no more. */
 export function isMoved({ data }: Event): boolean {
   return data['moved'] === true
+}
+
+/** The commit whose state this one repeats under other keys. Undefined: it is a state of its own. */
+export function repeatedBy({ data }: Event): string | undefined {
+  return typeof data['again'] === 'string' ? data['again'] : undefined
+}
+
+/** Whether the event, if it only repeats a state, repeats this one. */
+export function mayRepeat(
+  event: Event,
+  { commit, event: before }: { readonly commit: Pick<Commit, 'id'>; readonly event: Event },
+): boolean {
+  const again = repeatedBy(event)
+  return again === undefined || again === commit.id || again === repeatedBy(before)
 }
 
 /** The lowest generation that may still live after the event: whoever stored in a generation had seen those before end. */

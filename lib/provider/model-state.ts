@@ -41,6 +41,14 @@ export interface StatePart {
   readonly revocations?: ReadonlyMap<string, number> | undefined
   /** Whether it is taken over from another adapter. */
   readonly moved?: boolean
+  /** The commit of the same state, which is only stored under other keys. */
+  readonly again?: string
+}
+
+/** The id of an instance, as far as its payload tells. The provider's own models have it there. */
+export function idOf({ model, payload }: Pick<ModelState, 'model' | 'payload'>): string | undefined {
+  const id = payload[model === 'Client' ? 'client_id' : 'jti']
+  return typeof id === 'string' ? id : undefined
 }
 
 /** What seals the states of an issuer. */
@@ -57,7 +65,7 @@ export async function storedData(
   stream: string,
   state: StatePart,
 ): Promise<JsonObject> {
-  const { payload, notes, generation, grantSeen, began, revocations, moved = false } = state
+  const { payload, notes, generation, grantSeen, began, revocations, moved = false, again } = state
   const { clientId, exp, consumed } = payload
   const hasNotes = Object.keys(notes).length > 0
   const accountId = accountIn(model, payload)
@@ -67,6 +75,7 @@ export async function storedData(
   return {
     model,
     ...(moved && { moved }),
+    ...(again !== undefined && { again }),
     ...(generation > 0 && { generation }),
     ...(began !== undefined && { began }),
     ...(revocations && revocations.size > 0 && { revocations: Object.fromEntries(revocations) }),

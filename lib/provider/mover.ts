@@ -2,7 +2,7 @@ import { AlreadyClaimedError, SessionChangedError } from '../errors.ts'
 import type { Commit, Event } from '../log/commit.ts'
 import type { ModelLog } from './model-log.ts'
 import { isMoved, isRevoked, ownNames } from './model-record.ts'
-import type { ModelState } from './model-state.ts'
+import { idOf, type ModelState } from './model-state.ts'
 import { isModelName, isWrittenByRequests, type Payload } from './models.ts'
 import type { IsThere, TakenOver } from './moved-state.ts'
 import { grantIdOf } from './staged-write.ts'
@@ -150,12 +150,6 @@ async function statesOf(log: ModelLog, commit: Commit): Promise<LiveState[]> {
 async function isRevokedIn(log: ModelLog, { model, payload, grantSeen }: ModelState): Promise<boolean> {
   const grantId = grantIdOf(model, payload)
   return grantId !== undefined && isRevoked(model, grantSeen, await log.record('Grant', grantId))
-}
-
-/** The provider's own models have their id in the payload. */
-function idOf({ model, payload }: ModelState): string | undefined {
-  const id = payload[model === 'Client' ? 'client_id' : 'jti']
-  return typeof id === 'string' ? id : undefined
 }
 
 function consumedIn({ data }: Event): number | undefined {

@@ -1,6 +1,6 @@
 import { KeyUnknownError, SealBrokenError } from '../errors.ts'
 import type { Commit, Event } from '../log/commit.ts'
-import { foldRecord, generationOf, isMoved, type LocatedEvent, ownNames } from '../provider/model-record.ts'
+import { foldRecord, generationOf, isMoved, type LocatedEvent, ownNames, repeatedBy } from '../provider/model-record.ts'
 import { openState } from '../provider/model-state.ts'
 import type { AccountKeys } from '../secrets/account-keys.ts'
 import { isOlder, type Judgements, type RetentionContext, type RetentionRule } from './retention-rule.ts'
@@ -118,17 +118,18 @@ function decidesNothing(
  * says all that it says.
  */
 function changesNothing(
-  { event, commit: { position } }: LocatedEvent,
+  { event, commit }: Pick<LocatedEvent, 'event' | 'commit'>,
   unit: Unit,
   { horizon }: RetentionContext,
 ): boolean {
+  const { position } = commit
   const generation = generationOf(event)
   const own = ownOf(event, unit)
   if (own.some((other) => other.type === 'destroyed' && other.generation >= generation && other.position <= horizon))
     return true
   const states = own.filter((other) => other.type === 'stored' && other.generation === generation)
   const later = states.filter((other) => other.position > position)
-  if (!later.every((other) => follows(other, event))) return false
+  if (!later.every((other) => follows(other, { event, commit }))) return false
   return later.some((other) => other.position <= horizon) || !states.some((other) => other.position < position)
 }
 
@@ -161,7 +162,7 @@ function successorOf({ event, commit }: LocatedEvent, unit: Unit): number | unde
       other.type === 'stored' &&
       other.position > commit.position &&
       other.instance === instance &&
-      follows(other, event),
+      follows(other, { event, commit }),
   )
   if (successor) return successor.position
   // What was moved in never follows a state of the OP's own.
@@ -170,8 +171,10 @@ function successorOf({ event, commit }: LocatedEvent, unit: Unit): number | unde
 }
 
 /** Whether nothing is lost with a state when this one stays. */
-function follows(later: UnitEvent, event: Event): boolean {
+function follows(later: UnitEvent, { event, commit }: LocatedEvent): boolean {
   const { data } = event
+  const repeats = later.again === undefined || later.again === commit.id || later.again === repeatedBy(event)
+  if (!repeats) return false
   const generation = generationOf(event)
   if (later.generation > generation) return true
   if (later.generation < generation || (later.moved && data['moved'] !== true)) return false

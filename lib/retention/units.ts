@@ -1,7 +1,7 @@
 import { LogForgedError } from '../errors.ts'
 import { type Commit, type Event, isIn } from '../log/commit.ts'
 import type { EventStore } from '../log/event-store.ts'
-import { generationOf, isMoved, type LocatedEvent } from '../provider/model-record.ts'
+import { generationOf, isMoved, type LocatedEvent, repeatedBy } from '../provider/model-record.ts'
 
 /** So many streams are read with one command, and so many commits. */
 const STREAMS_AT_ONCE = 64
@@ -15,6 +15,9 @@ export interface UnitEvent {
   readonly position: number
   readonly instance: string | undefined
   readonly type: string
+  readonly commit: string
+  /** Of a state that only repeats another one: the commit of that. */
+  readonly again: string | undefined
   /** All streams that it names. */
   readonly streams: readonly string[]
   readonly generation: number
@@ -110,12 +113,14 @@ function unitOf(group: readonly string[], commits: readonly Commit[], isComplete
   return { events, isComplete, isReadable: true, newestStored }
 }
 
-function unitEvent({ position, meta }: Commit, event: Event): UnitEvent {
+function unitEvent({ position, id, meta }: Commit, event: Event): UnitEvent {
   const { stream, also = [], type, data } = event
   return {
     position,
     instance: meta.instance,
     type,
+    commit: id,
+    again: repeatedBy(event),
     streams: [stream, ...also],
     generation: generationOf(event),
     moved: isMoved(event),

@@ -7,6 +7,7 @@ import { modelsContract } from './provider-adapter/models.ts'
 import { oneCommitContract } from './provider-adapter/one-commit.ts'
 import { providerReferenceContract } from './provider-adapter/provider-reference.ts'
 import { racesContract } from './provider-adapter/races.ts'
+import { rekeyContract } from './provider-adapter/rekey.ts'
 import { sealingKeysContract } from './provider-adapter/sealing-keys.ts'
 import { sessionsContract } from './provider-adapter/sessions.ts'
 import { thiefContract } from './provider-adapter/thief.ts'
@@ -28,5 +29,6 @@ export function providerAdapterContract(name: string, makeLog: MakeLog, capabili
     providerReferenceContract(makeLog, capabilities)
     sealingKeysContract(makeLog)
     hashingKeysContract(makeLog, capabilities)
+    rekeyContract(makeLog)
   })
 }

@@ -1,0 +1,208 @@
+import type { Clock } from '../clock.ts'
+import { KeyUnknownError, SealBrokenError } from '../errors.ts'
+import { inParallel } from '../in-parallel.ts'
+import type { AccountKeyRecord } from '../log/account-key-table.ts'
+import type { Commit, Event } from '../log/commit.ts'
+import type { EventStore } from '../log/event-store.ts'
+import { indexStreams } from '../provider/index-streams.ts'
+import { ModelLog } from '../provider/model-log.ts'
+import { isRevoked, ownNames } from '../provider/model-record.ts'
+import { idOf, type ModelState, storedData } from '../provider/model-state.ts'
+import { isModelName } from '../provider/models.ts'
+import { eventOf, grantIdOf } from '../provider/staged-write.ts'
+import { ownerOf } from '../secrets/account-keys.ts'
+import { type Account, accountNames } from '../secrets/account-names.ts'
+import { type Needed, type RekeyReport, RekeyTally } from './rekey-report.ts'
+
+/** How it is done. All optional. */
+export interface RekeyOptions {
+  /** Only counts. Default: false. */
+  readonly dryRun?: boolean
+  readonly signal?: AbortSignal
+  /** Called after each page of the log with the position that was reached. */
+  readonly onProgress?: (progress: { readonly at: number; readonly end: number; readonly resealed: number }) => void
+}
+
+/** So many commits are looked at together, so many keys, and so many are written at a time. */
+const PAGE = 500
+const AT_ONCE = 16
+
+/**
+ * Models whose states follow one another, each a claim on the one before, or that nobody else may write: they are stored
+ * again by the requests that use them, or expire.
+ */
+const LEFT_ALONE: ReadonlySet<string> = new Set(['Session', 'Interaction', 'ReplayDetection'])
+
+/**
+ * Has what lives depend on the newest keys alone: keys of accounts are sealed with the newest sealing key, states that no
+ * account is known for are stored again, and so is what only a former hashing key finds. What it was is told by the log
+ * all the same. Idempotent; beside the requests; whatever is stored meanwhile wins.
+ *
+ * @throws whatever the store throws: some of it is done, and a next run does the rest
+ */
+export async function rekeyLog(
+  { store, clock }: { readonly store: EventStore; readonly clock: Clock },
+  options: RekeyOptions = {},
+): Promise<RekeyReport> {
+  const run = new Run(store, clock, options)
+  await run.accounts()
+  await run.states()
+  return run.tally.report
+}
+
+class Run {
+  readonly tally: RekeyTally
+  readonly #store: EventStore
+  readonly #clock: Clock
+  readonly #log: ModelLog
+  readonly #options: RekeyOptions
+
+  constructor(store: EventStore, clock: Clock, options: RekeyOptions) {
+    this.tally = new RekeyTally(options.dryRun ?? false)
+    this.#store = store
+    this.#clock = clock
+    this.#log = new ModelLog(store, clock, { heldBytes: 0 })
+    this.#options = options
+  }
+
+  async accounts(): Promise<void> {
+    const { accountKeys } = this.#store
+    for (let after: string | undefined; !this.#options.signal?.aborted; ) {
+      const page = await accountKeys.list({ limit: PAGE, ...(after !== undefined && { after }) })
+      await inParallel(page, AT_ONCE, (record) => this.#account(record))
+      after = page.at(-1)?.id
+      if (page.length < PAGE) return
+    }
+  }
+
+  async #account(record: AccountKeyRecord): Promise<void> {
+    const { keys, accountKeys } = this.#store
+    const { id, sealed, account } = record
+    if (sealed === undefined) return
+    this.tally.accountKeys.looked += 1
+    try {
+      const key = keys.openDataKey(id, sealed)
+      const names = account === undefined ? [] : accountNames(keys, accountIn(keys.open(account, ownerOf(id), key)))
+      const known = record.names.length > 0 ? record.names : (record.formerNames ?? [])
+      const isDone = keys.ringKeyIn(sealed) === keys.sealsWith && names.every((name) => known.includes(name))
+      if (isDone) return
+      const change = { sealed: keys.sealDataKey(key), names }
+      // Where somebody has changed it meanwhile he has sealed it with his newest key.
+      if (this.#options.dryRun || (await accountKeys.reseal(record, change))) this.tally.accountKeys.resealed += 1
+    } catch (error) {
+      if (!isUnreadable(error)) throw error
+      this.tally.accountKeys.unreadable += 1
+      this.tally.needs('sealing', keys.ringKeyIn(sealed), { of: 'account', until: undefined })
+    }
+  }
+
+  async states(): Promise<void> {
+    const { signal, onProgress } = this.#options
+    const end = await this.#store.end()
+    for (let at = 0; at < end && !signal?.aborted; ) {
+      const entries = await this.#store.entries({ after: at, limit: PAGE })
+      const last = entries.at(-1)
+      if (!last) break
+      const commits = entries.flatMap((entry) => (entry.kind === 'commit' ? [entry.commit] : []))
+      const stored = commits.flatMap((commit) =>
+        commit.events
+          .filter((event) => event.type === 'stored' && isModelName(modelOf(event)))
+          .map((event) => ({ commit, event })),
+      )
+      await inParallel(stored, AT_ONCE, ({ commit, event }) => this.#state(commit, event))
+      for (const commit of commits) for (const event of commit.events) this.#history(commit, event)
+      at = last.position
+      onProgress?.({ at: Math.min(at, end), end, resealed: this.tally.resealed })
+    }
+  }
+
+  async #state(commit: Commit, event: Event): Promise<void> {
+    const { keys } = this.#store
+    const model = modelOf(event)
+    const sealed = String(event.data['sealed'])
+    const names = ownNames(model, event)
+    const ringKey = keys.ringKeyIn(sealed)
+    this.tally.states.looked += 1
+    if (this.#isExpired(event)) return
+    const until = untilOf(event)
+    try {
+      const state = await this.#log.findUnder(model, names)
+      if (state?.commit !== commit.id || (await this.#isRevoked(state))) return
+      const id = idOf(state)
+      const wanted = id === undefined ? names : keys.streams(model, id)
+      const isFound = wanted.every((name) => names.includes(name))
+      if (id === undefined) this.tally.states.unnamed += 1
+      if (isFound && (ringKey === undefined || ringKey === keys.sealsWith)) return
+      if (LEFT_ALONE.has(model)) {
+        if (ringKey !== undefined && ringKey !== keys.sealsWith)
+          this.tally.needs('sealing', ringKey, { of: model, until })
+        if (!isFound) this.tally.needs('hashing', undefined, { of: model, until })
+        return
+      }
+      if (!this.#options.dryRun) await this.#storeAgain(state, commit, [...new Set([...wanted, ...names])])
+      this.tally.states.resealed += 1
+    } catch (error) {
+      if (!isUnreadable(error)) throw error
+      this.tally.states.unreadable += 1
+      this.tally.needs('sealing', ringKey, { of: model, until })
+    }
+  }
+
+  async #storeAgain(
+    state: ModelState,
+    { id: again, meta, expiresAt }: Commit,
+    names: readonly string[],
+  ): Promise<void> {
+    const { model, payload } = state
+    const { instance } = meta
+    const [stream = ''] = names
+    const { accountKeys } = this.#log
+    const record = await this.#log.recordUnder(model, state.names)
+    const data = await storedData({ keys: accountKeys, issuer: instance ?? '' }, model, stream, {
+      ...state,
+      again,
+      ...(model === 'Grant' && { revocations: record.revocations }),
+    })
+    await this.#store.append({
+      events: [eventOf(names, 'stored', data, indexStreams(this.#store.keys, model, payload))],
+      meta: { ...(instance !== undefined && { instance }), actor: 'rekey' },
+      ...(expiresAt !== undefined && { expiresAt }),
+    })
+  }
+
+  /** What the log tells of the past is sealed with the keys of accounts; before there were any, with the ring. */
+  #history({ expiresAt }: Commit, { type, data }: Event): void {
+    const { keys } = this.#store
+    for (const value of [data['user_id'], (data['target'] as { account?: unknown } | undefined)?.account]) {
+      const ringKey = typeof value === 'string' ? keys.ringKeyIn(value) : undefined
+      if (ringKey !== undefined && ringKey !== keys.sealsWith)
+        this.tally.needs('sealing', ringKey, { of: type, until: expiresAt })
+    }
+  }
+
+  async #isRevoked({ model, payload, grantSeen }: ModelState): Promise<boolean> {
+    const grantId = grantIdOf(model, payload)
+    return grantId !== undefined && isRevoked(model, grantSeen, await this.#log.record('Grant', grantId))
+  }
+
+  #isExpired({ data }: Event): boolean {
+    return typeof data['exp'] === 'number' && data['exp'] * 1_000 < this.#clock.now()
+  }
+}
+
+function untilOf({ data }: Event): Needed['until'] {
+  return typeof data['exp'] === 'number' ? data['exp'] * 1_000 : undefined
+}
+
+function accountIn(opened: unknown): Account {
+  const { issuer, account_id } = opened as { readonly issuer: string; readonly account_id: string }
+  return { issuer, accountId: account_id }
+}
+
+function modelOf({ stream }: Event): string {
+  return stream.slice(0, stream.indexOf(':'))
+}
+
+function isUnreadable(error: unknown): boolean {
+  return error instanceof KeyUnknownError || error instanceof SealBrokenError
+}

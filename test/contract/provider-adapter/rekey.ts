@@ -1,0 +1,120 @@
+import assert from 'node:assert/strict'
+import { type EventStore, systemClock } from '../../../lib/index.ts'
+import type { ModelName, Payload } from '../../../lib/provider/models.ts'
+import { rekeyLog } from '../../../lib/rekey/rekey.ts'
+import type { RekeyReport } from '../../../lib/rekey/rekey-report.ts'
+import { alone, keysNamed, type MakeLog, openedStore, withKeys } from './adapter-under-test.ts'
+import { newId, sample } from './samples.ts'
+
+/** Models whose states a rekey stores again. */
+const AGAIN: readonly ModelName[] = [
+  'Client',
+  'InitialAccessToken',
+  'RegistrationAccessToken',
+  'ClientCredentials',
+  'Grant',
+  'AccessToken',
+  'RefreshToken',
+  'DeviceCode',
+]
+
+export function rekeyContract(makeLog: MakeLog): void {
+  describe('a rekey', () => {
+    const opened = openedStore(makeLog)
+
+    const put = (store: EventStore, model: ModelName, id: string, more: Payload = {}): Promise<void> =>
+      alone(store).run((adapter) => adapter(model).upsert(id, sample(model, id, more), 3_600)) as Promise<void>
+    const get = (store: EventStore, model: string, id: string): Promise<Payload | undefined> =>
+      alone(store).run((adapter) => adapter(model).find(id)) as Promise<Payload | undefined>
+    const run = (store: EventStore, dryRun = false): Promise<RekeyReport> =>
+      rekeyLog({ store, clock: systemClock }, { dryRun })
+
+    it('has what lives depend on the new sealing key alone, once', async () => {
+      const ids = new Map(AGAIN.map((model) => [model, newId()]))
+      for (const [model, id] of ids) await put(opened.store, model, id)
+      const both = withKeys(opened.store, keysNamed(['s2', 's1'], ['h1']))
+      const planned = await run(both, true)
+      assert.deepEqual([both.commits.length, planned.dryRun], [0, true])
+      const done = await run(both)
+      assert.deepEqual({ ...done, dryRun: true }, planned)
+      assert.ok(done.states.resealed >= 4 && done.accountKeys.resealed >= 1, JSON.stringify(done))
+      assert.deepEqual([done.sealing, done.hashing], [{}, []])
+      const again = await run(both)
+      assert.deepEqual([again.states.resealed, again.accountKeys.resealed], [0, 0])
+      const later = withKeys(opened.store, keysNamed(['s2'], ['h1']))
+      for (const [model, id] of ids) assert.ok(await get(later, model, id), model)
+    })
+
+    it('has what lives found by the new hashing key alone, as it was', async () => {
+      const ids = new Map(AGAIN.map((model) => [model, newId()]))
+      for (const [model, id] of ids) await put(opened.store, model, id)
+      const [grantId, used, dead, lives] = [newId(), newId(), newId(), newId()]
+      await put(opened.store, 'Grant', grantId)
+      for (const id of [used, dead]) await put(opened.store, 'RefreshToken', id, { grantId })
+      await alone(opened.store).run((adapter) => adapter('AccessToken').revokeByGrantId(grantId))
+      await alone(opened.store).run((adapter) => adapter('RefreshToken').consume(used))
+      await put(opened.store, 'AccessToken', lives, { grantId })
+      await alone(opened.store).run((adapter) => adapter('RefreshToken').revokeByGrantId(grantId))
+      const offline = newId()
+      await put(opened.store, 'RefreshToken', offline, { grantId })
+      const both = withKeys(opened.store, keysNamed(['s1'], ['h2', 'h1']))
+      const done = await run(both)
+      assert.equal(done.hashing.length, 0, JSON.stringify(done))
+      assert.equal((await run(both)).states.resealed, 0)
+      const later = withKeys(opened.store, keysNamed(['s1'], ['h2']))
+      for (const [model, id] of ids) {
+        const [before, after] = [await get(opened.store, model, id), await get(later, model, id)]
+        assert.ok(after, model)
+        assert.deepEqual(after, before)
+      }
+      assert.equal(await get(later, 'RefreshToken', dead), undefined, 'what was revoked stays so')
+      assert.ok(await get(later, 'AccessToken', lives))
+      assert.ok(await get(later, 'RefreshToken', offline))
+      // What is revoked by a process with the new key alone is revoked.
+      await alone(later).run((adapter) => adapter('RefreshToken').revokeByGrantId(grantId))
+      assert.equal(await get(later, 'RefreshToken', offline), undefined)
+      assert.equal((await alone(later).run((adapter) => adapter('Grant').find(grantId)))?.['jti'], grantId)
+    })
+
+    it('keeps what was used up, and what has ended stays ended', async () => {
+      const [used, ended] = [newId(), newId()]
+      for (const id of [used, ended]) await put(opened.store, 'RefreshToken', id)
+      await alone(opened.store).run((adapter) => adapter('RefreshToken').consume(used))
+      await alone(opened.store).run((adapter) => adapter('RefreshToken').destroy(ended))
+      await run(withKeys(opened.store, keysNamed(['s1'], ['h3', 'h1'])))
+      const later = withKeys(opened.store, keysNamed(['s1'], ['h3']))
+      assert.equal(typeof (await get(later, 'RefreshToken', used))?.['consumed'], 'number')
+      assert.equal(await get(later, 'RefreshToken', ended), undefined)
+    })
+
+    it('never wins over what is stored, or ended, at the same moment', async () => {
+      const [changed, ended] = [newId(), newId()]
+      for (const id of [changed, ended]) await put(opened.store, 'Client', id, { name: 'before' })
+      const both = withKeys(opened.store, keysNamed(['s2', 's1'], ['h1']))
+      const meanwhile = withKeys(opened.store, keysNamed(['s2', 's1'], ['h1']))
+      let isDone = false
+      both.beforeAppend = async () => {
+        if (isDone) return
+        isDone = true
+        await put(meanwhile, 'Client', changed, { name: 'after' })
+        await alone(meanwhile).run((adapter) => adapter('Client').destroy(ended))
+      }
+      await run(both)
+      assert.equal(isDone, true)
+      assert.equal((await get(meanwhile, 'Client', changed))?.['name'], 'after')
+      assert.equal(await get(meanwhile, 'Client', ended), undefined)
+    })
+
+    it('says what still needs a former key, and until when', async () => {
+      const [session, unknown] = [newId(), newId()]
+      await put(opened.store, 'Session', session, { uid: newId(), accountId: undefined })
+      const lost = withKeys(opened.store, keysNamed(['s9'], ['h1']))
+      await put(lost, 'Client', unknown)
+      const { sealing, states } = await run(withKeys(opened.store, keysNamed(['s2', 's1'], ['h1'])))
+      assert.equal(states.unreadable, 1)
+      assert.deepEqual(sealing['s9'], [{ of: 'Client', count: 1 }])
+      const [left] = sealing['s1'] ?? []
+      assert.deepEqual([left?.of, left?.count, typeof left?.until], ['Session', 1, 'number'])
+    })
+  })
+}
