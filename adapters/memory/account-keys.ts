@@ -1,4 +1,9 @@
-import type { AccountKeyRecord, AccountKeyTable, NewAccountKey } from '../../lib/log/account-key-table.ts'
+import {
+  type AccountKeyRecord,
+  type AccountKeyTable,
+  isAsWanted,
+  type NewAccountKey,
+} from '../../lib/log/account-key-table.ts'
 import { deepFreeze } from './frozen.ts'
 import type { Entry } from './journal.ts'
 import type { WriteLock } from './write-lock.ts'
@@ -27,11 +32,11 @@ export class MemoryAccountKeys implements AccountKeyTable {
   async obtain(names: readonly string[], make: NewAccountKey): Promise<AccountKeyRecord> {
     this.#lock.assertOpen()
     const found = this.#foundBy(names)
-    if (found && found.idleSince === undefined && names.every((name) => found.names.includes(name))) return found
+    if (found && isAsWanted(found, names, make)) return found
     return this.#lock.change((write) => {
-      const { idleSince: _, ...before } = this.#foundBy(names) ?? { ...make, names: [] }
-      const record = { ...before, names: [...new Set([...before.names, ...names])] }
-      return this.#put(write, record)
+      const before = this.#foundBy(names) ?? { ...make, names: [] }
+      const usedAt = Math.max(before.usedAt, make.usedAt)
+      return this.#put(write, { ...before, names: [...new Set([...before.names, ...names])], usedAt })
     })
   }
 
@@ -49,8 +54,8 @@ export class MemoryAccountKeys implements AccountKeyTable {
       for (const id of ids) {
         const record = this.#records.get(id)
         if (!record || record.destroyedAt !== undefined) continue
-        const { sealed: _, account: __, idleSince: ___, ...rest } = record
-        this.#put(write, { ...rest, names: [], destroyedAt: at })
+        const { sealed: _, account: __, ...rest } = record
+        this.#put(write, { ...rest, names: [], destroyedAt: at, usedAt: at })
       }
     })
     // Also for those that were destroyed before: whether they were left behind then is not known.
@@ -85,22 +90,24 @@ export class MemoryAccountKeys implements AccountKeyTable {
     })
   }
 
-  markIdle(ids: readonly string[], at: number): Promise<void> {
+  async unused({ before, limit }: { readonly before: number; readonly limit: number }): Promise<AccountKeyRecord[]> {
+    this.#lock.assertOpen()
+    const unused = [...this.#records.values()].filter(({ usedAt }) => usedAt < before)
+    return unused.sort((a, b) => a.usedAt - b.usedAt || (a.id < b.id ? -1 : 1)).slice(0, limit)
+  }
+
+  touch(ids: readonly string[], at: number): Promise<void> {
     return this.#lock.change((write) => {
       for (const id of ids) {
         const record = this.#records.get(id)
-        if (record && record.idleSince === undefined && record.destroyedAt === undefined)
-          this.#put(write, { ...record, idleSince: at })
+        if (record && record.usedAt < at) this.#put(write, { ...record, usedAt: at })
       }
     })
   }
 
   remove(ids: readonly string[], before: number): Promise<number> {
     return this.#lock.change((write) => {
-      const old = ids.filter((id) => {
-        const { idleSince, destroyedAt } = this.#records.get(id) ?? {}
-        return (destroyedAt ?? idleSince ?? before) < before
-      })
+      const old = ids.filter((id) => (this.#records.get(id)?.usedAt ?? before) < before)
       for (const id of old) {
         this.drop(id)
         write({ kind: 'account_key_removed', id })

@@ -1,6 +1,11 @@
 import type { AnyBulkWriteOperation, Filter, WithId } from 'mongodb'
 import { StoreUnavailableError } from '../../lib/errors.ts'
-import type { AccountKeyRecord, AccountKeyTable, NewAccountKey } from '../../lib/log/account-key-table.ts'
+import {
+  type AccountKeyRecord,
+  type AccountKeyTable,
+  isAsWanted,
+  type NewAccountKey,
+} from '../../lib/log/account-key-table.ts'
 import type { Collections } from './collections.ts'
 import type { AccountKeyDocument } from './documents.ts'
 import { onlyDuplicates } from './work-queries.ts'
@@ -20,26 +25,31 @@ export class MongoAccountKeys implements AccountKeyTable {
   }
 
   static async prepare(collections: Collections): Promise<void> {
-    await collections.accountKeys.createIndexes([{ key: { names: 1, _id: 1 } }, { key: { formerNames: 1 } }])
+    await collections.accountKeys.createIndexes([
+      { key: { names: 1, _id: 1 } },
+      { key: { formerNames: 1 } },
+      { key: { usedAt: 1, _id: 1 } },
+    ])
   }
 
   find(ids: readonly string[]): Promise<AccountKeyRecord[]> {
     return this.#all({ _id: { $in: [...ids] } })
   }
 
-  async obtain(names: readonly string[], { id, sealed, account }: NewAccountKey): Promise<AccountKeyRecord> {
+  async obtain(names: readonly string[], make: NewAccountKey): Promise<AccountKeyRecord> {
+    const { id, sealed, account, usedAt } = make
     for (let tries = 1; tries <= MOST_TRIES; tries++) {
       const found = await this.#foundBy(names)
       if (!found) {
-        const insert = { insertOne: { document: { _id: id, names: [...names], sealed, account } } }
+        const insert = { insertOne: { document: { _id: id, names: [...names], sealed, account, usedAt } } }
         await this.#collections.withTimeout(() => this.#inserted(insert))
         continue // another process may have made one at the same moment: all take the first of them
       }
-      if (found.idleSince === undefined && names.every((name) => found.names.includes(name))) return recordOf(found)
+      if (isAsWanted(found, names, make)) return recordOf(found)
       await this.#collections.withTimeout(() =>
         this.#keys.updateOne(
           { _id: found._id, names: { $in: [...names] } },
-          { $addToSet: { names: { $each: [...names] } }, $unset: { idleSince: 1 } },
+          { $addToSet: { names: { $each: [...names] } }, $max: { usedAt } },
         ),
       )
     }
@@ -69,7 +79,7 @@ export class MongoAccountKeys implements AccountKeyTable {
     await this.#collections.withTimeout(() =>
       this.#keys.updateMany(
         { _id: { $in: [...ids] }, destroyedAt: { $exists: false } },
-        { $set: { destroyedAt: at, names: [] }, $unset: { sealed: 1, account: 1, idleSince: 1 } },
+        { $set: { destroyedAt: at, usedAt: at, names: [] }, $unset: { sealed: 1, account: 1 } },
       ),
     )
   }
@@ -98,20 +108,27 @@ export class MongoAccountKeys implements AccountKeyTable {
     return matchedCount > 0
   }
 
-  async markIdle(ids: readonly string[], at: number): Promise<void> {
+  async unused({ before, limit }: { readonly before: number; readonly limit: number }): Promise<AccountKeyRecord[]> {
+    const found = await this.#collections.withTimeout(
+      this.#keys
+        .find({ usedAt: { $lt: before } })
+        .sort({ usedAt: 1, _id: 1 })
+        .limit(limit)
+        .toArray(),
+    )
+    return found.map(recordOf)
+  }
+
+  async touch(ids: readonly string[], at: number): Promise<void> {
+    if (ids.length === 0) return
     await this.#collections.withTimeout(() =>
-      this.#keys.updateMany(
-        { _id: { $in: [...ids] }, idleSince: { $exists: false }, destroyedAt: { $exists: false } },
-        { $set: { idleSince: at } },
-      ),
+      this.#keys.updateMany({ _id: { $in: [...ids] } }, { $max: { usedAt: at } }),
     )
   }
 
   async remove(ids: readonly string[], before: number): Promise<number> {
-    const old: Filter<AccountKeyDocument> = {
-      _id: { $in: [...ids] },
-      $or: [{ destroyedAt: { $lt: before } }, { destroyedAt: { $exists: false }, idleSince: { $lt: before } }],
-    }
+    if (ids.length === 0) return 0
+    const old: Filter<AccountKeyDocument> = { _id: { $in: [...ids] }, usedAt: { $lt: before } }
     const { deletedCount } = await this.#collections.withTimeout(() => this.#keys.deleteMany(old))
     return deletedCount
   }

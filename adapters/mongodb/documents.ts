@@ -138,13 +138,14 @@ export interface LivenessDocument {
 /** The key of an account: see `MongoAccountKeys`. */
 export interface AccountKeyDocument {
   _id: string
+  /** None: nothing more is sealed with it. */
   names: string[]
   formerNames?: string[]
   /** Absent: it was destroyed. */
   sealed?: string
   account?: string
   destroyedAt?: number
-  idleSince?: number
+  usedAt: number
 }
 
 /** The keys that authenticate commits, wrapped: see `loadMacKeys`. */

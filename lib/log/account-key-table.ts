@@ -11,15 +11,20 @@ export interface AccountKeyRecord {
   readonly account?: string
   /** When it was destroyed, milliseconds since 1970. */
   readonly destroyedAt?: number
-  /** Since when nothing was found that is sealed with it, milliseconds since 1970. */
-  readonly idleSince?: number
+  /** When it was used, or destroyed, milliseconds since 1970; up to a day later it may have been used again. */
+  readonly usedAt: number
 }
+
+/** That a key is used is noted so often, in milliseconds. */
+const NOTED_EVERY_MS = 24 * 3_600_000
 
 /** A key that is made where an account has none. */
 export interface NewAccountKey {
   readonly id: string
   readonly sealed: string
   readonly account: string
+  /** Now, milliseconds since 1970. */
+  readonly usedAt: number
 }
 
 /**
@@ -33,7 +38,7 @@ export interface AccountKeyTable {
   find(ids: readonly string[]): Promise<AccountKeyRecord[]>
   /**
    * The key of the account that one of these names finds. Where there is none it is `make`. It is found by all of the names
-   * from then on, and is not idle. Processes that ask at the same moment may make one each; all get the same from then on,
+   * from then on. Processes that ask at the same moment may make one each; all get the same from then on,
    * and `retire` finds all.
    */
   obtain(names: readonly string[], make: NewAccountKey): Promise<AccountKeyRecord>
@@ -53,8 +58,19 @@ export interface AccountKeyTable {
    * @returns false: it is not sealed as in `from` any more, and nothing has changed
    */
   reseal(from: AccountKeyRecord, to: { readonly sealed: string; readonly names: readonly string[] }): Promise<boolean>
-  /** Notes that nothing is sealed with these, if that is not noted yet. */
-  markIdle(ids: readonly string[], at: number): Promise<void>
-  /** Removes the records of these that are idle since before then, or were destroyed before. Returns how many. */
+  /** Those that were used last, or destroyed, before then; the oldest first. */
+  unused(options: { readonly before: number; readonly limit: number }): Promise<AccountKeyRecord[]>
+  /** Notes that these are in use. */
+  touch(ids: readonly string[], at: number): Promise<void>
+  /** Removes the records of those of these that were used last, or destroyed, before then. Returns how many. */
   remove(ids: readonly string[], before: number): Promise<number>
+}
+
+/** Whether `obtain` has nothing to write: the names find it, and that it is used was noted. */
+export function isAsWanted(
+  { names: found, usedAt }: Pick<AccountKeyRecord, 'names' | 'usedAt'>,
+  names: readonly string[],
+  make: NewAccountKey,
+): boolean {
+  return make.usedAt - usedAt < NOTED_EVERY_MS && names.every((name) => found.includes(name))
 }

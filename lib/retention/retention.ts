@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { Clock, Timer } from '../clock.ts'
+import { sweepAccountKeys } from '../erasure/sweep-account-keys.ts'
 import { RetentionBusyError, StoreClosedError } from '../errors.ts'
 import type { EventStore } from '../log/event-store.ts'
 import type { Logger } from '../logger.ts'
@@ -249,6 +250,9 @@ export class LogRetention implements Retention {
   async #complete(turn: Turn): Promise<void> {
     const { walk } = turn.memory
     const remaining = walk?.remaining ?? turn.memory.remaining
+    const { store, policy = RETENTION_DEFAULTS } = this.#parts
+    const now = await this.#earlierTime()
+    await sweepAccountKeys(store, now - policy.sessionLogoutsMs, now)
     turn.memory = { ...turn.memory, walk: undefined, remaining, walkedAt: await this.#laterTime() }
     await this.#save(turn)
   }

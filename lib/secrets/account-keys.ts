@@ -28,6 +28,7 @@ interface Caller {
  */
 export class AccountKeys {
   readonly #store: EventStore
+  readonly #clock: Clock
   readonly #sealing: Held<DataKey>
   readonly #opening: Held<DataKey | 'destroyed'>
   readonly #obtaining = new Map<string, Promise<DataKey>>()
@@ -42,6 +43,7 @@ export class AccountKeys {
   constructor(store: EventStore, clock: Clock, isFollowed: () => boolean = () => false) {
     this.#store = store
     this.#isFollowed = isFollowed
+    this.#clock = clock
     this.#ring = store.keys
     this.#sealing = new Held(clock)
     this.#opening = new Held(clock)
@@ -127,7 +129,7 @@ export class AccountKeys {
     const made = keys.makeDataKey()
     const { id } = made.key
     const account = keys.seal({ issuer, account_id: accountId }, ownerOf(id), made.key)
-    const make = { id, sealed: made.sealed, account }
+    const make = { id, sealed: made.sealed, account, usedAt: this.#clock.now() }
     const record = await accountKeys.obtain(names, make)
     const key = this.#openedIfReadable(record)
     if (key) {

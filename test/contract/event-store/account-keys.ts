@@ -2,10 +2,13 @@ import assert from 'node:assert/strict'
 import type { AccountKeyRecord, AccountKeyTable, NewAccountKey } from '../../../lib/log/account-key-table.ts'
 import { fresh, type MakeLog, openedLog, range, withLog } from './log-under-test.ts'
 
+const NOW = 1_000_000_000
+const DAY_MS = 24 * 3_600_000
+
 /** A key that nobody else makes; ids in the order in which they are made. */
 function newKey(): NewAccountKey {
   const id = fresh('key')
-  return { id, sealed: `sealed ${id}`, account: `account ${id}` }
+  return { id, sealed: `sealed ${id}`, account: `account ${id}`, usedAt: NOW }
 }
 
 export function accountKeysContract(makeLog: MakeLog, kept: boolean): void {
@@ -55,11 +58,10 @@ export function accountKeysContract(makeLog: MakeLog, kept: boolean): void {
       const { id } = await keys.obtain([name], newKey())
       await keys.retire([name])
       for (const at of [1_000, 2_000]) await keys.destroy([id, 'unknown'], at)
-      assert.deepEqual(await record(id), { id, names: [], formerNames: [name], destroyedAt: 1_000 })
-      assert.deepEqual(await keys.retire([name]), [{ id, names: [], formerNames: [name], destroyedAt: 1_000 }])
+      const destroyed = { id, names: [], formerNames: [name], destroyedAt: 1_000, usedAt: 1_000 }
+      assert.deepEqual(await record(id), destroyed)
+      assert.deepEqual(await keys.retire([name]), [destroyed])
       assert.notEqual((await keys.obtain([name], newKey())).id, id)
-      await keys.markIdle([id], 1)
-      assert.equal((await record(id))?.idleSince, undefined)
     })
 
     it('all are listed, page by page, each once', async () => {
@@ -97,30 +99,50 @@ export function accountKeysContract(makeLog: MakeLog, kept: boolean): void {
       const [retired] = await keys.retire([name])
       assert.equal(await keys.reseal(retired as AccountKeyRecord, { sealed: 'again', names: [fresh('name')] }), true)
       assert.deepEqual([(await record(first.id))?.sealed, (await record(first.id))?.names], ['again', []])
-      await keys.destroy([first.id], 1)
+      await keys.destroy([first.id], 1_000)
       assert.equal(await keys.reseal(retired as AccountKeyRecord, { sealed: 'late', names: [] }), false)
       assert.equal((await record(first.id))?.sealed, undefined)
     })
 
-    it('what nothing is sealed with is removed when it has been so for long, unless it is used again', async () => {
-      const [idle, used, busy] = await Promise.all(range(3).map(() => keys.obtain([fresh('name')], newKey())))
-      const ids = [idle, used, busy].map((one) => (one as AccountKeyRecord).id)
-      await keys.markIdle(ids.slice(0, 2), 1_000)
-      await keys.markIdle(ids.slice(0, 2), 5_000)
-      assert.equal((await record(ids[0] as string))?.idleSince, 1_000)
-      await keys.obtain((used as AccountKeyRecord).names, newKey())
-      assert.equal((await record(ids[1] as string))?.idleSince, undefined)
-      assert.equal(await keys.remove(ids, 1_000), 0)
-      assert.equal(await keys.remove(ids, 1_001), 1)
-      assert.deepEqual(idsOf(await keys.find(ids)), ids.slice(1).sort())
+    it('that one is used is noted once a day', async () => {
+      const name = fresh('name')
+      const { id } = await keys.obtain([name], newKey())
+      for (const [usedAt, noted] of [
+        [NOW + DAY_MS - 1, NOW],
+        [NOW + DAY_MS, NOW + DAY_MS],
+        [NOW, NOW + DAY_MS],
+      ] as const) {
+        assert.equal((await keys.obtain([name], { ...newKey(), usedAt })).id, id)
+        assert.equal((await record(id))?.usedAt, noted)
+      }
+      await keys.touch([id, 'unknown'], NOW + 3 * DAY_MS)
+      await keys.touch([id], NOW)
+      assert.equal((await record(id))?.usedAt, NOW + 3 * DAY_MS)
     })
 
-    it('the record of a destroyed one is removed when it is old', async () => {
-      const { id } = await keys.obtain([fresh('name')], newKey())
-      await keys.destroy([id], 1_000)
-      assert.equal(await keys.remove([id], 1_000), 0)
-      assert.equal(await keys.remove([id], 1_001), 1)
-      assert.deepEqual(await keys.find([id]), [])
+    it('what was not used for long is found, the oldest first, and removed, unless it is used again', async () => {
+      const made = await Promise.all(
+        [10, 30, 20, 40].map((usedAt) => keys.obtain([fresh('name')], { ...newKey(), usedAt })),
+      )
+      const [first, third, second, fourth] = made as [
+        AccountKeyRecord,
+        AccountKeyRecord,
+        AccountKeyRecord,
+        AccountKeyRecord,
+      ]
+      assert.deepEqual(await keys.unused({ before: 40, limit: 10 }), [first, second, third])
+      assert.deepEqual(await keys.unused({ before: 40, limit: 2 }), [first, second])
+      await keys.destroy([fourth.id], 5)
+      assert.equal((await keys.unused({ before: 40, limit: 1 }))[0]?.id, fourth.id)
+      await keys.touch([second.id], NOW)
+      assert.equal(
+        await keys.remove(
+          [first, second, third, fourth].map(({ id }) => id),
+          30,
+        ),
+        2,
+      )
+      assert.deepEqual(idsOf(await keys.find(made.map(({ id }) => id))), [second.id, third.id].sort())
     })
 
     if (kept)
@@ -133,9 +155,8 @@ export function accountKeysContract(makeLog: MakeLog, kept: boolean): void {
           const ids = made.map(({ id }) => id)
           await table.retire([names[0] as string])
           await table.destroy([ids[1] as string], 7)
-          await table.markIdle([ids[2] as string], 8)
-          await table.markIdle([ids[3] as string], 8)
-          await table.remove([ids[3] as string], 9)
+          await table.touch([ids[2] as string], NOW + 1)
+          await table.remove([ids[3] as string], NOW + 1)
           const before = await table.list({ limit: 10 })
           await store.close()
           store = await open()

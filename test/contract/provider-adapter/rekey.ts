@@ -92,15 +92,16 @@ export function rekeyContract(makeLog: MakeLog): void {
       for (const id of [changed, ended]) await put(opened.store, 'Client', id, { name: 'before' })
       const both = withKeys(opened.store, keysNamed(['s2', 's1'], ['h1']))
       const meanwhile = withKeys(opened.store, keysNamed(['s2', 's1'], ['h1']))
-      let isDone = false
-      both.beforeAppend = async () => {
-        if (isDone) return
-        isDone = true
-        await put(meanwhile, 'Client', changed, { name: 'after' })
-        await alone(meanwhile).run((adapter) => adapter('Client').destroy(ended))
+      let others: Promise<void> | undefined
+      both.beforeAppend = () => {
+        others ??= (async () => {
+          await put(meanwhile, 'Client', changed, { name: 'after' })
+          await alone(meanwhile).run((adapter) => adapter('Client').destroy(ended))
+        })()
+        return others
       }
       await run(both)
-      assert.equal(isDone, true)
+      assert.ok(others)
       assert.equal((await get(meanwhile, 'Client', changed))?.['name'], 'after')
       assert.equal(await get(meanwhile, 'Client', ended), undefined)
     })

@@ -1,0 +1,42 @@
+import { KeyUnknownError, SealBrokenError } from '../errors.ts'
+import { inParallel } from '../in-parallel.ts'
+import type { AccountKeyRecord } from '../log/account-key-table.ts'
+import type { EventStore } from '../log/event-store.ts'
+import { ownerOf } from '../secrets/account-keys.ts'
+
+/** So many are looked at in a row, and so many at a time. */
+const MOST = 1_000
+const AT_ONCE = 8
+
+/**
+ * Removes the records of keys that were not used for long, and by which nothing in the log can be sealed any more. Whose
+ * log still holds something is left for as long again.
+ *
+ * @param unusedBefore - milliseconds since 1970: what was sealed before has gone from the log, but for what lives on
+ * @param now - milliseconds since 1970
+ * @returns how many went
+ */
+export async function sweepAccountKeys(store: EventStore, unusedBefore: number, now: number): Promise<number> {
+  const unused = await store.accountKeys.unused({ before: unusedBefore, limit: MOST })
+  const inUse: string[] = []
+  const going: string[] = []
+  await inParallel(unused, AT_ONCE, async (record) => {
+    ;((await isInLog(store, record)) ? inUse : going).push(record.id)
+  })
+  await store.accountKeys.touch(inUse, now)
+  return going.length > 0 ? store.accountKeys.remove(going, unusedBefore) : 0
+}
+
+/** Whether the log holds something of the account. One that cannot be told is taken to. */
+async function isInLog(store: EventStore, { id, sealed, account }: AccountKeyRecord): Promise<boolean> {
+  if (sealed === undefined || account === undefined) return false
+  try {
+    const { keys } = store
+    const { account_id } = keys.open(account, ownerOf(id), keys.openDataKey(id, sealed)) as { account_id: string }
+    const newest = await store.readStreams(keys.streams('account', account_id), { direction: 'backwards', limit: 1 })
+    return newest.length > 0
+  } catch (error) {
+    if (error instanceof KeyUnknownError || error instanceof SealBrokenError) return true
+    throw error
+  }
+}
