@@ -67,7 +67,8 @@ class Traffic {
     const session = {
       jti: `jti-${n}`,
       uid,
-      accountId: `account-${n % 5}`,
+      // One of five people, or somebody who never comes back.
+      accountId: n % 2 === 0 ? `account-${n}` : `account-${n % 10}`,
       exp: now + 14 * 86_400,
       authorizations: { rp: { sid: `sid-${n}`, grantId } },
     }
@@ -115,17 +116,21 @@ describe('a log after two years of constant traffic, with retention and restarts
   const folder = temporaryFolder()
   const keys = ephemeralKeys()
 
-  /** How many commits are there after each step. */
-  async function twoYears(open: (clock: FakeClock) => Promise<EventStore>, restartsEvery: number): Promise<number[]> {
+  /** How many commits and keys of accounts are there after each step. */
+  async function twoYears(
+    open: (clock: FakeClock) => Promise<EventStore>,
+    restartsEvery: number,
+  ): Promise<{ readonly commits: number[]; readonly keys: number[] }> {
     const clock = new FakeClock()
     let store = await open(clock)
     let traffic = new Traffic(store, clock, 0)
-    const sizes: number[] = []
+    const sizes: { readonly commits: number[]; readonly keys: number[] } = { commits: [], keys: [] }
     for (let step = 1; step <= STEPS; step++) {
       for (let users = 0; users < 4; users++) await traffic.day()
       await clock.advance(DAYS_A_STEP * DAY)
       await traffic.retention.run()
-      sizes.push((await store.readAll({ after: 0, limit: 100_000 })).length)
+      sizes.commits.push((await store.readAll({ after: 0, limit: 100_000 })).length)
+      sizes.keys.push((await store.accountKeys.list({ limit: 100_000 })).length)
       if (step % restartsEvery !== 0) continue
       await (store as MemoryEventStore).compacted()
       await store.close()
@@ -141,11 +146,16 @@ describe('a log after two years of constant traffic, with retention and restarts
     return sizes
   }
 
-  function assertLevel(sizes: readonly number[]): void {
-    const largest = (from: number, to: number): number => Math.max(...sizes.slice(from, to))
-    const [early, late] = [largest(60, 120), largest(STEPS - 60, STEPS)]
-    assert.ok(late <= early, `${early} commits after half a year, ${late} after two`)
-    assert.ok(late < 500, `${late} commits are left`)
+  function assertLevel(sizes: { readonly commits: number[]; readonly keys: number[] }): void {
+    for (const [what, counts, most] of [
+      ['commits', sizes.commits, 500],
+      ['keys of accounts', sizes.keys, 50],
+    ] as const) {
+      const largest = (from: number, to: number): number => Math.max(...counts.slice(from, to))
+      const [early, late] = [largest(60, 120), largest(STEPS - 60, STEPS)]
+      assert.ok(late <= early, `${early} ${what} after half a year, ${late} after two`)
+      assert.ok(late < most, `${late} ${what} are left`)
+    }
   }
 
   it('is as large as after half a year, in memory', async () => {
