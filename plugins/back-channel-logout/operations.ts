@@ -1,4 +1,4 @@
-import { type AccountKeys, type Clock, type EventStore, systemClock } from '../../lib/index.ts'
+import { type AccountKeys, type Clock, ErasureUnfinishedError, type EventStore, systemClock } from '../../lib/index.ts'
 import { ModelLog } from '../../lib/provider/model-log.ts'
 import { UnitSessionTerminator } from '../../lib/provider/session-terminator.ts'
 import type { DeadLetter } from './dead-letters/dead-letter.ts'
@@ -27,10 +27,15 @@ import { assertTerminateOptions } from './ending/terminate-options.ts'
 import type { TerminationReason } from './ending/termination-events.ts'
 import { completionOf } from './ending/termination-work.ts'
 import type { HistoryCriteria } from './receipts/history.ts'
+import { untilPlanned } from './receipts/planned.ts'
 import type { Receipt } from './receipts/receipt.ts'
 import { Receipts } from './receipts/receipts.ts'
 import { assertClearText, assertText, type ReadingOptions } from './recording/criteria.ts'
 import { laneOf } from './work/lanes.ts'
+
+/** How often it is looked whether an order was carried out, and for how long at most, in milliseconds. */
+const LOOK_MS = 500
+const MOST_MS = 120_000
 
 /** What operations are made with. */
 export interface OperationsParts {
@@ -163,6 +168,38 @@ export class LogoutOperations {
     if (!completed) return undefined
     const { sessions, logins, grants, failed } = completed
     return { sessions, logins, grants, failed }
+  }
+
+  /**
+   * Orders that all sessions and grants of an account end, and waits until the OP's processes have ended them and decided
+   * whom to tell: what `forgetAccount` does first. With `dryRun` it counts the live sessions.
+   *
+   * @throws ErasureUnfinishedError (`ERASURE_UNFINISHED`): no process has done it within two minutes
+   */
+  async endAccount(
+    accountId: string,
+    { actor, dryRun, signal }: { readonly actor: string; readonly dryRun: boolean; readonly signal?: AbortSignal },
+  ): Promise<number> {
+    if (dryRun) {
+      let live = 0
+      for await (const _ of this.sessions({ account: accountId }, signal ? { signal } : {})) live += 1
+      return live
+    }
+    const { id } = await this.terminate({ kind: 'account', accountId }, { actor, reason: 'account_deleted' })
+    const began = this.#clock.monotonic()
+    for (;;) {
+      signal?.throwIfAborted()
+      const report = await this.termination(id)
+      if (report) {
+        await untilPlanned({ store: this.#store, clock: this.#clock }, signal)
+        return report.sessions + report.grants
+      }
+      if (this.#clock.monotonic() - began >= MOST_MS)
+        throw new ErasureUnfinishedError(
+          `no process of the OP with back-channel logout has carried out the termination ${id} yet`,
+        )
+      await this.#clock.sleep(LOOK_MS, signal)
+    }
   }
 
   get #pending() {

@@ -6,9 +6,11 @@ import { checkpoints } from './commands/checkpoints.ts'
 import { doctor } from './commands/doctor.ts'
 import { explain } from './commands/explain.ts'
 import { features } from './commands/features.ts'
+import { forget } from './commands/forget.ts'
 import { keys } from './commands/keys.ts'
 import { logouts } from './commands/logouts.ts'
 import { moving } from './commands/moving.ts'
+import { rekey } from './commands/rekey.ts'
 import { retention } from './commands/retention.ts'
 import { sessions } from './commands/sessions.ts'
 import { status } from './commands/status.ts'
@@ -29,6 +31,8 @@ const COMMANDS: readonly Register[] = [
   retention,
   moving,
   keys,
+  rekey,
+  forget,
 ]
 
 const { version: VERSION } = createRequire(import.meta.url)('oidc-provider-eventstore/package.json') as {

@@ -2,10 +2,14 @@ import assert from 'node:assert/strict'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { MongoEventStore } from '../../adapters/mongodb/index.ts'
-import { ephemeralKeys, type Keys } from '../../lib/index.ts'
+import { ephemeralKeys, generateSecret, type Keys } from '../../lib/index.ts'
+import { backChannelLogout } from '../../plugins/back-channel-logout/index.ts'
+import { allThatOpens } from '../support/all-that-opens.ts'
 import { type CommandResult, command } from '../support/command.ts'
+import { until } from '../support/log-follower.ts'
 import { openDatabase } from '../support/mongo-database.ts'
 import { Client, Person, startOp, testClient } from '../support/op.ts'
+import { startRp } from '../support/rp.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 
 type PrivateDatabase = Awaited<ReturnType<typeof openDatabase>>
@@ -104,5 +108,62 @@ export const provider = new Provider('http://127.0.0.1:4711', op.configure({ cli
       env: { EVENTSTORE_KEYS: JSON.stringify(keys) },
     })
     assert.equal(unreachable.code, 3)
+  })
+
+  it('forgets an account beside a running OP, which ends its sessions and tells the RP', async () => {
+    const log = await database('forget')
+    const rp = await startRp('rp')
+    const store = await MongoEventStore.open(log.db, { keys })
+    const plugins = [backChannelLogout({ development: true, allowInternal: ['rp'] })]
+    const op = await startOp(store, { plugins, clients: [rp.metadata] })
+    try {
+      for (const login of ['alice of the command line', 'bob']) await new Person(op).authorize('rp', { login })
+      const forget = ['forget', 'alice of the command line', '--actor', 'anna', '--issuer', op.issuer]
+      const unasked = await cli(log, ...forget)
+      assert.equal(unasked.code, 4, unasked.err)
+      const done = await cli(log, ...forget, '--yes', '--json')
+      assert.equal(done.code, 0, done.err)
+      const report = done.json[0] as { keys: number; ended: number }
+      assert.equal(report.keys, 1)
+      assert.ok(report.ended >= 1, done.out)
+      const [token] = await rp.received(1)
+      assert.equal((await rp.verify(String(token), op.issuer)).sub, 'alice of the command line')
+      await until(async () => (await store.work('deliveries').countOpen()) === 0)
+      const opens = await allThatOpens(store)
+      assert.deepEqual([opens.includes('alice of the command line'), opens.includes('bob')], [false, true])
+      assert.match(
+        (await cli(log, 'forget', 'nobody', '--actor', 'anna', '--issuer', op.issuer, '--yes')).out,
+        /0 sess/,
+      )
+    } finally {
+      await op.stop()
+      await rp.stop()
+      await store.close()
+    }
+  })
+
+  it('seals anew what lives when the keys have changed, and says what still needs a former one', async () => {
+    const log = await database('rekey')
+    const store = await MongoEventStore.open(log.db, { keys })
+    const op = await startOp(store, { clients: [CLIENT] })
+    try {
+      await new Person(op).authorize('rp')
+      await op.eventSourced.adapter('Client').upsert('stored', { client_id: 'stored' }, 0)
+    } finally {
+      await op.stop()
+      await store.close()
+    }
+    const key = { id: 'next', secret: generateSecret() }
+    keys = { sealing: [key, ...keys.sealing], hashing: keys.hashing }
+    const dry = await cli(log, 'rekey', '--dry-run', '--json')
+    const done = await cli(log, 'rekey', '--yes', '--json')
+    const again = await cli(log, 'rekey', '--yes')
+    // The interaction of the login is over; what began without an account is sealed with the former key until it expires.
+    assert.ok([0, 1].includes(dry.code) && dry.code === done.code, dry.err)
+    type Report = { accountKeys: { resealed: number }; states: { resealed: number } }
+    const { accountKeys, states } = done.json[0] as Report
+    assert.deepEqual([accountKeys.resealed, states.resealed], [1, 1])
+    assert.match(again.out, /keys of accounts: 0 of 1 sealed anew/)
+    assert.match(again.out, /states: 0 of/)
   })
 })

@@ -5,6 +5,7 @@ import { FileEventStore } from '../../adapters/file/index.ts'
 import { type BackChannelLogout, backChannelLogout } from '../../plugins/back-channel-logout/index.ts'
 import { type CommandResult, command } from '../support/command.ts'
 import { portOutsideEphemeralRange } from '../support/free-port.ts'
+import { until } from '../support/log-follower.ts'
 import { Client, type Op, Person, startOp } from '../support/op.ts'
 import { type RelyingParty, startRp } from '../support/rp.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
@@ -90,6 +91,19 @@ describe('the command line', () => {
     assert.equal(((await cli('status', '--json')).json[0] as { end: number }).end, before.end)
   })
 
+  it('forgets nobody in a folder where no OP runs that could tell the RPs, unless that is asked for', async () => {
+    await whileRunning((op) => loggedIn(op, 'alice'))
+    const refused = await cli('forget', 'alice', '--actor', 'anna', '--yes')
+    assert.equal(refused.code, 2)
+    assert.match(refused.err, /--no-logout/)
+    const done = await cli('forget', 'alice', '--actor', 'anna', '--no-logout', '--yes', '--json')
+    assert.equal(done.code, 0, done.err)
+    assert.equal((done.json[0] as { keys: number }).keys, 1)
+    const { verdict } = await whileRunning((op) => op.eventSourced.explain('alice'))
+    assert.equal(verdict, 'never_stored')
+    assert.equal((await cli('verify', '--deep')).code, 0)
+  })
+
   it('tells what is owed to an RP that is down, and what became a dead letter; has it sent again', async () => {
     rp.behave((_token, response) => void response.writeHead(503).end())
     const { uid } = await whileRunning(async (op, logout) => {
@@ -151,7 +165,10 @@ describe('the command line', () => {
   })
 
   it('tells how the log stands, what needs an operator, and that nothing is wrong with it', async () => {
-    await whileRunning((op) => loggedIn(op, 'alice'))
+    await whileRunning(async (op, logout) => {
+      await loggedIn(op, 'alice')
+      await until(async () => (await logout.health()).planner?.behind === 0)
+    })
     const status = await cli('status', '--json')
     assert.equal(status.code, 0, status.err)
     const { end, consumers } = status.json[0] as { end: number; consumers: { behind: number }[] }

@@ -17,7 +17,7 @@ describe('a delivery that is too old', () => {
   afterEach(() => scene.stop())
 
   it('is a dead letter after 48 hours, however many wait for an RP that is dead', async function () {
-    this.timeout(60_000)
+    this.timeout(300_000)
     scene.client('dead', () => ({ kind: 'failed', error: 'ECONNREFUSED' }))
     const uids = await scene.owe('dead', 200)
     await scene.dispatcher()

@@ -1,0 +1,58 @@
+import { forgetAccount } from '../../../lib/erasure/forget.ts'
+import { AccountKeys } from '../../../lib/index.ts'
+import { LogoutOperations } from '../../back-channel-logout/index.ts'
+import type { Register } from '../command-context.ts'
+import { UsageError } from '../exit-codes.ts'
+import { moment } from '../terminal.ts'
+
+interface Options {
+  readonly actor: string
+  readonly formerIssuer?: readonly string[]
+  readonly logout: boolean
+  readonly yes?: true
+}
+
+/** `forget`: destroys what an account's data is sealed with. */
+export const forget: Register = (program, context) => {
+  program
+    .command('forget')
+    .description('forgets an account for good: ends its sessions, then destroys the key that its data is sealed with')
+    .argument('<account>', 'the account id, as the provider knows it; see to it first that nobody can log in to it')
+    .requiredOption('--actor <name>', 'who does this: a name, a ticket. Kept in the log')
+    .option('--former-issuer <url...>', 'issuers that the provider had before')
+    .option('--no-logout', 'ends no session and tells no RP: for an OP without back-channel logout')
+    .option('--yes', 'without asking')
+    .action(async (account: string, { actor, formerIssuer = [], logout, yes }: Options) => {
+      const { withStore, output, issuer, confirm, terminal } = context()
+      const issuers = [issuer(), ...formerIssuer] as const
+      await confirm('Nobody will be able to open what is stored of this account', yes)
+      await withStore(async (store, { isShared }) => {
+        if (logout && !isShared)
+          throw new UsageError(
+            'RPs are told by a running OP, which cannot have the folder while this command has it: call forget() there, or give --no-logout',
+          )
+        const { clock, signal } = terminal
+        const operations = new LogoutOperations({ store, issuer: issuers[0], formerIssuers: formerIssuer, clock })
+        const report = await forgetAccount(
+          {
+            store,
+            accountKeys: new AccountKeys(store, clock),
+            clock,
+            issuers,
+            end: async (dryRun) => {
+              if (!logout) return 0
+              if (!dryRun) output.progress('its sessions and grants end')
+              return operations.endAccount(account, { actor, dryRun, signal })
+            },
+          },
+          account,
+          { actor, signal },
+        )
+        output.result(report, () => {
+          if (report.destroyedAt === undefined) return 'nothing was ever sealed with a key of this account'
+          const ended = logout ? `${report.ended} sessions and grants ended; ` : ''
+          return `${ended}${report.keys} keys of it are destroyed, since ${moment(report.destroyedAt)}`
+        })
+      })
+    })
+}
