@@ -1,0 +1,185 @@
+import assert from 'node:assert/strict'
+import { MemoryEventStore } from '../../adapters/memory/index.ts'
+import { forgetAccount, forgottenStream } from '../../lib/erasure/forget.ts'
+import { ErasureUnfinishedError, OptionInvalidError, ProviderUnfitError } from '../../lib/errors.ts'
+import { eventSourced } from '../../lib/index.ts'
+import { AccountKeys } from '../../lib/secrets/account-keys.ts'
+import { LogoutOperations } from '../../plugins/back-channel-logout/index.ts'
+import { FakeClock } from '../support/fake-clock.ts'
+import { until } from '../support/log-follower.ts'
+
+const ISSUER = 'https://op.example.com'
+const ACCOUNT = { issuer: ISSUER, accountId: 'alice' }
+
+describe('forgetting an account, step by step', () => {
+  let clock: FakeClock
+  let store: MemoryEventStore
+  let accountKeys: AccountKeys
+
+  beforeEach(() => {
+    clock = new FakeClock(1_000_000)
+    store = new MemoryEventStore({ clock })
+    accountKeys = new AccountKeys(store, clock)
+  })
+  afterEach(() => store.close())
+
+  const forget = (end: (dryRun: boolean) => Promise<number>): ReturnType<typeof forgetAccount> =>
+    forgetAccount({ store, accountKeys, clock, issuers: [ISSUER, 'https://former'], end }, 'alice', { actor: 'anna' })
+
+  it('destroys nothing while somebody goes on logging in, and does it when that is over', async () => {
+    const sealed = await accountKeys.seal('secret', 'S:1', ACCOUNT)
+    const calls: boolean[] = []
+    const busy = async (dryRun: boolean): Promise<number> => calls.push(dryRun) && 1
+    await assert.rejects(() => forget(busy), ErasureUnfinishedError)
+    assert.deepEqual(calls, [false, true, false, true, false, true])
+    assert.equal(await accountKeys.open(sealed, 'S:1'), 'secret')
+    assert.deepEqual(await store.read(forgottenStream(ISSUER)), [])
+    const { keys, ended, destroyedAt } = await forget(async (dryRun) => (dryRun ? 0 : 2))
+    assert.deepEqual([keys, ended, destroyedAt], [1, 2, 1_000_000])
+    assert.equal(await accountKeys.open(sealed, 'S:1'), undefined)
+  })
+
+  it('ends first, and destroys nothing when that fails', async () => {
+    const sealed = await accountKeys.seal('secret', 'S:1', ACCOUNT)
+    await assert.rejects(() => forget(() => Promise.reject(new Error('away'))), /away/)
+    assert.equal(await accountKeys.open(sealed, 'S:1'), 'secret')
+  })
+
+  it('goes by the issuer, and by those that it was before: the same id elsewhere is somebody else', async () => {
+    const accounts = ['https://former', '', 'https://other'].map((issuer) => ({ issuer, accountId: 'alice' }))
+    const sealed = await Promise.all(accounts.map((account) => accountKeys.seal('secret', 'S:1', account)))
+    assert.equal((await forget(async () => 0)).keys, 2)
+    const opened = await Promise.all(sealed.map((text) => accountKeys.open(text, 'S:1')))
+    assert.deepEqual(opened, [undefined, undefined, 'secret'])
+  })
+
+  it('is told once, whoever has crashed between destroying and telling', async () => {
+    await accountKeys.seal('secret', 'S:1', ACCOUNT)
+    const append = store.append.bind(store)
+    store.append = (commit) =>
+      commit.events.some(({ type }) => type === 'account.forgotten')
+        ? Promise.reject(new Error('killed'))
+        : append(commit)
+    await assert.rejects(() => forget(async () => 0), /killed/)
+    store.append = append
+    for (let times = 0; times < 2; times++) assert.equal((await forget(async () => 0)).keys, 1)
+    const told = await store.read(forgottenStream(ISSUER))
+    assert.deepEqual(
+      told.map(({ events, meta }) => [events.map(({ type }) => type), meta.actor]),
+      [[['account.forgotten'], 'anna']],
+    )
+  })
+
+  it('an account of which nothing is known is none', async () => {
+    assert.deepEqual(await forget(async () => 0), { keys: 0, ended: 0 })
+  })
+
+  it('is refused without an actor, without an account, and before the provider has started', async () => {
+    const op = eventSourced(store, { clock })
+    await assert.rejects(() => op.forget('alice', { actor: 'anna' }), ProviderUnfitError)
+    await assert.rejects(() => op.forget('', { actor: 'anna' }), OptionInvalidError)
+    await assert.rejects(() => op.forget('alice', {} as never), /`actor`/)
+    await assert.rejects(() => op.forget('alice', { actor: 'a', reason: 'b' } as never), /reason/)
+  })
+
+  it('from outside waits two minutes for the OP, and says that it has not done it', async () => {
+    const operations = new LogoutOperations({ store, issuer: ISSUER, clock })
+    let failure: unknown
+    operations.endAccount('alice', { actor: 'anna', dryRun: false }).catch((error: unknown) => {
+      failure = error
+    })
+    await until(() => failure !== undefined, [clock])
+    assert.ok(failure instanceof ErasureUnfinishedError)
+    assert.match(failure.message, /no process of the OP/)
+    assert.ok(clock.now() - 1_000_000 >= 120_000)
+  })
+})
+
+describe('the keys of accounts that a process holds', () => {
+  let store: MemoryEventStore
+  let asked: { obtain: number; find: number }
+  let followed: boolean
+  let keys: AccountKeys
+  let clock: FakeClock
+
+  beforeEach(() => {
+    clock = new FakeClock()
+    store = new MemoryEventStore({ clock })
+    asked = { obtain: 0, find: 0 }
+    followed = true
+    const table = store.accountKeys
+    const [obtain, find] = [table.obtain.bind(table), table.find.bind(table)]
+    table.obtain = (...given) => {
+      asked.obtain += 1
+      return obtain(...given)
+    }
+    table.find = (...given) => {
+      asked.find += 1
+      return find(...given)
+    }
+    keys = new AccountKeys(store, clock, () => followed)
+  })
+  afterEach(() => store.close())
+
+  const seal = (accountId = 'alice'): Promise<string> => keys.seal('x', 'S:1', { issuer: ISSUER, accountId })
+  const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+
+  it('are asked for once while the log is followed, for ten minutes', async () => {
+    for (let times = 0; times < 3; times++) {
+      await seal()
+      await turn()
+    }
+    assert.equal(asked.obtain, 1)
+    await clock.advance(600_001)
+    await seal()
+    assert.equal(asked.obtain, 2)
+  })
+
+  it('are asked for each time while it is not, and once by all who ask in the same turn', async () => {
+    followed = false
+    for (let times = 1; times <= 2; times++) {
+      await Promise.all(Array.from({ length: 1_000 }, () => seal()))
+      assert.equal(asked.obtain, times)
+      await turn()
+    }
+  })
+
+  it('are asked for again after a sign-out of the account, also one that comes while the answer is on its way', async () => {
+    const signedOut = (accountId: string) => {
+      const stream = store.keys.streams('signed_out', `${ISSUER} ${accountId}`)[0]
+      keys.seen([{ events: [{ stream, type: 'account.signed_out', data: {} }] } as never])
+    }
+    await seal()
+    await turn()
+    signedOut('bob')
+    await seal()
+    assert.equal(asked.obtain, 1)
+    signedOut('alice')
+    const asking = seal()
+    signedOut('alice')
+    await asking
+    await turn()
+    await seal()
+    assert.equal(asked.obtain, 3)
+    await turn()
+    keys.startOver()
+    await seal()
+    assert.equal(asked.obtain, 4)
+  })
+
+  it('are found together, with one command for 500', async () => {
+    const sealed = await Promise.all(Array.from({ length: 600 }, (_, n) => seal(`account-${n}`)))
+    const other = new AccountKeys(store, clock)
+    const opened = await Promise.all(sealed.map((text) => other.open(text, 'S:1')))
+    assert.deepEqual(new Set(opened), new Set(['x']))
+    assert.equal(asked.find, 2)
+  })
+
+  it('one that is missing is no forgotten account: the error says what to restore', async () => {
+    const sealed = await seal()
+    const [record] = await store.accountKeys.list({ limit: 1 })
+    await store.accountKeys.remove([String(record?.id)], Number.MAX_SAFE_INTEGER)
+    const other = new AccountKeys(store, clock)
+    await assert.rejects(() => other.open(sealed, 'S:1'), { code: 'KEY_UNKNOWN', message: /backup/ })
+  })
+})
