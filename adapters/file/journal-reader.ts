@@ -1,4 +1,5 @@
 import { JournalCorruptError, SchemaNewerError } from '../../lib/errors.ts'
+import { SCHEMA_VERSION } from '../../lib/log/prepare.ts'
 import type { Entry, KeyFingerprints } from '../memory/journal.ts'
 import type { JournalReaders } from './file-journal.ts'
 import {
@@ -162,7 +163,9 @@ export class JournalReader {
     if (entry.kind === 'keys') this.#keys = entry.fingerprints
     if (entry.kind === 'removed') this.#floor = Math.max(this.#floor, entry.removed.floor)
     if (entry.kind !== 'commit') return entry
-    const { position } = entry.commit
+    const { position, v = 1 } = entry.commit
+    if (v > SCHEMA_VERSION)
+      throw new SchemaNewerError(`${this.file}: the commit of position ${position}`, v, SCHEMA_VERSION)
     const isDue = position === this.#position + 1 || (position > this.#position && position <= this.#floor + 1)
     if (!isDue) {
       const what = `holds the commit of position ${position}, ${this.#position + 1} is due`

@@ -1,4 +1,5 @@
 import type { Commit } from '../../lib/log/commit.ts'
+import { upcast } from '../../lib/log/upcast.ts'
 import { deepFreeze } from './frozen.ts'
 import type { StoredCommit } from './journal.ts'
 
@@ -47,6 +48,6 @@ export class CommitsInMemory implements Commits {
 }
 
 /** What readers get, and share: nobody can change it. */
-export function withoutClaims({ claims: _, ...commit }: StoredCommit): Commit {
-  return deepFreeze(commit)
+export function withoutClaims({ claims: _, v = 1, ...commit }: StoredCommit): Commit {
+  return deepFreeze(upcast(commit, v))
 }

@@ -9,6 +9,8 @@ import type { Removed } from './retention-table.ts'
 /** A commit with the fields that only the store uses. */
 export interface StoredCommit extends Commit {
   readonly claims: readonly string[]
+  /** The schema version that it was stored in. Absent: 1. */
+  readonly v?: number
 }
 
 /** One change of the store's state. The state is the fold of a journal's entries. */

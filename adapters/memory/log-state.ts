@@ -2,7 +2,7 @@ import { ConcurrencyError, type EventStoreError } from '../../lib/errors.ts'
 import { refusalOf, versionClaim } from '../../lib/log/claims.ts'
 import type { Commit } from '../../lib/log/commit.ts'
 import type { ReadOptions } from '../../lib/log/event-store.ts'
-import { firstVersions, type PreparedCommit } from '../../lib/log/prepare.ts'
+import { firstVersions, type PreparedCommit, SCHEMA_VERSION } from '../../lib/log/prepare.ts'
 import type { Commits } from './commits.ts'
 import type { StoredCommit } from './journal.ts'
 import { NameTable } from './name-table.ts'
@@ -66,7 +66,16 @@ export class LogState {
     }
     const { id, events, meta, expiresAt, claims } = prepared
     return {
-      store: { position: this.#last + 1, id, events, meta, at, ...(expiresAt !== undefined && { expiresAt }), claims },
+      store: {
+        position: this.#last + 1,
+        id,
+        events,
+        meta,
+        at,
+        ...(expiresAt !== undefined && { expiresAt }),
+        claims,
+        ...(SCHEMA_VERSION > 1 && { v: SCHEMA_VERSION }),
+      },
     }
   }
 

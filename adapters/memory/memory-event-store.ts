@@ -13,7 +13,7 @@ import type { RetentionTable } from '../../lib/log/retention-table.ts'
 import type { WorkTable } from '../../lib/log/work-table.ts'
 import { ephemeralKeys, KeyRing, type Keys } from '../../lib/secrets/key-ring.ts'
 import { MemoryAccountKeys } from './account-keys.ts'
-import { type Commits, CommitsInMemory } from './commits.ts'
+import { type Commits, CommitsInMemory, withoutClaims } from './commits.ts'
 import { Compaction } from './compaction.ts'
 import { MemoryConsumers } from './consumers.ts'
 import { MemoryIndex } from './index-table.ts'
@@ -157,12 +157,12 @@ export class MemoryEventStore implements EventStore {
   async entries({ after, limit }: { readonly after: number; readonly limit: number }): Promise<LogEntry[]> {
     this.#writes.assertOpen()
     const stored = await this.#commits.stored(this.#state.positionsBehind(Math.max(0, after), limit))
-    return stored.map(({ claims, ...commit }) => ({
+    return stored.map((one) => ({
       kind: 'commit',
-      position: commit.position,
-      commit,
-      streams: streamsOf(commit.events),
-      claims,
+      position: one.position,
+      commit: withoutClaims(one),
+      streams: streamsOf(one.events),
+      claims: one.claims,
     }))
   }
 

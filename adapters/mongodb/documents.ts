@@ -2,6 +2,7 @@ import type { Document } from 'mongodb'
 import { CollectionUnfitError, LogForgedError, SchemaNewerError } from '../../lib/errors.ts'
 import type { Commit, Event, JsonObject, Meta } from '../../lib/log/commit.ts'
 import { type PreparedCommit, SCHEMA_VERSION } from '../../lib/log/prepare.ts'
+import { upcast } from '../../lib/log/upcast.ts'
 import type { CommitMacs } from './commit-macs.ts'
 
 /** A position of the log: a commit, or a tombstone, which is a document of the same shape with no events. */
@@ -232,7 +233,7 @@ export function commitOf(document: EventsDocument, macs?: CommitMacs): Commit {
   if (macs && !macs.isGenuine(document))
     throw new LogForgedError(`the commit at position ${position} is not what this OP stored there`)
   if (isFromNewerSchema(document)) throw new SchemaNewerError(`the commit at position ${position}`, v, SCHEMA_VERSION)
-  return {
+  const commit = {
     position,
     id: document.c,
     events: document.e.map(eventOf),
@@ -240,6 +241,7 @@ export function commitOf(document: EventsDocument, macs?: CommitMacs): Commit {
     at: document.at.getTime(),
     ...(document.x && { expiresAt: document.x.getTime() }),
   }
+  return upcast(commit, v)
 }
 
 function eventOf({ s, a, t, v, d }: EventDocument): Event {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { readdir, readFile, stat, truncate, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { FileEventStore, type FileOptions } from '../../adapters/file/index.ts'
-import { encodeHeader } from '../../adapters/file/journal-format.ts'
+import { encodeBatch, encodeHeader } from '../../adapters/file/journal-format.ts'
 import { generateSecret, type Key, type Keys } from '../../lib/secrets/key-ring.ts'
 import { rejectsWith } from '../contract/event-store/expect.ts'
 import { commitTo, range } from '../contract/event-store/log-under-test.ts'
@@ -230,6 +230,16 @@ describe('opening a file event store after a crash', () => {
     }
     assert.deepEqual(await readFile(journal()), torn)
     assert.deepEqual((await readdir(folder.path)).sort(), ['journal.log', 'keys.json'])
+  })
+
+  it('refuses a journal with a commit of a newer schema with SCHEMA_NEWER and changes nothing', async () => {
+    await opened(folder.path, {}, () => {})
+    const { line, end } = encodeHeader('a-journal')
+    const commit = { position: 1, id: 'c', events: [], meta: {}, at: 1, claims: [], v: 2 }
+    const newer = Buffer.concat([line, ...encodeBatch([{ kind: 'commit', commit }], end).lines])
+    await writeFile(journal(), newer)
+    await rejectsWith('SCHEMA_NEWER', () => FileEventStore.open(folder.path))
+    assert.deepEqual(await readFile(journal()), newer)
   })
 
   it('refuses a journal of a newer schema with SCHEMA_NEWER and changes nothing', async () => {
