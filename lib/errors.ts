@@ -33,6 +33,9 @@ export type ErrorCode =
   | 'LOG_FORGED'
   | 'RETENTION_BUSY'
   | 'ERASURE_UNFINISHED'
+  | 'ANCHOR_INVALID'
+  | 'RESUME_UNFIT'
+  | 'CONSUMER_LIVES'
 
 /** Base of all errors of this package: catch it to catch them all, look at `code` to tell them apart. */
 export abstract class EventStoreError extends Error {
@@ -307,5 +310,33 @@ export class RetentionBusyError extends EventStoreError {
   readonly code = 'RETENTION_BUSY'
   constructor() {
     super('another process is at it: wait until it is done, or see retention.status(); a dry run needs no turn')
+  }
+}
+
+/** An anchor cannot be read, or nobody whose key is known here has signed it: it says nothing of the log. */
+export class AnchorInvalidError extends EventStoreError {
+  readonly code = 'ANCHOR_INVALID'
+  readonly why: string
+  constructor(why: string, options?: ErrorOptions) {
+    super(`the anchor cannot be used: ${why}`, options)
+    this.why = why
+  }
+}
+
+/** A run of `verifyLog()` cannot go on from here: begin a new one, without `resume`. */
+export class ResumeUnfitError extends EventStoreError {
+  readonly code = 'RESUME_UNFIT'
+  constructor(what: string) {
+    super(`the run cannot go on: ${what}. Begin a new one`)
+  }
+}
+
+/** The consumer shows that it lives: it must not be removed. Stop the processes that run it. */
+export class ConsumerLivesError extends EventStoreError {
+  readonly code = 'CONSUMER_LIVES'
+  readonly consumer: string
+  constructor(consumer: string) {
+    super(`the consumer ${consumer} lives: stop the processes that run it, or wait until their lease is over`)
+    this.consumer = consumer
   }
 }

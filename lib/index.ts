@@ -61,4 +61,20 @@ export type { Sample, Samples } from './retention/samples.ts'
 export { AccountKeys } from './secrets/account-keys.ts'
 export type { Account } from './secrets/account-names.ts'
 export { type DataKey, ephemeralKeys, generateSecret, type Key, KeyRing, type Keys } from './secrets/key-ring.ts'
-export { type Fault, type FaultCode, type VerifyOptions, type VerifyReport, verifyLog } from './verify/verify-log.ts'
+export {
+  type Anchor,
+  type MakeAnchorOptions,
+  makeAnchor,
+  type ReadAnchorOptions,
+  readAnchor,
+  type SignedAnchor,
+} from './verify/anchor.ts'
+export {
+  type Fault,
+  type FaultCode,
+  type VerifyOptions,
+  type VerifyProgress,
+  type VerifyReport,
+  type VerifyResume,
+  verifyLog,
+} from './verify/verify-log.ts'

@@ -95,7 +95,8 @@ export class FileEventStore extends MemoryEventStore {
 
   async #load(handle: FileHandle, reader: JournalReader, journal: FileJournal, logger: Logger): Promise<void> {
     await this.restore(reader.entries(chunksOf(handle)))
-    const { hashing, sealing } = reader.keys
+    const { hashing, sealing, log } = reader.keys
+    if (log !== undefined) this.logId = log
     this.keys.assertHashingKnown(hashing)
     const retired = this.keys.assertSealingKnown(sealing)
     await recoverEnd(handle, reader)
@@ -108,6 +109,7 @@ export class FileEventStore extends MemoryEventStore {
     journal.continueAt(reader.end)
     const kept = sealing.filter((print) => !retired.includes(print))
     const fingerprints = {
+      log: this.logId,
       hashing: this.keys.hashingFingerprints(),
       sealing: [...new Set([...kept, this.keys.sealingFingerprint()])],
     }

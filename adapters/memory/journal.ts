@@ -27,8 +27,10 @@ export type Entry =
   | { readonly kind: 'account_key_removed'; readonly id: string }
   | { readonly kind: 'keys'; readonly fingerprints: KeyFingerprints }
 
-/** What a store remembers of the keys that it was written with. */
+/** What a store remembers of itself, and of the keys that it was written with. */
 export interface KeyFingerprints {
+  /** The log's name: see `EventStore.logId`. Absent: it has none yet. */
+  readonly log?: string
   /** Those that hashed last. */
   readonly hashing: readonly string[]
   /** Each that was the first to seal, and is not retired. */

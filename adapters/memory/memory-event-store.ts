@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { type Clock, systemClock } from '../../lib/clock.ts'
 import { StoreUnavailableError } from '../../lib/errors.ts'
 import { inTime } from '../../lib/in-time.ts'
@@ -49,6 +50,7 @@ const SUBSCRIPTION_BATCH = 500
  */
 export class MemoryEventStore implements EventStore {
   readonly keys: KeyRing
+  #logId = randomBytes(16).toString('base64url')
   readonly #clock: Clock
   readonly #journal: Journal
   readonly #commits: Commits
@@ -102,6 +104,15 @@ export class MemoryEventStore implements EventStore {
     this.#liveness = new MemoryLiveness(this.#turns)
     this.#accountKeys = new MemoryAccountKeys(this.#turns, () => this.#compaction.renew())
     this.#retention = new MemoryRetention(this.#turns, ({ positions }) => this.#removed(positions))
+  }
+
+  get logId(): string {
+    return this.#logId
+  }
+
+  /** The log was kept under this name. */
+  protected set logId(name: string) {
+    this.#logId = name
   }
 
   /** Rebuilds the state from a journal's entries, whose commits are kept already. Call it before the first use. */

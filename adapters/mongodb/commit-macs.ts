@@ -37,6 +37,12 @@ export class CommitMacs {
     return `${id}.${macOf(document, key).toString('base64url')}`
   }
 
+  /** Names the log whose keys these are. */
+  get logId(): string {
+    const { key } = this.#keys.at(-1) as { readonly key: KeyObject } // the oldest: it never changes
+    return macOfText('the name of the log', key).toString('base64url')
+  }
+
   /** Proof that a process with the log's keys has written the text: for what lies beside the log. */
   prove(text: string): string {
     const { id, key } = this.#keys[0] as { readonly id: string; readonly key: KeyObject }

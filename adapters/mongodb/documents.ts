@@ -62,7 +62,9 @@ export interface SegmentDocument {
   from: number
   to: number
   tombstones: string
+  contents: string
   retired: string
+  retiredContents: string
   link: string
   /** Proof that a process with the log's keys has written it. */
   proof: string

@@ -146,6 +146,10 @@ export class MongoEventStore implements EventStore {
     if (capabilities.knowsPrimary) this.follow = (listener) => this.#follow(listener)
   }
 
+  get logId(): string {
+    return this.#collections.macs.logId
+  }
+
   get forged(): ReadonlySet<number> {
     return this.#collections.macs.forged
   }

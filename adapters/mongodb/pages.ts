@@ -103,6 +103,6 @@ function entryOf(document: EventsDocument, macs: CommitMacs): LogEntry {
   if (!isEventsDocument(document)) return { kind: 'forged', position }
   if (isTombstone(document)) return { kind: 'tombstone', position }
   if (!macs.isGenuine(document)) return { kind: 'forged', position }
-  if (isFromNewerSchema(document)) return { kind: 'newer', position }
+  if (isFromNewerSchema(document)) return { kind: 'newer', position, id: document.c }
   return { kind: 'commit', position, commit: commitOf(document), streams: document.s, claims: document.k ?? [] }
 }

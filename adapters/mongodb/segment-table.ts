@@ -36,10 +36,11 @@ export class MongoSegments implements SegmentTable {
     }
   }
 
-  async retire(segment: FoundSegment, retired: string): Promise<boolean> {
-    const proof = this.#collections.macs.prove(textOf({ ...segment, retired }))
+  async retire(segment: FoundSegment, removed: Pick<Segment, 'retired' | 'retiredContents'>): Promise<boolean> {
+    const { retired, retiredContents } = removed
+    const proof = this.#collections.macs.prove(textOf({ ...segment, retired, retiredContents }))
     const as = { _id: segment.number, proof: segment.proof }
-    const { matchedCount } = await this.#table.updateOne(as, { $set: { retired, proof } })
+    const { matchedCount } = await this.#table.updateOne(as, { $set: { retired, retiredContents, proof } })
     return matchedCount === 1
   }
 
@@ -58,8 +59,8 @@ export class MongoSegments implements SegmentTable {
     await this.#collections.withTimeout((signal) => this.#collections.update('counters', update, signal))
   }
 
-  #segmentOf({ _id, from, to, tombstones, retired, link, proof }: SegmentDocument): FoundSegment {
-    const segment = { number: _id, from, to, tombstones, retired, link }
+  #segmentOf({ _id, proof, ...rest }: SegmentDocument): FoundSegment {
+    const segment = { number: _id, ...rest }
     return { ...segment, proof, isGenuine: this.#collections.macs.isProof(textOf(segment), proof) }
   }
 
@@ -74,6 +75,6 @@ function headText({ number, link }: SegmentHead): string {
   return JSON.stringify(['head', number, link])
 }
 
-function textOf({ number, from, to, tombstones, retired, link }: Segment): string {
-  return JSON.stringify(['segment', number, from, to, tombstones, retired, link])
+function textOf({ number, from, to, tombstones, contents, retired, retiredContents, link }: Segment): string {
+  return JSON.stringify(['segment', number, from, to, tombstones, contents, retired, retiredContents, link])
 }

@@ -29,6 +29,9 @@ export interface EventStore {
   /** Hashes ids and seals payloads before they get here; each store is opened with its own. */
   readonly keys: KeyRing
 
+  /** Names the log: another one for each log, and the same for as long as it is kept. Tells nothing of its keys. */
+  readonly logId: string
+
   /**
    * Appends one commit, atomically and durably. Resolves when no crash can undo it.
    *

@@ -16,4 +16,4 @@ export type LogEntry =
   /** No process with the log's keys has stored this here. */
   | { readonly kind: 'forged'; readonly position: number }
   /** A newer version of this package has stored it. */
-  | { readonly kind: 'newer'; readonly position: number }
+  | { readonly kind: 'newer'; readonly position: number; readonly id: string }

@@ -6,8 +6,12 @@ export interface Segment {
   readonly to: number
   /** Which positions held tombstones: a `PositionBits`. All others held commits. */
   readonly tombstones: string
+  /** Which commits were there: a `ContentSum`. */
+  readonly contents: string
   /** Which positions retention has removed since: a `PositionBits`. */
   readonly retired: string
+  /** The commits that it has removed: a `ContentSum`. */
+  readonly retiredContents: string
   /** The hash of this segment and of the link before it: see `linkOf`. */
   readonly link: string
 }
@@ -38,7 +42,7 @@ export interface SegmentTable {
   /** Adds one; nothing where it is there already. */
   add(segment: Segment): Promise<void>
   /** Writes down what retention removes, before it is removed. False: it has changed since it was read. */
-  retire(segment: FoundSegment, retired: string): Promise<boolean>
+  retire(segment: FoundSegment, removed: Pick<Segment, 'retired' | 'retiredContents'>): Promise<boolean>
   /** The head, if there is one that a process with the log's keys has written. `forged`: there is another one. */
   head(): Promise<SegmentHead | 'forged' | undefined>
   /** After the segment was added. */

@@ -277,8 +277,9 @@ export class LogRetention implements Retention {
   /** Removes them, then writes down how far it got: after a crash the page is judged again. */
   async #remove(turn: Turn, going: Page['going'], after: number, end: number, advance: () => Memory): Promise<void> {
     const { store } = this.#parts
-    const judged = going.map(({ position }) => position)
-    const positions = store.segments ? await retireInSegments(store.segments, judged) : judged
+    const positions = store.segments
+      ? await retireInSegments(store.segments, going)
+      : going.map(({ position }) => position)
     const last = positions.at(-1)
     if (last !== undefined) {
       await store.retention.remove({ positions, tombstones: { from: after + 1, to: last } })

@@ -32,6 +32,8 @@ export interface DataKey {
   readonly id: string
   readonly bytes: Buffer
 }
+/** What keys for anchors are derived for. */
+const ANCHORS = 'oidc-provider-eventstore anchors'
 
 const SEALING_FINGERPRINT = 'oidc-provider-eventstore sealing fingerprint'
 
@@ -194,6 +196,14 @@ export class KeyRing {
       `${name} is wrapped with the hashing keys ${wrapped.map(idIn).join(', ')}, none of which is among keys.hashing: ` +
         'configure one of them as a second key until the store was opened with both',
     )
+  }
+
+  /** Keys for HMACs over what is kept elsewhere, one for each hashing key, the writing key's first. */
+  anchorSecrets(): readonly { readonly id: string; readonly secret: Uint8Array }[] {
+    return this.#hashing.map(({ id, bytes }) => ({
+      id,
+      secret: new Uint8Array(hkdfSync('sha256', bytes, '', ANCHORS, 32)),
+    }))
   }
 
   /**

@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto'
 import { LogForgedError } from '../errors.ts'
+import type { Commit } from '../log/commit.ts'
 import type { EventStore } from '../log/event-store.ts'
 import type { LogEntry } from '../log/log-entry.ts'
 import type { FoundSegment, Segment, SegmentTable } from '../log/segment-table.ts'
+import { ContentSum } from './contents.ts'
 
 /** So many positions are in a segment. */
 export const SEGMENT: number = 1_000
@@ -50,14 +52,18 @@ export function segmentOf(position: number): number {
 }
 
 /** Binds a segment to all before it. What retention has removed is no part of it. */
-export function linkOf(before: string, { number, from, to, tombstones }: Omit<Segment, 'link' | 'retired'>): string {
+export function linkOf(
+  before: string,
+  { number, from, to, tombstones, contents }: Omit<Segment, 'link' | 'retired' | 'retiredContents'>,
+): string {
   return createHash('sha256')
-    .update(JSON.stringify([before, number, from, to, tombstones]))
+    .update(JSON.stringify([before, number, from, to, tombstones, contents]))
     .digest('base64url')
 }
 
 /**
- * Writes down what is in the log, for each segment that is complete up to the horizon. Returns up to where that is done.
+ * Writes down what is in the log, for each segment that is complete up to the horizon. Returns up to where that is done: not
+ * beyond what somebody has forged, since nobody can say what was there before it.
  *
  * @param horizon - up to here nothing changes any more
  * @param made - called after each segment: a log of years takes long when it is gone through for the first time
@@ -69,15 +75,16 @@ export async function linkSegments(
   signal: AbortSignal,
   made: () => Promise<void> = async () => {},
 ): Promise<number> {
-  let last: Segment | undefined = await assertWhole(segments)
+  let last: Segment | undefined = await lastSegment(segments)
   while (!signal.aborted) {
     const number = (last?.number ?? 0) + 1
     const from = (number - 1) * SEGMENT + 1
     const to = number * SEGMENT
     if (to > horizon) break
-    const tombstones = (await tombstonesIn(store, from, to)).toString()
-    const link = linkOf(last?.link ?? CHAIN_START, { number, from, to, tombstones })
-    await segments.add({ number, from, to, tombstones, retired: '', link })
+    const found = await whatIsIn(store, from, to)
+    if (!found) break
+    const link = linkOf(last?.link ?? CHAIN_START, { number, from, to, ...found })
+    await segments.add({ number, from, to, ...found, retired: '', retiredContents: '', link })
     // Whoever was faster may have seen it when something had gone already: what is stored counts.
     const [stored] = await segments.list({ from: number, limit: 1 })
     if (stored?.number !== number || !stored.isGenuine) throw brokenChain(number)
@@ -89,11 +96,11 @@ export async function linkSegments(
 }
 
 /**
- * The last segment, which the head knows of.
+ * The last segment, which the head knows of; undefined: there is none yet.
  *
  * @throws LogForgedError (`LOG_FORGED`): somebody has taken segments away, or changed them
  */
-async function assertWhole(segments: SegmentTable): Promise<FoundSegment | undefined> {
+export async function lastSegment(segments: SegmentTable): Promise<FoundSegment | undefined> {
   const [last, head] = [await segments.last(), await segments.head()]
   if (head === undefined) {
     // Whoever wrote the first one may have died before it wrote the head.
@@ -111,13 +118,28 @@ function brokenChain(number: number): LogForgedError {
   return new LogForgedError(`what was in the log is not as it was written down, at segment ${number}`)
 }
 
-/** What is missing counts as a tombstone: nobody can say that a commit was there. */
-async function tombstonesIn(store: EventStore, from: number, to: number): Promise<PositionBits> {
-  const commits = new Set<number>()
-  for await (const { position, kind } of entriesIn(store, from, to)) if (kind !== 'tombstone') commits.add(position)
-  const bits = new PositionBits(from)
-  for (let position = from; position <= to; position++) if (!commits.has(position)) bits.add(position)
-  return bits
+/** What is missing counts as a tombstone: nobody can say that a commit was there. Undefined: something in it is forged. */
+async function whatIsIn(
+  store: EventStore,
+  from: number,
+  to: number,
+): Promise<Pick<Segment, 'tombstones' | 'contents'> | undefined> {
+  const commits = new PositionBits(from)
+  const contents = new ContentSum()
+  for await (const entry of entriesIn(store, from, to)) {
+    if (entry.kind === 'forged') return undefined
+    if (entry.kind === 'tombstone') continue
+    commits.add(entry.position)
+    contents.add({ position: entry.position, id: idOf(entry) })
+  }
+  const tombstones = new PositionBits(from)
+  for (let position = from; position <= to; position++) if (!commits.has(position)) tombstones.add(position)
+  return { tombstones: tombstones.toString(), contents: contents.toString() }
+}
+
+/** The id of a commit, whichever version has stored it. */
+export function idOf(entry: Extract<LogEntry, { kind: 'commit' | 'newer' }>): string {
+  return entry.kind === 'commit' ? entry.commit.id : entry.id
 }
 
 /** What is at these positions, read so many at a time that memory holds few of them. */
@@ -135,28 +157,40 @@ export async function* entriesIn(store: EventStore, from: number, to: number): A
 }
 
 /**
- * Writes down that these positions are removed: before they are. Returns those of them that may go: nothing goes from a
- * segment that somebody else has changed, since its proof would be made anew over what he has written.
+ * Writes down that these commits are removed: before they are. Returns the positions of those that may go: nothing goes from
+ * a segment that somebody else has changed, since its proof would be made anew over what he has written.
  */
-export async function retireInSegments(segments: SegmentTable, positions: readonly number[]): Promise<number[]> {
-  const bySegment = new Map<number, number[]>()
-  for (const position of positions) {
-    const number = segmentOf(position)
-    bySegment.set(number, [...(bySegment.get(number) ?? []), position])
+export async function retireInSegments(segments: SegmentTable, commits: readonly Placed[]): Promise<number[]> {
+  const bySegment = new Map<number, Placed[]>()
+  for (const commit of commits) {
+    const number = segmentOf(commit.position)
+    const own = bySegment.get(number)
+    if (own) own.push(commit)
+    else bySegment.set(number, [commit])
   }
   const going: number[] = []
-  for (const [number, own] of bySegment) if (await retireIn(segments, number, own)) going.push(...own)
+  for (const [number, own] of bySegment)
+    if (await retireIn(segments, number, own)) going.push(...own.map(({ position }) => position))
   return going
 }
 
+/** What is known of a commit that goes. */
+type Placed = Pick<Commit, 'position' | 'id'>
+
 /** Tries again where another process has retired others of the same segment at the same moment. */
-async function retireIn(segments: SegmentTable, number: number, positions: readonly number[]): Promise<boolean> {
+async function retireIn(segments: SegmentTable, number: number, commits: readonly Placed[]): Promise<boolean> {
   for (let tries = 0; tries < RETIRE_TRIES; tries++) {
     const [segment] = await segments.list({ from: number, limit: 1 })
     if (segment?.number !== number || !segment.isGenuine) return false
     const retired = new PositionBits(segment.from, segment.retired)
-    for (const position of positions) retired.add(position)
-    if (await segments.retire(segment, retired.toString())) return true
+    const contents = new ContentSum(segment.retiredContents)
+    for (const commit of commits) {
+      if (retired.has(commit.position)) continue // by a process that died before it removed it
+      retired.add(commit.position)
+      contents.add(commit)
+    }
+    if (await segments.retire(segment, { retired: retired.toString(), retiredContents: contents.toString() }))
+      return true
   }
   return false
 }

@@ -145,7 +145,7 @@ export function issuerOf(options: ConnectionOptions, terminal: Terminal): string
 
 async function keysOf({ keysFile }: ConnectionOptions, { env }: Terminal): Promise<Keys | undefined> {
   const file = keysFile ?? (env['EVENTSTORE_KEYS_FILE'] || undefined)
-  const text = file === undefined ? env['EVENTSTORE_KEYS'] : await readKeys(file)
+  const text = file === undefined ? env['EVENTSTORE_KEYS'] : await readSecret(file)
   if (text === undefined || text === '') return undefined
   try {
     return JSON.parse(text) as Keys
@@ -155,7 +155,8 @@ async function keysOf({ keysFile }: ConnectionOptions, { env }: Terminal): Promi
   }
 }
 
-async function readKeys(file: string): Promise<string> {
+/** A file that holds a key. @throws UsageError */
+export async function readSecret(file: string): Promise<string> {
   try {
     return await readFile(file, 'utf8')
   } catch (cause) {

@@ -24,7 +24,14 @@ export class UsageError extends Error {}
 export class NotConfirmed extends Error {}
 
 const UNAVAILABLE: ReadonlySet<string> = new Set(['STORE_UNAVAILABLE', 'STORE_CLOSED', 'OUTCOME_UNKNOWN'])
-const USAGE: ReadonlySet<string> = new Set(['OPTION_INVALID', 'KEYS_INVALID', 'KEY_UNKNOWN', 'LAYOUT_UNKNOWN'])
+const USAGE: ReadonlySet<string> = new Set([
+  'OPTION_INVALID',
+  'KEYS_INVALID',
+  'KEY_UNKNOWN',
+  'LAYOUT_UNKNOWN',
+  'ANCHOR_INVALID',
+  'RESUME_UNFIT',
+])
 
 export function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof UsageError) return EXIT.usage

@@ -2,6 +2,7 @@ import { createRequire } from 'node:module'
 import { Command, CommanderError } from 'commander'
 import { EventStoreError } from '../../lib/index.ts'
 import { type CommandContext, commandContext, type GlobalOptions, type Register } from './command-context.ts'
+import { anchor } from './commands/anchor.ts'
 import { checkpoints } from './commands/checkpoints.ts'
 import { doctor } from './commands/doctor.ts'
 import { explain } from './commands/explain.ts'
@@ -24,6 +25,7 @@ const COMMANDS: readonly Register[] = [
   doctor,
   explain,
   verify,
+  anchor,
   sessions,
   logouts,
   features,
@@ -45,6 +47,7 @@ The store and its keys are named by options or by the environment:
   EVENTSTORE_PREFIX      the prefix of its collections
   EVENTSTORE_KEYS        the keys, as JSON; or EVENTSTORE_KEYS_FILE, a file with them
   EVENTSTORE_ISSUER      the issuer, as the provider has it
+  EVENTSTORE_ANCHOR_KEY  the key pair of anchors, as PEM or JWK; or EVENTSTORE_ANCHOR_KEY_FILE
 
 Exit codes: 0 done; 1 done, and there is something to look at; 2 wrong use; 3 the store
 cannot be reached, or did not say in time how it went; 4 refused, or not confirmed; 70 a fault of this program's own.`

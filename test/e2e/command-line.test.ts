@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { writeFile } from 'node:fs/promises'
+import { generateKeyPairSync } from 'node:crypto'
+import { cp, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { FileEventStore } from '../../adapters/file/index.ts'
 import { type BackChannelLogout, backChannelLogout } from '../../plugins/back-channel-logout/index.ts'
@@ -200,6 +201,42 @@ describe('the command line', () => {
     assert.equal((await cli('retention', '--yes')).code, 0)
   })
 
+  it('anchors the log, and finds by it that the folder was put back', async () => {
+    await whileRunning((op) => loggedIn(op, 'alice'))
+    const file = join(folder.path, 'anchors')
+    const printed = await cli('anchor')
+    assert.equal(printed.code, 0, printed.err)
+    await writeFile(file, printed.out.trimEnd()) // whoever wrote it was killed before the end of the line
+    const key = join(folder.path, 'key.pem')
+    const { privateKey } = generateKeyPairSync('ed25519')
+    await writeFile(key, privateKey.export({ type: 'pkcs8', format: 'pem' }))
+    const copy = join(folder.path, 'copy')
+    await mkdir(copy)
+    for (const name of ['journal.log', 'keys.json']) await cp(join(folder.path, name), join(copy, name))
+    await whileRunning((op) => loggedIn(op, 'bob'))
+    const added = await cli('anchor', '--out', file, '--anchor-key', key, '--json')
+    assert.equal(added.code, 0, added.err)
+    const { log, last } = added.json[0] as { log: string; last: { position: number } }
+    assert.equal((await readFile(file, 'utf8')).trimEnd().split('\n').length, 2)
+
+    const verified = await cli('verify', '--anchor', file, '--anchor-key', key, '--json')
+    assert.deepEqual([verified.code, (verified.json[0] as { anchors: number }).anchors], [0, 2], verified.out)
+    const unknown = await cli('verify', '--anchor', file, '--json')
+    assert.equal(unknown.code, 2)
+    assert.match(unknown.err, /ANCHOR_INVALID.*line 2/)
+    const put = ['verify', '--anchor', file, '--anchor-key', key, '--store', copy, '--json']
+    const found = await cli(...put)
+    assert.equal(found.code, 1, found.err)
+    const [fault] = found.json as [{ code: string; position: number }]
+    assert.deepEqual([fault.code, fault.position], ['ANCHOR_AHEAD', last.position])
+    assert.equal((JSON.parse((await cli('anchor', '--store', copy, '--json')).out) as { log: string }).log, log)
+
+    await writeFile(file, '\n')
+    assert.match((await cli('verify', '--anchor', file)).err, /holds no anchor/)
+    assert.equal((await cli('verify', '--anchor', join(folder.path, 'nowhere'))).code, 2)
+    assert.equal((await cli('anchor', '--out', join(folder.path, 'nowhere', 'anchors'))).code, 2)
+  })
+
   describe('without a store', () => {
     it('makes keys, which a store takes', async () => {
       const made = await command(['keys', 'generate', '--id', 'k1'])
@@ -267,6 +304,7 @@ describe('the command line', () => {
         'doctor',
         'explain',
         'verify',
+        'anchor',
         'sessions',
         'logouts',
         'features',

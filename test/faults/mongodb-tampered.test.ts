@@ -181,12 +181,50 @@ describe('a log on MongoDB that somebody else writes to', () => {
     const codes = async (): Promise<unknown[]> =>
       (await verified()).faults.map(({ code, position }) => [code, position])
 
+    /** As retention does. */
+    const retire = async (...positions: readonly number[]): Promise<number[]> => {
+      const commits = await Promise.all(positions.map((one) => store.readAll({ after: one - 1, limit: 1 })))
+      return retireInSegments(store.segments, commits.flat())
+    }
+
     it('nothing: it is found as it was written down, and what retention removes is no fault', async () => {
       assert.deepEqual(await codes(), [])
       const positions = [5, 6, 7, 1_500]
-      await retireInSegments(store.segments, positions)
-      await store.retention.remove({ positions })
+      await retire(...positions)
+      assert.deepEqual(await codes(), []) // a process may die in between
+      await retire(5, 8) // and another one go on
+      await store.retention.remove({ positions: [...positions, 8].sort((a, b) => a - b) })
       assert.deepEqual(await codes(), [])
+    })
+
+    it('a commit, and puts another one there that is genuine at this place: that was there another time', async () => {
+      const removed = Array.from({ length: 20 }, (_, n) => 1_981 + n)
+      const former = await events()
+        .find({ _id: { $in: removed } })
+        .toArray()
+      // The database goes back to before it, but for what was written down; and the OP goes on.
+      await events().deleteMany({ _id: { $gt: 1_980 } })
+      await mongo.db
+        .collection<Document & { _id: string }>(`${prefix}counters`)
+        .updateOne({ _id: 'events' }, { $set: { n: 1_980 }, $unset: { settled: '' } })
+      await store.close()
+      store = await open(keys)
+      for (const n of removed) await append(`Thing:again ${n}`)
+      assert.equal(await store.end(), 2_000)
+      assert.deepEqual(await codes(), [['COMMIT_REPLACED', 1_001]])
+      await retire(1_500)
+      await store.retention.remove({ positions: [1_500] })
+      assert.deepEqual(await codes(), [['COMMIT_REPLACED', 1_001]])
+      for (const commit of former) await events().replaceOne({ _id: commit._id }, commit)
+      assert.deepEqual(await codes(), [])
+    })
+
+    it('a commit, and forges one: nothing is written down of it, and retention stays below', async () => {
+      await Promise.all(Array.from({ length: SEGMENT }, (_, n) => append(`Thing:more ${n}`)))
+      await events().updateOne({ _id: 2_010 }, { $set: { 'e.0.t': 'destroyed' } })
+      const { signal } = new AbortController()
+      assert.equal(await linkSegments(store, store.segments, 3 * SEGMENT, signal), 2 * SEGMENT)
+      assert.deepEqual(await codes(), [['COMMIT_FORGED', 2_010]])
     })
 
     it('a commit: it is found, wherever it is', async () => {
@@ -223,7 +261,7 @@ describe('a log on MongoDB that somebody else writes to', () => {
       const segments = mongo.db.collection<Document & { _id: number }>(`${prefix}log_segments`)
       await events().deleteOne({ _id: 17 })
       await segments.updateOne({ _id: 1 }, { $set: { retired: '_____w' } })
-      assert.deepEqual(await retireInSegments(store.segments, [900, 1_500]), [1_500])
+      assert.deepEqual(await retire(900, 1_500), [1_500])
       assert.ok((await codes()).some((fault) => String(fault) === 'CHAIN_BROKEN,1'))
     })
 
@@ -243,10 +281,7 @@ describe('a log on MongoDB that somebody else writes to', () => {
     })
 
     it('nothing, while two processes remove others of the same segment', async () => {
-      const retired = await Promise.all([
-        retireInSegments(store.segments, [1, 2]),
-        retireInSegments(store.segments, [500, 501]),
-      ])
+      const retired = await Promise.all([retire(1, 2), retire(500, 501)])
       await store.retention.remove({ positions: retired.flat().sort((a, b) => a - b) })
       assert.deepEqual(retired.flat().length, 4)
       assert.deepEqual(await codes(), [])

@@ -1,17 +1,11 @@
 import assert from 'node:assert/strict'
 import { MongoClient } from 'mongodb'
 import { MongoEventStore } from '../../adapters/mongodb/index.ts'
-import {
-  type Clock,
-  type EventStore,
-  ephemeralKeys,
-  type NewEvent,
-  type RetentionTable,
-  silent,
-} from '../../lib/index.ts'
+import { ephemeralKeys, type NewEvent, silent } from '../../lib/index.ts'
 import { LogRetention } from '../../lib/retention/retention.ts'
 import { RETENTION_DEFAULTS } from '../../lib/retention/retention-options.ts'
 import { PAGE } from '../../lib/retention/retention-walk.ts'
+import { aged } from '../support/aged-store.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { openDatabase } from '../support/mongo-database.ts'
 
@@ -66,24 +60,4 @@ describe('what retention costs on MongoDB', function () {
 
 function stored(model: string, id: string, data: NewEvent['data']): NewEvent {
   return { stream: `${model}:${id}`, type: 'stored', data: { model, ...data } }
-}
-
-/** The store, with the clock's time. */
-function aged(store: EventStore, clock: Clock): EventStore {
-  const withTime = (retention: RetentionTable): RetentionTable =>
-    forwarding(retention, { time: () => Promise.resolve(clock.now()) })
-  return forwarding(store, {
-    get retention() {
-      return withTime(store.retention)
-    },
-  })
-}
-
-function forwarding<T extends object>(to: T, own: Partial<T>): T {
-  return new Proxy(to, {
-    get(target, key) {
-      const value: unknown = key in own ? Reflect.get(own, key) : Reflect.get(target, key)
-      return typeof value === 'function' ? value.bind(target) : value
-    },
-  })
 }

@@ -84,6 +84,7 @@ export function remoteStore(keys: KeyRing, ask: (call: StoreCall) => Promise<Sto
   const own = methodsOf('store') as EventStore
   return {
     keys,
+    logId: 'remote',
     append: (commit) => own.append(commit),
     latest: (stream) => own.latest(stream),
     read: (stream, options = {}) => own.read(stream, options),

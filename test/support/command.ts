@@ -1,5 +1,5 @@
 import { PassThrough } from 'node:stream'
-import { systemClock } from '../../lib/index.ts'
+import { type Clock, systemClock } from '../../lib/index.ts'
 import { run } from '../../plugins/command-line/program.ts'
 
 /** What a command printed, and what it ended with. */
@@ -17,17 +17,19 @@ export async function command(
   {
     env = {},
     input = '',
+    clock = systemClock,
     signal = new AbortController().signal,
   }: {
     readonly env?: Readonly<Record<string, string>>
     readonly input?: string
+    readonly clock?: Clock
     readonly signal?: AbortSignal
   } = {},
 ): Promise<CommandResult> {
   const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough(), new PassThrough()]
   stdin.end(input)
   const [out, err] = [collected(stdout), collected(stderr)]
-  const code = await run(args, { env, stdin, stdout, stderr, clock: systemClock, signal })
+  const code = await run(args, { env, stdin, stdout, stderr, clock, signal })
   stdout.end()
   stderr.end()
   const text = await out

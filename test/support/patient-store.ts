@@ -22,6 +22,10 @@ export class PatientStore implements EventStore {
     return this.#store.keys
   }
 
+  get logId(): string {
+    return this.#store.logId
+  }
+
   append(commit: NewCommit): Promise<Appended> {
     return this.#store.append(commit)
   }

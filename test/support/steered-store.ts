@@ -19,6 +19,10 @@ export class SteeredStore implements EventStore {
     this.keys = keys
   }
 
+  get logId(): string {
+    return this.#store.logId
+  }
+
   async append(commit: NewCommit): Promise<Appended> {
     await this.beforeAppend?.(commit)
     const appended = await this.#store.append(commit)

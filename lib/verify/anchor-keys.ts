@@ -1,0 +1,98 @@
+import { createHash, createPrivateKey, createPublicKey, type JsonWebKey, type KeyObject } from 'node:crypto'
+import { AnchorInvalidError, OptionInvalidError } from '../errors.ts'
+import type { KeyRing } from '../secrets/key-ring.ts'
+import type { JwsKey } from './jws.ts'
+
+/**
+ * The private key that signs anchors.
+ *
+ * @param text - Ed25519 or P-256, as PEM (PKCS #8) or as a JWK
+ * @throws OptionInvalidError (`OPTION_INVALID`)
+ */
+export function anchorSigningKey(text: string): JwsKey {
+  const jwk = jwkIn(text)
+  if (jwk && jwk['d'] === undefined) throw unusable('is a public key: signing needs the private one')
+  return keyOf(() => (jwk ? createPrivateKey({ key: jwk, format: 'jwk' }) : createPrivateKey(text)))
+}
+
+/**
+ * The key that verifies them.
+ *
+ * @param text - the public key, or the private one, as PEM or as a JWK
+ * @throws OptionInvalidError (`OPTION_INVALID`)
+ */
+export function anchorVerificationKey(text: string): JwsKey {
+  const jwk = jwkIn(text)
+  return keyOf(() => {
+    if (!jwk) return createPublicKey(text)
+    const { d: _, ...half } = jwk
+    return createPublicKey({ key: half, format: 'jwk' })
+  })
+}
+
+/** What signs where no key pair is given: derived from the key that hashes. */
+export function storeKey(keys: KeyRing): JwsKey {
+  return storeKeys(keys)[0] as JwsKey
+}
+
+/**
+ * The key that an anchor says it was signed with.
+ *
+ * @throws AnchorInvalidError (`ANCHOR_INVALID`)
+ */
+export function keyFor(
+  { alg, kid }: Readonly<Record<string, unknown>>,
+  keys: KeyRing,
+  pair: JwsKey | undefined,
+): JwsKey {
+  // The algorithm goes with the key, and never with what the anchor says: a public key is no secret.
+  const known = alg === 'HS256' ? storeKeys(keys) : pair ? [pair] : []
+  const found = known.find((one) => one.kid === kid && one.alg === alg)
+  if (found) return found
+  if (alg !== 'HS256' && !pair) throw new AnchorInvalidError('it was signed with a key pair: name its public key')
+  const named = known.map((one) => one.kid).join(', ')
+  throw new AnchorInvalidError(`it was signed with the key ${String(kid)}, which is not known here (${named})`)
+}
+
+function storeKeys(keys: KeyRing): JwsKey[] {
+  return keys.anchorSecrets().map(({ id, secret }) => ({ kid: id, alg: 'HS256', key: secret }))
+}
+
+function keyOf(make: () => KeyObject): JwsKey {
+  let key: KeyObject
+  try {
+    key = make()
+  } catch {
+    // Without the cause, which may quote what it has read.
+    throw unusable('cannot be read')
+  }
+  const alg = algorithmOf(key)
+  if (!alg) throw unusable('is of another kind')
+  return { kid: thumbprintOf(key), alg, key }
+}
+
+function algorithmOf({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): 'EdDSA' | 'ES256' | undefined {
+  if (asymmetricKeyType === 'ed25519') return 'EdDSA'
+  return asymmetricKeyType === 'ec' && asymmetricKeyDetails?.namedCurve === 'prime256v1' ? 'ES256' : undefined
+}
+
+/** RFC 7638, of the public half. */
+function thumbprintOf(key: KeyObject): string {
+  const { crv, kty, x, y } = (key.type === 'private' ? createPublicKey(key) : key).export({ format: 'jwk' })
+  const members = y === undefined ? { crv, kty, x } : { crv, kty, x, y }
+  return createHash('sha256').update(JSON.stringify(members)).digest('base64url')
+}
+
+function jwkIn(text: string): JsonWebKey | undefined {
+  if (typeof text !== 'string') throw unusable('is no text')
+  if (!text.trimStart().startsWith('{')) return undefined
+  try {
+    return JSON.parse(text) as JsonWebKey
+  } catch {
+    throw unusable('cannot be read')
+  }
+}
+
+function unusable(what: string): OptionInvalidError {
+  return new OptionInvalidError('key', `${what}: an Ed25519 or P-256 key is needed, as PEM or as a JWK`)
+}

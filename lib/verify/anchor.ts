@@ -1,0 +1,117 @@
+import type { Clock } from '../clock.ts'
+import { AnchorInvalidError } from '../errors.ts'
+import { assertKnownOptions } from '../known-options.ts'
+import type { EventStore } from '../log/event-store.ts'
+import type { KeyRing } from '../secrets/key-ring.ts'
+import { anchorSigningKey, anchorVerificationKey, keyFor, storeKey } from './anchor-keys.ts'
+import { decodeJws, isSignedBy, signJws } from './jws.ts'
+import { lastSegment } from './segments.ts'
+
+/** What a log was at a moment. Kept elsewhere it shows later that the log still holds that. */
+export interface Anchor {
+  /** Which log: see `EventStore.logId`. */
+  readonly log: string
+  /** When it was made, milliseconds since 1970. */
+  readonly at: number
+  /** The last segment of the chain, which stands for all before it. Absent: there was none yet, or the store has none. */
+  readonly segment?: { readonly number: number; readonly to: number; readonly link: string }
+  /** The last commit. Absent: the log was empty. */
+  readonly last?: { readonly position: number; readonly commit: string }
+}
+
+/** An anchor, and the same as it is kept. */
+export interface SignedAnchor extends Anchor {
+  /** A compact JWS (RFC 7515). */
+  readonly jws: string
+}
+
+/** How an anchor is signed. */
+export interface MakeAnchorOptions {
+  /**
+   * The private key: Ed25519 (`EdDSA`) or P-256 (`ES256`), as PEM or as a JWK. Default: a key derived from the store's
+   * hashing key (`HS256`), so that only who has the store's keys can verify it.
+   */
+  readonly key?: string
+}
+
+/** How an anchor is verified. */
+export interface ReadAnchorOptions {
+  /** The public key of those that were signed with a key pair, as PEM or as a JWK. */
+  readonly key?: string
+}
+
+const TYPE = 'eventstore-anchor+jwt'
+
+/** So far back the last commit is looked for: what lies at the end of a log are commits, but for the odd tombstone. */
+const LOOK_BACK = 100
+
+/** An anchor has less: nobody reads more. */
+const MOST_CHARS = 4_096
+
+/**
+ * Makes an anchor of the log as it is now. Keep it where whoever can write to the log's database cannot:
+ * `verifyLog({ anchors })` finds by it that the database was put back to an earlier day.
+ *
+ * @throws OptionInvalidError (`OPTION_INVALID`)
+ * @throws LogForgedError (`LOG_FORGED`): the chain of segments is not whole
+ */
+export async function makeAnchor(
+  { store, clock }: { readonly store: EventStore; readonly clock: Clock },
+  options: MakeAnchorOptions = {},
+): Promise<SignedAnchor> {
+  assertKnownOptions(options, new Set(['key']))
+  const key = options.key === undefined ? storeKey(store.keys) : anchorSigningKey(options.key)
+  const segment = store.segments && (await lastSegment(store.segments))
+  const last = await lastCommit(store)
+  const seconds = Math.floor(clock.now() / 1_000)
+  const claims = {
+    log: store.logId,
+    ...(segment && { segment: { number: segment.number, to: segment.to, link: segment.link } }),
+    ...(last && { last }),
+  }
+  return { ...claims, at: seconds * 1_000, jws: signJws({ typ: TYPE }, { ...claims, iat: seconds }, key) }
+}
+
+/**
+ * Verifies an anchor's signature and reads it. What it says of the log `verifyLog()` compares.
+ *
+ * @throws OptionInvalidError (`OPTION_INVALID`)
+ * @throws AnchorInvalidError (`ANCHOR_INVALID`): it is none, or nobody whose key is known has signed it
+ */
+export function readAnchor(keys: KeyRing, jws: string, options: ReadAnchorOptions = {}): Anchor {
+  assertKnownOptions(options, new Set(['key']))
+  const pair = options.key === undefined ? undefined : anchorVerificationKey(options.key)
+  const decoded = jws.length > MOST_CHARS ? undefined : decodeJws(jws)
+  if (decoded?.header['typ'] !== TYPE) throw new AnchorInvalidError(`it is no compact JWS of the type ${TYPE}`)
+  if (!isSignedBy(decoded, keyFor(decoded.header, keys, pair)))
+    throw new AnchorInvalidError('its signature is not good: it was altered')
+  return anchorOf(decoded.payload)
+}
+
+/** Whoever has the key has made it as `makeAnchor` does, or as a newer version does. */
+function anchorOf({ log, iat, segment, last }: Record<string, unknown>): Anchor {
+  const { number, to, link } = (segment ?? {}) as Partial<NonNullable<Anchor['segment']>>
+  const { position, commit } = (last ?? {}) as Partial<NonNullable<Anchor['last']>>
+  const isSegment = segment === undefined || (isPosition(number) && isPosition(to) && typeof link === 'string')
+  const isLast = last === undefined || (isPosition(position) && typeof commit === 'string')
+  if (typeof log !== 'string' || typeof iat !== 'number' || !isSegment || !isLast)
+    throw new AnchorInvalidError('it does not say what an anchor says: a newer version may have made it')
+  return {
+    log,
+    at: iat * 1_000,
+    ...(isPosition(number) && isPosition(to) && link !== undefined && { segment: { number, to, link } }),
+    ...(isPosition(position) && commit !== undefined && { last: { position, commit } }),
+  }
+}
+
+function isPosition(value: unknown): value is number {
+  return Number.isSafeInteger(value) && Number(value) > 0
+}
+
+/** As no fail-over can undo it. */
+async function lastCommit(store: EventStore): Promise<Anchor['last']> {
+  const end = await store.end()
+  const found = await store.entries({ after: Math.max(0, end - LOOK_BACK), limit: LOOK_BACK })
+  const last = found.findLast((entry) => entry.kind === 'commit')
+  return last && { position: last.position, commit: last.commit.id }
+}

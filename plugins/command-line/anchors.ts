@@ -1,0 +1,70 @@
+import { open } from 'node:fs/promises'
+import { type Anchor, AnchorInvalidError, type EventStore, readAnchor } from '../../lib/index.ts'
+import { readSecret } from './connection.ts'
+import { UsageError } from './exit-codes.ts'
+import { linesOf } from './lines.ts'
+import type { Terminal } from './terminal.ts'
+
+/** Where the key pair of anchors is found. */
+export interface AnchorKeyOptions {
+  readonly anchorKey?: string
+}
+
+/** The key pair that anchors are signed and verified with; undefined: the store's own keys. @throws UsageError */
+export async function anchorKeyOf({ anchorKey }: AnchorKeyOptions, { env }: Terminal): Promise<string | undefined> {
+  const file = anchorKey ?? (env['EVENTSTORE_ANCHOR_KEY_FILE'] || undefined)
+  return file === undefined ? env['EVENTSTORE_ANCHOR_KEY'] || undefined : readSecret(file)
+}
+
+/**
+ * The anchors in a file, one a line, each verified, one in memory at a time.
+ *
+ * @throws UsageError: there is none, or the file cannot be read
+ * @throws AnchorInvalidError (`ANCHOR_INVALID`), with its line
+ */
+export async function* anchorsIn(
+  file: string,
+  { keys }: Pick<EventStore, 'keys'>,
+  key: string | undefined,
+): AsyncGenerator<Anchor, void> {
+  let count = 0
+  for await (const { text, number } of linesOf(file)) {
+    const jws = text.trim()
+    if (jws === '') continue
+    count += 1
+    yield anchorOf(keys, jws, key, `${file}, line ${number}`)
+  }
+  if (count === 0) throw new UsageError(`${file} holds no anchor`)
+}
+
+function anchorOf(keys: EventStore['keys'], jws: string, key: string | undefined, where: string): Anchor {
+  try {
+    return readAnchor(keys, jws, key === undefined ? {} : { key })
+  } catch (error) {
+    if (error instanceof AnchorInvalidError) throw new AnchorInvalidError(`${where}: ${error.why}`, { cause: error })
+    throw error
+  }
+}
+
+/** Adds an anchor to a file, as a line of its own. @throws UsageError */
+export async function appendAnchor(file: string, jws: string): Promise<void> {
+  try {
+    const handle = await open(file, 'a+', 0o600)
+    try {
+      await handle.appendFile(`${(await endsWithin(handle)) ? '\n' : ''}${jws}\n`)
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+  } catch (cause) {
+    throw new UsageError(`${file} cannot be written: ${(cause as NodeJS.ErrnoException).code}`, { cause })
+  }
+}
+
+/** Whether its last line has no end: whoever wrote it was killed. */
+async function endsWithin(handle: Awaited<ReturnType<typeof open>>): Promise<boolean> {
+  const { size } = await handle.stat()
+  if (size === 0) return false
+  const { buffer } = await handle.read(Buffer.alloc(1), 0, 1, size - 1)
+  return buffer.toString() !== '\n'
+}

@@ -1,0 +1,122 @@
+import assert from 'node:assert/strict'
+import { generateKeyPairSync, type KeyObject } from 'node:crypto'
+import fc from 'fast-check'
+import { CompactSign } from 'jose'
+import { MemoryEventStore } from '../../adapters/memory/index.ts'
+import { ephemeralKeys, type Keys, makeAnchor, readAnchor } from '../../lib/index.ts'
+import { FakeClock } from '../support/fake-clock.ts'
+
+const pem = (key: KeyObject): string => key.export({ type: 'pkcs8', format: 'pem' }).toString()
+const publicPem = (key: KeyObject): string => key.export({ type: 'spki', format: 'pem' }).toString()
+
+describe('an anchor', () => {
+  const clock = new FakeClock('2026-01-02T03:04:05.678Z')
+  const keys = ephemeralKeys()
+  const pair = generateKeyPairSync('ed25519')
+  let store: MemoryEventStore
+
+  beforeEach(async () => {
+    store = new MemoryEventStore({ keys })
+    await store.append({ events: [{ stream: 'Thing:a', type: 'stored', data: {} }] })
+  })
+
+  const opened = (with_: Keys): MemoryEventStore['keys'] => new MemoryEventStore({ keys: with_ }).keys
+  const refused = (jws: string, key?: string, ring = store.keys): void => {
+    assert.throws(() => readAnchor(ring, jws, key === undefined ? {} : { key }), { code: 'ANCHOR_INVALID' })
+  }
+
+  it('says which log it is of, when it was made, and the last commit', async () => {
+    const { jws, ...made } = await makeAnchor({ store, clock })
+    assert.deepEqual(readAnchor(store.keys, jws), made)
+    const [commit] = await store.readAll({ after: 0, limit: 1 })
+    assert.deepEqual(made, {
+      log: store.logId,
+      at: Date.parse('2026-01-02T03:04:05Z'),
+      last: { position: 1, commit: commit?.id },
+    })
+  })
+
+  it('that was altered anywhere is refused, whoever has signed it', async () => {
+    const own = await makeAnchor({ store, clock })
+    const signed = await makeAnchor({ store, clock }, { key: pem(pair.privateKey) })
+    for (const [{ jws }, key] of [[own], [signed, publicPem(pair.publicKey)]] as const) {
+      const place = fc.nat(jws.length - 2) // the last character has bits that say nothing
+      fc.assert(
+        fc.property(place, fc.constantFrom(...'AQgw05-_.x'), (at, character) => {
+          fc.pre(jws[at] !== character)
+          refused(jws.slice(0, at) + character + jws.slice(at + 1), key)
+        }),
+      )
+    }
+  })
+
+  it('is refused without the key that it was signed with', async () => {
+    const { jws } = await makeAnchor({ store, clock })
+    refused(jws, undefined, opened(ephemeralKeys()))
+    refused(jws, undefined, opened({ ...keys, hashing: [{ id: 'other', secret: Buffer.alloc(32) }] }))
+    const signed = await makeAnchor({ store, clock }, { key: pem(pair.privateKey) })
+    refused(signed.jws)
+    refused(signed.jws, publicPem(generateKeyPairSync('ed25519').publicKey))
+    refused(signed.jws, publicPem(generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey))
+  })
+
+  it('is good after the hashing key was rotated, as long as the former one is configured', async () => {
+    const { jws } = await makeAnchor({ store, clock })
+    const rotated = opened({ ...keys, hashing: [{ id: 'new', secret: Buffer.alloc(32) }, ...keys.hashing] })
+    assert.equal(readAnchor(rotated, jws).log, store.logId)
+  })
+
+  it('is refused that takes the public key for a secret', async () => {
+    const text = publicPem(pair.publicKey)
+    const signed = await makeAnchor({ store, clock }, { key: pem(pair.privateKey) })
+    const [header, payload = ''] = signed.jws.split('.')
+    const { kid } = JSON.parse(Buffer.from(header ?? '', 'base64url').toString())
+    const forged = await new CompactSign(Buffer.from(payload, 'base64url'))
+      .setProtectedHeader({ alg: 'HS256', kid, typ: 'eventstore-anchor+jwt' })
+      .sign(Buffer.from(text))
+    refused(forged, text)
+    refused(
+      [Buffer.from('{"alg":"none","typ":"eventstore-anchor+jwt"}').toString('base64url'), payload, 'AA'].join('.'),
+    )
+  })
+
+  it('is refused that is something else', async () => {
+    for (const text of ['', 'a.b.c', '..', 'x'.repeat(5_000), 'eyJhbGciOiJIUzI1NiJ9.e30.AA']) refused(text)
+    const sign = (payload: object): Promise<string> =>
+      new CompactSign(Buffer.from(JSON.stringify(payload)))
+        .setProtectedHeader({ alg: 'HS256', kid: 'ephemeral', typ: 'eventstore-anchor+jwt' })
+        .sign(store.keys.anchorSecrets()[0]?.secret as Uint8Array)
+    assert.equal(readAnchor(store.keys, await sign({ log: 'a', iat: 1 })).at, 1_000)
+    for (const payload of [
+      {},
+      { log: 'a' },
+      { log: 'a', iat: 1, last: {} },
+      { log: 'a', iat: 1, segment: { number: 1 } },
+    ])
+      refused(await sign(payload))
+  })
+
+  it('takes Ed25519 and P-256 keys, as PEM or as a JWK, and no others', async () => {
+    const ec = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+    for (const { privateKey, publicKey } of [pair, ec]) {
+      const jwk = JSON.stringify(privateKey.export({ format: 'jwk' }))
+      const half = JSON.stringify(publicKey.export({ format: 'jwk' }))
+      for (const key of [jwk, pem(privateKey)]) {
+        const { jws } = await makeAnchor({ store, clock }, { key })
+        for (const known of [jwk, half, pem(privateKey), publicPem(publicKey)])
+          assert.equal(readAnchor(store.keys, jws, { key: known }).log, store.logId)
+      }
+      await assert.rejects(makeAnchor({ store, clock }, { key: half }), { code: 'OPTION_INVALID' })
+      await assert.rejects(makeAnchor({ store, clock }, { key: publicPem(publicKey) }), { code: 'OPTION_INVALID' })
+    }
+    const rsa = pem(generateKeyPairSync('rsa', { modulusLength: 2_048 }).privateKey)
+    const p384 = pem(generateKeyPairSync('ec', { namedCurve: 'P-384' }).privateKey)
+    for (const key of [rsa, p384, 'secret', '{"secret', '']) {
+      await assert.rejects(makeAnchor({ store, clock }, { key }), (error: Error & { code?: string }) => {
+        assert.equal(error.code, 'OPTION_INVALID')
+        assert.doesNotMatch(error.message, /secret/)
+        return true
+      })
+    }
+  })
+})
