@@ -40,6 +40,7 @@ const KINDS: ReadonlySet<string> = new Set<Entry['kind']>([
   'retention',
   'commit',
   'consumer',
+  'consumer_removed',
   'work',
   'work_removed',
   'indexed',

@@ -1,5 +1,5 @@
 import { CheckpointAheadError } from '../../lib/errors.ts'
-import type { ConsumerRecord, ConsumerTable } from '../../lib/log/consumer-table.ts'
+import { type ConsumerRecord, type ConsumerTable, firstToken } from '../../lib/log/consumer-table.ts'
 import type { Entry } from './journal.ts'
 import type { Change, WriteLock } from './write-lock.ts'
 
@@ -21,6 +21,10 @@ export class MemoryConsumers implements ConsumerTable {
     this.#records.set(record.name, Object.freeze(record))
   }
 
+  applyRemoved(name: string): void {
+    this.#records.delete(name)
+  }
+
   /** Releases all leases at start: one process uses the store at a time, so that former holders have ended. */
   freeAll(): void {
     for (const { holder: _, ...record } of [...this.#records.values()]) this.apply(record)
@@ -36,7 +40,7 @@ export class MemoryConsumers implements ConsumerTable {
       const record = this.#records.get(name)
       if (record) return record
       this.#assertNotAhead(name, position)
-      return this.#write(write, { name, token: 0, beat: 0, position })
+      return this.#write(write, { name, token: firstToken(), beat: 0, position })
     })
   }
 
@@ -52,9 +56,8 @@ export class MemoryConsumers implements ConsumerTable {
 
   take(seen: ConsumerRecord, holder: string): Promise<ConsumerRecord | undefined> {
     return this.#change((write) => {
-      const record = this.#records.get(seen.name)
-      if (!record || record.token !== seen.token || record.beat !== seen.beat || record.holder !== seen.holder)
-        return undefined
+      const record = this.#asSeen(seen)
+      if (!record) return undefined
       return this.#write(write, { ...record, holder, token: record.token + 1, beat: record.beat + 1 })
     })
   }
@@ -68,6 +71,21 @@ export class MemoryConsumers implements ConsumerTable {
 
   async release(name: string, token: number): Promise<void> {
     await this.#update(name, token, ({ holder: _, ...record }) => ({ ...record, beat: record.beat + 1 }))
+  }
+
+  remove(seen: ConsumerRecord): Promise<boolean> {
+    return this.#change((write) => {
+      if (!this.#records.has(seen.name)) return true
+      if (!this.#asSeen(seen)) return false
+      this.applyRemoved(seen.name)
+      write({ kind: 'consumer_removed', name: seen.name })
+      return true
+    })
+  }
+
+  #asSeen({ name, token, beat, holder }: ConsumerRecord): ConsumerRecord | undefined {
+    const record = this.#records.get(name)
+    return record?.token === token && record.beat === beat && record.holder === holder ? record : undefined
   }
 
   #update(name: string, token: number, to: (record: ConsumerRecord) => ConsumerRecord): Promise<boolean> {

@@ -17,6 +17,7 @@ export interface StoredCommit extends Commit {
 export type Entry =
   | { readonly kind: 'commit'; readonly commit: StoredCommit }
   | { readonly kind: 'consumer'; readonly record: ConsumerRecord }
+  | { readonly kind: 'consumer_removed'; readonly name: string }
   | { readonly kind: 'work'; readonly table: string; readonly work: Work }
   | { readonly kind: 'work_removed'; readonly table: string; readonly id: string }
   | { readonly kind: 'indexed'; readonly index: string; readonly entry: IndexEntry }

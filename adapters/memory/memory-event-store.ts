@@ -275,6 +275,7 @@ export class MemoryEventStore implements EventStore {
   #apply(entry: Entry): void {
     if (entry.kind === 'commit') this.#state.index(entry.commit)
     else if (entry.kind === 'consumer') this.#consumers.apply(entry.record)
+    else if (entry.kind === 'consumer_removed') this.#consumers.applyRemoved(entry.name)
     else if (entry.kind === 'work') this.#table(entry.table).apply(entry.work)
     else if (entry.kind === 'work_removed') this.#table(entry.table).remove(entry.id)
     else if (entry.kind === 'indexed') this.#index(entry.index).apply(entry.entry)

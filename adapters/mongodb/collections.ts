@@ -152,6 +152,14 @@ export class Collections {
     return Number(reply['n'])
   }
 
+  /** Deletes one document. Returns how many went. */
+  async deleteOne(collection: string, q: Document, signal: AbortSignal): Promise<number> {
+    const body = { delete: this.name(collection), deletes: [{ q, limit: 1 }], writeConcern: WRITE_CONCERN }
+    const reply = await this.command(body, { signal })
+    assertWritten(reply)
+    return Number(reply['n'])
+  }
+
   /** Updates one document and returns it as it then is; null where there is none. */
   async findAndUpdate<T extends object>(
     collection: string,

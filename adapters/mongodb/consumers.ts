@@ -1,5 +1,5 @@
 import { CheckpointAheadError } from '../../lib/errors.ts'
-import type { ConsumerRecord, ConsumerTable } from '../../lib/log/consumer-table.ts'
+import { type ConsumerRecord, type ConsumerTable, firstToken } from '../../lib/log/consumer-table.ts'
 import type { Collections } from './collections.ts'
 import type { ConsumerDocument } from './documents.ts'
 import { isDuplicate } from './outcome.ts'
@@ -26,7 +26,7 @@ export class MongoConsumers implements ConsumerTable {
     const known = await this.get(name)
     await this.#assertNotAhead(name, known?.position ?? position)
     if (known) return known
-    const fresh = { token: 0, beat: 0, position: BigInt(position) }
+    const fresh = { token: firstToken(), beat: 0, position: BigInt(position) }
     await this.#collections.withTimeout((signal) =>
       this.#collections
         .update('consumers', { q: { _id: name }, u: { $setOnInsert: fresh }, upsert: true }, signal)
@@ -35,7 +35,7 @@ export class MongoConsumers implements ConsumerTable {
         }),
     )
     const record = await this.get(name)
-    return record ?? { name, token: 0, beat: 0, position }
+    return record ?? { name, token: fresh.token, beat: 0, position }
   }
 
   async list(): Promise<ConsumerRecord[]> {
@@ -78,6 +78,13 @@ export class MongoConsumers implements ConsumerTable {
 
   async release(name: string, token: number): Promise<void> {
     await this.#update(name, token, { $inc: { beat: 1 }, $unset: { holder: '' } })
+  }
+
+  /** What was removed, and was not told in time, is gone. */
+  async remove({ name, token, beat, holder }: ConsumerRecord): Promise<boolean> {
+    const q = { _id: name, token, beat, holder: holder ?? { $exists: false } }
+    const removed = await this.#collections.withTimeout((signal) => this.#collections.deleteOne('consumers', q, signal))
+    return removed === 1 || (await this.get(name)) === undefined
   }
 
   /** False: the lease was lost. */

@@ -1,3 +1,5 @@
+import { randomInt } from 'node:crypto'
+
 /** A named consumer of the log: who holds it, and how far it got. One document, so that both change together. */
 export interface ConsumerRecord {
   readonly name: string
@@ -9,6 +11,11 @@ export interface ConsumerRecord {
   readonly beat: number
   /** Everything up to here has been handled. */
   readonly position: number
+}
+
+/** The fencing token of a new consumer: not that of one of the same name which was removed, whose holder may wake up late. */
+export function firstToken(): number {
+  return randomInt(2 ** 30)
 }
 
 /**
@@ -43,4 +50,6 @@ export interface ConsumerTable {
   checkpoint(name: string, token: number, position: number): Promise<boolean>
   /** Gives the lease up, so that another need not wait. */
   release(name: string, token: number): Promise<void>
+  /** Removes the consumer for good, if it is still as it was seen. False: it has changed, and nothing happened. */
+  remove(seen: ConsumerRecord): Promise<boolean>
 }

@@ -10,7 +10,7 @@ const BEAT_MS = 2_000
 const BEATS_PER_LEASE = 5
 
 /** A holder whose sign of life stood still for so long, by this process's clock, is forgotten, in milliseconds. */
-const DEAD_MS = 10_000
+export const DEAD_MS: number = 10_000
 
 /** Somebody in this process who holds leases or work. */
 export interface Member {

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
-import type { Commit, EventStore } from '../../lib/index.ts'
-import type { FakeClock } from '../support/fake-clock.ts'
+import { type Commit, type EventStore, type RemoveConsumerOptions, removeConsumer } from '../../lib/index.ts'
+import { FakeClock } from '../support/fake-clock.ts'
 import { type Follower, follower, Obstacle, until } from '../support/log-follower.ts'
+import { rejectsWith } from './event-store/expect.ts'
 
 /** One log, and a store on it for each process. */
 export interface Processes {
@@ -52,6 +53,36 @@ export function consumerContract(name: string, make: () => Promise<Processes>, t
     const position = async (): Promise<number | undefined> => (await one.consumers.get('c'))?.position
     const last = (positions: readonly number[]): number => Number(positions.at(-1))
     const clocksOf = (...some: readonly Follower[]): FakeClock[] => some.map(({ clock }) => clock)
+
+    /** By a process on a clock of its own, which moves together with these. */
+    async function removed(options: RemoveConsumerOptions = {}, clocks: readonly FakeClock[] = []) {
+      const clock = new FakeClock()
+      let isDone = false
+      const removing = removeConsumer({ store: two, clock }, 'c', options).finally(() => {
+        isDone = true
+      })
+      await Promise.all([removing, until(() => isDone, [clock, ...clocks])])
+      return removing
+    }
+
+    it('are not removed while they live, and are once they are dead, with what they have parked', async () => {
+      const positions = await append(2)
+      const refuse = (): Promise<void> => Promise.reject(new Error('no'))
+      const a = await started(one, 'c', refuse, { onFailure: 'park', tries: 1 })
+      await until(async () => (await one.work('parked').countOpen({ lane: 'c' })) === 2)
+      await until(async () => (await position()) === last(positions))
+      await rejectsWith('CONSUMER_LIVES', () => removed({}, [a.clock]))
+      await one.work('parked').add([{ id: 'd@1', lane: 'cd', dueAt: Number.MAX_SAFE_INTEGER, body: {} }])
+      const would = { name: 'c', position: last(positions), behind: 0, parked: 2 }
+      // From here on its clock stands still: it shows no sign of life any more.
+      assert.deepEqual(await removed({ dryRun: true }), { ...would, dryRun: true })
+      assert.equal(await position(), last(positions))
+      assert.deepEqual(await removed(), { ...would, dryRun: false })
+      assert.equal(await position(), undefined)
+      assert.equal(await one.work('parked').countOpen({ lane: 'c' }), 0)
+      assert.equal(await one.work('parked').countOpen({ lane: 'cd' }), 1)
+      await rejectsWith('OPTION_INVALID', () => removed())
+    })
 
     it('handle every commit, in order, and remember how far they got', async () => {
       const before = await append(3)

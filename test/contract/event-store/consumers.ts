@@ -132,6 +132,45 @@ export function consumersContract(makeLog: MakeLog, capabilities: Capabilities):
       assert.ok(present(await consumers.take(freed, 'next')).token > first.token)
     })
 
+    it('removes one that is as it was seen, and a later one of the same name begins anew', async () => {
+      const { consumers } = log.store
+      const { name } = await held(log.store, 'gone', 20)
+      assert.equal(await consumers.remove(present(await consumers.get(name))), true)
+      assert.equal(await consumers.get(name), undefined)
+      assert.equal(
+        (await consumers.list()).some((one) => one.name === name),
+        false,
+      )
+      const again = await consumers.ensure(name, 3)
+      assert.deepEqual({ ...again, token: 0 }, { name, token: 0, beat: 0, position: 3 })
+      assert.equal(await consumers.remove(again), true)
+      assert.equal(await consumers.remove(again), true) // done already
+    })
+
+    it('lets the former holder of one that was removed change nothing of a later one', async () => {
+      const { consumers } = log.store
+      const former = await held(log.store, 'paused', 5)
+      assert.equal(await consumers.remove(former), true)
+      const heir = present(await consumers.take(await consumers.ensure(former.name, 5), 'heir'))
+      assert.equal(await consumers.checkpoint(former.name, former.token, 50), false)
+      await consumers.release(former.name, former.token)
+      assert.deepEqual(await consumers.get(former.name), heir)
+    })
+
+    it('removes none that has changed since: its holder lives, or another one has it', async () => {
+      const { consumers } = log.store
+      const seen = await held(log.store, 'alive', 5)
+      await consumers.checkpoint(seen.name, seen.token, 6)
+      assert.equal(await consumers.remove(seen), false)
+      const latest = present(await consumers.get(seen.name))
+      const heir = present(await consumers.take(latest, 'heir'))
+      assert.equal(await consumers.remove(latest), false)
+      assert.deepEqual(await consumers.get(seen.name), heir)
+      await consumers.release(heir.name, heir.token)
+      assert.equal(await consumers.remove(heir), false)
+      assert.equal(await consumers.remove(present(await consumers.get(seen.name))), true)
+    })
+
     it('answers false for a consumer that is not there', async () => {
       const name = fresh('consumer')
       assert.equal(await log.store.consumers.checkpoint(name, 1, 1), false)

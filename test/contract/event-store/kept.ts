@@ -73,6 +73,20 @@ export function keptContract(makeLog: MakeLog): void {
       })
     })
 
+    it('remembers that a consumer was removed', async () => {
+      await withLog(makeLog, async (open) => {
+        const first = await open()
+        assert.equal(await first.consumers.remove(await first.consumers.ensure('gone', 0)), true)
+        await first.consumers.ensure('left', 0)
+        await first.close()
+        const { consumers } = await open()
+        assert.deepEqual(
+          (await consumers.list()).map(({ name }) => name),
+          ['left'],
+        )
+      })
+    })
+
     it('remembers work, what was done of it and what was swept', async () => {
       await withLog(makeLog, async (open) => {
         const all = { holder: 'me', now: 1000, limit: 10, perLane: 10 }
