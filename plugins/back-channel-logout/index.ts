@@ -13,6 +13,7 @@ export type { PausedClient, PauseOptions, PauseTarget } from './delivery/paused-
 export type { PendingCount, PendingCriteria, PendingDelivery } from './delivery/pending.ts'
 export { LogoutNotConfirmed } from './delivery/provider-events.ts'
 export type { LiveLogin, LiveSession, LiveSessionCriteria } from './ending/live-sessions.ts'
+export type { OpenTermination } from './ending/open-terminations.ts'
 export type { Whose } from './ending/order-termination.ts'
 export type {
   TerminateManyOptions,

@@ -22,6 +22,7 @@ import {
   type LiveSessionCriteria,
   liveSessionsOf,
 } from './ending/live-sessions.ts'
+import { type OpenTermination, openTerminations, restoreTermination } from './ending/open-terminations.ts'
 import { newOrder, type Whose } from './ending/order-termination.ts'
 import { assertTerminateOptions } from './ending/terminate-options.ts'
 import type { TerminationReason } from './ending/termination-events.ts'
@@ -200,6 +201,20 @@ export class LogoutOperations {
         )
       await this.#clock.sleep(LOOK_MS, signal)
     }
+  }
+
+  /** Orders to end sessions that are not carried out yet, the newest first; of the newest 500 at least. */
+  openTerminations(): Promise<OpenTermination[]> {
+    return openTerminations(this.#store, this.#issuer)
+  }
+
+  /**
+   * Puts an order that is `lost` back into the table of work, from the log: the OP's processes carry it out. Twice does no
+   * harm. False: it is not lost.
+   */
+  restoreTermination(id: string): Promise<boolean> {
+    assertText('id', id)
+    return restoreTermination(this.#store, this.#issuer, id)
   }
 
   get #pending() {

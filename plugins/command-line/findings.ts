@@ -1,7 +1,8 @@
 import type { Clock, EventStore } from '../../lib/index.ts'
-import { LogoutOperations } from '../back-channel-logout/index.ts'
-import { statusOf } from './log-status.ts'
-import { duration } from './terminal.ts'
+import { LogoutOperations, type OpenTermination } from '../back-channel-logout/index.ts'
+import { type GoneHolder, giveBack, type Holders, heldText, holdersOf } from './gone-holders.ts'
+import { type LogStatus, statusOf } from './log-status.ts'
+import { duration, moment } from './terminal.ts'
 
 /** Something that an operator should know. */
 export interface Finding {
@@ -12,6 +13,25 @@ export interface Finding {
   readonly what: string
   /** What to do. */
   readonly todo: string
+}
+
+/** A finding, and what mends it where that is safe: it removes no state, changes no key, and twice does no harm. */
+export interface MendableFinding extends Finding {
+  readonly fix?: {
+    /** What it would do. */
+    readonly would: string
+    /** Does it. Returns what it did. */
+    readonly apply: () => Promise<string>
+  }
+}
+
+/** What findings are looked for in. */
+export interface FindingParts {
+  readonly store: EventStore
+  readonly clock: Clock
+  /** Undefined: only what is the log's own is looked at. */
+  readonly issuer: string | undefined
+  readonly signal: AbortSignal
 }
 
 /** A consumer that is so many positions behind is not keeping up, or nobody runs it. */
@@ -25,37 +45,76 @@ const CLOCKS_APART_MS = 10_000
 
 const MOST = 100
 
-/** @param issuer - undefined: only what is the log's own is looked at */
-export async function findingsOf(store: EventStore, clock: Clock, issuer: string | undefined): Promise<Finding[]> {
-  const [status, storeTime] = await Promise.all([statusOf(store, ''), store.retention.time()])
-  const findings: Finding[] = []
-  const apart = Math.abs(clock.now() - storeTime)
-  if (apart > CLOCKS_APART_MS) {
-    findings.push({
+export async function findingsOf(parts: FindingParts): Promise<MendableFinding[]> {
+  const { store, clock, issuer, signal } = parts
+  const [status, storeTime, holders] = await Promise.all([
+    statusOf(store, ''),
+    store.retention.time(),
+    holdersOf(store, clock, signal),
+  ])
+  return [
+    ...clockFindings(Math.abs(clock.now() - storeTime)),
+    ...consumerFindings(status),
+    ...holderFindings(store, status, holders),
+    ...retentionFindings(status, storeTime),
+    ...(issuer === undefined ? [] : await logoutFindings(store, issuer, holders.living)),
+  ]
+}
+
+function clockFindings(apart: number): MendableFinding[] {
+  if (apart <= CLOCKS_APART_MS) return []
+  return [
+    {
       code: 'CLOCKS_APART',
       severity: 'fault',
       what: `the clock of this machine and that of the database are ${duration(apart)} apart`,
       todo: "let a time server set both; tokens expire by the clocks of the OP's machines",
-    })
-  }
-  for (const { name, position, behind, holder } of status.consumers) {
-    if (behind < BEHIND) continue
-    findings.push({
+    },
+  ]
+}
+
+function consumerFindings({ consumers }: LogStatus): MendableFinding[] {
+  return consumers
+    .filter(({ behind }) => behind >= BEHIND)
+    .map(({ name, behind, position, holder }) => ({
       code: 'CONSUMER_BEHIND',
       severity: 'fault',
       what: `the consumer ${name} is ${behind} positions behind, at #${position}; ${holder === undefined ? 'nobody holds it' : 'somebody holds it'}`,
-      todo: 'start the processes that run it. If nobody needs it any more, remove its document from `consumers`: nothing above its checkpoint is ever removed from the log',
-    })
-  }
-  if (status.living === 0 && (status.work['deliveries'] ?? 0) > 0) {
+      todo: `start the processes that run it. If nobody needs it any more, \`checkpoints remove ${name}\`: nothing above its checkpoint is ever removed from the log`,
+    }))
+}
+
+function holderFindings(store: EventStore, { work }: LogStatus, { living, gone }: Holders): MendableFinding[] {
+  const owed = work['deliveries'] ?? 0
+  const findings: MendableFinding[] = gone.slice(0, MOST).map((one) => ({
+    code: 'HOLDER_GONE',
+    severity: 'note',
+    what: `${one.holder} shows no sign of life, and has left ${leftBy(one)}`,
+    todo: 'the next process of the OP gives it back by itself',
+    fix: {
+      would: `give back ${leftBy(one)}`,
+      apply: async () => `gave back ${await giveBack(store, one, one.holder)}`,
+    },
+  }))
+  if (living === 0 && owed > 0) {
     findings.push({
       code: 'NOBODY_SENDS',
       severity: 'fault',
-      what: `${status.work['deliveries']} logout tokens are owed, and no process shows that it lives`,
+      what: `${owed} logout tokens are owed, and no process shows that it lives`,
       todo: 'start the OP: its processes send them',
     })
   }
-  const { walkedAt, watchedSince } = status.retention
+  return findings
+}
+
+function leftBy({ leases, tables }: GoneHolder): string {
+  return heldText(leases.length, tables.length > 0 ? undefined : 0)
+}
+
+/** Not mended: how long things are kept is configured in the OP, and not known here. */
+function retentionFindings({ retention }: LogStatus, storeTime: number): MendableFinding[] {
+  const findings: MendableFinding[] = []
+  const { walkedAt, watchedSince, heldBy } = retention
   const since = walkedAt ?? watchedSince
   if (since === undefined) {
     findings.push({
@@ -69,29 +128,31 @@ export async function findingsOf(store: EventStore, clock: Clock, issuer: string
       code: 'RETENTION_LATE',
       severity: 'fault',
       what: `the whole log was gone through last ${duration(storeTime - since)} ago`,
-      todo: 'is an OP running, with retention on? Its log says `retention_failed` or `retention_held` where it cannot go on',
+      todo: 'is an OP running, with retention on? Its log says `retention_failed` or `retention_held` where it cannot go on. Or run `retention`, with the times that the OP is configured for',
     })
   }
-  if (status.retention.heldBy) {
-    const { consumer, position } = status.retention.heldBy
+  if (heldBy) {
+    const { consumer, position } = heldBy
     findings.push({
       code: 'RETENTION_HELD',
       severity: 'note',
       what: `nothing above #${position} can be removed: the consumer ${consumer} has not handled it`,
-      todo: 'it goes on when that consumer does',
+      todo: `it goes on when that consumer does; \`checkpoints remove ${consumer}\` if that is gone for good`,
     })
   }
-  return [...findings, ...(issuer === undefined ? [] : await logoutFindings(store, issuer))]
+  return findings
 }
 
-async function logoutFindings(store: EventStore, issuer: string): Promise<Finding[]> {
+async function logoutFindings(store: EventStore, issuer: string, living: number): Promise<MendableFinding[]> {
   const operations = new LogoutOperations({ store, issuer })
-  const [parked, dead] = await Promise.all([
+  const [parked, dead, terminations] = await Promise.all([
     count(operations.parked({ limit: MOST })),
     count(operations.deadLetters({ order: 'newest', limit: MOST })),
+    operations.openTerminations(),
   ])
   const many = (found: number): string => (found < MOST ? `${found}` : `${MOST} or more`)
   return [
+    ...terminationFindings(operations, terminations, living),
     ...(parked > 0
       ? [
           {
@@ -113,6 +174,42 @@ async function logoutFindings(store: EventStore, issuer: string): Promise<Findin
         ]
       : []),
   ]
+}
+
+/** Orders to end sessions that nobody carries out. */
+function terminationFindings(
+  operations: LogoutOperations,
+  open: readonly OpenTermination[],
+  living: number,
+): MendableFinding[] {
+  const lost = open.filter(({ state }) => state === 'lost').slice(0, MOST)
+  const findings: MendableFinding[] = lost.map(({ id, of, actor, orderedAt }) => ({
+    code: 'TERMINATION_LOST',
+    severity: 'fault',
+    what: `the order ${id} of ${actor}, ${moment(orderedAt)}, to end ${WHOSE[of]} is in the log, and not in the table of work: nobody will carry it out`,
+    todo: 'who has emptied the table `endings`? `doctor --fix` puts the order back, from the log',
+    fix: {
+      would: `put the order ${id} back into the table of work`,
+      apply: async () =>
+        (await operations.restoreTermination(id)) ? `put the order ${id} back` : `the order ${id} is back already`,
+    },
+  }))
+  const oldest = open.at(-1)
+  if (living === 0 && oldest) {
+    findings.push({
+      code: 'TERMINATIONS_WAIT',
+      severity: 'fault',
+      what: `${open.length === 1 ? 'an order' : `${open.length} orders`} to end sessions ${open.length === 1 ? 'is' : 'are'} not carried out, the oldest of ${moment(oldest.orderedAt)}, and no process shows that it lives`,
+      todo: 'start the OP: its processes carry them out',
+    })
+  }
+  return findings
+}
+
+const WHOSE: Readonly<Record<OpenTermination['of'], string>> = {
+  account: 'all sessions of an account',
+  client: 'all logins at a client',
+  all: 'all sessions of the issuer',
 }
 
 async function count(items: AsyncIterable<unknown>): Promise<number> {

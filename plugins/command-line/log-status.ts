@@ -2,7 +2,7 @@ import type { ConsumerRecord, EventStore, RetentionStatus } from '../../lib/inde
 import { retentionOf } from './commands/retention.ts'
 
 /** Work tables of this package. */
-const TABLES: readonly string[] = ['deliveries', 'endings']
+export const TABLES: readonly string[] = ['deliveries', 'endings']
 
 /** So many rows are counted: what is owed decides how many there are. */
 const COUNTED = 10_000

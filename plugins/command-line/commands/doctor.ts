@@ -1,27 +1,71 @@
 import type { Register } from '../command-context.ts'
-import { EXIT } from '../exit-codes.ts'
-import { findingsOf } from '../findings.ts'
+import { EXIT, UsageError } from '../exit-codes.ts'
+import { type Finding, findingsOf, type MendableFinding } from '../findings.ts'
+
+interface Options {
+  readonly fix?: boolean
+  readonly dryRun?: boolean
+}
+
+/** A finding, and what has become of it. */
+interface Told extends Finding {
+  /** Absent: nothing here mends it. */
+  readonly fix?: { readonly state: 'possible' | 'done' | 'failed'; readonly what: string }
+}
 
 /** `doctor`. */
 export const doctor: Register = (program, context) => {
   program
     .command('doctor')
-    .description('looks for what needs an operator, and says what to do; ends with 1 where it finds something')
-    .action(() => {
+    .description('looks for what needs an operator, and says what to do; ends with 1 where a fault is left')
+    .option('--fix', 'mends what can be mended safely, and says what it did')
+    .option('--dry-run', 'with --fix: only says what it would do')
+    .action(({ fix = false, dryRun = false }: Options) => {
       const { withStore, output, issuerIfNamed, terminal, endWith } = context()
+      if (dryRun && !fix) throw new UsageError('--dry-run goes with --fix: without it nothing is ever changed')
       const issuer = issuerIfNamed()
       return withStore(async (store, { name }) => {
         output.note(
           `${name}: schema, indexes, server, rights and keys are as they must be, or it would not have opened.`,
         )
-        const findings = await findingsOf(store, terminal.clock, issuer)
-        await output.list(
-          findings,
-          ({ severity, what, todo }) => `${severity === 'fault' ? 'FAULT' : 'note '}  ${what}\n       ${todo}`,
-          'Nothing needs an operator.',
-        )
+        const found = await findingsOf({ store, clock: terminal.clock, issuer, signal: terminal.signal })
+        let needsSomebody = false
+        const told = async function* (): AsyncGenerator<Told> {
+          for (const finding of found) {
+            const one = fix && !dryRun ? await mended(finding) : asFound(finding)
+            needsSomebody ||= one.fix?.state === 'failed' || (one.severity === 'fault' && one.fix?.state !== 'done')
+            yield one
+          }
+        }
+        await output.list(told(), textOf, 'Nothing needs an operator.')
         if (issuer === undefined) output.note('Logouts were not looked at: --issuer, or EVENTSTORE_ISSUER, says whose.')
-        if (findings.some(({ severity }) => severity === 'fault')) endWith(EXIT.findings)
+        if (terminal.signal.aborted) {
+          output.note('interrupted: who shows that he lives was not watched for long enough')
+          endWith(EXIT.refused)
+        }
+        if (needsSomebody) endWith(EXIT.findings)
       })
     })
 }
+
+function asFound({ fix, ...finding }: MendableFinding): Told {
+  return { ...finding, ...(fix && { fix: { state: 'possible', what: fix.would } }) }
+}
+
+async function mended(finding: MendableFinding): Promise<Told> {
+  const { fix, ...rest } = finding
+  if (!fix) return rest
+  try {
+    return { ...rest, fix: { state: 'done', what: await fix.apply() } }
+  } catch (error) {
+    return { ...rest, fix: { state: 'failed', what: error instanceof Error ? error.message : String(error) } }
+  }
+}
+
+function textOf({ severity, what, todo, fix }: Told): string {
+  const lines = [`${severity === 'fault' ? 'FAULT' : 'note '}  ${what}`, todo]
+  if (fix) lines.push(`${FIX[fix.state]} ${fix.what}`)
+  return lines.join('\n       ')
+}
+
+const FIX = { possible: '--fix would', done: 'fixed:', failed: 'could not be fixed:' } as const

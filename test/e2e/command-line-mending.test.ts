@@ -1,0 +1,236 @@
+import assert from 'node:assert/strict'
+import { FileEventStore } from '../../adapters/file/index.ts'
+import { MongoEventStore } from '../../adapters/mongodb/index.ts'
+import { type Clock, type EventStore, ephemeralKeys, type Keys, silent, systemClock } from '../../lib/index.ts'
+import { LogoutOperations } from '../../plugins/back-channel-logout/index.ts'
+import { type CommandResult, command } from '../support/command.ts'
+import { type OpenedDatabase, openDatabase } from '../support/mongo-database.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
+
+const ISSUER = 'https://op.example.com'
+const PLANNER = 'projections.notifications_back_channel_logout'
+const LONG_AGO = Number.MAX_SAFE_INTEGER
+
+/** A finding, as a command tells it. */
+interface Told {
+  readonly code: string
+  readonly severity: string
+  readonly what: string
+  readonly todo: string
+  readonly fix?: { readonly state: string; readonly what: string }
+}
+
+/** A clock on which whoever sleeps wakes at once, and time has passed; `meanwhile` happens in each sleep. */
+function hurried(meanwhile: () => Promise<unknown> = async () => {}): Clock {
+  let passed = 0
+  return {
+    ...systemClock,
+    monotonic: () => passed,
+    sleep: async (ms) => {
+      passed += ms
+      await meanwhile()
+    },
+  }
+}
+
+/** A log that the command line and a test have in turns, or at once. */
+interface Place {
+  readonly env: Readonly<Record<string, string>>
+  open(): Promise<EventStore>
+  remove(): Promise<void>
+}
+
+/** @param isShared - whether a command may have it while another process does */
+function mending(name: string, isShared: boolean, make: () => Promise<Place>): void {
+  describe(`the command line mends, on ${name}`, () => {
+    let place: Place
+    beforeEach(async () => {
+      place = await make()
+      await using_(async () => {})
+    })
+    afterEach(() => place.remove())
+
+    async function using_<T>(work: (store: EventStore) => Promise<T>): Promise<T> {
+      const store = await place.open()
+      try {
+        return await work(store)
+      } finally {
+        await store.close()
+      }
+    }
+
+    const cli = (args: readonly string[], clock: Clock = hurried()): Promise<CommandResult> =>
+      command(args, { env: { ...place.env, EVENTSTORE_ISSUER: ISSUER }, clock })
+
+    async function doctor(...args: string[]): Promise<{ readonly code: number; readonly found: readonly Told[] }> {
+      const { code, json, err } = await cli(['doctor', '--json', ...args])
+      assert.notEqual(code, 70, err)
+      return { code, found: (json as Told[]).filter(({ code: one }) => one !== 'RETENTION_NEVER_RAN') }
+    }
+    const codes = (found: readonly Told[]): string[] => found.map(({ code }) => code)
+
+    /** Somebody orders that sessions end; the planner has got past that, and the row of the order is gone. */
+    async function loseTermination(): Promise<string> {
+      return using_(async (store) => {
+        await store.append({ events: [{ stream: 'Thing:a', type: 'stored', data: {} }] })
+        const { id } = await new LogoutOperations({ store, issuer: ISSUER }).terminate(
+          { kind: 'account', accountId: 'alice' },
+          { actor: 'anna' },
+        )
+        await store.consumers.ensure(PLANNER, await store.end())
+        return id
+      })
+    }
+
+    it('names an order that nobody carries out, and puts back one that is lost', async () => {
+      const id = await loseTermination()
+      const { code, found } = await doctor()
+      assert.equal(code, 1)
+      assert.deepEqual(codes(found), ['TERMINATION_LOST', 'TERMINATIONS_WAIT'])
+      assert.match(found[0]?.what ?? '', new RegExp(`${id} of anna.*all sessions of an account`))
+      assert.doesNotMatch(JSON.stringify(found), /alice/)
+      assert.equal(found[0]?.fix?.state, 'possible')
+
+      const would = await doctor('--fix', '--dry-run')
+      assert.deepEqual(would, { code, found })
+      assert.equal(await using_((store) => store.work('endings').get(`job/${id}`)), undefined)
+
+      const fixed = await doctor('--fix')
+      assert.deepEqual(fixed.found[0]?.fix, { state: 'done', what: `put the order ${id} back` })
+      assert.equal(fixed.code, 1) // still nobody carries it out
+      const row = await using_((store) => store.work('endings').get(`job/${id}`))
+      assert.equal(row?.body['actor'], 'anna')
+      assert.deepEqual(codes((await doctor('--fix')).found), ['TERMINATIONS_WAIT'])
+      const text = await cli(['doctor'])
+      assert.match(text.out, /FAULT {2}an order to end sessions is not carried out.*\n {7}start the OP/)
+      assert.equal((await cli(['doctor', '--dry-run'])).code, 2)
+    })
+
+    it('leaves an order alone that the planner has not got to, and one that is carried out', async () => {
+      const id = await using_(async (store) => {
+        const operations = new LogoutOperations({ store, issuer: ISSUER })
+        await store.consumers.ensure(PLANNER, 0)
+        return (await operations.terminate({ kind: 'all' }, { actor: 'anna' })).id
+      })
+      assert.deepEqual(codes((await doctor('--fix')).found), ['TERMINATIONS_WAIT'])
+      await using_(async (store) => {
+        assert.equal(await store.work('endings').get(`job/${id}`), undefined)
+        const also = [`terminations:${ISSUER}`, `termination_completed:${id}`]
+        const data = { sessions: 0, logins: 0, grants: 0, failed: 0 }
+        await store.append({ events: [{ stream: `termination:${id}`, also, type: 'termination.completed', data }] })
+      })
+      assert.deepEqual(await doctor('--fix'), { code: 0, found: [] })
+    })
+
+    it('removes a consumer that is gone, once it is told to', async () => {
+      const end = await using_(async (store) => {
+        for (const n of [1, 2, 3]) await store.append({ events: [{ stream: `Thing:${n}`, type: 'stored', data: {} }] })
+        await store.consumers.ensure('reports', 1)
+        return store.end()
+      })
+      const dry = await cli(['checkpoints', 'remove', 'reports', '--dry-run', '--json'])
+      const { dependent, ...would } = dry.json[0] as Record<string, unknown>
+      assert.deepEqual(
+        [dry.code, would],
+        [0, { name: 'reports', dryRun: true, position: 1, behind: end - 1, parked: 0 }],
+      )
+      assert.match(String(dependent), /begins where its program says/)
+      const unasked = await cli(['checkpoints', 'remove', 'reports'])
+      assert.equal(unasked.code, 4)
+      assert.match(unasked.err, /has got to #1, is removed.*--yes/)
+      assert.match((await cli(['checkpoints'])).out, /reports {2}#1/)
+      const removed = await cli(['checkpoints', 'remove', 'reports', '--yes', '--json'])
+      assert.deepEqual([removed.code, removed.json[0]], [0, { ...would, dryRun: false, dependent }])
+      assert.doesNotMatch((await cli(['checkpoints', 'list'])).out, /reports/)
+      const again = await cli(['checkpoints', 'remove', 'reports', '--yes', '--json'])
+      assert.deepEqual([again.code, (JSON.parse(again.err) as { error: string }).error], [2, 'OPTION_INVALID'])
+    })
+
+    it('says what depends on the planner', async () => {
+      await using_((store) => store.consumers.ensure(PLANNER, 0))
+      assert.match((await cli(['checkpoints', 'remove', PLANNER, '--dry-run'])).out, /RPs are not told/)
+    })
+
+    if (!isShared) return // whoever opens it has it alone, and has taken everything back
+
+    it('ends with 1 where a fault is left, and with 0 once all are mended', async () => {
+      await loseTermination()
+      const store = await place.open()
+      await store.liveness.beat(['living'])
+      const beating = hurried(() => store.liveness.beat(['living']))
+      assert.equal((await cli(['doctor'], beating)).code, 1)
+      assert.equal((await cli(['doctor', '--fix', '--dry-run'], beating)).code, 1)
+      assert.equal((await cli(['doctor', '--fix'], beating)).code, 0)
+      assert.equal((await cli(['doctor'], beating)).code, 0)
+      await store.close()
+    })
+
+    it('gives back what a process holds that is gone, and nothing of one that lives', async () => {
+      const store = await place.open()
+      const take = async (consumer: string, holder: string, job: string): Promise<void> => {
+        await store.liveness.beat([holder])
+        const seen = await store.consumers.ensure(consumer, 0)
+        assert.ok(await store.consumers.take(seen, holder))
+        await store.work('deliveries').add([{ id: job, lane: job, dueAt: 0, body: {} }])
+        const wanted = { holder, prefix: job, now: LONG_AGO, limit: 1, perLane: 1 }
+        assert.equal((await store.work('deliveries').claim(wanted)).length, 1)
+      }
+      await take('dead', 'gone', 'a')
+      await take('alive', 'living', 'b')
+      const beating = (): Clock => hurried(() => store.liveness.beat(['living']))
+      const run = async (...args: string[]): Promise<{ readonly code: number; readonly found: Told[] }> => {
+        const { code, json } = await cli(['doctor', '--json', ...args], beating())
+        return { code, found: (json as Told[]).filter(({ code: one }) => one === 'HOLDER_GONE') }
+      }
+      const refused = await cli(['checkpoints', 'remove', 'alive', '--yes', '--json'], beating())
+      assert.deepEqual([refused.code, (JSON.parse(refused.err) as { error: string }).error], [4, 'CONSUMER_LIVES'])
+
+      const { code, found } = await run()
+      assert.equal(code, 0)
+      assert.deepEqual(
+        found.map(({ what, severity }) => [what, severity]),
+        [['gone shows no sign of life, and has left 1 lease and work', 'note']],
+      )
+      const before = await store.consumers.get('dead')
+      await run('--fix', '--dry-run')
+      assert.deepEqual(await store.consumers.get('dead'), before)
+      const fixed = await run('--fix')
+      assert.deepEqual(fixed.found[0]?.fix, { state: 'done', what: 'gave back 1 lease and 1 piece of work' })
+      assert.equal((await store.consumers.get('dead'))?.holder, undefined)
+      assert.equal((await store.consumers.get('alive'))?.holder, 'living')
+      assert.deepEqual(await store.work('deliveries').holders(), ['living'])
+      assert.deepEqual(
+        (await store.liveness.beat([])).signs.map(({ holder }) => holder),
+        ['living'],
+      )
+      assert.deepEqual(await run('--fix'), { code: 0, found: [] })
+      // The last one dies, and leaves its sign of life: nobody sends what is owed.
+      const left = await cli(['doctor', '--json'])
+      assert.equal(left.code, 1)
+      assert.ok((left.json as Told[]).some(({ code: one }) => one === 'NOBODY_SENDS'))
+      await store.close()
+    })
+  })
+}
+
+describe('the command line', () => {
+  const folder = temporaryFolder()
+
+  mending('a folder', false, async () => ({
+    env: { EVENTSTORE_STORE: folder.path },
+    open: () => FileEventStore.open(folder.path),
+    remove: async () => {},
+  }))
+
+  mending('MongoDB', true, async () => {
+    const database: OpenedDatabase = await openDatabase('mending')
+    const keys: Keys = ephemeralKeys()
+    const address = new URL(database.uri)
+    address.pathname = `/${database.name}`
+    return {
+      env: { EVENTSTORE_STORE: address.href, EVENTSTORE_KEYS: JSON.stringify(keys) },
+      open: () => MongoEventStore.open(database.db, { keys, logger: silent }),
+      remove: () => database.drop(),
+    }
+  })
+})
