@@ -205,7 +205,7 @@ export class LogoutOperations {
 
   /** Orders to end sessions that are not carried out yet, the newest first; of the newest 500 at least. */
   openTerminations(): Promise<OpenTermination[]> {
-    return openTerminations(this.#store, this.#issuer)
+    return openTerminations(this.#parts)
   }
 
   /**
@@ -214,7 +214,11 @@ export class LogoutOperations {
    */
   restoreTermination(id: string): Promise<boolean> {
     assertText('id', id)
-    return restoreTermination(this.#store, this.#issuer, id)
+    return restoreTermination(this.#parts, id)
+  }
+
+  get #parts() {
+    return { store: this.#store, issuer: this.#issuer, clock: this.#clock }
   }
 
   get #pending() {

@@ -1,7 +1,8 @@
-import type { EventStore } from '../../../lib/index.ts'
+import type { Clock, EventStore } from '../../../lib/index.ts'
 import { PLANNER } from '../delivery/planner.ts'
 import { terminationOfStream } from '../recording/index-streams.ts'
 import { PAGE_SIZE, pagesOf } from '../recording/pages.ts'
+import { BEYOND_DELIVERY_MS } from '../recording/retention-rule.ts'
 import { ENDINGS } from './endings.ts'
 import { type Ordered, type TerminationReason, terminationJobsStream } from './termination-events.ts'
 import { newTerminationJob } from './termination-job.ts'
@@ -17,7 +18,7 @@ export interface OpenTermination {
   readonly orderedAt: number
   /**
    * `waiting`: it lies in the table of work, or will when the planner has got to it. `lost`: the planner has passed it, and
-   * it lies nowhere, so that nobody will carry it out.
+   * it lies nowhere, so that nobody will carry it out. That is known of orders of the last seven days.
    */
   readonly state: 'waiting' | 'lost'
 }
@@ -30,23 +31,31 @@ interface Found extends OpenTermination {
   readonly ordered: Ordered
 }
 
+/** What they are looked for in. */
+interface Parts {
+  readonly store: EventStore
+  readonly issuer: string
+  readonly clock: Clock
+}
+
 /** Orders of the issuer that are not carried out, the newest first; of the newest 500 or more. */
-export async function openTerminations(store: EventStore, issuer: string): Promise<OpenTermination[]> {
-  return (await find(store, issuer)).map(({ position: _, ordered: __, ...open }) => open)
+export async function openTerminations(parts: Parts): Promise<OpenTermination[]> {
+  return (await find(parts)).map(({ position: _, ordered: __, ...open }) => open)
 }
 
 /**
  * Puts an order that was lost back into the table of work, from the log. The OP's processes carry it out. Twice does no
  * harm. False: it is not lost.
  */
-export async function restoreTermination(store: EventStore, issuer: string, id: string): Promise<boolean> {
-  const found = (await find(store, issuer)).find((one) => one.id === id)
+export async function restoreTermination(parts: Parts, id: string): Promise<boolean> {
+  const { store, issuer } = parts
+  const found = (await find(parts)).find((one) => one.id === id)
   if (found?.state !== 'lost') return false
   await store.work(ENDINGS).add([terminationWork(newTerminationJob(id, found.position, found.ordered), issuer)])
   return true
 }
 
-async function find(store: EventStore, issuer: string): Promise<Found[]> {
+async function find({ store, issuer, clock }: Parts): Promise<Found[]> {
   // Before the rows: the planner makes the row of an order before its checkpoint passes it.
   const planned = (await store.consumers.get(PLANNER))?.position ?? 0
   const completed = new Set<string>()
@@ -61,8 +70,10 @@ async function find(store: EventStore, issuer: string): Promise<Found[]> {
         if (type !== 'termination.ordered' || completed.has(id)) continue
         const ordered = data as unknown as Ordered
         const { target, reason, actor } = ordered
-        const row = position <= planned ? await store.work(ENDINGS).get(`job/${id}`) : undefined
+        const row = await store.work(ENDINGS).get(`job/${id}`)
         const state = position <= planned && row === undefined ? 'lost' : 'waiting'
+        // Of an older one it is not known: retention may have removed what says that it was carried out.
+        if (state === 'lost' && clock.now() - at >= BEYOND_DELIVERY_MS) continue
         open.push({ id, of: target.kind, reason, actor, orderedAt: at, state, position, ordered })
       }
     }

@@ -17,8 +17,8 @@ const AT_ONCE = 8
 /** So long after it has expired a provider may still take a session (`clockTolerance`), in milliseconds. */
 const TOLERANCE_MS = 3_600_000
 
-/** A history stays for so much longer than a delivery may be owed, in milliseconds. */
-const BEYOND_DELIVERY_MS = 7 * 24 * 3_600_000
+/** A history stays for so much longer than a delivery may be owed, in milliseconds: whatever is younger is there. */
+export const BEYOND_DELIVERY_MS: number = 7 * 24 * 3_600_000
 
 /**
  * The history of a session's logout goes as a whole, when the session is over and nothing was added for as long as such
