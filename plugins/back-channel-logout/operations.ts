@@ -218,7 +218,7 @@ export class LogoutOperations {
   }
 
   get #parts() {
-    return { store: this.#store, issuer: this.#issuer, clock: this.#clock }
+    return { store: this.#store, accountKeys: this.#accountKeys, issuer: this.#issuer, clock: this.#clock }
   }
 
   get #pending() {

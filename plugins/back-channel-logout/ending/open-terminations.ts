@@ -1,12 +1,11 @@
-import type { Clock, EventStore } from '../../../lib/index.ts'
+import type { AccountKeys, Clock, EventStore, NewWork } from '../../../lib/index.ts'
 import { PLANNER } from '../delivery/planner.ts'
 import { terminationOfStream } from '../recording/index-streams.ts'
 import { PAGE_SIZE, pagesOf } from '../recording/pages.ts'
 import { BEYOND_DELIVERY_MS } from '../recording/retention-rule.ts'
 import { ENDINGS } from './endings.ts'
 import { type Ordered, type TerminationReason, terminationJobsStream } from './termination-events.ts'
-import { newTerminationJob } from './termination-job.ts'
-import { terminationWork } from './termination-work.ts'
+import { terminationJobsIn } from './termination-work.ts'
 
 /** An order to end sessions that is not carried out yet. */
 export interface OpenTermination {
@@ -27,20 +26,21 @@ export interface OpenTermination {
 const LOOKED = 1_000
 
 interface Found extends OpenTermination {
-  readonly position: number
-  readonly ordered: Ordered
+  /** Of one that is lost: its work. */
+  readonly work: readonly NewWork[]
 }
 
 /** What they are looked for in. */
 interface Parts {
   readonly store: EventStore
+  readonly accountKeys: AccountKeys
   readonly issuer: string
   readonly clock: Clock
 }
 
 /** Orders of the issuer that are not carried out, the newest first; of the newest 500 or more. */
 export async function openTerminations(parts: Parts): Promise<OpenTermination[]> {
-  return (await find(parts)).map(({ position: _, ordered: __, ...open }) => open)
+  return (await find(parts)).map(({ work: _, ...open }) => open)
 }
 
 /**
@@ -48,33 +48,36 @@ export async function openTerminations(parts: Parts): Promise<OpenTermination[]>
  * harm. False: it is not lost.
  */
 export async function restoreTermination(parts: Parts, id: string): Promise<boolean> {
-  const { store, issuer } = parts
+  const { store } = parts
   const found = (await find(parts)).find((one) => one.id === id)
   if (found?.state !== 'lost') return false
-  await store.work(ENDINGS).add([terminationWork(newTerminationJob(id, found.position, found.ordered), issuer)])
+  await store.work(ENDINGS).add([...found.work])
   return true
 }
 
-async function find({ store, issuer, clock }: Parts): Promise<Found[]> {
+async function find({ store, accountKeys, issuer, clock }: Parts): Promise<Found[]> {
   // Before the rows: the planner makes the row of an order before its checkpoint passes it.
   const planned = (await store.consumers.get(PLANNER))?.position ?? 0
   const completed = new Set<string>()
   const open: Found[] = []
   let looked = 0
   for await (const page of pagesOf(store, [terminationJobsStream(issuer)], { order: 'newest', size: PAGE_SIZE })) {
-    for (const { at, position, events } of page) {
-      for (const { stream, type, data } of events) {
+    for (const commit of page) {
+      const { at, position } = commit
+      for (const { stream, type, data } of commit.events) {
         const id = terminationOfStream(stream)
         if (id === undefined) continue
         if (type === 'termination.completed') completed.add(id)
         if (type !== 'termination.ordered' || completed.has(id)) continue
-        const ordered = data as unknown as Ordered
-        const { target, reason, actor } = ordered
+        const { target, reason, actor } = data as unknown as Ordered
         const row = await store.work(ENDINGS).get(`job/${id}`)
         const state = position <= planned && row === undefined ? 'lost' : 'waiting'
         // Of an older one it is not known: retention may have removed what says that it was carried out.
         if (state === 'lost' && clock.now() - at >= BEYOND_DELIVERY_MS) continue
-        open.push({ id, of: target.kind, reason, actor, orderedAt: at, state, position, ordered })
+        const jobs = state === 'lost' ? await terminationJobsIn(accountKeys, commit) : []
+        const work = jobs.filter((job) => job.id === `job/${id}`)
+        if (state === 'lost' && work.length === 0) continue // its account was forgotten, for which its sessions had to end
+        open.push({ id, of: target.kind, reason, actor, orderedAt: at, state, work })
       }
     }
     looked += page.length
