@@ -81,16 +81,15 @@ describe('the dispatcher looks again', () => {
   it('a second after it gave back what it could not work on', async () => {
     scene.client('a')
     await scene.owe('a')
-    let failures = 0
     await scene.dispatcher({}, scene.clock, (parts) => {
-      let isClaimed = false
+      let claimedAt: number | undefined
       const claim: WorkTable['claim'] = async (options) => {
         const claimed = await parts.work.claim(options)
-        isClaimed ||= claimed.length > 0
+        if (claimed.length > 0) claimedAt ??= scene.clock.monotonic()
         return claimed
       }
       const time: WorkTable['time'] = async () => {
-        if (isClaimed && failures++ < 2) throw new TypeError('unforeseen')
+        if (scene.clock.monotonic() === claimedAt) throw new TypeError('unforeseen')
         return parts.work.time()
       }
       return { ...parts, work: replaced(parts.work, { claim, time }) }

@@ -95,7 +95,7 @@ describe('the dispatcher and its store', () => {
     const work = scene.store.work('deliveries')
     await dispatcher.stop()
     assert.ok(await work.get(delivery))
-    scene.clock.jumpWall(24 * 3_600_000 + 1)
+    await scene.clock.advance(24 * 3_600_000 + 1)
     await scene.dispatcher()
     await scene.clock.advance(0)
     assert.equal(await work.get(delivery), undefined)

@@ -54,6 +54,15 @@ describe('the work of a termination', () => {
     assert.deepEqual([attempts, await isDone()], [2, true])
   })
 
+  it('is done at a time of the table, whatever the clock of the process says', async () => {
+    const time = clock.now()
+    clock.jumpWall(-30 * 86_400_000)
+    await begin(new AlreadyClaimedError('its completion'), Number.POSITIVE_INFINITY)
+    await clock.advance(1_000)
+    const { doneAt = 0 } = (await store.work('endings').get('job/a job')) ?? {}
+    assert.ok(doneAt >= time, `done ${time - doneAt} ms before it began`)
+  })
+
   it('is done where another process has completed it', async () => {
     await begin(new AlreadyClaimedError('its completion'), Number.POSITIVE_INFINITY)
     await clock.advance(1_000)

@@ -6,6 +6,8 @@ import { HAND_MS, WorkLoop, type WorkLoopParts } from '../../plugins/back-channe
 import { FakeClock } from '../support/fake-clock.ts'
 import { KeptLog } from '../support/kept-log.ts'
 
+const DAY_MS = 86_400_000
+
 const away = (): Promise<never> => Promise.reject(new StoreUnavailableError('away'))
 
 describe('a loop that does the work of a table', () => {
@@ -224,5 +226,21 @@ describe('a loop that does the work of a table', () => {
     loop.wake()
     await clock.advance(0)
     assert.deepEqual(done, [60_000])
+  })
+
+  it('keeps what is finished for a day by the clock of the table, whatever its own says', async () => {
+    let time = 10 * DAY_MS
+    table.time = async () => time
+    await add('finished')
+    const [work] = await table.claim({ holder: 'another', now: 0, limit: 1, perLane: 1 })
+    await table.finish(work as Work, time)
+    clock.jumpWall(30 * DAY_MS)
+    const loop = await start(finish)
+    await clock.advance(2 * 3_600_000)
+    assert.equal((await table.get('finished'))?.doneAt, 10 * DAY_MS)
+    time += DAY_MS + 1
+    loop.wake()
+    await clock.advance(1_000)
+    assert.equal(await table.get('finished'), undefined)
   })
 })

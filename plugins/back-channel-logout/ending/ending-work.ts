@@ -155,13 +155,13 @@ export class EndingWork {
       !this.#begun.delete(before.id) &&
       (await this.#retryUntilStored(() => completionOf(host.store, before.id)))
     ) {
-      await this.#retryUntilStored(() => this.#work.finish(work, host.clock.now()))
+      await this.#finish(work)
       return
     }
     const { job, completed } = await this.#retryUntilStored(() => this.#run.runNextPage(before))
     if (completed) {
       await this.#retryUntilStored(() => this.#complete(job))
-      await this.#retryUntilStored(() => this.#work.finish(work, host.clock.now()))
+      await this.#finish(work)
     } else {
       const change = { dueAt: AT_ONCE, body: toJobBody(job) }
       if (!(await this.#retryUntilStored(() => this.#work.putBack(work, change)))) return // it was taken over meanwhile
@@ -190,7 +190,7 @@ export class EndingWork {
   /** Ends the session if its newest state has expired: a save that is faster wins, and it lives on. */
   async #look(work: Work, { uid }: Expiry): Promise<void> {
     const { host, provider, toleranceSeconds } = this.#parts
-    const { terminator, clock } = host
+    const { terminator } = host
     const now = await this.#retryUntilStored(() => this.#now())
     const ended = await this.#retryUntilStored(() =>
       terminator.end(uid, {
@@ -209,7 +209,12 @@ export class EndingWork {
       }
       if (next) await this.#retryUntilStored(() => this.#work.add([next]))
     }
-    await this.#retryUntilStored(() => this.#work.finish(work, clock.now()))
+    await this.#finish(work)
+  }
+
+  /** By the table's clock, as it is kept: what a process finishes whose own clock is days behind stays for as long. */
+  async #finish(work: Work): Promise<void> {
+    await this.#retryUntilStored(async () => this.#work.finish(work, await this.#work.time()))
   }
 
   #now(): Promise<number> {

@@ -294,6 +294,6 @@ export class WorkLoop {
     const { clock, work } = this.#parts
     if (this.#sweptAt !== undefined && clock.monotonic() - this.#sweptAt < SWEEP_MS) return
     this.#sweptAt = clock.monotonic()
-    await work.sweep(clock.now() - KEPT_MS)
+    await work.sweep((await work.time()) - KEPT_MS)
   }
 }
