@@ -46,6 +46,8 @@ export class Heartbeat {
   #heardAt: number | undefined
   #timer: Timer | undefined
   #beating: Promise<void> = Promise.resolve()
+  /** The last exchange that was asked for, whatever came of it. */
+  #exchanged: Promise<void> = Promise.resolve()
   #failing = false
 
   constructor(parts: HeartbeatParts) {
@@ -133,7 +135,14 @@ export class Heartbeat {
     }
   }
 
-  async #exchange(): Promise<void> {
+  /** One at a time: in an answer that a later one has overtaken, holders that have just come would be gone. */
+  #exchange(): Promise<void> {
+    const exchanging = this.#exchanged.then(() => this.#exchangeSigns())
+    this.#exchanged = exchanging.catch(() => undefined)
+    return exchanging
+  }
+
+  async #exchangeSigns(): Promise<void> {
     const { liveness } = this.#parts.store
     const living = await liveness.beat([...this.#members].filter((one) => one.isWell()).map(({ holder }) => holder))
     this.#hear(living)

@@ -61,6 +61,29 @@ describe('the heartbeat of a process', () => {
     assert.notEqual(await beatOf('well'), before[1])
   })
 
+  it('takes nobody for gone who came while two joined, whichever is answered first', async () => {
+    const { beat } = store.liveness
+    let answer = (): void => {}
+    const answered = new Promise<void>((resolve) => {
+      answer = resolve
+    })
+    let asked = 0
+    store.liveness.beat = async (holders) => {
+      const living = await beat.call(store.liveness, holders)
+      if (++asked === 1) await answered
+      return living
+    }
+    const me = member('me')
+    const joined = [heartbeat.join(me)]
+    await clock.advance(0)
+    await beat.call(store.liveness, ['new'])
+    joined.push(heartbeat.join(member('another')))
+    await clock.advance(0)
+    answer()
+    await Promise.all(joined)
+    assert.deepEqual([me.gone, heartbeat.knows('new')], [[], true])
+  })
+
   it('forgets who stood still for ten seconds, and says so once', async () => {
     const me = member('me')
     await heartbeat.join(me)
