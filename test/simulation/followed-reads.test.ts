@@ -6,7 +6,7 @@ describe('reads of two processes that follow the log', () => {
   for (const seed of range(20)) {
     it(`miss nothing that was known before, and show nothing that was undone (seed ${seed})`, async function () {
       this.timeout(60_000)
-      const { read, appended } = await simulateReads(seed, 1_000)
+      const { read = 0, appended = 0 } = (await simulateReads(seed)).counts
       assert.ok(read > 500 && appended > 100)
     })
   }

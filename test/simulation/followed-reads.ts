@@ -8,22 +8,16 @@ import { FakeClock } from '../support/fake-clock.ts'
 import { LogProcess } from '../support/log-process.ts'
 import { seededRandom } from '../support/seeded-random.ts'
 import { type Fate, ServerInMemory } from '../support/server-in-memory.ts'
-
-/** What a run did. */
-export interface SimulatedReads {
-  readonly appended: number
-  readonly read: number
-  /** Look-ups for each command that read something. */
-  readonly lookUpsACommand: number
-  readonly undone: number
-  readonly failOvers: number
-}
+import { type Played, ScheduleFailed } from './played.ts'
 
 /** Streams that are written and read at a time; each is left behind after a while. */
 const STREAMS = 8
 
 /** So many requests and appends of all processes are under way at most. */
 const MOST_OPEN = 12
+
+/** Steps of a seed. */
+export const STEPS = 1_000
 
 const FATES: readonly Fate[] = ['lost', 'answer lost', 'late', 'no majority', 'rolled back', 'not primary']
 
@@ -35,13 +29,22 @@ type Random = () => number
  * nothing that was acknowledged to anybody, or read by anybody, before a request began is missing in what it reads; nothing
  * that a fail-over has undone is read by a request that began after it. The same seed makes the same run.
  *
- * @throws AssertionError at the first answer that is wrong
+ * @throws ScheduleFailed at the first answer that is wrong
  */
-export async function simulateReads(seed: number, steps: number): Promise<SimulatedReads> {
+export async function simulateReads(seed: number, steps: number = STEPS): Promise<Played> {
+  const trace: string[] = []
+  try {
+    return await simulate(seed, steps, trace)
+  } catch (error) {
+    throw new ScheduleFailed(seed, trace, error)
+  }
+}
+
+async function simulate(seed: number, steps: number, trace: string[]): Promise<Played> {
   const random = seededRandom(seed)
   const clock = new FakeClock()
   const server = new ServerInMemory()
-  const history = new History((id) => server.documents.some(({ c }) => c === id))
+  const history = new History(trace, (id) => server.documents.some(({ c }) => c === id))
   const failureRate = random() < 0.5 ? 0 : random() * 0.1
   const failOverRate = random() < 0.5 ? 0 : random() * 0.03
   let failOvers = 0
@@ -50,7 +53,11 @@ export async function simulateReads(seed: number, steps: number): Promise<Simula
   }
   server.takes = turns
   server.answers = turns
-  server.fateOf = () => (random() < failureRate ? oneOf(random, FATES) : 'answered')
+  server.fateOf = (command, _body, client) => {
+    const fate = random() < failureRate ? oneOf(random, FATES) : 'answered'
+    if (command !== 'find' || fate !== 'answered') trace.push(`p${client} ${command}: ${fate}`)
+    return fate
+  }
   server.onUndone = ({ c }) => history.undo(c)
   const processes = [0, 1].map(() => {
     const process = new LogProcess(server, clock, { fastPath: random() < 0.5 })
@@ -71,6 +78,7 @@ export async function simulateReads(seed: number, steps: number): Promise<Simula
     if (random() < 0.01) await clock.advance(random() * 1_500)
     if (random() < failOverRate) {
       failOvers++
+      trace.push('a fail-over')
       server.failOver()
     }
     for (let waited = 0; open.size >= MOST_OPEN; waited++) {
@@ -86,11 +94,15 @@ export async function simulateReads(seed: number, steps: number): Promise<Simula
   const finds = server.commands.filter((command) => command === 'find').length
   for (const { log } of processes) await log.stop()
   return {
-    appended: history.appended,
-    read: history.read,
-    lookUpsACommand: history.read / finds,
-    undone: history.undone,
-    failOvers,
+    trace,
+    counts: {
+      runs: 1,
+      appended: history.appended,
+      read: history.read,
+      finds,
+      undone: history.undone,
+      failOvers,
+    },
   }
 }
 
@@ -132,19 +144,27 @@ class History {
   readonly #undone = new Map<string, number>()
   readonly #positions = new Map<string, number>()
 
-  /** @param isStored - whether the commit with this id is in the log */
-  constructor(isStored: (id: string) => boolean) {
+  readonly #trace: string[]
+
+  /**
+   * @param trace - is told what becomes known
+   * @param isStored - whether the commit with this id is in the log
+   */
+  constructor(trace: string[], isStored: (id: string) => boolean) {
+    this.#trace = trace
     this.#isStored = isStored
   }
 
   acknowledged(stream: string, id: string): void {
     this.appended++
     this.#learn(stream, id, ++this.now)
+    this.#trace.push(`${this.now}: ${id} of ${stream} is acknowledged`)
   }
 
   undo(id: string): void {
     this.undone++
     this.#undone.set(id, ++this.now)
+    this.#trace.push(`${this.now}: ${id} is undone`)
     for (const known of this.#known.values()) known.delete(id)
   }
 
@@ -152,6 +172,8 @@ class History {
   found(stream: string, asked: number, wanted: number, { commits, complete }: NewestCommits): void {
     this.read++
     const at = ++this.now
+    const given = commits.map(({ position, id }) => `${id} at ${position}`).join(', ')
+    this.#trace.push(`${at}: of ${stream} is found, asked at ${asked}: ${given}${complete ? ', which is all' : ''}`)
     const positions = commits.map(({ position }) => position)
     assert.deepEqual(
       positions,

@@ -2,7 +2,7 @@
 export interface Mutant {
   readonly name: string
   /** The one that must find it. */
-  readonly simulation: 'schedules' | 'reads' | 'retention'
+  readonly simulation: 'schedules' | 'consumers' | 'reads' | 'retention'
   /** Of the package, as it is imported. */
   readonly file: string
   /** Text of the file without its types, and what stands there instead. */
@@ -46,6 +46,13 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'adapters/mongodb/tombstones.ts',
     from: 'collections.majorityEvents',
     to: 'collections.events',
+  },
+  {
+    name: 'claims are not written',
+    simulation: 'schedules',
+    file: 'adapters/mongodb/documents.ts',
+    from: 'commit.claims.length > 0 && {',
+    to: 'commit.claims.length < 0 && {',
   },
   {
     name: 'holders of claims are not looked up',
@@ -102,6 +109,118 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'adapters/mongodb/retention-table.ts',
     from: "await this.#collections.withTimeout((signal) => this.#collections.update('counters', floor, signal))",
     to: 'void floor',
+  },
+  {
+    name: 'a checkpoint moves before its effects',
+    simulation: 'consumers',
+    file: 'lib/log/consumer.ts',
+    from: 'await this.#handleInTime(slice, signal)',
+    to: 'await store.consumers.checkpoint(name, token, slice.at(-1).position); await this.#handleInTime(slice, signal)',
+  },
+  {
+    name: 'a checkpoint moves whoever has the lease',
+    simulation: 'consumers',
+    file: 'adapters/mongodb/consumers.ts',
+    from: 'const q = { _id: name, token, holder: { $exists: true } }',
+    to: 'const q = { _id: name, holder: { $exists: true } }',
+  },
+  {
+    name: 'a take-over does not raise the token',
+    simulation: 'consumers',
+    file: 'adapters/mongodb/consumers.ts',
+    from: '$inc: { token: 1, beat: 1 }',
+    to: '$inc: { beat: 1 }',
+  },
+  {
+    name: 'a lease is taken though it is not as it was seen',
+    simulation: 'consumers',
+    file: 'adapters/mongodb/consumers.ts',
+    from: 'query: { _id: name, token, beat, holder: former ?? { $exists: false } }',
+    to: 'query: { _id: name }',
+  },
+  {
+    name: 'a row is claimed though somebody is at it',
+    simulation: 'consumers',
+    file: 'adapters/mongodb/work-claims.ts',
+    from: "this.#rows.updateMany({ _id: { $in: ids }, state: 'waiting' }, taking)",
+    to: 'this.#rows.updateMany({ _id: { $in: ids } }, taking)',
+  },
+  {
+    name: 'a row alone is claimed though somebody is at it',
+    simulation: 'consumers',
+    file: 'adapters/mongodb/work-claims.ts',
+    from: "{ _id: only._id, state: 'waiting' }",
+    to: '{ _id: only._id }',
+  },
+  {
+    name: 'a row is finished by who has lost it',
+    simulation: 'consumers',
+    file: 'adapters/mongodb/finishes.ts',
+    from: "state: 'held', holder, fence }",
+    to: "state: 'held' }",
+  },
+  {
+    name: 'a row is given back by who has lost it',
+    simulation: 'consumers',
+    file: 'adapters/mongodb/work.ts',
+    from: "{ _id: id, state: 'held', holder, fence }",
+    to: '{ _id: id }',
+  },
+  {
+    name: 'the work of dead holders is never freed',
+    simulation: 'consumers',
+    file: 'plugins/back-channel-logout/work/work-loop.ts',
+    from: 'const freed = await this.#parts.work.free(holder)',
+    to: 'const freed = 0',
+  },
+  {
+    name: 'work is freed that its holder is at',
+    simulation: 'consumers',
+    file: 'plugins/back-channel-logout/work/work-loop.ts',
+    from: 'const missing = holders.filter((holder) => !heartbeat.knows(holder))',
+    to: 'const missing = holders.filter((holder) => holder !== this.#member.holder)',
+  },
+  {
+    name: 'a holder is dead as soon as it is seen',
+    simulation: 'consumers',
+    file: 'lib/log/heartbeat.ts',
+    from: 'now - since < DEAD_MS) continue',
+    to: 'now - since < 0) continue',
+  },
+  {
+    name: 'signs of life are heard in any order',
+    simulation: 'consumers',
+    file: 'lib/log/heartbeat.ts',
+    from: 'this.#exchanged.then(() => this.#exchangeSigns())',
+    to: 'this.#exchangeSigns()',
+  },
+  {
+    name: 'finished work is removed at once',
+    simulation: 'consumers',
+    file: 'plugins/back-channel-logout/work/work-loop.ts',
+    from: 'const KEPT_MS = 24 * 3_600_000',
+    to: 'const KEPT_MS = 0',
+  },
+  {
+    name: 'finished work is removed by the clock of a process',
+    simulation: 'consumers',
+    file: 'plugins/back-channel-logout/work/work-loop.ts',
+    from: '(await work.time()) - KEPT_MS',
+    to: 'clock.now() - KEPT_MS',
+  },
+  {
+    name: 'what a claim took whose answer was lost stays with nobody',
+    simulation: 'consumers',
+    file: 'adapters/mongodb/work-claims.ts',
+    from: 'this.#lost.set(claim, undefined)',
+    to: 'void claim',
+  },
+  {
+    name: 'a lane goes although work began to wait in it',
+    simulation: 'consumers',
+    file: 'adapters/mongodb/work-lanes.ts',
+    from: 'deleteOne: { filter: { _id, touch } }',
+    to: 'deleteOne: { filter: { _id } }',
   },
   {
     name: 'what is held is kept when another primary was elected',

@@ -6,6 +6,7 @@ import { LogRetention } from '../../lib/retention/retention.ts'
 import { retentionPolicy } from '../../lib/retention/retention-options.ts'
 import { FakeContext } from '../contract/provider-adapter/adapter-under-test.ts'
 import { FakeClock } from '../support/fake-clock.ts'
+import { type Played, ScheduleFailed } from './played.ts'
 
 const HOUR = 3_600_000
 const DAY = 24 * HOUR
@@ -76,14 +77,16 @@ export const life: fc.Arbitrary<readonly Step[]> = fc.array(step, { minLength: 2
  * Lives one life at two OPs, one of which removes what it does not need. Whatever is done comes to the same, and so is
  * whatever is found, but for what has expired.
  *
+ * @param trace - is told each step
  * @returns how many commits were removed
  */
-export async function liveTwice(steps: readonly Step[]): Promise<number> {
+export async function liveTwice(steps: readonly Step[], trace: string[] = []): Promise<number> {
   const clock = new FakeClock()
   const keys = ephemeralKeys()
   const [kept, reduced] = [new Side(clock, keys), new Side(clock, keys)]
   let removed = 0
   for (const one of steps) {
+    trace.push(JSON.stringify(one))
     if (one.kind === 'wait') removed += await wait(clock, one.hours, reduced)
     else if (one.kind === 'retention') removed += await reduced.retain()
     else {
@@ -96,10 +99,20 @@ export async function liveTwice(steps: readonly Step[]): Promise<number> {
   return removed
 }
 
-/** The life of a seed. */
-export async function playRetention(seed: number): Promise<number> {
-  const [steps] = fc.sample(life, { seed, numRuns: 1 })
-  return liveTwice(steps as readonly Step[])
+/**
+ * The life of a seed.
+ *
+ * @throws ScheduleFailed with its steps, up to the first after which something is answered otherwise
+ */
+export async function playRetention(seed: number): Promise<Played> {
+  const [steps = []] = fc.sample(life, { seed, numRuns: 1 })
+  const trace: string[] = []
+  try {
+    const removed = await liveTwice(steps, trace)
+    return { trace, counts: { lives: 1, steps: steps.length, removed } }
+  } catch (error) {
+    throw new ScheduleFailed(seed, trace, error)
+  }
 }
 
 /** Retention looks at the log from time to time, so that it knows how old it is. */

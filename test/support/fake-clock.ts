@@ -14,10 +14,13 @@ export class FakeClock implements Clock {
   #wall: number
   #monotonic = 1_000
   #order = 0
+  readonly #settlingTurns: number
   readonly #timers = new Set<Scheduled>()
   readonly #watchers: { readonly count: number; readonly resolve: () => void }[] = []
 
-  constructor(wall: number | string = '2026-01-01T00:00:00Z') {
+  /** @param settlingTurns - fewer are cheaper: what is not done by then goes on when the clock has moved */
+  constructor(wall: number | string = '2026-01-01T00:00:00Z', settlingTurns: number = SETTLING_TURNS) {
+    this.#settlingTurns = settlingTurns
     this.#wall = typeof wall === 'string' ? Date.parse(wall) : wall
   }
 
@@ -67,19 +70,19 @@ export class FakeClock implements Clock {
    */
   async advance(ms: number): Promise<void> {
     const end = this.#monotonic + ms
-    await settle()
+    await settle(this.#settlingTurns)
     for (let timer = this.#next(end); timer; timer = this.#next(end)) {
       this.#moveTo(Math.max(timer.due, this.#monotonic))
       this.#timers.delete(timer)
       timer.fn()
-      await settle()
+      await settle(this.#settlingTurns)
     }
     this.#moveTo(end)
   }
 
   /** Moves on to the next timer, however far it is. */
   async advanceToNext(): Promise<void> {
-    await settle()
+    await settle(this.#settlingTurns)
     const ms = this.nextInMs
     if (ms === undefined) throw new Error('no timer waits')
     await this.advance(ms)
@@ -90,7 +93,7 @@ export class FakeClock implements Clock {
    * became due meanwhile is late.
    */
   async suspend(ms: number): Promise<void> {
-    await settle()
+    await settle(this.#settlingTurns)
     this.#moveTo(this.#monotonic + ms)
     await this.advance(0)
   }
@@ -122,6 +125,6 @@ export class FakeClock implements Clock {
   }
 }
 
-async function settle(): Promise<void> {
-  for (let turn = 0; turn < SETTLING_TURNS; turn += 1) await new Promise((resolve) => setImmediate(resolve))
+async function settle(turns: number): Promise<void> {
+  for (let turn = 0; turn < turns; turn += 1) await new Promise((resolve) => setImmediate(resolve))
 }

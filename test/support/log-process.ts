@@ -1,9 +1,11 @@
 import { Appender } from '../../adapters/mongodb/appender.ts'
 import { Collections } from '../../adapters/mongodb/collections.ts'
 import { CommitMacs } from '../../adapters/mongodb/commit-macs.ts'
+import { MongoConsumers } from '../../adapters/mongodb/consumers.ts'
 import { commitOf, type EventsDocument } from '../../adapters/mongodb/documents.ts'
 import { FollowedLog } from '../../adapters/mongodb/followed-log.ts'
 import { Latency } from '../../adapters/mongodb/latency.ts'
+import { MongoLiveness } from '../../adapters/mongodb/liveness.ts'
 import { Pages } from '../../adapters/mongodb/pages.ts'
 import { Positions } from '../../adapters/mongodb/positions.ts'
 import { MongoRetention } from '../../adapters/mongodb/retention-table.ts'
@@ -12,6 +14,7 @@ import { SharedRuns } from '../../adapters/mongodb/shared-runs.ts'
 import { subscription } from '../../adapters/mongodb/subscription.ts'
 import { TailPoll } from '../../adapters/mongodb/tail-poll.ts'
 import { Wakeups } from '../../adapters/mongodb/wakeups.ts'
+import { MongoWork } from '../../adapters/mongodb/work.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { EventStoreError } from '../../lib/errors.ts'
 import { type Commit, type NewCommit, silent } from '../../lib/index.ts'
@@ -20,12 +23,13 @@ import type { FollowListener } from '../../lib/log/follower.ts'
 import { type Appending, tagOf } from './appending.ts'
 import type { ServerInMemory } from './server-in-memory.ts'
 
-const MAC_KEY = { id: '1', bytes: Buffer.alloc(32, 1) }
+/** Of all processes: what one of them has found to be genuine the others need not verify. */
+const macs = new CommitMacs([{ id: '1', bytes: Buffer.alloc(32, 1) }])
 
 /** The document as a process of the deployment would have stored it. */
 export function genuine(document: object): object {
   const { h: _, ...unsigned } = document as EventsDocument
-  return { ...unsigned, h: new CommitMacs([MAC_KEY]).sign(unsigned) }
+  return { ...unsigned, h: macs.sign(unsigned) }
 }
 
 /** What one process does with a log on MongoDB, on a server in memory. */
@@ -50,7 +54,7 @@ export class LogProcess {
   ) {
     this.#clock = clock
     this.collections = new Collections(server.db, '', clock)
-    this.collections.macs = new CommitMacs([MAC_KEY])
+    this.collections.macs = macs
     this.positions = new Positions(this.collections, clock)
     this.#retention = new MongoRetention(this.collections, new ServerTime(this.collections, clock))
     const { collections, positions, latency } = this
@@ -80,22 +84,54 @@ export class LogProcess {
 
   /** Follows the log from there; what it is given is added to the list. */
   follow(after: number): { readonly commits: Commit[]; readonly ended: Promise<unknown> } {
-    const { collections, positions, latency } = this
-    const { clock, wakeups, tailPoll } = { clock: this.#clock, wakeups: this.#wakeups, tailPoll: this.#tailPoll }
-    const parts = { collections, positions, clock, latency, logger: silent, wakeups, tailPoll, runs: this.#runs }
     const commits: Commit[] = []
     const read = async (): Promise<void> => {
-      for await (const page of subscription(parts, after, this.#stopping.signal)) commits.push(...page)
+      for await (const page of this.#subscription(after, this.#stopping.signal)) commits.push(...page)
     }
     return { commits, ended: read().catch((error: unknown) => error) }
   }
 
-  /** What the reader of streams needs of a store. */
+  /** What readers of streams, consumers and loops of work need of a store. */
   get store(): EventStore {
+    const { collections, positions, pages } = this
+    const end = async (): Promise<number> => {
+      const last = await collections.withTimeout((signal) =>
+        collections.events.findOne({}, { sort: { _id: -1 }, projection: { _id: 1 }, signal }),
+      )
+      positions.see(Number(last?._id ?? 0))
+      return Number(last?._id ?? 0)
+    }
+    const log = {
+      get seen() {
+        return positions.seen
+      },
+      end,
+    }
+    const tables = new Map<string, MongoWork>()
+    const serverTime = new ServerTime(collections, this.#clock)
     return {
-      readStreams: (streams: readonly string[], options?: ReadOptions) => this.pages.commits(options ?? {}, streams),
+      append: (commit: NewCommit) => this.#appender.append(commit),
+      end,
+      readStreams: (streams: readonly string[], options?: ReadOptions) => pages.commits(options ?? {}, streams),
       follow: (listener: FollowListener) => this.followLog(listener),
+      readAll: ({ after, limit }) => pages.commits({ from: after + 1, limit }),
+      subscribe: ({ after, signal = this.#stopping.signal }) => this.#subscription(after, signal),
+      consumers: new MongoConsumers(collections, log),
+      liveness: new MongoLiveness(collections),
+      close: async () => void (await this.stop()),
+      work: (name: string) => {
+        const table = tables.get(name) ?? new MongoWork(collections, name, serverTime, this.#clock)
+        tables.set(name, table)
+        return table
+      },
     } as Partial<EventStore> as EventStore
+  }
+
+  #subscription(after: number, signal: AbortSignal): AsyncGenerator<readonly Commit[]> {
+    const { collections, positions, latency } = this
+    const { clock, wakeups, tailPoll } = { clock: this.#clock, wakeups: this.#wakeups, tailPoll: this.#tailPoll }
+    const parts = { collections, positions, clock, latency, logger: silent, wakeups, tailPoll, runs: this.#runs }
+    return subscription(parts, after, signal)
   }
 
   /** Follows the log for one who keeps what he has read. */
@@ -105,6 +141,11 @@ export class LogProcess {
     const follower = new FollowedLog(parts, listener, () => this.#followers.delete(follower))
     this.#followers.add(follower)
     return follower
+  }
+
+  /** What a change stream does when others have appended. */
+  wake(): void {
+    this.#wakeups.wake()
   }
 
   /** Removes commits, and the tombstones among them. */

@@ -14,6 +14,7 @@ export class NappingClock implements Clock {
   readonly #base: Clock
   readonly #waiting = new Set<Waiting>()
   #sleptMs = 0
+  #wrongMs = 0
   #since: number | undefined
   #wake: (() => void) | undefined
   #awake: Promise<void> = Promise.resolve()
@@ -32,7 +33,12 @@ export class NappingClock implements Clock {
   }
 
   now(): number {
-    return this.#base.now()
+    return this.#base.now() + this.#wrongMs
+  }
+
+  /** Its wall clock is set; timers and the monotonic time do not notice. */
+  jumpWall(ms: number): void {
+    this.#wrongMs += ms
   }
 
   monotonic(): number {
