@@ -12,7 +12,7 @@ import { testSigningKey } from '../support/op.ts'
 import { seededRandom } from '../support/seeded-random.ts'
 import { Disturbances } from './disturbances.ts'
 import { type Figures, figuresOf } from './figures.ts'
-import { Logged } from './logged.ts'
+import { dataKeysOf, Logged } from './logged.ts'
 import { OpFleet } from './op-fleet.ts'
 import { People, type Visit } from './people.ts'
 import { ToldRps } from './told-rps.ts'
@@ -40,7 +40,7 @@ export interface FaultRunReport {
  * Dead letters within seconds, so that a run ends; and an RP that hangs costs less than its 10 s. What the leases and the
  * signs of life of processes take is as it is deployed.
  */
-const DELIVERY: DeliveryOptions = {
+export const DELIVERY: DeliveryOptions = {
   retryDelaysMs: [250, 500, 1_000, 2_000, 3_000, 4_000],
   timeoutMs: 3_000,
   maxRetryAfterMs: 2_000,
@@ -110,7 +110,7 @@ async function run(options: FaultRunOptions, stage: Stage): Promise<FaultRunRepo
   const open = await settled(store, tell)
   const commits = await wholeLog(store)
   assertInvariants(commits, { dense: false })
-  const logged = new Logged(commits, store.keys)
+  const logged = new Logged(commits, store.keys, await dataKeysOf(store))
   const receipts = await receiptsOf(fleet, new Set(logged.ends.map(({ uid }) => uid)))
   const evidence = { visits, logged, received: rps.received, receipts }
   const { kills, stops, longStops, databaseRestarts } = disturbances.done
@@ -166,7 +166,7 @@ async function visit(
 }
 
 /** Waits until the planner has read everything and nothing is left to do. Returns how many deliveries are open. */
-async function settled(store: EventStore, tell: (line: string) => void): Promise<number> {
+export async function settled(store: EventStore, tell: (line: string) => void): Promise<number> {
   const until = performance.now() + SETTLED_WITHIN_MS
   for (let looks = 1; ; looks++) {
     const end = await store.end()
@@ -182,7 +182,7 @@ async function settled(store: EventStore, tell: (line: string) => void): Promise
   }
 }
 
-async function receiptsOf(fleet: OpFleet, uids: ReadonlySet<string>): Promise<Receipt[]> {
+export async function receiptsOf(fleet: OpFleet, uids: ReadonlySet<string>): Promise<Receipt[]> {
   const receipts: Receipt[] = []
   const left = [...uids]
   while (left.length > 0) receipts.push(...(await fleet.receipts(left.splice(0, 100))))

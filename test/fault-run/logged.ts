@@ -1,4 +1,5 @@
-import type { Commit, KeyRing } from '../../lib/index.ts'
+import type { Commit, DataKey, EventStore, KeyRing } from '../../lib/index.ts'
+import { dataKeyIn } from '../../lib/secrets/key-ring.ts'
 
 /*
  * What the log says of logouts, read without the plugin's code: an account of its own, from the names of the facts and
@@ -52,12 +53,15 @@ export class Logged {
   /** What does not fit together in it. */
   readonly oddities: string[] = []
   readonly #keys: KeyRing
+  readonly #dataKeys: ReadonlyMap<string, DataKey>
   readonly #live = new Map<string, LoggedLogin[]>()
   readonly #sessions = new Map<string, Set<string>>()
   readonly #owedByEnd = new Map<number, LoggedOwed[]>()
 
-  constructor(commits: readonly Commit[], keys: KeyRing) {
+  /** @param dataKeys - those of accounts, by their ids */
+  constructor(commits: readonly Commit[], keys: KeyRing, dataKeys: ReadonlyMap<string, DataKey>) {
     this.#keys = keys
+    this.#dataKeys = dataKeys
     for (const commit of commits) for (const event of commit.events) this.#read(commit, event)
   }
 
@@ -87,7 +91,8 @@ export class Logged {
     const live = this.#live.get(uid) ?? []
     this.#live.set(uid, live)
     if (live.some((login) => login.clientId === clientId && login.sid === sid)) return
-    const account = String(this.#keys.open(String(data['user_id']), stream))
+    const sealed = String(data['user_id'])
+    const account = String(this.#keys.open(sealed, stream, this.#dataKeys.get(dataKeyIn(sealed) ?? '')))
     live.push({ uid, clientId, sid, account })
     this.#sessions.set(account, (this.#sessions.get(account) ?? new Set()).add(uid))
   }
@@ -143,4 +148,10 @@ export class Logged {
       this.oddities.push(`delivery ${delivery} to ${data['client_id']}: ${found.length} logins are meant by it`)
     return found[0]
   }
+}
+
+/** The keys of all accounts. */
+export async function dataKeysOf({ keys, accountKeys }: EventStore): Promise<Map<string, DataKey>> {
+  const records = await accountKeys.list({ limit: 1_000_000 })
+  return new Map(records.map(({ id, sealed = '' }) => [id, keys.openDataKey(id, sealed)]))
 }

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Receipt } from '../../plugins/back-channel-logout/index.ts'
 import type { Front } from '../support/front.ts'
 import { OpProcess } from '../support/op-process.ts'
-import type { Complaint, OpSetup, TerminationWish } from '../support/op-program.ts'
+import type { Complaint, Held, OpSetup, TerminationWish } from '../support/op-program.ts'
 
 /** A place for a process: the one that runs there is killed, and another one started. */
 interface Slot {
@@ -68,6 +68,11 @@ export class OpFleet {
   /** Asks one of those that answer, the next one at each call. */
   terminate(wish: TerminationWish): Promise<unknown> {
     return this.#next().terminate(wish)
+  }
+
+  /** What each process that runs holds of the machine. */
+  memory(): Promise<Held[]> {
+    return Promise.all(this.#slots.flatMap(({ process }) => (process ? [process.memory()] : [])))
   }
 
   receipts(sessionUids: readonly string[]): Promise<Receipt[]> {

@@ -5,7 +5,7 @@ import type { Commit } from '../../lib/index.ts'
 import type { Receipt, TerminationReport } from '../../plugins/back-channel-logout/index.ts'
 import { type Guardian, startGuardian } from './guardian.ts'
 import type { KillPoint } from './kill-point.ts'
-import type { Complaint, OpSetup, Question, TerminationWish } from './op-program.ts'
+import type { Complaint, Held, OpSetup, Question, TerminationWish } from './op-program.ts'
 
 const PROGRAM = fileURLToPath(new URL('op-program.ts', import.meta.url))
 const TYPES = new URL('types.mjs', import.meta.url).href
@@ -90,6 +90,10 @@ export class OpProcess {
   /** The position that its log has reached. */
   async end(): Promise<number> {
     return (await this.#ask({ end: true })) as number
+  }
+
+  async memory(): Promise<Held> {
+    return (await this.#ask({ memory: true })) as Held
   }
 
   async log(): Promise<Commit[]> {

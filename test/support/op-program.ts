@@ -1,5 +1,7 @@
 // An OP in a process of its own, for tests that kill it: what it is comes as JSON in its first argument; what it is
 // asked comes by IPC. It never outlives whoever started it.
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import type { ClientMetadata } from 'oidc-provider'
 import { type Logger, silent } from '../../lib/index.ts'
 import {
@@ -35,6 +37,14 @@ export interface Complaint {
   readonly stack: string
 }
 
+/** What a process holds of the machine. */
+export interface Held {
+  readonly heapUsed: number
+  readonly rss: number
+  /** Sockets, timers and the like. */
+  readonly resources: number
+}
+
 /** Which sessions an operator ends: that of a browser, by its cookie; all of an account. */
 export type TerminationWish = { readonly cookie: string } | { readonly accountId: string }
 
@@ -54,6 +64,8 @@ export type Question =
   | { readonly end: true }
   /** All of it. */
   | { readonly log: true }
+  /** What it holds of the machine, once its garbage was collected. */
+  | { readonly memory: true }
 
 process.on('disconnect', () => process.exit(1))
 if (!process.connected) process.exit(1)
@@ -103,9 +115,18 @@ async function answer(question: Question): Promise<unknown> {
   if ('terminate' in question) return terminate(question.terminate)
   if ('end' in question) return store.end()
   if ('log' in question) return wholeLog(store)
+  if ('memory' in question) return held()
   if ('arm' in question) armed = question.arm ?? undefined
   else network.dieIfPosting(question.dieIfPosting)
   return null
+}
+
+function held(): Held {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  collect()
+  const { heapUsed, rss } = process.memoryUsage()
+  return { heapUsed, rss, resources: process.getActiveResourcesInfo().length }
 }
 
 /** Nothing but looking tells when another process's work, too, is done. */
