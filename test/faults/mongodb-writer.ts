@@ -1,5 +1,6 @@
-// Appends so many commits to the log named in its arguments, or until SIGTERM, several at a time, and tells what became of each: commits
-// with marks of its own and marks that others want too, versions, and commits that share a stream.
+// Appends so many commits to the log named in its arguments, or until SIGTERM, several at a time, and tells what became of
+// each: commits with marks of its own and marks that others want too, versions, commits that share a stream, and such that
+// claim nothing.
 import { MongoClient } from 'mongodb'
 import { MongoEventStore } from '../../adapters/mongodb/index.ts'
 import type { NewCommit } from '../../lib/log/commit.ts'
@@ -40,6 +41,7 @@ function tell(said: object): void {
 function nth(n: number, lane: string, version: number): NewCommit {
   if (n % 4 === 0) return commitOf(lane, { claims: [{ kind: 'once', mark: `shared#${n}` }] })
   if (n % 4 === 1) return commitOf(lane, { claims: [{ kind: 'once', mark: `${lane}#${n}` }], stream: 'Thing:shared' })
+  if (n % 4 === 2) return commitOf(lane) // nothing but its position tells that it is there
   return commitOf(lane, { stream: `Lane:${lane}`, version })
 }
 

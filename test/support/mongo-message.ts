@@ -1,14 +1,20 @@
 import { BSON, type Document } from 'mongodb'
 
 const HEADER_LENGTH = 16
+const OP_REPLY = 1
 const OP_MSG = 2013
 
+/** Flags, a cursor, two numbers: what stands before the document of an OP_REPLY, which answers a driver's very first hello. */
+const REPLY_HEAD_LENGTH = 20
+
 /**
- * What a message of kind OP_MSG says: a command with its sequences of documents put back where they belong, or a reply.
- * Undefined for messages of another kind.
+ * What a message says: a command with its sequences of documents put back where they belong, or a reply. Undefined for
+ * messages of other kinds than OP_MSG and OP_REPLY.
  */
 export function bodyOf(message: Buffer): Document | undefined {
-  if (message.readInt32LE(12) !== OP_MSG) return undefined
+  const opCode = message.readInt32LE(12)
+  if (opCode === OP_REPLY) return documentAt(message, HEADER_LENGTH + REPLY_HEAD_LENGTH)
+  if (opCode !== OP_MSG) return undefined
   const body: Document = {}
   for (let at = HEADER_LENGTH + 4; at + 5 < message.length; ) {
     const start = at + 1
