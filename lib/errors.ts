@@ -105,7 +105,7 @@ export class StoreClosedError extends EventStoreError {
   }
 }
 
-/** The store cannot be reached now. Nothing was stored; the same call may succeed later. */
+/** The store cannot be reached now, or its disk is full. Nothing was stored; the same call may succeed later. */
 export class StoreUnavailableError extends EventStoreError {
   readonly code = 'STORE_UNAVAILABLE'
 }

@@ -49,6 +49,7 @@ export class FileEventStore extends MemoryEventStore {
    * @throws OptionInvalidError (`OPTION_INVALID`), KeysInvalidError (`KEYS_INVALID`)
    * @throws FolderHeldError (`FOLDER_HELD`): another process has the folder open
    * @throws StoreRefusedError (`STORE_REFUSED`): the folder cannot be created or written to
+   * @throws StoreUnavailableError (`STORE_UNAVAILABLE`): the disk is full
    * @throws JournalCorruptError (`JOURNAL_CORRUPT`), SchemaNewerError (`SCHEMA_NEWER`)
    * @throws KeyUnknownError (`KEY_UNKNOWN`): the journal was written with other keys
    */
@@ -159,6 +160,7 @@ async function replacementOf(folder: string): Promise<Replacement> {
     }
   } catch (error) {
     await file.close()
+    await rm(temporary, { force: true })
     throw error
   }
 }

@@ -1,4 +1,5 @@
-import type { Entry, Journal, Rewriting } from '../memory/journal.ts'
+import { type Entry, type Journal, JournalFullError, type Rewriting } from '../memory/journal.ts'
+import { isOutOfRoom } from './folder.ts'
 import { CHUNK_BYTES, type JournalFile, writeAll } from './journal-file.ts'
 import { encodeBatch, JOURNAL_START, type JournalPlace, type LinePlace } from './journal-format.ts'
 import { Places } from './places.ts'
@@ -37,7 +38,8 @@ export interface Replacement {
  * Appends batches of entries to a file, with one `fdatasync` for each. A batch is on the disk when `write` resolves.
  *
  * After a failed write or sync the contents of the file are unknown. A later sync that succeeds proves nothing: the kernel
- * may have dropped the pages that it could not write. A journal that failed once therefore writes nothing any more.
+ * may have dropped the pages that it could not write. A journal that failed once therefore writes nothing any more. A disk
+ * that has no room says so before it takes anything: then the batch is cut off again, and may be written once more.
  */
 export class FileJournal implements Journal {
   readonly maxWriteMs: number = MAX_WRITE_MS
@@ -71,24 +73,38 @@ export class FileJournal implements Journal {
     this.#end = end
   }
 
-  /** Rejects with the system's error, and with the same one at all later calls. */
+  /**
+   * Rejects with the system's error, and with the same one at all later calls.
+   *
+   * @throws JournalFullError: there is no room for it, and it may be written again
+   */
   async write(entries: readonly Entry[]): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure
     try {
       const { lines, places, end } = encodeBatch(entries, this.#end)
-      let { offset } = this.#end
-      for (const chunk of inChunks(lines)) {
-        await writeAll(this.#file, chunk, offset)
-        offset += chunk.length
-      }
+      await this.#put(lines)
       if (this.#syncs) await this.#file.datasync()
       this.#end = end
       for (const [index, entry] of entries.entries()) {
         if (entry.kind === 'commit') this.#readers?.placed(entry.commit.position, places[index] as LinePlace)
       }
     } catch (error) {
-      this.#failure = error
+      if (!(error instanceof JournalFullError)) this.#failure = error
       throw error
+    }
+  }
+
+  async #put(lines: readonly Buffer[]): Promise<void> {
+    let { offset } = this.#end
+    try {
+      for (const chunk of inChunks(lines)) {
+        await writeAll(this.#file, chunk, offset)
+        offset += chunk.length
+      }
+    } catch (cause) {
+      if (!isOutOfRoom(cause)) throw cause
+      await this.#file.truncate(this.#end.offset) // what was written of it takes room that others need
+      throw new JournalFullError(cause.message, { cause })
     }
   }
 

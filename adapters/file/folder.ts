@@ -1,7 +1,8 @@
 import { mkdir, open, rename } from 'node:fs/promises'
 import { platform } from 'node:os'
 import { dirname, join } from 'node:path'
-import { EventStoreError, StoreRefusedError } from '../../lib/errors.ts'
+import { EventStoreError, StoreRefusedError, StoreUnavailableError } from '../../lib/errors.ts'
+import { JournalFullError } from '../memory/journal.ts'
 
 /**
  * Creates the folder and its parents, durably, unless they exist. Does so one by one: node's `recursive: true` never
@@ -55,11 +56,19 @@ export async function syncFolder(folder: string): Promise<void> {
   }
 }
 
-/** Runs `act`; turns errors of the system into StoreRefusedError (`STORE_REFUSED`). */
+/**
+ * Runs `act`; turns errors of the system into StoreRefusedError (`STORE_REFUSED`), and those of a full disk into
+ * StoreUnavailableError (`STORE_UNAVAILABLE`).
+ */
 export async function refusingSystemErrors<T>(folder: string, act: () => Promise<T>): Promise<T> {
   try {
     return await act()
-  } catch (cause) {
+  } catch (error) {
+    const cause = error instanceof JournalFullError ? error.cause : error
+    if (isOutOfRoom(cause)) {
+      const what = `the disk of ${folder} is full (${cause.message}): make room on it, then open the store again`
+      throw new StoreUnavailableError(what, { cause })
+    }
     if (cause instanceof EventStoreError || !isSystemError(cause)) throw cause
     throw new StoreRefusedError(
       `${folder} cannot be used (${cause.message}): it must be a folder that this process may write to`,
@@ -68,6 +77,11 @@ export async function refusingSystemErrors<T>(folder: string, act: () => Promise
       },
     )
   }
+}
+
+/** Whether the system has no room left: on the disk, or of what this user may have of it. */
+export function isOutOfRoom(error: unknown): error is NodeJS.ErrnoException {
+  return isSystemError(error) && (error.code === 'ENOSPC' || error.code === 'EDQUOT')
 }
 
 /** Whether the error is the system's ENOENT. */

@@ -40,6 +40,8 @@ export class Compaction {
   /** What the journal took when it held no more than is needed. Undefined: it is not to be written anew. */
   #neededBytes: number | undefined
   #running: Promise<void> | undefined
+  /** The journal that is being written. */
+  #rewriting: Rewriting | undefined
   /** Removed since it began. */
   #meanwhile: number[] = []
   /** How much could be won when it failed last. */
@@ -109,6 +111,17 @@ export class Compaction {
     await this.#running
   }
 
+  /**
+   * Gives the journal up that is being written, so that its room on the disk is free. Called while nothing is done between
+   * writes. False: none is being written.
+   */
+  async giveUp(): Promise<boolean> {
+    const rewriting = this.#rewriting
+    this.#rewriting = undefined
+    await rewriting?.abandon().catch(() => {})
+    return rewriting !== undefined
+  }
+
   /** Resolves when what was begun is done. */
   async idle(): Promise<void> {
     await this.#running
@@ -128,12 +141,14 @@ export class Compaction {
   async #run(): Promise<void> {
     const { journal, commits, between, replaceState } = this.#parts
     const rewriting = await journal.rewrite?.()
+    this.#rewriting = rewriting
+    const isOver = (): boolean => this.#isStopped || this.#rewriting !== rewriting
     try {
       const copy = new Copy(this.#parts, rewriting)
-      while (!this.#isStopped && (await copy.next())) {}
+      while (!isOver() && (await copy.next())) {}
       await rewriting?.flush() // while the writes go on: what is left is little
       await between(async () => {
-        if (this.#isStopped) throw new Error('the store closes')
+        if (isOver()) throw new Error('the store closes, or the disk is full')
         while (await copy.next()) {}
         copy.state.remove(this.#meanwhile)
         await this.#writeTables(rewriting)
@@ -147,6 +162,8 @@ export class Compaction {
     } catch (error) {
       await rewriting?.abandon().catch(() => {})
       throw error
+    } finally {
+      this.#rewriting = undefined
     }
   }
 

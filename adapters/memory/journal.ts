@@ -38,9 +38,21 @@ export interface KeyFingerprints {
   readonly sealing: readonly string[]
 }
 
+/** There is no room for a batch on the disk. Nothing of it is stored, and it may be written again. */
+export class JournalFullError extends Error {
+  override get name(): string {
+    return 'JournalFullError'
+  }
+}
+
 /** Persistent storage for the changes of a memory store. */
 export interface Journal {
-  /** Stores the entries as one batch: all or none. Resolves when they are durable. Not called again after a rejection. */
+  /**
+   * Stores the entries as one batch: all or none. Resolves when they are durable. Not called again after a rejection,
+   * unless there was no room.
+   *
+   * @throws JournalFullError
+   */
   write(entries: readonly Entry[]): Promise<void>
   /** How long callers wait for a write at most, in milliseconds; it goes on behind. Absent: a write takes no time. */
   readonly maxWriteMs?: number

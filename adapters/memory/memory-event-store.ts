@@ -78,11 +78,16 @@ export class MemoryEventStore implements EventStore {
     this.#journal = journal
     this.#commits = commits
     this.#state = new LogState(commits)
-    this.#writes = new WriteQueue(journal, clock, (durable) => {
-      if (durable) this.#state.markDurable()
-      this.#wakeSubscriptions()
-      if (durable) this.#compaction.consider()
-    })
+    this.#writes = new WriteQueue(
+      journal,
+      clock,
+      (durable) => {
+        if (durable) this.#state.markDurable()
+        this.#wakeSubscriptions()
+        if (durable) this.#compaction.consider()
+      },
+      () => this.#compaction.giveUp(),
+    )
     this.#compaction = new Compaction({
       journal,
       commits,

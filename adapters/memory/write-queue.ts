@@ -1,12 +1,15 @@
 import type { Clock, Timer } from '../../lib/clock.ts'
 import { OutcomeUnknownError, StoreClosedError, StoreRefusedError, StoreUnavailableError } from '../../lib/errors.ts'
-import type { Entry, Journal } from './journal.ts'
+import { type Entry, type Journal, JournalFullError } from './journal.ts'
 import type { Change } from './write-lock.ts'
 
 /** A batch is closed when it has this many entries, */
 const BATCH_ENTRIES = 1_000
 /** or this many bytes of commits. Its last commit may exceed the limit, by at most as much again. */
 const BATCH_BYTES = 8 * 1024 * 1024
+
+/** After so many milliseconds a disk that was full is tried again. */
+const ROOM_AGAIN_MS = 1_000
 
 interface QueuedChange {
   /** Size of the commit that it appends; 0 for other changes. */
@@ -27,12 +30,14 @@ interface Settled {
  * batch, up to its limits.
  *
  * After a failed write the end of the journal is unknown. All later changes are refused. While a write hangs, everybody is
- * answered: nobody knows of the batch, and nothing else is accepted until the write has ended.
+ * answered: nobody knows of the batch, and nothing else is accepted until the write has ended. While the disk is full it is
+ * the same: the batch is written as soon as there is room.
  */
 export class WriteQueue {
   readonly #journal: Journal
   readonly #clock: Clock
   readonly #afterBatch: (durable: boolean) => void
+  readonly #makeRoom: () => Promise<boolean>
   readonly #queue: QueuedChange[] = []
   /** What is to be done while nothing is written. */
   readonly #between: (() => Promise<void>)[] = []
@@ -40,14 +45,26 @@ export class WriteQueue {
   #failure: StoreRefusedError | undefined
   /** The error of all changes while a write hangs. */
   #hanging: StoreUnavailableError | undefined
+  /** The error of all changes while the disk is full. */
+  #full: StoreUnavailableError | undefined
   #closing: Promise<void> | undefined
+  readonly #closes = new AbortController()
   #heardOfHang: (() => void) | undefined
 
-  /** @param afterBatch - called after each write, before its changes are answered; `durable`: it succeeded */
-  constructor(journal: Journal, clock: Clock, afterBatch: (durable: boolean) => void) {
+  /**
+   * @param afterBatch - called after each write, before its changes are answered; `durable`: it succeeded
+   * @param makeRoom - called when the disk is full; false: there is nothing that could go
+   */
+  constructor(
+    journal: Journal,
+    clock: Clock,
+    afterBatch: (durable: boolean) => void,
+    makeRoom: () => Promise<boolean>,
+  ) {
     this.#journal = journal
     this.#clock = clock
     this.#afterBatch = afterBatch
+    this.#makeRoom = makeRoom
   }
 
   /** The error of all later calls, once a write has failed. */
@@ -70,7 +87,8 @@ export class WriteQueue {
   /** @param bytes - size of the commit that the change appends; 0 for other changes */
   add<T>(change: (write: (entry: Entry) => void) => T, bytes: number): Promise<T> {
     if (this.closing) return Promise.reject(new StoreClosedError())
-    if (this.#hanging) return Promise.reject(this.#hanging)
+    const refusal = this.#hanging ?? this.#full
+    if (refusal) return Promise.reject(refusal)
     return new Promise((resolve, reject) => {
       let answer: () => void
       this.#queue.push({
@@ -92,7 +110,8 @@ export class WriteQueue {
   /** Does something between two writes, when all that was decided is durable. What is changed meanwhile waits. */
   between<T>(work: () => Promise<T>): Promise<T> {
     this.assertOpen()
-    if (this.#hanging) return Promise.reject(this.#hanging)
+    const refusal = this.#hanging ?? this.#full
+    if (refusal) return Promise.reject(refusal)
     return new Promise((resolve, reject) => {
       this.#between.push(async () => {
         const watch = this.#watch([])
@@ -120,6 +139,7 @@ export class WriteQueue {
   }
 
   async #finish(): Promise<void> {
+    this.#closes.abort()
     const hangs = new Promise<void>((resolve) => {
       this.#heardOfHang = resolve
     })
@@ -146,9 +166,8 @@ export class WriteQueue {
 
   async #writeBatch(): Promise<Settled> {
     const { changes, entries } = this.#decideBatch()
-    const watch = entries.length > 0 ? this.#watch(changes) : undefined
     try {
-      if (entries.length > 0) await this.#journal.write(entries)
+      if (entries.length > 0) await this.#write(entries, changes)
       this.#afterBatch(true)
       return { changes }
     } catch (cause) {
@@ -159,10 +178,51 @@ export class WriteQueue {
       )
       this.#afterBatch(false)
       return { changes, failure: new OutcomeUnknownError(why, { cause }) }
+    }
+  }
+
+  /** Goes on until there is room for the entries on the disk, or until the store closes. */
+  async #write(entries: readonly Entry[], changes: readonly QueuedChange[]): Promise<void> {
+    try {
+      for (;;) {
+        const full = await this.#tryToWrite(entries, changes)
+        if (!full) return
+        if (await this.#makeRoom()) continue
+        if (this.closing) throw full
+        this.#tellFull(full, changes)
+        await this.#clock.sleep(ROOM_AGAIN_MS, this.#closes.signal)
+      }
+    } finally {
+      this.#full = undefined
+    }
+  }
+
+  async #tryToWrite(
+    entries: readonly Entry[],
+    changes: readonly QueuedChange[],
+  ): Promise<JournalFullError | undefined> {
+    const watch = this.#watch(changes)
+    try {
+      await this.#journal.write(entries)
+      return undefined
+    } catch (error) {
+      if (error instanceof JournalFullError) return error
+      throw error
     } finally {
       watch?.cancel()
       this.#hanging = undefined
     }
+  }
+
+  /** Answers everybody: nobody waits until there is room. */
+  #tellFull(cause: JournalFullError, changes: readonly QueuedChange[]): void {
+    const why = `the disk is full (${cause.message})`
+    const full = new StoreUnavailableError(`${why}: nothing was stored. Make room on it, and all goes on`, { cause })
+    this.#full = full
+    for (const change of changes) {
+      change.settle(new OutcomeUnknownError(`${why}; it is stored when there is room on it`, { cause }))
+    }
+    for (const change of this.#queue.splice(0)) change.settle(full)
   }
 
   /** Answers everybody when the write takes too long. */

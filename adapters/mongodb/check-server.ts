@@ -3,7 +3,7 @@ import type { Document } from 'mongodb'
 import { ServerUnfitError } from '../../lib/errors.ts'
 import type { Collections } from './collections.ts'
 import { fastPathCommand } from './fast-path.ts'
-import { type Answer, answerOf, codeOf, counterMoved, isPermanent, writeErrorsOf } from './outcome.ts'
+import { type Answer, answerOf, codeOf, counterMoved, isPermanent, WriteError, writeErrorsOf } from './outcome.ts'
 import { type AskWith, needing } from './rights.ts'
 import { WRITE_CONCERN } from './settings.ts'
 
@@ -105,8 +105,9 @@ class Scratch {
 
   /** Whether a unique index refuses the document. Anything else that goes wrong says nothing of the indexes. */
   async isRefused(document: object): Promise<boolean> {
-    const [error] = writeErrorsOf(await this.insert([document]))
-    if (error && Number(error['code']) !== 11000) throw new Error(String(error['errmsg']))
+    const reply = await this.insert([document])
+    const [error] = writeErrorsOf(reply)
+    if (error && Number(error['code']) !== 11000) throw new WriteError(reply)
     return error !== undefined
   }
 

@@ -19,7 +19,7 @@ import type {
   SegmentHeadDocument,
   WorkDocument,
 } from './documents.ts'
-import { assertWritten, isDuplicate, isPermanent, WriteError } from './outcome.ts'
+import { assertWritten, isDiskFull, isDuplicate, isPermanent, WriteError } from './outcome.ts'
 import { BSON_SETTINGS, SETTINGS, WRITE_CONCERN } from './settings.ts'
 import { asStoreError } from './store-errors.ts'
 import { Table } from './table.ts'
@@ -85,7 +85,7 @@ export class Collections {
       try {
         return await this.attempt(call)
       } catch (error) {
-        const isAnswer = error instanceof WriteError || isPermanent(error) || isDuplicate(error)
+        const isAnswer = error instanceof WriteError || isPermanent(error) || isDuplicate(error) || isDiskFull(error)
         if (tries === TRIES || isAnswer || this.#closing.signal.aborted) throw error
         // Where a server went away the other connections are dead as well: the driver learns of that within a turn.
         await new Promise<void>((resolve) => onNextTurn(resolve))

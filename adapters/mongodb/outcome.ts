@@ -12,7 +12,7 @@ export type Outcome =
   | { readonly kind: 'duplicate' }
   /** Never reached: the ordered command stopped before it. */
   | { readonly kind: 'not_tried' }
-  /** The server refuses it, and will again. */
+  /** The server refuses it, and will again, or until it has room on its disk. */
   | { readonly kind: 'refused'; readonly error: unknown }
   | { readonly kind: 'unknown'; readonly error: unknown }
 
@@ -27,6 +27,9 @@ const DUPLICATE = 11000
  * APIDeprecationError, AtlasError, BSONObjectTooLarge, KeyTooLong.
  */
 const PERMANENT: ReadonlySet<number> = new Set([2, 9, 13, 18, 20, 59, 115, 121, 322, 323, 324, 8000, 10334, 17280])
+
+/** OutOfDiskSpace. */
+const DISK_FULL = 14031
 
 /** Waits for the answer of a command, whichever it is. */
 export async function answerOf(command: Promise<Document>): Promise<Answer> {
@@ -69,7 +72,7 @@ export function outcomesOfFastPath(answer: Answer, size: number): Outcome[] {
   if (!failure || second || hasWriteConcernError(reply)) return all(size, { kind: 'unknown', error })
   const failed = Number(failure['idx'])
   const code = Number(failure['code'])
-  if (failed === 0 && PERMANENT.has(code)) return all(size, { kind: 'refused', error })
+  if (failed === 0 && isRefusal(code)) return all(size, { kind: 'refused', error })
   return all(size, STORED).map((_, index) => {
     if (failed > index + 1) return code === DUPLICATE ? STORED : { kind: 'unknown', error }
     if (failed < index + 1) return { kind: 'not_tried' }
@@ -131,6 +134,11 @@ export function isPermanent(error: unknown): boolean {
   return code !== undefined && PERMANENT.has(code)
 }
 
+/** Whether the server has no room left on its disk: it says so before it writes. */
+export function isDiskFull(error: unknown): boolean {
+  return error instanceof WriteError ? error.codes.includes(DISK_FULL) : codeOf(error) === DISK_FULL
+}
+
 /**
  * The server's code in an error of the driver, whichever copy of it threw. Judged by name, since a number as `code` says
  * nothing: an AbortError of the platform has the code 20.
@@ -154,7 +162,12 @@ function outcomeOfFailure(error: unknown): Outcome {
 
 function outcomeOfCode(code: unknown, error: unknown): Outcome {
   if (Number(code) === DUPLICATE) return { kind: 'duplicate' }
-  return PERMANENT.has(Number(code)) ? { kind: 'refused', error } : { kind: 'unknown', error }
+  return isRefusal(Number(code)) ? { kind: 'refused', error } : { kind: 'unknown', error }
+}
+
+/** Whether a document with this error was not written, and is not going to be. */
+function isRefusal(code: number): boolean {
+  return PERMANENT.has(code) || code === DISK_FULL
 }
 
 /** The driver throws a reply that has a write-concern error, with whatever else it says: all of that is unknown. */

@@ -1,7 +1,7 @@
 import type { Clock } from '../../lib/clock.ts'
 import type { Collections } from './collections.ts'
 import type { CountersDocument } from './documents.ts'
-import { isPermanent } from './outcome.ts'
+import { isDiskFull, isPermanent } from './outcome.ts'
 
 /** Positions that were allocated longer ago than this are dropped unused, in milliseconds: retention counts on it. */
 const ALLOCATION_MS = 10_000
@@ -59,7 +59,7 @@ export class Positions {
    * Positions for so many appends, allocated again until they are good: fresh, and above everything that this process
    * has seen. Undefined when no caller waits for them any more.
    *
-   * @throws what the server says when it refuses for good
+   * @throws what the server says when it refuses for good, or when its disk is full
    */
   async allocate(size: number, isWanted: () => boolean): Promise<Allocation | undefined> {
     for (let tries = 0; isWanted(); tries++) {
@@ -68,7 +68,7 @@ export class Positions {
         const first = await this.#collections.attempt((signal) => this.#move(size, signal))
         if (!isOutdated(asked, this.#clock) && first > this.#seen) return { first, size, asked }
       } catch (error) {
-        if (isPermanent(error)) throw error
+        if (isPermanent(error) || isDiskFull(error)) throw error
       }
       await this.#clock.sleep(Math.min(1_000, 10 * 2 ** tries))
     }

@@ -4,7 +4,7 @@ import { OutcomeUnknownError, StoreRefusedError } from '../../lib/errors.ts'
 import type { Appended } from '../../lib/log/commit.ts'
 import type { Collections } from './collections.ts'
 import { assertNoForeignUniqueIndex } from './foreign-indexes.ts'
-import { isPermanent, type Outcome } from './outcome.ts'
+import { isDiskFull, isPermanent, type Outcome } from './outcome.ts'
 import type { Pending } from './pending.ts'
 import { type Placed, type Resolution, resolveOutcomes } from './resolve-outcomes.ts'
 import { refusalOfCommit } from './store-errors.ts'
@@ -110,18 +110,21 @@ export class Resolver {
 
   /**
    * The server does not tell what became of them. Only what it refused in the first place was certainly not stored: for
-   * want of rights, by a rule, or by a unique index that is not the log's. The others stay in flight.
+   * want of rights or of room on its disk, by a rule, or by a unique index that is not the log's. The others stay in
+   * flight.
    */
   #keepUnresolved(appends: readonly Unresolved[], error: unknown): readonly Unresolved[] {
-    if (!isPermanent(error)) return appends
+    if (!isPermanent(error) && !isDiskFull(error)) return appends
     const left: Unresolved[] = []
     for (const append of appends) {
       const { kind } = append.outcome
-      const wasRefused = kind === 'refused' || (kind === 'duplicate' && error instanceof StoreRefusedError)
+      const wasRefused =
+        kind === 'refused' || kind === 'not_tried' || (kind === 'duplicate' && error instanceof StoreRefusedError)
       if (wasRefused) this.#parts.reject(append.pending, refusalOfCommit(error))
       else left.push(append)
     }
-    const why = new OutcomeUnknownError('MongoDB refuses to tell', { cause: error })
+    const what = isDiskFull(error) ? 'the disk of the MongoDB server is full' : 'MongoDB refuses to tell'
+    const why = new OutcomeUnknownError(what, { cause: error })
     for (const { pending } of left) pending.reject(why)
     return left
   }

@@ -3,7 +3,7 @@ import type { Clock } from '../../lib/clock.ts'
 import type { Collections } from './collections.ts'
 import { type EventsDocument, tombstone } from './documents.ts'
 import { assertNoForeignUniqueIndex } from './foreign-indexes.ts'
-import { assertWritten, isDuplicate, isPermanent } from './outcome.ts'
+import { assertWritten, isDiskFull, isDuplicate, isPermanent } from './outcome.ts'
 import { DOCUMENTS_AT_ONCE } from './settings.ts'
 
 /** Waits between tries while the database does not answer, in milliseconds. */
@@ -18,7 +18,7 @@ const SUSPICIOUS_TRIES = 5
  * answered for all of them, or `signal` aborts. Few commands, however many positions: a fail-over may leave a whole
  * batch to be settled, on a primary that has enough to do.
  *
- * @throws what the server says when it refuses for good; StoreRefusedError when a unique index that is not the log's refuses
+ * @throws what the server says when it refuses for good, or when its disk is full; StoreRefusedError when a unique index that is not the log's refuses
  */
 export async function settlePositions(
   collections: Collections,
@@ -39,7 +39,7 @@ export async function settlePositions(
       if (isPermanent(error)) throw error
     }
     const failure = await insertTombstones(collections, clock, missing)
-    if (isPermanent(failure)) throw failure
+    if (isPermanent(failure) || isDiskFull(failure)) throw failure
     if (isDuplicate(failure)) refused++
     if (refused >= SUSPICIOUS_TRIES) await assertNoForeignUniqueIndex(collections)
     // Another writer was first and its document has no majority yet, or the server did not answer.

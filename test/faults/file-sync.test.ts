@@ -23,9 +23,10 @@ describe('a disk that fails', () => {
 
   for (const [call, code] of [
     ['datasync', 'EIO'],
-    ['write', 'ENOSPC'],
+    ['datasync', 'ENOSPC'],
+    ['write', 'EIO'],
   ] as const) {
-    it(`at ${call} once makes the store refuse everything from then on; what it had acknowledged is there when it is opened again`, async () => {
+    it(`at ${call} once, with ${code}, makes the store refuse everything from then on; what it had acknowledged is there when it is opened again`, async () => {
       const store = await FileEventStore.open(folder.path)
       const kept = await store.append(commitTo('a'))
       const seen = await store.consumers.ensure('planner', 0)
