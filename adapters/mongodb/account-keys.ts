@@ -8,6 +8,7 @@ import {
 } from '../../lib/log/account-key-table.ts'
 import type { Collections } from './collections.ts'
 import type { AccountKeyDocument } from './documents.ts'
+import { indexOn, type LogIndex } from './make-indexes.ts'
 import { onlyDuplicates } from './work-queries.ts'
 
 /** Others may make, retire and remove the same key meanwhile; so often it is looked again. */
@@ -24,13 +25,12 @@ export class MongoAccountKeys implements AccountKeyTable {
     this.#collections = collections
   }
 
-  static async prepare(collections: Collections): Promise<void> {
-    await collections.accountKeys.createIndexes([
-      { key: { names: 1, _id: 1 } },
-      { key: { formerNames: 1 } },
-      { key: { usedAt: 1, _id: 1 } },
-    ])
-  }
+  /** The indexes that the queries below use. */
+  static readonly indexes: readonly LogIndex[] = [
+    indexOn({ names: 1, _id: 1 }),
+    indexOn({ formerNames: 1 }),
+    indexOn({ usedAt: 1, _id: 1 }),
+  ]
 
   find(ids: readonly string[]): Promise<AccountKeyRecord[]> {
     return this.#all({ _id: { $in: [...ids] } })

@@ -1,31 +1,27 @@
 import type { Document } from 'mongodb'
 import { CollectionUnfitError, ServerUnfitError } from '../../lib/errors.ts'
-import { CLAIMS_INDEX } from './check-server.ts'
+import { SCRATCH } from './check-server.ts'
 import type { Collections } from './collections.ts'
 import { isEventsDocument } from './documents.ts'
 import { indexesOf } from './foreign-indexes.ts'
+import { CLAIMS_INDEX, isIndex, isSame, type LogIndex, STREAMS_INDEX } from './make-indexes.ts'
 import { type AskWith, needing } from './rights.ts'
 
-/** The index by which a stream is read. */
-export const STREAMS_INDEX = { key: { s: 1, _id: -1 }, name: 'streams' } as const
-
-/** Indexes of `events` that the log makes, as far as their options are compared. */
-const OWN_INDEXES: readonly Document[] = [STREAMS_INDEX, CLAIMS_INDEX]
-
-/** What tells two indexes apart. */
-const COMPARED = ['key', 'unique', 'sparse', 'partialFilterExpression', 'collation', 'expireAfterSeconds'] as const
+/** The indexes of a collection, as the server lists them, by the collection's name without the prefix. */
+export type FoundIndexes = ReadonlyMap<string, readonly Document[]>
 
 /**
  * Looks at what is there under the log's names, before anything is changed: collections that cannot hold a log, or that
  * hold something else.
  *
+ * @returns the indexes that are there
  * @throws CollectionUnfitError (`COLLECTION_UNFIT`), StoreRefusedError (`STORE_REFUSED`)
  */
 export async function checkCollections(
   collections: Collections,
   names: readonly string[],
   ask: AskWith,
-): Promise<void> {
+): Promise<FoundIndexes> {
   const { db } = collections
   const filter = { name: { $in: names.map((name) => collections.name(name)) } }
   const listed = await needing('listCollections', db.databaseName, () =>
@@ -34,11 +30,21 @@ export async function checkCollections(
   const found = listed['cursor'].firstBatch as Document[]
   for (const collection of found) assertPlain(db.databaseName, collection)
   const there = names.filter((name) => found.some((collection) => collection['name'] === collections.name(name)))
+  const indexes = new Map<string, readonly Document[]>()
   for (const name of there) {
-    const indexes = await needing('listIndexes', collections.namespace(name), () => indexesOf(collections, name))
-    assertIndexes(collections, name, indexes)
+    indexes.set(name, await needing('listIndexes', collections.namespace(name), () => indexesOf(collections, name)))
+    assertIndexes(collections, name, indexes.get(name) ?? [])
   }
-  await assertDocuments(collections, there, ask)
+  // Another process may be at its proofs on the scratch collection, before there is a log.
+  const logs = there.filter((name) => name !== SCRATCH)
+  await assertDocuments(collections, logs, ask)
+  return indexes
+}
+
+/** Those whose options are compared. */
+const COMPARED: Readonly<Record<string, readonly LogIndex[]>> = {
+  events: [STREAMS_INDEX, CLAIMS_INDEX],
+  [SCRATCH]: [CLAIMS_INDEX],
 }
 
 /** A collection with options that delete documents, refuse them, or compare strings otherwise than byte by byte. */
@@ -56,13 +62,13 @@ function assertPlain(database: string, { name, type, options = {} }: Document): 
 
 function assertIndexes(collections: Collections, name: string, indexes: readonly Document[]): void {
   const namespace = collections.namespace(name)
-  const own = name === 'events' ? OWN_INDEXES : []
+  const own = COMPARED[name] ?? []
   for (const index of indexes) {
     if (index['name'] === '_id_') continue
-    const wanted = own.find((each) => each['name'] === index['name'] || isSame(each['key'], index['key']))
+    const wanted = own.find((each) => each.name === index['name'] || isSame(each.key, index['key']))
     const said = `"${index['name']}" on ${JSON.stringify(index['key'])}`
-    if (wanted && !COMPARED.every((option) => isSame(wanted[option], index[option]))) {
-      throw unfit(namespace, `has an index ${said} whose options are not those of the log's index "${wanted['name']}"`)
+    if (wanted && !isIndex(wanted, index)) {
+      throw unfit(namespace, `has an index ${said} whose options are not those of the log's index "${wanted.name}"`)
     }
     if (index['expireAfterSeconds'] !== undefined) {
       throw unfit(namespace, `has a TTL index ${said}, by which the server deletes documents`)
@@ -94,10 +100,6 @@ async function assertDocuments(collections: Collections, there: readonly string[
 
 function unfit(namespace: string, what: string): CollectionUnfitError {
   return new CollectionUnfitError(namespace, what)
-}
-
-function isSame(a: unknown, b: unknown): boolean {
-  return JSON.stringify(a ?? null) === JSON.stringify(b ?? null)
 }
 
 function hasKeys(value: unknown): boolean {

@@ -2,6 +2,7 @@ import type { AnyBulkWriteOperation } from 'mongodb'
 import type { IndexEntry, IndexPlace, IndexTable, NewIndexEntry } from '../../lib/log/index-table.ts'
 import type { Collections } from './collections.ts'
 import type { IndexDocument } from './documents.ts'
+import { indexOn, type LogIndex } from './make-indexes.ts'
 import { onlyDuplicates } from './work-queries.ts'
 
 /** Stands for an expiry that never comes. */
@@ -24,9 +25,8 @@ export class MongoIndex implements IndexTable {
     this.#name = name
   }
 
-  static async prepare(collections: Collections, name: string): Promise<void> {
-    await collections.index(name).createIndexes([{ key: { keys: 1, first: -1, _id: -1 } }, { key: { expiresAt: 1 } }])
-  }
+  /** The indexes that the queries below use. */
+  static readonly indexes: readonly LogIndex[] = [indexOn({ keys: 1, first: -1, _id: -1 }), indexOn({ expiresAt: 1 })]
 
   async put(entries: readonly NewIndexEntry[]): Promise<void> {
     if (entries.length === 0) return

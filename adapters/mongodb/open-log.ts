@@ -1,66 +1,81 @@
+import type { MongoClient, ServerHeartbeatFailedEvent } from 'mongodb'
 import { StoreUnavailableError } from '../../lib/errors.ts'
 import type { KeyRing } from '../../lib/secrets/key-ring.ts'
 import { MongoAccountKeys } from './account-keys.ts'
 import { assertNotSharded, checkCollections } from './check-collections.ts'
-import { askServer, checkServer, type ServerCapabilities } from './check-server.ts'
+import { askServer, checkServer, SCRATCH, type ServerCapabilities } from './check-server.ts'
 import type { Collections } from './collections.ts'
 import { MongoIndex } from './index-table.ts'
 import { MongoLiveness } from './liveness.ts'
 import { loadMacKeys } from './mac-keys.ts'
-import { makeIndexes, prepareDatabase } from './prepare-database.ts'
+import { CLAIMS_INDEX, type LogIndex, makeIndexes, STREAMS_INDEX } from './make-indexes.ts'
+import { prepareDatabase } from './prepare-database.ts'
 import type { AskWith } from './rights.ts'
-import { asStoreError } from './store-errors.ts'
+import { asStoreError, whyOf } from './store-errors.ts'
 import { CommandTimeoutError } from './with-timeout.ts'
 import { MongoWork } from './work.ts'
+import { WorkLanes } from './work-lanes.ts'
 
 /** How long one command of `open()` may take, in milliseconds: some of them make collections and indexes. */
 const OPEN_TIMEOUT_MS = 9_000
 
-/** Work tables whose indexes `open()` makes. */
 const WORK_TABLES: readonly string[] = ['deliveries', 'endings']
-
-/** Index tables whose database indexes `open()` makes. */
 const INDEX_TABLES: readonly string[] = ['live', 'parked_commits']
 
+/** The indexes of the log, by collection. */
+const INDEXES: ReadonlyMap<string, readonly LogIndex[]> = new Map([
+  ['events', [STREAMS_INDEX, CLAIMS_INDEX]],
+  ['account_keys', MongoAccountKeys.indexes],
+  ...WORK_TABLES.map((table) => [table, MongoWork.indexes] as const),
+  ...WORK_TABLES.map((table) => [`${table}_lanes`, WorkLanes.indexes] as const),
+  ...INDEX_TABLES.map((name) => [name, MongoIndex.indexes] as const),
+])
+
 /** Names that belong to the log. */
-const NAMES: readonly string[] = [
-  ...['events', 'counters', 'consumers', 'liveness', 'log_segments', 'account_keys', ...INDEX_TABLES],
-  ...WORK_TABLES.flatMap((table) => [table, `${table}_lanes`]),
-]
+const NAMES: readonly string[] = ['counters', 'consumers', 'liveness', 'log_segments', SCRATCH, ...INDEXES.keys()]
 
 /**
  * Looks at what is there, checks the server, makes what is missing, in this order: a database that cannot hold the log
- * is left as it was.
+ * is left as it was. Where nothing is missing, the database user needs no right to make collections or indexes.
  *
  * @throws as `MongoEventStore.open`
  */
 export async function openLog(collections: Collections, keys: KeyRing): Promise<ServerCapabilities> {
+  const { client } = collections
   const ask: AskWith = (call) => collections.attempt(call, OPEN_TIMEOUT_MS)
+  let failure: Error | undefined
+  const onFailure = (event: ServerHeartbeatFailedEvent): void => {
+    failure = event.failure
+  }
+  client.on('serverHeartbeatFailed', onFailure)
   try {
     const server = await askServer(collections, ask)
     if (server.isRouter) await assertNotSharded(collections, ask)
-    await checkCollections(collections, NAMES, ask)
-    const capabilities = await checkServer(collections, server, ask)
+    const found = await checkCollections(collections, NAMES, ask)
+    const capabilities = await checkServer(collections, server, found.get(SCRATCH) ?? [], ask)
     await prepareDatabase(collections, keys, ask)
     collections.macs = await loadMacKeys(collections, keys, ask)
-    for (const table of WORK_TABLES) {
-      await makeIndexes(collections, table, () => ask(() => MongoWork.prepare(collections, table)))
+    for (const [name, indexes] of INDEXES) {
+      await makeIndexes(collections, name, indexes, found.get(name) ?? [], ask)
     }
-    for (const name of INDEX_TABLES) {
-      await makeIndexes(collections, name, () => ask(() => MongoIndex.prepare(collections, name)))
-    }
-    await makeIndexes(collections, 'account_keys', () => ask(() => MongoAccountKeys.prepare(collections)))
     await ask(() => MongoLiveness.prepare(collections))
     return capabilities
   } catch (error) {
-    if (error instanceof CommandTimeoutError) throw unreachable(collections, error)
+    if (error instanceof CommandTimeoutError) throw unreachable(client, error, failure)
     throw asStoreError(error)
+  } finally {
+    client.off('serverHeartbeatFailed', onFailure)
   }
 }
 
-/** The driver goes on trying for longer than anybody waits here, and says only then what kept it. */
-function unreachable({ client }: Collections, cause: CommandTimeoutError): StoreUnavailableError {
+/**
+ * The driver goes on trying for longer than anybody waits here.
+ *
+ * @param failure - what kept it when it tried last: nobody listens there, a certificate that it does not trust
+ */
+function unreachable(client: MongoClient, cause: CommandTimeoutError, failure?: Error): StoreUnavailableError {
   const hosts = client.options?.hosts?.map(({ host, port }) => `${host}:${port}`).join(', ') ?? 'its address'
-  const what = `MongoDB at ${hosts} does not answer (${cause.message}): is it running, reachable, and the address right?`
-  return new StoreUnavailableError(what, { cause })
+  const why = failure ? `${cause.message}; ${whyOf(failure)}` : cause.message
+  const what = `MongoDB at ${hosts} does not answer (${why}): is it running, reachable, and the address right?`
+  return new StoreUnavailableError(what, { cause: failure ?? cause })
 }

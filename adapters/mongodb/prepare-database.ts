@@ -1,43 +1,14 @@
-import { CollectionUnfitError, SchemaNewerError, ServerUnfitError } from '../../lib/errors.ts'
+import { SchemaNewerError, ServerUnfitError } from '../../lib/errors.ts'
 import { SCHEMA_VERSION } from '../../lib/log/prepare.ts'
 import type { KeyRing } from '../../lib/secrets/key-ring.ts'
-import { STREAMS_INDEX } from './check-collections.ts'
-import { CLAIMS_INDEX } from './check-server.ts'
 import type { Collections } from './collections.ts'
-import { codeOf, isDuplicate } from './outcome.ts'
+import { isDuplicate } from './outcome.ts'
 import { type AskWith, needing } from './rights.ts'
-import { WRITE_CONCERN } from './settings.ts'
 
-/** IndexOptionsConflict and IndexKeySpecsConflict. */
-const INDEX_CONFLICTS: ReadonlySet<number | undefined> = new Set([85, 86])
-
-/** Makes what is missing: indexes, the counter, the schema version. Safe to run in many processes at once. */
+/** What is in the collections beside the log: the schema version and the counter. Safe to run in many processes at once. */
 export async function prepareDatabase(collections: Collections, keys: KeyRing, ask: AskWith): Promise<void> {
   await recordSchema(collections, keys, ask)
-  await makeIndexes(collections, 'events', () =>
-    ask((signal) => {
-      const indexes = [STREAMS_INDEX, CLAIMS_INDEX]
-      const body = { createIndexes: collections.name('events'), indexes, writeConcern: WRITE_CONCERN }
-      return collections.command(body, { signal })
-    }),
-  )
   await raiseCounter(collections, ask)
-}
-
-/**
- * Runs what makes indexes of a collection.
- *
- * @throws CollectionUnfitError (`COLLECTION_UNFIT`) when others of the same name or keys are there
- */
-export async function makeIndexes(collections: Collections, name: string, make: () => Promise<unknown>): Promise<void> {
-  const namespace = collections.namespace(name)
-  try {
-    await needing('createIndex', namespace, make)
-  } catch (cause) {
-    if (!INDEX_CONFLICTS.has(codeOf(cause))) throw cause
-    const why = cause instanceof Error ? cause.message : String(cause)
-    throw new CollectionUnfitError(namespace, `has an index that is at odds with one of the log's (${why})`, { cause })
-  }
 }
 
 /** Never below the last position: a counter that was lost would give positions that are taken, one after the other. */

@@ -19,9 +19,13 @@ export async function needing<T>(right: string, namespace: string, run: () => Pr
     return await run()
   } catch (cause) {
     if (!REFUSALS.has(codeOf(cause))) throw cause
-    throw new StoreRefusedError(
-      `the database user may not "${right}" on ${namespace}: the role readWrite of the database holds all rights that the log needs`,
-      { cause },
-    )
+    throw new StoreRefusedError(`the database user may not "${right}" on ${namespace}: ${adviceOn(right)}`, { cause })
   }
+}
+
+const READ_WRITE = 'the role readWrite of the database holds all rights that the log needs'
+
+function adviceOn(right: string): string {
+  if (right !== 'createIndex') return READ_WRITE
+  return `an index is missing there. Have a user who may make it run \`npx oidc-provider-eventstore prepare\`, or give this one more: ${READ_WRITE}`
 }

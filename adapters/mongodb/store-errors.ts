@@ -25,6 +25,9 @@ function diskFull(cause: unknown): StoreUnavailableError {
   return new StoreUnavailableError(what, { cause })
 }
 
-function whyOf(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause)
+/** An error's message. Of what OpenSSL says, the reason alone: it stands between routines, files and lines. */
+export function whyOf(cause: unknown): string {
+  const message = cause instanceof Error ? cause.message : String(cause)
+  const reason = /:error:[0-9A-F]+:SSL routines:[^:]*:([^:]+):/.exec(message)?.[1]
+  return reason === undefined ? message : `TLS: ${reason}`
 }

@@ -6,9 +6,6 @@ import { DOCUMENTS_AT_ONCE, WRITE_CONCERN } from './settings.ts'
 /** So many writes go with one command. */
 const WRITES_AT_ONCE = 500
 
-/** How long making indexes may take, in milliseconds. */
-const INDEX_TIMEOUT_MS = 9_000
-
 /** What an update did. */
 export interface Updated {
   readonly matchedCount: number
@@ -95,13 +92,6 @@ export class Table<T extends Document> {
     const count = [{ $match: filter }, { $group: { _id: null, n: { $sum: 1 } } }]
     const [group] = await this.aggregate(count).toArray()
     return Number(group?.['n'] ?? 0)
-  }
-
-  /** Makes indexes under the names that the driver would give them. */
-  async createIndexes(indexes: readonly ({ readonly key: Record<string, 1 | -1> } & Document)[]): Promise<void> {
-    const named = indexes.map((index) => ({ name: Object.entries(index.key).flat().join('_'), ...index }))
-    const body = { createIndexes: this.#name, indexes: named, writeConcern: WRITE_CONCERN }
-    await this.#collections.attempt((signal) => this.#collections.command(body, { signal }), INDEX_TIMEOUT_MS)
   }
 
   aggregate<R extends Document>(pipeline: Document[]): { toArray(): Promise<R[]> } {

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { AnyBulkWriteOperation } from 'mongodb'
 import type { Collections } from './collections.ts'
 import type { LaneDocument } from './documents.ts'
+import { indexOn, type LogIndex } from './make-indexes.ts'
 import { beginning, onlyDuplicates } from './work-queries.ts'
 
 /** Two processes that make the same lane at once are told of a duplicate; so often they look again. */
@@ -41,9 +42,8 @@ export class WorkLanes {
     this.#table = table
   }
 
-  static async prepare(collections: Collections, table: string): Promise<void> {
-    await collections.lanes(table).createIndexes([{ key: { turn: 1, dueAt: 1 } }, { key: { dueAt: 1 } }])
-  }
+  /** The indexes that the queries below use. */
+  static readonly indexes: readonly LogIndex[] = [indexOn({ turn: 1, dueAt: 1 }), indexOn({ dueAt: 1 })]
 
   /**
    * Work began to wait in these lanes, the first of it due then. What is left of earlier calls that failed is touched as

@@ -13,6 +13,7 @@ import type {
 import type { Collections } from './collections.ts'
 import type { WorkDocument } from './documents.ts'
 import { Finishes } from './finishes.ts'
+import { indexOn, type LogIndex } from './make-indexes.ts'
 import { PutOffLanes } from './put-off-lanes.ts'
 import type { ServerTime } from './server-time.ts'
 import { WorkClaims } from './work-claims.ts'
@@ -56,19 +57,14 @@ export class MongoWork implements WorkTable {
   }
 
   /** The indexes that the queries below use. */
-  static async prepare(collections: Collections, table: string): Promise<void> {
-    await collections
-      .work(table)
-      .createIndexes([
-        { key: { state: 1, lane: 1, dueAt: 1, _id: 1 } },
-        { key: { state: 1, dueAt: 1 } },
-        { key: { holder: 1 }, partialFilterExpression: { holder: { $exists: true } } },
-        { key: { doneAt: 1 }, partialFilterExpression: { doneAt: { $exists: true } } },
-        { key: { state: 1, deadline: 1 } },
-        { key: { claim: 1 }, partialFilterExpression: { claim: { $exists: true } } },
-      ])
-    await WorkLanes.prepare(collections, table)
-  }
+  static readonly indexes: readonly LogIndex[] = [
+    indexOn({ state: 1, lane: 1, dueAt: 1, _id: 1 }),
+    indexOn({ state: 1, dueAt: 1 }),
+    indexOn({ holder: 1 }, { partialFilterExpression: { holder: { $exists: true } } }),
+    indexOn({ doneAt: 1 }, { partialFilterExpression: { doneAt: { $exists: true } } }),
+    indexOn({ state: 1, deadline: 1 }),
+    indexOn({ claim: 1 }, { partialFilterExpression: { claim: { $exists: true } } }),
+  ]
 
   async time(): Promise<number> {
     this.#collections.assertOpen()

@@ -15,6 +15,8 @@ export interface CommandContext {
   readonly output: Output
   /** Opens the store, and closes it when the command is done. */
   withStore<T>(work: (store: EventStore, connection: Connection) => Promise<T>): Promise<T>
+  /** Opens the store, and makes it where there is none yet; closes it again. */
+  makeStore(): Promise<Connection>
   /** The issuer that the command is about. @throws UsageError */
   issuer(): string
   /** The same, where one is named. @throws UsageError */
@@ -48,6 +50,11 @@ export function commandContext(
       return issuer
     },
     confirm: (what, isConfirmed) => confirm(terminal, what, isConfirmed ?? false),
+    async makeStore() {
+      const connection = await connect(options, terminal, { mayMake: true })
+      await connection.close()
+      return connection
+    },
     async withStore(work) {
       const connection = await connect(options, terminal)
       try {

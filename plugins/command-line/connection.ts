@@ -39,15 +39,20 @@ const SCHEME = /^mongodb(\+srv)?:\/\//
 /**
  * Opens the store that the options or the environment name: `mongodb://…/database`, or the folder of an embedded store.
  *
+ * @param mayMake - also a log that is not there yet, on MongoDB
  * @throws UsageError, and whatever opening throws
  */
-export async function connect(options: ConnectionOptions, terminal: Terminal): Promise<Connection> {
+export async function connect(
+  options: ConnectionOptions,
+  terminal: Terminal,
+  { mayMake = false }: { readonly mayMake?: boolean } = {},
+): Promise<Connection> {
   const place = options.store ?? terminal.env['EVENTSTORE_STORE']
   if (!place)
     throw new UsageError(
       'no store is named: --store mongodb://host/database, or --store FOLDER of an embedded store; or EVENTSTORE_STORE',
     )
-  if (SCHEME.test(place)) return connectMongo(place, options, terminal)
+  if (SCHEME.test(place)) return connectMongo(place, options, terminal, mayMake)
   if (/^[a-z][a-z0-9+.-]*:\/\//i.test(place))
     throw new UsageError(
       'the store is no address that is known: mongodb://host/database, or the folder of an embedded store',
@@ -85,14 +90,19 @@ export async function databaseAt(
   }
 }
 
-async function connectMongo(uri: string, options: ConnectionOptions, terminal: Terminal): Promise<Connection> {
+async function connectMongo(
+  uri: string,
+  options: ConnectionOptions,
+  terminal: Terminal,
+  mayMake: boolean,
+): Promise<Connection> {
   const { db, name, close } = await databaseAt(uri)
   const { MongoEventStore } = await import('../../adapters/mongodb/index.ts')
   const keys = await keysOf(options, terminal)
   if (!keys) throw new UsageError('no keys: EVENTSTORE_KEYS as JSON, or --keys-file FILE (or EVENTSTORE_KEYS_FILE)')
   try {
     const prefix = options.prefix ?? terminal.env['EVENTSTORE_PREFIX']
-    await assertLog(db, prefix ?? '', name)
+    if (!mayMake) await assertLog(db, prefix ?? '', name)
     const store = await MongoEventStore.open(db, {
       keys,
       logger: loggerOf(terminal),
@@ -115,15 +125,23 @@ async function connectMongo(uri: string, options: ConnectionOptions, terminal: T
 
 /** Whoever mistypes an address must not be told that all is well with a log that was made just now. */
 async function assertLog(db: Db, prefix: string, name: string): Promise<void> {
+  const { asStoreError } = await import('../../adapters/mongodb/store-errors.ts')
   const counters = db.collection<{ _id: string }>(`${prefix}counters`)
   let schema: unknown
-  const looking = counters.findOne({ _id: 'schema' }).then((found) => {
-    schema = found
-  })
+  const looking = counters.findOne({ _id: 'schema' }).then(
+    (found) => {
+      schema = found
+    },
+    (error: unknown) => {
+      throw asStoreError(error)
+    },
+  )
   if (!(await inTime(looking, systemClock, LOOK_MS)))
     throw new StoreUnavailableError(`${name} has not answered for ${LOOK_MS / 1_000} s`)
   if (schema) return
-  throw new UsageError(`there is no log in ${name}${prefix ? `, prefix ${prefix}` : ''}: an OP makes it when it starts`)
+  throw new UsageError(
+    `there is no log in ${name}${prefix ? `, prefix ${prefix}` : ''}: an OP makes it when it starts, or \`prepare\` does`,
+  )
 }
 
 async function connectFolder(folder: string, options: ConnectionOptions, terminal: Terminal): Promise<Connection> {

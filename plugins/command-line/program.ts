@@ -11,6 +11,7 @@ import { forget } from './commands/forget.ts'
 import { keys } from './commands/keys.ts'
 import { logouts } from './commands/logouts.ts'
 import { moving } from './commands/moving.ts'
+import { prepare } from './commands/prepare.ts'
 import { rekey } from './commands/rekey.ts'
 import { retention } from './commands/retention.ts'
 import { sessions } from './commands/sessions.ts'
@@ -31,6 +32,7 @@ const COMMANDS: readonly Register[] = [
   features,
   checkpoints,
   retention,
+  prepare,
   moving,
   keys,
   rekey,

@@ -152,13 +152,14 @@ describe('a database user without a right that the log needs', () => {
     ['insert', 'insert'],
     ['update', 'update'],
     ['remove', 'delete'],
-    ['dropCollection', 'drop'],
   ] as const) {
     for (const code of [13, 8000]) {
       it(`is told "${right}" by name, as STORE_REFUSED, where the server answers ${code}`, async () => {
         const unauthorized = { ok: 0, code, errmsg: 'scripted', codeName: 'Unauthorized' }
         const refused = log.proxy.answer({ command }, 'before', () => unauthorized)
-        const error = await rejectsWith('STORE_REFUSED', () => MongoEventStore.open(log.proxiedDb, { keys: log.keys }))
+        const prefix = right === 'createIndex' ? 'new_' : '' // where nothing is missing nobody needs it
+        const open = () => MongoEventStore.open(log.proxiedDb, { keys: log.keys, prefix })
+        const error = await rejectsWith('STORE_REFUSED', open)
         assert.equal(refused.count, 1)
         assert.ok(error.message.includes(`"${right}"`), error.message)
         assert.match(error.message, /readWrite/)

@@ -19,6 +19,18 @@ export interface Launcher {
   /** It has to be made a replica set before it offers what every deployment has: retryable writes, transactions. */
   readonly replicaSet: string | undefined
   arguments(port: number, storagePath: string, durable: boolean): string[]
+  /** Takes connections over TLS alone, and from clients alone that show a certificate of the authority. */
+  tls(files: TlsFiles): string[]
+}
+
+/** Paths of PEM files. */
+export interface TlsFiles {
+  readonly cert: string
+  readonly key: string
+  /** Certificate and key, one behind the other. */
+  readonly both: string
+  /** The authority that has signed the clients' certificates. */
+  readonly ca: string
 }
 
 export type LauncherKind = 'mongod' | 'secantusd-rs' | 'memory-server' | 'secantusd-py'
@@ -85,6 +97,7 @@ function mongod(kind: LauncherKind, command: string | undefined): Launcher | und
       ...['--port', `${port}`, '--bind_ip', '127.0.0.1', '--dbpath', storagePath, '--replSet', 'tests'],
       ...['--oplogSize', '64', '--setParameter', 'diagnosticDataCollectionEnabled=false'],
     ],
+    tls: ({ both, ca }) => ['--tlsMode', 'requireTLS', '--tlsCertificateKeyFile', both, '--tlsCAFile', ca],
   }
 }
 
@@ -99,6 +112,9 @@ function secantus(kind: LauncherKind, command: string | undefined): Launcher | u
     arguments: (port, storagePath, durable) => [
       ...['--port', `${port}`, '--storage-path', storagePath],
       ...(durable ? ['--sync-on-commit'] : []),
+    ],
+    tls: ({ cert, key, ca }) => [
+      ...['--tls-cert-file', cert, '--tls-key-file', key, '--tls-ca-file', ca, '--tls-require-client-cert'],
     ],
   }
 }

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { MongoClient } from 'mongodb'
 import { portOutsideEphemeralRange } from './free-port.ts'
 import { startGuardian } from './guardian.ts'
-import { findLauncher, type Launcher } from './mongo-launcher.ts'
+import { findLauncher, type Launcher, type TlsFiles } from './mongo-launcher.ts'
 
 export interface ServerOptions {
   /** An acknowledged write survives `kill('SIGKILL')`. Slower. */
@@ -16,6 +16,8 @@ export interface ServerOptions {
   readonly storagePath?: string
   /** Further arguments of the program's: `--auth`. */
   readonly flags?: readonly string[]
+  /** TLS alone, and clients with certificates alone. */
+  readonly tls?: TlsFiles
   /** 0 lets the server pick one, where it can. */
   readonly port?: number
   /** Does not keep the tests' process alive, and so is no leftover of theirs: for the server that they share. */
@@ -53,7 +55,11 @@ export async function startServer(options: ServerOptions = {}): Promise<MongoSer
   const guardian = startGuardian(options.storagePath === undefined ? storagePath : undefined)
 
   const start = async (port: number): Promise<Running> => {
-    const args = [...launcher.arguments(port, storagePath, options.durable ?? false), ...(options.flags ?? [])]
+    const args = [
+      ...launcher.arguments(port, storagePath, options.durable ?? false),
+      ...(options.tls ? launcher.tls(options.tls) : []),
+      ...(options.flags ?? []),
+    ]
     const running = await launch(launcher, args, storagePath)
     guardian.watch(running.pid)
     void running.exited.then(() => guardian.forget())
@@ -65,7 +71,7 @@ export async function startServer(options: ServerOptions = {}): Promise<MongoSer
   try {
     running = await start(wantedPort)
     port = await running.listening
-    if (launcher.replicaSet) await initiate(port, launcher.replicaSet)
+    if (launcher.replicaSet) await initiate(port, launcher.replicaSet, options.tls)
   } catch (error) {
     await guardian.dismiss()
     throw error
@@ -168,8 +174,9 @@ function readPort(child: ChildProcess, launcher: Launcher): Promise<number> {
   })
 }
 
-async function initiate(port: number, replicaSet: string): Promise<void> {
-  const direct = new MongoClient(`mongodb://127.0.0.1:${port}/?directConnection=true`)
+async function initiate(port: number, replicaSet: string, tls?: TlsFiles): Promise<void> {
+  const secured = tls ? { tls: true, tlsCAFile: tls.ca, tlsCertificateKeyFile: tls.both } : {}
+  const direct = new MongoClient(`mongodb://127.0.0.1:${port}/?directConnection=true`, secured)
   try {
     await direct.db('admin').command({
       replSetInitiate: { _id: replicaSet, members: [{ _id: 0, host: `127.0.0.1:${port}` }] },
@@ -180,7 +187,7 @@ async function initiate(port: number, replicaSet: string): Promise<void> {
   } finally {
     await direct.close()
   }
-  const client = new MongoClient(`mongodb://127.0.0.1:${port}/?replicaSet=${replicaSet}`)
+  const client = new MongoClient(`mongodb://127.0.0.1:${port}/?replicaSet=${replicaSet}`, secured)
   try {
     // Waits for the primary.
     await client.db('admin').command({ ping: 1 })

@@ -1,4 +1,5 @@
 import { generateKeyPairSync, sign } from 'node:crypto'
+import { der } from './der.ts'
 
 const ECDSA_WITH_SHA256 = der(0x30, Buffer.from('06082a8648ce3d040302', 'hex'))
 const COMMON_NAME = Buffer.from('0603550403', 'hex')
@@ -28,12 +29,4 @@ export function selfSigned(
 /** As UTCTime, which has two digits for the year. */
 function newYear(year: number): Buffer {
   return der(0x17, Buffer.from(`${String(year).slice(-2)}0101000000Z`))
-}
-
-/** One element of ASN.1's distinguished encoding. */
-function der(tag: number, ...parts: readonly Buffer[]): Buffer {
-  const content = Buffer.concat(parts)
-  const length = content.length
-  const lengths = length < 128 ? [length] : length < 256 ? [0x81, length] : [0x82, length >> 8, length & 255]
-  return Buffer.concat([Buffer.from([tag, ...lengths]), content])
 }

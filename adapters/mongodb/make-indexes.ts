@@ -1,0 +1,73 @@
+import type { Document } from 'mongodb'
+import { CollectionUnfitError } from '../../lib/errors.ts'
+import type { Collections } from './collections.ts'
+import { codeOf } from './outcome.ts'
+import { type AskWith, needing } from './rights.ts'
+import { WRITE_CONCERN } from './settings.ts'
+
+/** An index of a collection of the log. */
+export interface LogIndex {
+  readonly key: Readonly<Record<string, 1 | -1>>
+  readonly name: string
+  readonly unique?: true
+  /** Partial, not sparse: the Stable API knows no sparse indexes, and its queries ignore them. */
+  readonly partialFilterExpression?: Document
+}
+
+/** An index under the name that the driver would give it. */
+export function indexOn(key: LogIndex['key'], more: Pick<LogIndex, 'partialFilterExpression'> = {}): LogIndex {
+  return { key, name: Object.entries(key).flat().join('_'), ...more }
+}
+
+/** The index by which a stream is read. */
+export const STREAMS_INDEX: LogIndex = { key: { s: 1, _id: -1 }, name: 'streams' }
+
+/** The index by which no two commits hold the same claim. */
+export const CLAIMS_INDEX: LogIndex = {
+  key: { k: 1 },
+  name: 'claims',
+  unique: true,
+  partialFilterExpression: { k: { $exists: true } },
+}
+
+/** IndexOptionsConflict and IndexKeySpecsConflict. */
+const INDEX_CONFLICTS: ReadonlySet<number | undefined> = new Set([85, 86])
+
+/** What tells two indexes apart. */
+const COMPARED = ['key', 'unique', 'sparse', 'partialFilterExpression', 'collation', 'expireAfterSeconds'] as const
+
+/** Whether an index that is there, as the server lists it, is the one that is wanted, whatever its name. */
+export function isIndex(wanted: LogIndex, found: Document): boolean {
+  return COMPARED.every((option) => isSame((wanted as Document)[option], found[option]))
+}
+
+/**
+ * Makes those indexes of a collection that are missing. Where none is, the database user needs no right to make any.
+ *
+ * @param found - those that are there, as the server lists them
+ * @throws CollectionUnfitError (`COLLECTION_UNFIT`) when others of the same name or keys are there
+ * @throws StoreRefusedError (`STORE_REFUSED`) when this user may not make them
+ */
+export async function makeIndexes(
+  collections: Collections,
+  name: string,
+  wanted: readonly LogIndex[],
+  found: readonly Document[],
+  ask: AskWith,
+): Promise<void> {
+  const indexes = wanted.filter((each) => !found.some((other) => other['name'] === each.name && isIndex(each, other)))
+  if (indexes.length === 0) return
+  const namespace = collections.namespace(name)
+  const body = { createIndexes: collections.name(name), indexes, writeConcern: WRITE_CONCERN }
+  try {
+    await needing('createIndex', namespace, () => ask((signal) => collections.command(body, { signal })))
+  } catch (cause) {
+    if (!INDEX_CONFLICTS.has(codeOf(cause))) throw cause
+    const why = cause instanceof Error ? cause.message : String(cause)
+    throw new CollectionUnfitError(namespace, `has an index that is at odds with one of the log's (${why})`, { cause })
+  }
+}
+
+export function isSame(a: unknown, b: unknown): boolean {
+  return JSON.stringify(a ?? null) === JSON.stringify(b ?? null)
+}
