@@ -47,13 +47,21 @@ export class Compaction {
   /** How much could be won when it failed last. */
   #failed = { gone: 0, bytes: 0 }
   #isStopped = false
+  /** A journal is read to its end first: one that took its place before that would hold nothing of it. */
+  #mayBegin: boolean
 
   constructor(parts: CompactionParts) {
     this.#parts = parts
+    this.#mayBegin = parts.journal.rewrite === undefined
   }
 
-  /** @param first - what a new journal begins with */
+  /**
+   * The journal has been read. Nothing is compacted before.
+   *
+   * @param first - what a new journal begins with
+   */
   begin(first: readonly Entry[], neededBytes: number): void {
+    this.#mayBegin = true
     this.#first = first
     this.#neededBytes = neededBytes
     this.consider()
@@ -66,7 +74,7 @@ export class Compaction {
 
   /** Begins, if it is worth it. */
   consider(): void {
-    if (this.#running !== undefined || this.#isStopped || !this.#isWorthIt()) return
+    if (!this.#mayBegin || this.#running !== undefined || this.#isStopped || !this.#isWorthIt()) return
     this.#meanwhile = []
     this.#running = this.#run()
       .catch(() => {

@@ -79,8 +79,8 @@ export class MongoEventStore implements EventStore {
   #closed: Promise<void> | undefined
 
   /**
-   * Opens the log in a database: makes what is missing of its indexes, checks the schema version and the keys, proves the server. Safe to run in
-   * many processes at once. The client stays the caller's, who closes it after the store.
+   * Opens the log in a database: makes what is missing of its indexes, checks the schema version and the keys, proves the
+   * server. Safe to run in many processes at once. The client stays the caller's, who closes it after the store.
    *
    * @throws OptionInvalidError, KeysInvalidError, KeyUnknownError, SchemaNewerError, ServerUnfitError,
    *   CollectionUnfitError, StoreUnavailableError, StoreRefusedError

@@ -70,8 +70,10 @@ describe('an embedded store whose disk is full', function () {
     await rejectsWith('STORE_UNAVAILABLE', () => append('small'))
 
     disk.capacity = Number.POSITIVE_INFINITY
-    await clock.advance(1_000)
-    while ((await store.end()) < 6) await new Promise(setImmediate)
+    while ((await store.end()) < 6) {
+      await clock.advance(1_000)
+      await new Promise(setImmediate)
+    }
     await kept()
     await follower.saw(acknowledged.map(({ id }) => id))
     await follower.stop()
@@ -116,17 +118,19 @@ describe('an embedded store whose disk is full', function () {
     }
 
     for (const [when, room] of [
-      ['at its first line', 16_000],
+      ['at its first line', 'none'],
       ['in the midst of it', 150_000],
     ] as const) {
-      it(`keeps the former one where there is no room for the new one ${when}, leaves nothing behind, and goes on`, async () => {
-        // What is removed is told in the journal as well.
-        disk.capacity = disk.used + room
+      it(`keeps the former one where there is no room for the new one ${when}, leaves nothing behind, and goes on`, async function () {
+        if (room === 'none' && process.platform !== 'linux') this.skip()
+        // The first line is written while what is removed is told in the former one, which finds its room kept.
+        if (room === 'none') disk.refuse = (name) => name.endsWith('.replacement')
+        else disk.capacity = disk.used + room
         await retire()
-        if (room < 20_000) disk.capacity = disk.used
         await store.compacted()
         assert.ok(disk.refusals > 0)
         assert.deepEqual(leftovers(), [])
+        disk.refuse = undefined
         disk.capacity = Number.POSITIVE_INFINITY
         await Promise.all(range(20).map(() => kept()))
         assert.equal(await assertWhole({ dense: false }), 520)
@@ -148,9 +152,28 @@ describe('an embedded store whose disk is full', function () {
       await Promise.all(range(20).map(() => kept('z'.repeat(1_000))))
       assert.ok(disk.refusals > 0)
       assert.deepEqual(leftovers(), [])
+      disk.beforeSync = undefined
+      disk.capacity = Number.POSITIVE_INFINITY
       goOn.resolve()
       await store.compacted()
       assert.equal(await assertWhole({ dense: false }), 520)
+    })
+
+    it('is read to its end before it is written anew, when the store is opened and most of it is not needed', async () => {
+      disk.capacity = disk.used + 150_000
+      await retire()
+      await store.compacted()
+      disk.capacity = Number.POSITIVE_INFINITY
+      await Promise.all(range(1_000).map(() => kept('x'.repeat(8_000))))
+      // Long enough between two chunks for a journal that is begun in the midst of it to be finished.
+      disk.beforeRead = async () => {
+        for (let turn = 0; turn < 300; turn++) await new Promise(setImmediate)
+      }
+      assert.equal(await assertWhole({ dense: false }), 1_500)
+      disk.beforeRead = undefined
+      await store.compacted()
+      assert.ok(disk.used < 11_000_000)
+      assert.equal(await assertWhole({ dense: false }), 1_501)
     })
   })
 })

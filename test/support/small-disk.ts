@@ -1,10 +1,11 @@
-import { fstatSync, readdirSync, statSync } from 'node:fs'
+import { fstatSync, readdirSync, readlinkSync, statSync } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { join } from 'node:path'
 
 interface Methods {
   write(buffer: Buffer, offset: number, length: number, position: number): Promise<{ readonly bytesWritten: number }>
   datasync(): Promise<void>
+  read(buffer: Buffer, offset: number, length: number, position: number): Promise<{ readonly bytesRead: number }>
 }
 
 /**
@@ -14,10 +15,14 @@ interface Methods {
 export class SmallDisk {
   /** Bytes that the files of the folder may take. */
   capacity: number = Number.POSITIVE_INFINITY
+  /** Files that find no room at all, by their paths; on Linux alone. */
+  refuse: ((name: string) => boolean) | undefined
   /** How often somebody was told that there is no room. */
   refusals = 0
   /** Called before a file is synced, with its length. */
   beforeSync: ((bytes: number) => Promise<void> | void) | undefined
+  /** Called before anything is read. */
+  beforeRead: (() => Promise<void>) | undefined
   readonly #folder: string
   readonly #methods: Methods
   readonly #genuine: Methods
@@ -32,20 +37,25 @@ export class SmallDisk {
   private constructor(folder: string, methods: Methods) {
     this.#folder = folder
     this.#methods = methods
-    this.#genuine = { write: methods.write, datasync: methods.datasync }
+    this.#genuine = { write: methods.write, datasync: methods.datasync, read: methods.read }
     const disk = this
-    const { write, datasync } = this.#genuine
+    const { write, datasync, read } = this.#genuine
     Object.assign(methods, {
       async write(this: FileHandle, buffer: Buffer, offset: number, length: number, position: number) {
         const grows = Math.max(0, position + length - fstatSync(this.fd).size)
+        const isRefused = disk.refuse?.(readlinkSync(`/proc/self/fd/${this.fd}`)) ?? false
         const fits = length - Math.max(0, grows - disk.room)
-        if (fits > 0) return write.call(this, buffer, offset, fits, position)
+        if (fits > 0 && !isRefused) return write.call(this, buffer, offset, fits, position)
         disk.refusals += 1
         throw Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC', syscall: 'write' })
       },
       async datasync(this: FileHandle) {
         await disk.beforeSync?.(fstatSync(this.fd).size)
         return datasync.call(this)
+      },
+      async read(this: FileHandle, buffer: Buffer, offset: number, length: number, position: number) {
+        await disk.beforeRead?.()
+        return read.call(this, buffer, offset, length, position)
       },
     })
   }
