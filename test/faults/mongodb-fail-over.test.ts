@@ -19,10 +19,11 @@ import type { TcpProxy } from '../support/tcp-proxy.ts'
 import type { Opened, WriterOrders } from './mongodb-writer.ts'
 
 const WRITERS = 2
-const COMMITS = 1_000
+/** Of each writer. */
+const COMMITS = Number(process.env['COMMITS'] ?? 500)
 const TO_HANDLE = 200
 
-const RATES: FailOverRates = { deposed: 0.03, unconfirmed: 0.03, rolledBack: 0.03, cursorLost: 0.2 }
+const RATES: FailOverRates = { deposed: 0.02, unconfirmed: 0.02, rolledBack: 0.02, cursorLost: 0.2 }
 
 /** A network of its own to the server, on which the primary is deposed again and again. */
 interface Network {
@@ -79,7 +80,7 @@ describe('a replica set whose primary is deposed again and again', function () {
     return sums
   }
 
-  it(`keeps each acknowledged append of ${WRITERS} processes at one position, and each reader in their order (SEED=${seed})`, async () => {
+  it(`keeps each acknowledged append of ${WRITERS} processes at one position, and each reader in their order (SEED=${seed}; more: COMMITS=5000)`, async () => {
     const reading = await openStore()
     const follower = new Follower(reading, 0)
     const answers: Appending[] = []
@@ -106,6 +107,8 @@ describe('a replica set whose primary is deposed again and again', function () {
     const subscribers = [follower, late].map(({ ids }) => ({ after: 0, ids }))
     await assertLogSound(database.db, { answered, subscribers })
     await reading.close()
+    const { setName } = await database.db.command({ hello: 1 })
+    if (setName === undefined) delete happened['cursorLost'] // a server alone has no change stream to read on
     for (const [fault, times] of Object.entries(happened)) assert.ok(times > 0, `${fault} never happened`)
     const codes = new Set(answers.map(({ code }) => code))
     for (const code of codes) assert.ok([undefined, 'ALREADY_CLAIMED', 'STORE_UNAVAILABLE'].includes(code), code)

@@ -73,7 +73,7 @@ export class FailOvers {
     for (const when of ['before', 'after'] as const) {
       this.#plan('deposed', { command: [...WRITES, ...READS], where: isDrawn(deposed / 2) }, when, stepDown)
     }
-    this.#plan('refusedByDocument', { command: 'insert', where: isDrawn(deposed / 4) }, 'before', (request) => {
+    this.#plan('refusedByDocument', { command: 'insert', where: isDrawn(deposed) }, 'before', (request) => {
       this.#elect()
       const documents: Document[] = request['documents']
       return { ok: 1, n: 0, writeErrors: documents.map((_, index) => ({ index, ...this.#one(DEPOSED), errmsg: 'no' })) }
