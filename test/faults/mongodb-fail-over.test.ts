@@ -20,7 +20,7 @@ import type { Opened, WriterOrders } from './mongodb-writer.ts'
 
 const WRITERS = 2
 /** Of each writer. */
-const COMMITS = Number(process.env['COMMITS'] ?? 500)
+const COMMITS = Number(process.env['COMMITS'] ?? 200)
 const TO_HANDLE = 200
 
 const RATES: FailOverRates = { deposed: 0.02, unconfirmed: 0.02, rolledBack: 0.02, cursorLost: 0.2 }
