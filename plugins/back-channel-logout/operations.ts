@@ -23,9 +23,11 @@ import {
   liveSessionsOf,
 } from './ending/live-sessions.ts'
 import { type OpenTermination, openTerminations, restoreTermination } from './ending/open-terminations.ts'
-import { newOrder, type Whose } from './ending/order-termination.ts'
+import { newOrder, newTarget, type Whose } from './ending/order-termination.ts'
 import { assertTerminateOptions } from './ending/terminate-options.ts'
 import type { TerminationReason } from './ending/termination-events.ts'
+import { newTerminationJob } from './ending/termination-job.ts'
+import { previewTermination } from './ending/termination-preview.ts'
 import { completionOf } from './ending/termination-work.ts'
 import type { HistoryCriteria } from './receipts/history.ts'
 import { untilPlanned } from './receipts/planned.ts'
@@ -150,8 +152,7 @@ export class LogoutOperations {
     options: { readonly actor: string; readonly reason?: TerminationReason },
   ): Promise<{ readonly id: string }> {
     assertTerminateOptions(options, ['actor', 'reason'])
-    if (whose.kind === 'account') assertText('accountId', whose.accountId)
-    if (whose.kind === 'client') assertClearText('clientId', whose.clientId)
+    assertWhose(whose)
     const { actor, reason = 'admin' } = options
     const parts = { store: this.#store, accountKeys: this.#accountKeys }
     const { id, commit } = await newOrder(parts, this.#issuer, whose, { reason, actor })
@@ -172,8 +173,30 @@ export class LogoutOperations {
   }
 
   /**
+   * What such an order would come to now. Changes nothing. Whether an RP that holds a grant alone is told only a process of
+   * the OP knows: its login is not counted.
+   */
+  async previewTermination(
+    whose: Whose,
+    options: { readonly reason?: TerminationReason; readonly signal?: AbortSignal } = {},
+  ): Promise<{
+    readonly sessions: number
+    readonly logins: number
+    readonly grants: number
+    readonly failed: number
+  }> {
+    assertWhose(whose)
+    const { reason = 'admin', signal } = options
+    const { id, target } = newTarget(this.#store.keys, whose)
+    const job = newTerminationJob(id, (await this.#store.end()) + 1, { target, reason, actor: 'a preview' })
+    const host = { store: this.#store, clock: this.#clock, terminator: this.#terminator }
+    const clients = { find: async () => undefined }
+    return previewTermination({ host, clients, isOn: () => true, toleranceSeconds: 0 }, job, signal)
+  }
+
+  /**
    * Orders that all sessions and grants of an account end, and waits until the OP's processes have ended them and decided
-   * whom to tell: what `forgetAccount` does first. With `dryRun` it counts the live sessions.
+   * whom to tell: what `forgetAccount` does first. With `dryRun` it counts what lives.
    *
    * @throws ErasureUnfinishedError (`ERASURE_UNFINISHED`): no process has done it within two minutes
    */
@@ -182,9 +205,9 @@ export class LogoutOperations {
     { actor, dryRun, signal }: { readonly actor: string; readonly dryRun: boolean; readonly signal?: AbortSignal },
   ): Promise<number> {
     if (dryRun) {
-      let live = 0
-      for await (const _ of this.sessions({ account: accountId }, signal ? { signal } : {})) live += 1
-      return live
+      const options = { reason: 'account_deleted', ...(signal && { signal }) } as const
+      const { sessions, grants } = await this.previewTermination({ kind: 'account', accountId }, options)
+      return sessions + grants
     }
     const { id } = await this.terminate({ kind: 'account', accountId }, { actor, reason: 'account_deleted' })
     const began = this.#clock.monotonic()
@@ -224,4 +247,9 @@ export class LogoutOperations {
   get #pending() {
     return { work: this.#store.work('deliveries'), issuer: this.#issuer }
   }
+}
+
+function assertWhose(whose: Whose): void {
+  if (whose.kind === 'account') assertText('accountId', whose.accountId)
+  if (whose.kind === 'client') assertClearText('clientId', whose.clientId)
 }

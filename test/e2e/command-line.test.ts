@@ -65,6 +65,16 @@ describe('the command line', () => {
     assert.deepEqual(session.logins.map(({ clientId }) => clientId).sort(), ['other', 'rp'])
     assert.match((await cli('sessions', 'list', '--account', 'bob')).err, /no live session/)
 
+    for (const [whose, sessions] of [
+      [['--account', 'alice'], 1],
+      [['--client', 'rp'], 1],
+      [['--all'], 1],
+      [['--account', 'bob'], 0],
+    ] as const) {
+      const dry = await cli('sessions', 'end', ...whose, '--actor', 'anna', '--dry-run', '--json')
+      assert.equal(dry.code, 0, dry.err)
+      assert.equal((dry.json[0] as { sessions: number }).sessions, sessions)
+    }
     const unasked = await cli('sessions', 'end', '--account', 'alice', '--actor', 'anna')
     assert.equal(unasked.code, 4)
     assert.match(unasked.err, /--yes/)
@@ -97,6 +107,8 @@ describe('the command line', () => {
     const refused = await cli('forget', 'alice', '--actor', 'anna', '--yes')
     assert.equal(refused.code, 2)
     assert.match(refused.err, /--no-logout/)
+    const dry = await cli('forget', 'alice', '--actor', 'anna', '--dry-run', '--json')
+    assert.deepEqual(dry.json, [{ dryRun: true, ends: 3 }], dry.err)
     const done = await cli('forget', 'alice', '--actor', 'anna', '--no-logout', '--yes', '--json')
     assert.equal(done.code, 0, done.err)
     assert.equal((done.json[0] as { keys: number }).keys, 1)

@@ -4,7 +4,7 @@ import type { CandidatePage } from './candidates.ts'
 import { earlierTime } from './endings.ts'
 import { streamOfEntry } from './live-index.ts'
 import { clientOf, isMeant, type TerminationJob } from './termination-job.ts'
-import { AT_ONCE, type TerminationParts } from './termination-parts.ts'
+import { AT_ONCE, type PreviewParts } from './termination-parts.ts'
 import type { AccountAtClient } from './told-logins.ts'
 
 /** A grant that a job is about, and may have to tell its RP of. */
@@ -23,7 +23,7 @@ export function isGrantExpired(exp: number | undefined, toleranceSeconds: number
  * @param tried - does what it is given, and goes on without a grant that cannot be read
  */
 export async function meantGrants(
-  { host, toleranceSeconds }: Pick<TerminationParts, 'host' | 'toleranceSeconds'>,
+  { host, toleranceSeconds }: Pick<PreviewParts, 'host' | 'toleranceSeconds'>,
   job: TerminationJob,
   { commits, entries }: Pick<CandidatePage, 'commits' | 'entries'>,
   tried: (name: string, work: () => Promise<unknown>) => Promise<unknown>,

@@ -12,6 +12,12 @@ export interface TerminationParts {
   readonly toleranceSeconds: number
 }
 
+/** What a job is previewed with. */
+export interface PreviewParts extends Pick<TerminationParts, 'isOn' | 'toleranceSeconds'> {
+  readonly host: Pick<Host, 'store' | 'clock' | 'terminator'>
+  readonly clients: Pick<ToldClients, 'find'>
+}
+
 /** So many sessions or grants are looked at before it is written down how far a job got. */
 export const PAGE = 256
 

@@ -18,7 +18,7 @@ import {
   type TerminationJob,
   wantedBy,
 } from './termination-job.ts'
-import { AT_ONCE, PAGE, REMEMBERED, type TerminationParts } from './termination-parts.ts'
+import { AT_ONCE, PAGE, type PreviewParts, REMEMBERED } from './termination-parts.ts'
 
 /**
  * What a job would come to now. Changes nothing. A session that is written while it is being counted may be left out;
@@ -27,7 +27,7 @@ import { AT_ONCE, PAGE, REMEMBERED, type TerminationParts } from './termination-
  * @throws the signal's reason when it aborts
  */
 export async function previewTermination(
-  parts: TerminationParts,
+  parts: PreviewParts,
   job: TerminationJob,
   signal?: AbortSignal,
 ): Promise<Tally & { readonly failed: number }> {
@@ -45,7 +45,7 @@ export async function previewTermination(
 }
 
 class Preview {
-  readonly #parts: TerminationParts
+  readonly #parts: PreviewParts
   readonly #told = new Recent(REMEMBERED)
   /** What was counted: it may be met in the log and in the index. */
   readonly #counted = new Recent(REMEMBERED)
@@ -53,7 +53,7 @@ class Preview {
   /** How many sessions and grants could not be read: they would not be ended either. */
   failed = 0
 
-  constructor(parts: TerminationParts) {
+  constructor(parts: PreviewParts) {
     this.#parts = parts
   }
 

@@ -9,6 +9,7 @@ interface Options {
   readonly actor: string
   readonly formerIssuer?: readonly string[]
   readonly logout: boolean
+  readonly dryRun?: true
   readonly yes?: true
 }
 
@@ -21,10 +22,19 @@ export const forget: Register = (program, context) => {
     .requiredOption('--actor <name>', 'who does this: a name, a ticket. Kept in the log')
     .option('--former-issuer <url...>', 'issuers that the provider had before')
     .option('--no-logout', 'ends no session and tells no RP: for an OP without back-channel logout')
+    .option('--dry-run', 'destroys nothing, and counts what would end')
     .option('--yes', 'without asking')
-    .action(async (account: string, { actor, formerIssuer = [], logout, yes }: Options) => {
+    .action(async (account: string, { actor, formerIssuer = [], logout, dryRun, yes }: Options) => {
       const { withStore, output, issuer, confirm, terminal } = context()
       const issuers = [issuer(), ...formerIssuer] as const
+      if (dryRun) {
+        return withStore(async (store) => {
+          const { clock, signal } = terminal
+          const operations = new LogoutOperations({ store, issuer: issuers[0], formerIssuers: formerIssuer, clock })
+          const ends = await operations.endAccount(account, { actor, dryRun, signal })
+          output.result({ dryRun, ends }, () => `${ends} sessions and grants would end, and its key be destroyed`)
+        })
+      }
       await confirm('Nobody will be able to open what is stored of this account', yes)
       await withStore(async (store, { isShared }) => {
         if (logout && !isShared)

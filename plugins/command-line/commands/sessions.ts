@@ -17,6 +17,7 @@ interface EndOptions {
   readonly actor: string
   readonly reason: string
   readonly wait?: true
+  readonly dryRun?: true
   readonly yes?: true
 }
 
@@ -49,6 +50,7 @@ export const sessions: Register = (program, context) => {
     .requiredOption('--actor <name>', 'who does this: a name, a ticket. Kept in the log')
     .option('--reason <reason>', TERMINATION_REASONS.join(', '), 'admin')
     .option('--wait', 'until it is carried out')
+    .option('--dry-run', 'orders nothing, and counts what would end')
     .option('--yes', 'without asking')
     .action(async (options: EndOptions) => {
       const { withStore, output, issuer, confirm, terminal, endWith } = context()
@@ -56,6 +58,14 @@ export const sessions: Register = (program, context) => {
       if (!TERMINATION_REASONS.includes(options.reason as TerminationReason))
         throw new UsageError(`--reason takes ${TERMINATION_REASONS.join(', ')}`)
       const of = issuer()
+      const reason = options.reason as TerminationReason
+      if (options.dryRun) {
+        return withStore(async (store) => {
+          const operations = new LogoutOperations({ store, issuer: of })
+          const report = await operations.previewTermination(whose, { reason, signal: terminal.signal })
+          output.result({ dryRun: true, ...report }, () => `would end: ${countsText(report)}`)
+        })
+      }
       await confirm(`${nameOf(whose)} end`, options.yes)
       await withStore(async (store, { isShared }) => {
         if (options.wait && !isShared)
@@ -63,19 +73,14 @@ export const sessions: Register = (program, context) => {
         const operations = new LogoutOperations({ store, issuer: of })
         const { id } = await operations.terminate(whose, {
           actor: options.actor,
-          reason: options.reason as TerminationReason,
+          reason,
         })
         output.result({ id, state: 'ordered' }, () => `ordered: ${id}. A running OP carries it out`)
         if (!options.wait) return
         while (!terminal.signal.aborted) {
           const report = await operations.termination(id)
           if (report) {
-            const { sessions: ended, logins, grants, failed } = report
-            const failures = failed > 0 ? `; ${failed} could not be ended, the OP's log says why` : ''
-            output.result(
-              { id, state: 'completed', ...report },
-              () => `completed: ${ended} sessions, ${logins} logins, ${grants} grants${failures}`,
-            )
+            output.result({ id, state: 'completed', ...report }, () => `completed: ${countsText(report)}`)
             return
           }
           await terminal.clock.sleep(LOOK_MS, terminal.signal)
@@ -91,6 +96,16 @@ function whoseOf({ account, client, all }: EndOptions): Whose {
   if (given.length !== 1) throw new UsageError('say whose: one of --account, --client and --all')
   if (account !== undefined) return { kind: 'account', accountId: account }
   return client === undefined ? { kind: 'all' } : { kind: 'client', clientId: client }
+}
+
+function countsText({
+  sessions: ended,
+  logins,
+  grants,
+  failed,
+}: Awaited<ReturnType<LogoutOperations['previewTermination']>>): string {
+  const failures = failed > 0 ? `; ${failed} could not be ended, the OP's log says why` : ''
+  return `${ended} sessions, ${logins} logins, ${grants} grants${failures}`
 }
 
 function nameOf(whose: Whose): string {
