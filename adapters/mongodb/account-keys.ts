@@ -1,4 +1,4 @@
-import type { AnyBulkWriteOperation, Filter, WithId } from 'mongodb'
+import type { AnyBulkWriteOperation, Filter } from 'mongodb'
 import { StoreUnavailableError } from '../../lib/errors.ts'
 import {
   type AccountKeyRecord,
@@ -8,6 +8,7 @@ import {
 } from '../../lib/log/account-key-table.ts'
 import type { Collections } from './collections.ts'
 import type { AccountKeyDocument } from './documents.ts'
+import { firstBatch } from './first-batch.ts'
 import { indexOn, type LogIndex } from './make-indexes.ts'
 import { onlyDuplicates } from './work-queries.ts'
 
@@ -137,16 +138,19 @@ export class MongoAccountKeys implements AccountKeyTable {
     return (await this.#collections.withTimeout(this.#keys.find(filter).toArray())).map(recordOf)
   }
 
-  #foundBy(names: readonly string[]): Promise<WithId<AccountKeyDocument> | null> {
-    return this.#collections
-      .withTimeout(
-        this.#keys
-          .find({ names: { $in: [...names] } })
-          .sort({ _id: 1 })
-          .limit(1)
-          .toArray(),
-      )
-      .then(([first]) => first ?? null)
+  /** At majority: what is sealed with a key that a fail-over takes back nobody would ever open. */
+  async #foundBy(names: readonly string[]): Promise<AccountKeyDocument | undefined> {
+    const query = {
+      collection: 'account_keys',
+      filter: { names: { $in: [...names] } },
+      sort: { _id: 1 },
+      limit: 1,
+      level: 'majority',
+    } as const
+    const { documents } = await this.#collections.withTimeout((signal) =>
+      firstBatch<AccountKeyDocument>(this.#collections, query, signal),
+    )
+    return documents[0]
   }
 
   /** Where the first answer was lost it is there already. */
@@ -163,6 +167,6 @@ export class MongoAccountKeys implements AccountKeyTable {
   }
 }
 
-function recordOf({ _id, ...rest }: WithId<AccountKeyDocument>): AccountKeyRecord {
+function recordOf({ _id, ...rest }: AccountKeyDocument): AccountKeyRecord {
   return { id: _id, ...rest }
 }
