@@ -1,21 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { MongoClient } from 'mongodb'
-import { MongoEventStore } from '../../adapters/mongodb/index.ts'
 import type { EventStore } from '../../lib/index.ts'
-import { ephemeralKeys } from '../../lib/secrets/key-ring.ts'
 import { PLANNER } from '../../plugins/back-channel-logout/delivery/planner.ts'
-import type { DeliveryOptions, Receipt } from '../../plugins/back-channel-logout/index.ts'
+import type { Receipt } from '../../plugins/back-channel-logout/index.ts'
 import { assertInvariants, wholeLog } from '../contract/event-store/invariants.ts'
-import { Front } from '../support/front.ts'
-import { type MongoServer, startServer } from '../support/mongo-server.ts'
-import { testSigningKey } from '../support/op.ts'
 import { seededRandom } from '../support/seeded-random.ts'
 import { Disturbances } from './disturbances.ts'
 import { type Figures, figuresOf } from './figures.ts'
 import { dataKeysOf, Logged } from './logged.ts'
-import { OpFleet } from './op-fleet.ts'
+import type { OpFleet } from './op-fleet.ts'
 import { People, type Visit } from './people.ts'
-import { ToldRps } from './told-rps.ts'
+import { onStage, type Stage } from './stage.ts'
 import { violationsOf } from './verdict.ts'
 
 export interface FaultRunOptions {
@@ -36,22 +30,6 @@ export interface FaultRunReport {
   readonly violations: readonly string[]
 }
 
-/**
- * Dead letters within seconds, so that a run ends; and an RP that hangs costs less than its 10 s. What the leases and the
- * signs of life of processes take is as it is deployed.
- */
-export const DELIVERY: DeliveryOptions = {
-  retryDelaysMs: [250, 500, 1_000, 2_000, 3_000, 4_000],
-  timeoutMs: 3_000,
-  maxRetryAfterMs: 2_000,
-  badRequestDelaysMs: [500, 500],
-  circuit: { failures: 5, minOpenMs: 50, maxOpenMs: 400 },
-  clients: {
-    'rp-7': { retryDelaysMs: [200, 400, 800], circuit: { failures: 5, minOpenMs: 20, maxOpenMs: 40 } },
-    'rp-8': { retryDelaysMs: [200, 400], timeoutMs: 400, circuit: { failures: 5, minOpenMs: 20, maxOpenMs: 40 } },
-  },
-}
-
 /** When nothing disturbs any more, everything is settled within so long, in milliseconds. */
 const SETTLED_WITHIN_MS = 240_000
 
@@ -60,41 +38,8 @@ const SETTLED_WITHIN_MS = 240_000
  * are killed and stopped, and the database is killed once. At the end the log, the RPs, the receipts and the people are
  * heard, and have to agree.
  */
-export async function faultRun(options: FaultRunOptions): Promise<FaultRunReport> {
-  const keys = ephemeralKeys()
-  const [server, front, key] = await Promise.all([startServer({ durable: true }), Front.start(), testSigningKey()])
-  const issuer = `http://127.0.0.1:${front.port}`
-  const rps = await ToldRps.start(issuer, key)
-  const client = new MongoClient(server.uri)
-  const store = await MongoEventStore.open(client.db('op'), { keys })
-  const setup = {
-    place: { kind: 'mongodb', uri: server.uri, name: 'op', keys },
-    issuer,
-    clients: rps.all.map(({ metadata }) => metadata),
-    jwks: { keys: [key] },
-    quicker: 1,
-    delivery: DELIVERY,
-  } as const
-  options.tell(`database: ${server.kind}; ${options.processes} processes are started`)
-  const fleet = await OpFleet.start(setup, front, options.processes)
-  try {
-    return await run(options, { issuer, rps, store, server, fleet })
-  } finally {
-    await fleet.stop()
-    await front.stop()
-    await rps.stop()
-    await store.close()
-    await client.close()
-    await server.stop()
-  }
-}
-
-interface Stage {
-  readonly issuer: string
-  readonly rps: ToldRps
-  readonly store: EventStore
-  readonly server: MongoServer
-  readonly fleet: OpFleet
+export function faultRun(options: FaultRunOptions): Promise<FaultRunReport> {
+  return onStage(options, (stage) => run(options, stage))
 }
 
 async function run(options: FaultRunOptions, stage: Stage): Promise<FaultRunReport> {
