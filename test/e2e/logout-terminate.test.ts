@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
+import { AccountKeys, systemClock } from '../../lib/index.ts'
+import { terminationJobsIn } from '../../plugins/back-channel-logout/ending/termination-work.ts'
 import type { TerminationStatus } from '../../plugins/back-channel-logout/index.ts'
+import { terminationStream } from '../../plugins/back-channel-logout/recording/index-streams.ts'
 import { LogoutScene } from '../support/logout-scene.ts'
 import { Client, Person } from '../support/op.ts'
 
@@ -340,14 +343,16 @@ describe('operators end', () => {
     const { id } = await scene.logout.terminateAll(ACTOR)
     await scene.quiet()
     const work = scene.store.work('endings')
-    const row = await work.get(`job/${id}`)
+    const [ordered] = await scene.store.read(terminationStream(String(id)))
+    assert.ok(ordered)
+    const [made] = await terminationJobsIn(new AccountKeys(scene.store, systemClock), ordered)
     const { append } = scene.store
     const tried: string[] = []
     scene.store.append = (commit) => {
       tried.push(...commit.events.map(({ type }) => type))
       return append.call(scene.store, commit)
     }
-    assert.equal(await work.reopen(`job/${id}`, { dueAt: 0, body: row?.body ?? {} }), true)
+    assert.equal(await work.reopen(`job/${id}`, { dueAt: 0, body: made?.body ?? {} }), true)
     await scene.op.eventSourced.stop()
     await scene.op.eventSourced.start(scene.op.provider as never)
     while ((await work.get(`job/${id}`))?.doneAt === undefined) await new Promise((resolve) => setImmediate(resolve))

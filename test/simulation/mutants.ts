@@ -247,8 +247,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'what the process has appended does not get to what it holds',
     simulation: 'reads',
     file: 'lib/provider/followed-streams.ts',
-    from: 'appended: (commit) => this.#held.add(commit)',
-    to: 'appended: () => {}',
+    from: 'appended: (commit) => {\n      this.#held.add(commit)',
+    to: 'appended: (commit) => {',
   },
   {
     name: 'a mark goes before the state that it speaks of',

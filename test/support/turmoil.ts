@@ -215,6 +215,7 @@ export class Turmoil {
   /** Just before a token is sent: may it be? */
   async #watch(rp: string, sid: string): Promise<void> {
     const { scene } = this
+    const wasOn = scene.on
     const uid = sid.replace('sid', 'session')
     this.posts.set(uid, (this.posts.get(uid) ?? 0) + 1)
     const [state] = fold(uid, await scene.store.read(sessionLogoutStream(uid))).deliveries.values()
@@ -225,7 +226,7 @@ export class Turmoil {
       else this.early += 1
     }
     this.#sentAt.set(sid, scene.clock.monotonic())
-    if (!scene.on) this.wrongs.push(`${uid} was sent while the gate was shut`)
+    if (!wasOn) this.wrongs.push(`${uid} was sent while the gate was shut`)
   }
 
   #heard(rp: string, sid: string, answer: Answer): void {
