@@ -78,7 +78,9 @@ export class AccountKeys {
   /** Whether what was sealed can still be opened, as far as this process knows without asking. */
   isAtHand(sealed: string): boolean {
     const id = dataKeyIn(sealed)
-    return id === undefined || this.#opening.get(id) !== undefined
+    if (id === undefined) return true
+    const key = this.#opening.get(id)
+    return key !== undefined && key !== 'destroyed'
   }
 
   /** These commits were found in the log. */

@@ -3,6 +3,7 @@ import { MemoryEventStore } from '../../adapters/memory/index.ts'
 import { forgetAccount, forgottenStream } from '../../lib/erasure/forget.ts'
 import { ErasureUnfinishedError, OptionInvalidError, ProviderUnfitError } from '../../lib/errors.ts'
 import { eventSourced } from '../../lib/index.ts'
+import { ModelLog } from '../../lib/provider/model-log.ts'
 import { AccountKeys } from '../../lib/secrets/account-keys.ts'
 import { LogoutOperations } from '../../plugins/back-channel-logout/index.ts'
 import { FakeClock } from '../support/fake-clock.ts'
@@ -68,6 +69,17 @@ describe('forgetting an account, step by step', () => {
       told.map(({ events, meta }) => [events.map(({ type }) => type), meta.actor]),
       [[['account.forgotten'], 'anna']],
     )
+  })
+
+  it('takes away what another process has opened before, also where it has learned of it by another state', async () => {
+    const op = eventSourced(store, { clock })
+    for (const id of ['one', 'two']) await op.adapter('Profile').upsert(id, { accountId: 'alice' }, 3_600)
+    const other = new ModelLog(store, clock)
+    const [one, two] = await Promise.all(['one', 'two'].map((id) => other.record('Profile', id)))
+    assert.ok(one && two && (await other.open('Profile', one)))
+    await forget(async () => 0)
+    await clock.advance(600_001) // the other process holds the key for so long
+    for (const record of [two, one]) assert.equal(await other.open('Profile', record), undefined)
   })
 
   it('an account of which nothing is known is none', async () => {
