@@ -115,9 +115,10 @@ export class AccountKeys {
     // Whoever asks in the same turn gets the same answer; an answer that was asked for earlier may be that of before.
     let obtaining = this.#obtaining.get(name)
     if (!obtaining) {
-      const epoch = this.#epoch
+      // A sign-out that comes before the log is followed is not told of.
+      const [epoch, wasFollowed] = [this.#epoch, this.#isFollowed()]
       obtaining = this.#obtain(account, names).then((key) => {
-        if (this.#isFollowed() && epoch === this.#epoch) this.#sealing.set(name, key)
+        if (wasFollowed && this.#isFollowed() && epoch === this.#epoch) this.#sealing.set(name, key)
         return key
       })
       this.#obtaining.set(name, obtaining)

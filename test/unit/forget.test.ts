@@ -179,6 +179,19 @@ describe('the keys of accounts that a process holds', () => {
     assert.equal(asked.obtain, 4)
   })
 
+  it('are asked for again where the log was not followed yet when they were asked for', async () => {
+    followed = false
+    const asking = seal()
+    followed = true // a sign-out that came before that is not told of
+    await asking
+    await turn()
+    for (let times = 0; times < 2; times++) {
+      await seal()
+      await turn()
+    }
+    assert.equal(asked.obtain, 2)
+  })
+
   it('are found together, with one command for 500', async () => {
     const sealed = await Promise.all(Array.from({ length: 600 }, (_, n) => seal(`account-${n}`)))
     const other = new AccountKeys(store, clock)
