@@ -1,5 +1,6 @@
 import type { Event, Json, JsonObject } from '../log/commit.ts'
 import type { AccountKeys } from '../secrets/account-keys.ts'
+import type { Account } from '../secrets/account-names.ts'
 import { withoutRepeatedParams, withRepeatedParams } from './interaction-payload.ts'
 import { type GrantSeen, generationOf, isMoved, type LocatedEvent, type ModelRecord, ownNames } from './model-record.ts'
 import { accountIn, type Payload } from './models.ts'
@@ -41,8 +42,6 @@ export interface StatePart {
   readonly revocations?: ReadonlyMap<string, number> | undefined
   /** Whether it is taken over from another adapter. */
   readonly moved?: boolean
-  /** The commit of the same state, which is only stored under other keys. */
-  readonly again?: string
 }
 
 /** The id of an instance, as far as its payload tells. The provider's own models have it there. */
@@ -65,17 +64,47 @@ export async function storedData(
   stream: string,
   state: StatePart,
 ): Promise<JsonObject> {
-  const { payload, notes, generation, grantSeen, began, revocations, moved = false, again } = state
-  const { clientId, exp, consumed } = payload
-  const hasNotes = Object.keys(notes).length > 0
+  const sealed = await keys.seal(secretOf(model, state), stream, accountOf(issuer, model, state))
+  return { ...clearOf(model, state), sealed }
+}
+
+/**
+ * The data of a `stored` event that repeats a state under other keys.
+ *
+ * @param before - the commit that it repeats, and what that has sealed
+ * @returns undefined: its account was forgotten
+ * @throws whatever the store throws
+ */
+export async function repeatedData(
+  { keys, issuer }: Sealer,
+  model: string,
+  stream: string,
+  state: StatePart,
+  before: { readonly commit: string; readonly sealed: string },
+): Promise<JsonObject | undefined> {
+  const account = accountOf(issuer, model, state)
+  const sealed = await keys.sealAgain(secretOf(model, state), stream, account, before.sealed)
+  return sealed === undefined ? undefined : { ...clearOf(model, state), again: before.commit, sealed }
+}
+
+function accountOf(issuer: string, model: string, { payload }: StatePart): Account | undefined {
   const accountId = accountIn(model, payload)
-  const account = accountId === undefined ? undefined : { issuer, accountId }
-  const sealed = await keys.seal({ ...compact(model, payload), ...(hasNotes && { notes }) }, stream, account)
+  return accountId === undefined ? undefined : { issuer, accountId }
+}
+
+function secretOf(model: string, { payload, notes }: StatePart): JsonObject {
+  return { ...compact(model, payload), ...(Object.keys(notes).length > 0 && { notes }) }
+}
+
+function clearOf(
+  model: string,
+  { payload, generation, grantSeen, began, revocations, moved = false }: StatePart,
+): JsonObject {
+  const { clientId, exp, consumed } = payload
   const hasSeen = grantSeen !== undefined && (grantSeen.generation > 0 || grantSeen.revocations > 0)
   return {
     model,
     ...(moved && { moved }),
-    ...(again !== undefined && { again }),
     ...(generation > 0 && { generation }),
     ...(began !== undefined && { began }),
     ...(revocations && revocations.size > 0 && { revocations: Object.fromEntries(revocations) }),
@@ -83,7 +112,6 @@ export async function storedData(
     ...(typeof clientId === 'string' && { client_id: clientId }),
     ...(typeof exp === 'number' && { exp }),
     ...(typeof consumed === 'number' && { consumed }),
-    sealed,
   }
 }
 

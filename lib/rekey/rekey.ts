@@ -7,7 +7,7 @@ import type { EventStore } from '../log/event-store.ts'
 import { indexStreams } from '../provider/index-streams.ts'
 import { ModelLog } from '../provider/model-log.ts'
 import { isRevoked, ownNames } from '../provider/model-record.ts'
-import { idOf, type ModelState, storedData } from '../provider/model-state.ts'
+import { idOf, type ModelState, repeatedData } from '../provider/model-state.ts'
 import { isModelName } from '../provider/models.ts'
 import { eventOf, grantIdOf } from '../provider/staged-write.ts'
 import { ownerOf } from '../secrets/account-keys.ts'
@@ -48,6 +48,17 @@ export async function rekeyLog(
   await run.accounts()
   await run.states()
   return run.tally.report
+}
+
+/** A state that is to be stored again. */
+interface Again {
+  readonly state: ModelState
+  /** The commit that left it. */
+  readonly commit: Commit
+  /** What that has sealed. */
+  readonly sealed: string
+  /** All names of its stream from now on, the writing key's first. */
+  readonly names: readonly string[]
 }
 
 class Run {
@@ -139,8 +150,8 @@ class Run {
         if (!isFound) this.tally.needs('hashing', undefined, { of: model, until })
         return
       }
-      if (!this.#options.dryRun) await this.#storeAgain(state, commit, [...new Set([...wanted, ...names])])
-      this.tally.states.resealed += 1
+      const again = { state, commit, sealed, names: [...new Set([...wanted, ...names])] }
+      if (this.#options.dryRun || (await this.#storeAgain(again))) this.tally.states.resealed += 1
     } catch (error) {
       if (!isUnreadable(error)) throw error
       this.tally.states.unreadable += 1
@@ -148,26 +159,28 @@ class Run {
     }
   }
 
-  async #storeAgain(
-    state: ModelState,
-    { id: again, meta, expiresAt }: Commit,
-    names: readonly string[],
-  ): Promise<void> {
+  /** False: its account was forgotten meanwhile. */
+  async #storeAgain({ state, commit, sealed, names }: Again): Promise<boolean> {
     const { model, payload } = state
+    const { meta, expiresAt } = commit
     const { instance } = meta
     const [stream = ''] = names
     const { accountKeys } = this.#log
-    const record = await this.#log.recordUnder(model, state.names)
-    const data = await storedData({ keys: accountKeys, issuer: instance ?? '' }, model, stream, {
-      ...state,
-      again,
-      ...(model === 'Grant' && { revocations: record.revocations }),
-    })
+    const { revocations } = await this.#log.recordUnder(model, state.names)
+    const data = await repeatedData(
+      { keys: accountKeys, issuer: instance ?? '' },
+      model,
+      stream,
+      { ...state, ...(model === 'Grant' && { revocations }) },
+      { commit: commit.id, sealed },
+    )
+    if (!data) return false
     await this.#store.append({
       events: [eventOf(names, 'stored', data, indexStreams(this.#store.keys, model, payload))],
       meta: { ...(instance !== undefined && { instance }), actor: 'rekey' },
       ...(expiresAt !== undefined && { expiresAt }),
     })
+    return true
   }
 
   /** What the log tells of the past is sealed with the keys of accounts; before there were any, with the ring. */

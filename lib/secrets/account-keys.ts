@@ -65,6 +65,26 @@ export class AccountKeys {
   }
 
   /**
+   * The same for what is only stored again: sealed with the account's key that it was sealed with, also where the account
+   * has another one by now. Whoever forgets the account meanwhile forgets this as well.
+   *
+   * @param before - as it was sealed
+   * @returns undefined: the key was destroyed
+   * @throws KeyUnknownError (`KEY_UNKNOWN`), SealBrokenError (`SEAL_BROKEN`), and whatever the store throws
+   */
+  async sealAgain(
+    value: Json,
+    stream: string,
+    account: Account | undefined,
+    before: string,
+  ): Promise<string | undefined> {
+    const id = dataKeyIn(before)
+    if (id === undefined) return this.seal(value, stream, account)
+    const key = await this.#keyWithId(id)
+    return key === 'destroyed' ? undefined : this.#store.keys.seal(value, stream, key)
+  }
+
+  /**
    * What was sealed. Undefined: the account's key was destroyed.
    *
    * @throws KeyUnknownError (`KEY_UNKNOWN`), SealBrokenError (`SEAL_BROKEN`), and whatever the store throws

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict'
+import { forgetAccount } from '../../../lib/erasure/forget.ts'
 import { type EventStore, systemClock } from '../../../lib/index.ts'
 import type { ModelName, Payload } from '../../../lib/provider/models.ts'
 import { rekeyLog } from '../../../lib/rekey/rekey.ts'
 import type { RekeyReport } from '../../../lib/rekey/rekey-report.ts'
+import { AccountKeys } from '../../../lib/secrets/account-keys.ts'
+import { allThatOpens } from '../../support/all-that-opens.ts'
 import { alone, keysNamed, type MakeLog, openedStore, withKeys } from './adapter-under-test.ts'
 import { newId, sample } from './samples.ts'
 
@@ -26,6 +29,11 @@ export function rekeyContract(makeLog: MakeLog): void {
       alone(store).run((adapter) => adapter(model).upsert(id, sample(model, id, more), 3_600)) as Promise<void>
     const get = (store: EventStore, model: string, id: string): Promise<Payload | undefined> =>
       alone(store).run((adapter) => adapter(model).find(id)) as Promise<Payload | undefined>
+    const forget = (store: EventStore, accountId: string) => {
+      const accountKeys = new AccountKeys(store, systemClock)
+      const parts = { store, accountKeys, clock: systemClock, end: async () => 0 }
+      return forgetAccount({ ...parts, issuers: ['https://op.example.com'] }, accountId, { actor: 'anna' })
+    }
     const run = (store: EventStore, dryRun = false): Promise<RekeyReport> =>
       rekeyLog({ store, clock: systemClock }, { dryRun })
 
@@ -104,6 +112,27 @@ export function rekeyContract(makeLog: MakeLog): void {
       assert.ok(others)
       assert.equal((await get(meanwhile, 'Client', changed))?.['name'], 'after')
       assert.equal(await get(meanwhile, 'Client', ended), undefined)
+    })
+
+    it('leaves nothing of an account that is forgotten meanwhile, whenever that is', async () => {
+      for (let reads = 1; reads <= 3; reads++) {
+        const [id, accountId] = [newId(), `forgotten-${newId()}`]
+        await put(opened.store, 'RefreshToken', id, { accountId })
+        const both = withKeys(opened.store, keysNamed(['s2', 's1'], [`h${reads + 4}`, 'h1']))
+        const [stream] = opened.store.keys.streams('RefreshToken', id)
+        let forgetting: Promise<unknown> | undefined
+        let seen = 0
+        both.beforeRead = async (streams) => {
+          if (seen === 0 && !streams.includes(stream)) return
+          seen += 1
+          if (seen === reads) forgetting ??= forget(both, accountId)
+          await forgetting
+        }
+        await run(both)
+        both.beforeRead = undefined
+        assert.ok(forgetting)
+        assert.equal((await allThatOpens(both)).includes(accountId), false, `at read ${reads}`)
+      }
     })
 
     it('says what still needs a former key, and until when', async () => {
