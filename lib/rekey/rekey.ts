@@ -27,6 +27,9 @@ export interface RekeyOptions {
 const PAGE = 500
 const AT_ONCE = 16
 
+/** Others may seal, retire and destroy the same key meanwhile; so often it is looked again. */
+const MOST_TRIES = 8
+
 /**
  * Models whose states follow one another, each a claim on the one before, or that nobody else may write: they are stored
  * again by the requests that use them, or expire.
@@ -87,24 +90,42 @@ class Run {
   }
 
   async #account(record: AccountKeyRecord): Promise<void> {
+    if (record.sealed === undefined) return
+    this.tally.accountKeys.looked += 1
+    let found: AccountKeyRecord | undefined = record
+    for (let tries = 1; found && tries <= MOST_TRIES; tries++) {
+      if (await this.#isSealedAnew(found)) return
+      // Somebody has changed it meanwhile: sealed it with his newest key, retired it or destroyed it.
+      const [now] = await this.#store.accountKeys.find([record.id])
+      found = now
+    }
+    if (found?.sealed !== undefined) this.#needsForAccount(found.sealed)
+  }
+
+  /** Whether nothing is left to do for it. */
+  async #isSealedAnew(record: AccountKeyRecord): Promise<boolean> {
     const { keys, accountKeys } = this.#store
     const { id, sealed, account } = record
-    if (sealed === undefined) return
-    this.tally.accountKeys.looked += 1
+    if (sealed === undefined) return true
     try {
       const key = keys.openDataKey(id, sealed)
       const names = account === undefined ? [] : accountNames(keys, accountIn(keys.open(account, ownerOf(id), key)))
       const known = record.names.length > 0 ? record.names : (record.formerNames ?? [])
       const isDone = keys.ringKeyIn(sealed) === keys.sealsWith && names.every((name) => known.includes(name))
-      if (isDone) return
+      if (isDone) return true
       const change = { sealed: keys.sealDataKey(key), names }
-      // Where somebody has changed it meanwhile he has sealed it with his newest key.
-      if (this.#options.dryRun || (await accountKeys.reseal(record, change))) this.tally.accountKeys.resealed += 1
+      if (!this.#options.dryRun && !(await accountKeys.reseal(record, change))) return false
+      this.tally.accountKeys.resealed += 1
     } catch (error) {
       if (!isUnreadable(error)) throw error
       this.tally.accountKeys.unreadable += 1
-      this.tally.needs('sealing', keys.ringKeyIn(sealed), { of: 'account', until: undefined })
+      this.#needsForAccount(sealed)
     }
+    return true
+  }
+
+  #needsForAccount(sealed: string): void {
+    this.tally.needs('sealing', this.#store.keys.ringKeyIn(sealed), { of: 'account', until: undefined })
   }
 
   async states(): Promise<void> {

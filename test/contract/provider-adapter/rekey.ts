@@ -5,6 +5,7 @@ import type { ModelName, Payload } from '../../../lib/provider/models.ts'
 import { rekeyLog } from '../../../lib/rekey/rekey.ts'
 import type { RekeyReport } from '../../../lib/rekey/rekey-report.ts'
 import { AccountKeys } from '../../../lib/secrets/account-keys.ts'
+import { accountNames } from '../../../lib/secrets/account-names.ts'
 import { allThatOpens } from '../../support/all-that-opens.ts'
 import { alone, keysNamed, type MakeLog, openedStore, withKeys } from './adapter-under-test.ts'
 import { newId, sample } from './samples.ts'
@@ -145,6 +146,27 @@ export function rekeyContract(makeLog: MakeLog): void {
       assert.deepEqual(sealing['s9'], [{ of: 'Client', count: 1 }])
       const [left] = sealing['s1'] ?? []
       assert.deepEqual([left?.of, left?.count, typeof left?.until], ['Session', 1, 'number'])
+    })
+
+    it('seals a key anew that is retired at the same moment: what it has sealed still has to be opened', async () => {
+      const [id, accountId] = [newId(), newId()]
+      await put(opened.store, 'Grant', id, { accountId })
+      const sealing = ['s4', 's2', 's1']
+      const both = withKeys(opened.store, keysNamed(sealing, ['h1']))
+      const table = opened.store.accountKeys
+      const reseal = table.reseal.bind(table)
+      const names = accountNames(both.keys, { issuer: 'https://op.example.com', accountId })
+      table.reseal = async (from, to) => {
+        if (from.names.includes(names[0])) await table.retire(names)
+        return reseal(from, to)
+      }
+      try {
+        const left = (await run(both)).sealing['s1'] ?? []
+        assert.ok(left.every(({ of }) => of !== 'account'))
+      } finally {
+        table.reseal = reseal
+      }
+      assert.ok(await get(withKeys(opened.store, keysNamed(['s4'], ['h1'])), 'Grant', id))
     })
   })
 }
