@@ -1,6 +1,6 @@
 import type { KeyRing } from '../secrets/key-ring.ts'
 import type { ModelState } from './model-state.ts'
-import type { Payload } from './models.ts'
+import { hasGivenIds, type Payload } from './models.ts'
 
 /** A state, and the streams that it is found by. */
 type IndexedState = Pick<ModelState, 'payload' | 'indexedBy'>
@@ -18,12 +18,11 @@ export function indexStreams(keys: KeyRing, model: string, payload: Payload, bas
         ...streamsOf(keys, 'uid', payload['uid']),
         ...newSids(keys, payload, base).flatMap((sid) => keys.streams('sid', sid)),
       ]
-    case 'Grant':
-      return streamsOf(keys, 'account', payload['accountId'])
     case 'DeviceCode':
       return streamsOf(keys, 'user_code', payload['userCode'])
     default:
-      return []
+      // Grants, and what applications keep for as long as they like: its account's key is needed as long as one is there.
+      return hasGivenIds(model) ? streamsOf(keys, 'account', payload['accountId']) : []
   }
 }
 

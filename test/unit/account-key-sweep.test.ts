@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict'
+import { MemoryEventStore } from '../../adapters/memory/index.ts'
+import { sweepAccountKeys } from '../../lib/erasure/sweep-account-keys.ts'
+import { type EventSourced, eventSourced, silent } from '../../lib/index.ts'
+import { AccountKeys } from '../../lib/secrets/account-keys.ts'
+import { FakeClock } from '../support/fake-clock.ts'
+
+const YEAR = 365 * 86_400_000
+
+describe('keys of accounts that were not used for long', () => {
+  let clock: FakeClock
+  let store: MemoryEventStore
+  const open = (): EventSourced => eventSourced(store, { clock, logger: silent })
+
+  beforeEach(() => {
+    clock = new FakeClock(1_000_000)
+    store = new MemoryEventStore({ clock })
+  })
+  afterEach(() => store.close())
+
+  for (const [model, payload] of [
+    ['Profile', { id: 'one' }],
+    ['Client', { client_id: 'one' }],
+    ['Grant', { jti: 'one' }],
+  ] as const) {
+    it(`stay as long as the log holds a ${model} of the account, which an application may keep for years`, async () => {
+      const wanted = { ...payload, accountId: 'alice' }
+      await open().adapter(model).upsert('one', wanted, 0)
+      for (let years = 1; years <= 3; years++) {
+        await clock.advance(YEAR)
+        await sweepAccountKeys(store, clock.now() - YEAR / 2, clock.now())
+        assert.deepEqual(await open().adapter(model).find('one'), wanted)
+      }
+    })
+  }
+
+  it('go when nothing of the account is there', async () => {
+    await new AccountKeys(store, clock).seal('x', 'S:1', { issuer: 'https://op.example.com', accountId: 'alice' })
+    await clock.advance(YEAR)
+    await sweepAccountKeys(store, clock.now() - YEAR / 2, clock.now())
+    assert.deepEqual(await store.accountKeys.list({ limit: 10 }), [])
+  })
+})
