@@ -4,7 +4,7 @@ import type { AccountKeyRecord } from '../log/account-key-table.ts'
 import type { EventStore } from '../log/event-store.ts'
 import { ownerOf } from '../secrets/account-keys.ts'
 
-/** So many are looked at in a row, and so many at a time. */
+/** So many are looked at with one call, and so many of them at a time. */
 const MOST = 1_000
 const AT_ONCE = 8
 
@@ -14,9 +14,9 @@ const AT_ONCE = 8
  *
  * @param unusedBefore - milliseconds since 1970: what was sealed before has gone from the log, but for what lives on
  * @param now - milliseconds since 1970
- * @returns how many went
+ * @returns whether there may be more: it was a part of them
  */
-export async function sweepAccountKeys(store: EventStore, unusedBefore: number, now: number): Promise<number> {
+export async function sweepAccountKeys(store: EventStore, unusedBefore: number, now: number): Promise<boolean> {
   const unused = await store.accountKeys.unused({ before: unusedBefore, limit: MOST })
   const inUse: string[] = []
   const going: string[] = []
@@ -24,7 +24,8 @@ export async function sweepAccountKeys(store: EventStore, unusedBefore: number, 
     ;((await isInLog(store, record)) ? inUse : going).push(record.id)
   })
   await store.accountKeys.touch(inUse, now)
-  return going.length > 0 ? store.accountKeys.remove(going, unusedBefore) : 0
+  if (going.length > 0) await store.accountKeys.remove(going, unusedBefore)
+  return unused.length === MOST
 }
 
 /** Whether the log holds something of the account. One that cannot be told is taken to. */

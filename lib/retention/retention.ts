@@ -150,7 +150,7 @@ export class LogRetention implements Retention {
         onProgress?.({ looked: tally.looked, commits: tally.commits })
         after = page.end
       }
-      if (turn && !signal?.aborted) await this.#complete(turn)
+      if (turn && !signal?.aborted) await this.#complete(turn, signal)
     } catch (error) {
       throw error instanceof TakenOver ? new RetentionBusyError() : error
     } finally {
@@ -207,7 +207,7 @@ export class LogRetention implements Retention {
     if (walk || walkedAt === undefined || now - walkedAt >= WALK_MS) {
       turn.memory = { ...turn.memory, walk: walk ?? BEGUN }
       await this.#walk(turn, horizon, tally, false)
-      if (!this.#stopping.signal.aborted) await this.#complete(turn)
+      if (!this.#stopping.signal.aborted) await this.#complete(turn, this.#stopping.signal)
     }
     if (tally.commits === 0) return
     logger.info(
@@ -247,14 +247,21 @@ export class LogRetention implements Retention {
     }
   }
 
-  async #complete(turn: Turn): Promise<void> {
+  async #complete(turn: Turn, signal: AbortSignal | undefined): Promise<void> {
     const { walk } = turn.memory
     const remaining = walk?.remaining ?? turn.memory.remaining
-    const { store, policy = RETENTION_DEFAULTS } = this.#parts
-    const now = await this.#earlierTime()
-    await sweepAccountKeys(store, now - policy.sessionLogoutsMs, now)
+    await this.#sweepAccountKeys(turn, signal)
     turn.memory = { ...turn.memory, walk: undefined, remaining, walkedAt: await this.#laterTime() }
     await this.#save(turn)
+  }
+
+  /** A part at a time: that this process is at it has to be seen by the others. What is left is for the next walk. */
+  async #sweepAccountKeys(turn: Turn, signal: AbortSignal | undefined): Promise<void> {
+    const { store, policy = RETENTION_DEFAULTS } = this.#parts
+    const now = await this.#earlierTime()
+    while (!signal?.aborted && (await sweepAccountKeys(store, now - policy.sessionLogoutsMs, now))) {
+      await this.#save(turn)
+    }
   }
 
   async #judge(after: number, horizon: Horizon, memory: Memory, isYoung: boolean): Promise<Page | undefined> {

@@ -34,6 +34,16 @@ describe('keys of accounts that were not used for long', () => {
     })
   }
 
+  it('go in one run of retention, however many they are', async () => {
+    const keys = new AccountKeys(store, clock)
+    const issuer = 'https://op.example.com'
+    const many = Array.from({ length: 2_500 }, (_, n) => ({ issuer, accountId: `account-${n}` }))
+    await Promise.all(many.map((account) => keys.seal('x', 'S:1', account)))
+    await clock.advance(2 * YEAR)
+    await eventSourced(store, { clock, logger: silent }).retention.run()
+    assert.deepEqual(await store.accountKeys.list({ limit: 10 }), [])
+  })
+
   it('go when nothing of the account is there', async () => {
     await new AccountKeys(store, clock).seal('x', 'S:1', { issuer: 'https://op.example.com', accountId: 'alice' })
     await clock.advance(YEAR)
