@@ -163,7 +163,11 @@ class Run {
       const id = idOf(state)
       const wanted = id === undefined ? names : keys.streams(model, id)
       const isFound = wanted.every((name) => names.includes(name))
-      if (id === undefined) this.tally.states.unnamed += 1
+      if (id === undefined) {
+        this.tally.states.unnamed += 1
+        // It has one name for each hashing key that it was stored with.
+        if (names.length < keys.streams(model, '').length) this.tally.needs('hashing', undefined, { of: model, until })
+      }
       if (isFound && (ringKey === undefined || ringKey === keys.sealsWith)) return
       if (LEFT_ALONE.has(model)) {
         if (ringKey !== undefined && ringKey !== keys.sealsWith)

@@ -148,6 +148,17 @@ export function rekeyContract(makeLog: MakeLog): void {
       assert.deepEqual([left?.of, left?.count, typeof left?.until], ['Session', 1, 'number'])
     })
 
+    it('says that the former hashing key is needed by what does not hold its id, until it is stored again', async () => {
+      const id = newId()
+      const store = (log: EventStore) => alone(log).run((adapter) => adapter('Profile').upsert(id, { name: id }, 0))
+      await store(opened.store)
+      const both = withKeys(opened.store, keysNamed(['s2', 's1'], ['h9', 'h1']))
+      const needed = async () => (await run(both)).hashing.filter(({ of }) => of === 'Profile')
+      assert.deepEqual(await needed(), [{ of: 'Profile', count: 1 }])
+      await store(both)
+      assert.deepEqual(await needed(), [])
+    })
+
     it('seals a key anew that is retired at the same moment: what it has sealed still has to be opened', async () => {
       const [id, accountId] = [newId(), newId()]
       await put(opened.store, 'Grant', id, { accountId })
