@@ -128,9 +128,32 @@ function changesNothing(
   if (own.some((other) => other.type === 'destroyed' && other.generation >= generation && other.position <= horizon))
     return true
   const states = own.filter((other) => other.type === 'stored' && other.generation === generation)
+  if (isPassedOver({ event, commit }, states)) return true
   const later = states.filter((other) => other.position > position)
-  if (!later.every((other) => follows(other, { event, commit }))) return false
-  return later.some((other) => other.position <= horizon) || !states.some((other) => other.position < position)
+  if (!later.every((other) => follows(other, { event, commit }, later))) return false
+  const before = states.findLast((other) => other.position < position)
+  // What repeats this one does not count on top of an older one: that has to go first.
+  if (before && later.some((other) => repeats(other, { event, commit }) && !repeatsState(other, before))) return false
+  return before === undefined || later.some((other) => other.position <= horizon)
+}
+
+/** Whether the state only repeats this one, or the same one as this. */
+function repeats({ again }: UnitEvent, { event, commit }: Pick<LocatedEvent, 'event' | 'commit'>): boolean {
+  return again !== undefined && (again === commit.id || again === repeatedBy(event))
+}
+
+function repeatsState({ again }: UnitEvent, other: UnitEvent): boolean {
+  return again !== undefined && (again === other.commit || again === other.again)
+}
+
+/** Whether it only repeats a state that another one has taken the place of before it: then it never counted. */
+function isPassedOver(
+  { event, commit }: Pick<LocatedEvent, 'event' | 'commit'>,
+  states: readonly UnitEvent[],
+): boolean {
+  const again = repeatedBy(event)
+  const before = states.findLast(({ position }) => position < commit.position)
+  return again !== undefined && before !== undefined && again !== before.commit && again !== before.again
 }
 
 /** Whether nobody finds the state any more, and has not for as long as such things are kept. */
@@ -156,13 +179,11 @@ function endOf({ event, commit }: LocatedEvent, unit: Unit): number | undefined 
 /** The position from which on another state has its place. */
 function successorOf({ event, commit }: LocatedEvent, unit: Unit): number | undefined {
   const own = ownOf(event, unit)
+  const stored = own.filter(({ type }) => type === 'stored')
   const { instance } = commit.meta
-  const successor = own.find(
+  const successor = stored.find(
     (other) =>
-      other.type === 'stored' &&
-      other.position > commit.position &&
-      other.instance === instance &&
-      follows(other, { event, commit }),
+      other.position > commit.position && other.instance === instance && follows(other, { event, commit }, stored),
   )
   if (successor) return successor.position
   // What was moved in never follows a state of the OP's own.
@@ -170,11 +191,18 @@ function successorOf({ event, commit }: LocatedEvent, unit: Unit): number | unde
   return overruled ? commit.position : undefined
 }
 
-/** Whether nothing is lost with a state when this one stays. */
-function follows(later: UnitEvent, { event, commit }: LocatedEvent): boolean {
+/**
+ * Whether nothing is lost with a state when this one stays.
+ *
+ * @param states - those among which is what the later one repeats, if it does
+ */
+function follows(later: UnitEvent, { event, commit }: LocatedEvent, states: readonly UnitEvent[]): boolean {
   const { data } = event
-  const repeats = later.again === undefined || later.again === commit.id || later.again === repeatedBy(event)
-  if (!repeats) return false
+  const isOnTop =
+    later.again === undefined ||
+    repeats(later, { event, commit }) ||
+    states.some((other) => other !== later && other.position > commit.position && repeatsState(later, other))
+  if (!isOnTop) return false
   const generation = generationOf(event)
   if (later.generation > generation) return true
   if (later.generation < generation || (later.moved && data['moved'] !== true)) return false

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { MemoryEventStore } from '../../adapters/memory/index.ts'
-import { type EventSourced, ephemeralKeys, eventSourced, type Payload, silent } from '../../lib/index.ts'
+import { type EventSourced, eventSourced, KeyRing, type Keys, type Payload, silent } from '../../lib/index.ts'
+import { rekeyLog } from '../../lib/rekey/rekey.ts'
 import { LogRetention } from '../../lib/retention/retention.ts'
 import { retentionPolicy } from '../../lib/retention/retention-options.ts'
-import { FakeContext } from '../contract/provider-adapter/adapter-under-test.ts'
+import { FakeContext, keysNamed } from '../contract/provider-adapter/adapter-under-test.ts'
 import { FakeClock } from '../support/fake-clock.ts'
+import { SteeredStore } from '../support/steered-store.ts'
 import { type Played, ScheduleFailed } from './played.ts'
 
 const HOUR = 3_600_000
@@ -37,6 +39,8 @@ export type Step =
   | { readonly kind: 'end'; readonly uid: string }
   | { readonly kind: 'wait'; readonly hours: number }
   | { readonly kind: 'retention' }
+  /** New keys, and a rekey; somebody may store something while it runs. */
+  | { readonly kind: 'rekey'; readonly meanwhile: { readonly model: Model; readonly id: string } | undefined }
 
 const model = fc.constantFrom(...MODELS)
 const id = fc.constantFrom(...IDS)
@@ -68,6 +72,13 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('end'), uid }) },
   { weight: 4, arbitrary: fc.record({ kind: fc.constant('wait'), hours: fc.constantFrom(1, 3, 25, 25, 24 * 33) }) },
   { weight: 4, arbitrary: fc.record({ kind: fc.constant('retention') }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant('rekey'),
+      meanwhile: fc.option(fc.record({ model, id }), { nil: undefined }),
+    }),
+  },
 )
 
 /** What people do, how time passes, and when retention runs. */
@@ -82,13 +93,13 @@ export const life: fc.Arbitrary<readonly Step[]> = fc.array(step, { minLength: 2
  */
 export async function liveTwice(steps: readonly Step[], trace: string[] = []): Promise<number> {
   const clock = new FakeClock()
-  const keys = ephemeralKeys()
-  const [kept, reduced] = [new Side(clock, keys), new Side(clock, keys)]
+  const [kept, reduced] = [new Side(clock), new Side(clock)]
   let removed = 0
   for (const one of steps) {
     trace.push(JSON.stringify(one))
     if (one.kind === 'wait') removed += await wait(clock, one.hours, reduced)
     else if (one.kind === 'retention') removed += await reduced.retain()
+    else if (one.kind === 'rekey') for (const side of [kept, reduced]) await side.rekey(one)
     else {
       const [a, b] = [await kept.play(one), await reduced.play(one)]
       assert.equal(b, a, JSON.stringify(one))
@@ -135,9 +146,28 @@ async function same(kept: Side, reduced: Side, clock: FakeClock): Promise<void> 
   for (const [name, payload] of wanted) assert.deepEqual(standing(found.get(name)), standing(payload), name)
 }
 
+/** So often keys are rotated; each look-up goes by all of them. */
+const MOST_ROTATIONS = 3
+
+function keysOf(rotations: number): Keys {
+  const ids = (kind: string) => Array.from({ length: rotations + 1 }, (_, n) => `${kind}${rotations - n}`)
+  return keysNamed(ids('s'), ids('h'))
+}
+
+/** A log whose keys are rotated while it is open. */
+class Rotating extends MemoryEventStore {
+  #rotations = 0
+
+  rotate(): void {
+    if (this.#rotations === MOST_ROTATIONS) return
+    this.#rotations += 1
+    ;(this as { keys: KeyRing }).keys = new KeyRing(keysOf(this.#rotations))
+  }
+}
+
 /** An OP on a log of its own. */
 class Side {
-  readonly store: MemoryEventStore
+  readonly store: Rotating
   readonly #op: EventSourced
   readonly #retention: LogRetention
   readonly #clock: FakeClock
@@ -146,9 +176,9 @@ class Side {
   readonly #expiries = new Map<string, number>()
   #n = 0
 
-  constructor(clock: FakeClock, keys: ReturnType<typeof ephemeralKeys>) {
+  constructor(clock: FakeClock) {
     this.#clock = clock
-    this.store = new MemoryEventStore({ keys, clock })
+    this.store = new Rotating({ keys: keysOf(0), clock })
     this.#op = eventSourced(this.store, { clock, logger: silent, retention: false })
     this.#retention = new LogRetention({
       store: this.store,
@@ -171,8 +201,22 @@ class Side {
     return (await this.#retention.run()).commits
   }
 
+  async rekey({ meanwhile }: Extract<Step, { kind: 'rekey' }>): Promise<void> {
+    this.store.rotate()
+    const rekeying = new SteeredStore(this.store)
+    let isLeft = meanwhile !== undefined
+    const store = async (): Promise<void> => {
+      if (!isLeft || !meanwhile) return
+      isLeft = false
+      await this.play({ kind: 'upsert', ...meanwhile, hours: 30, blind: false })
+    }
+    rekeying.beforeAppend = store
+    await rekeyLog({ store: rekeying, clock: this.#clock })
+    await store()
+  }
+
   /** What came of it: nothing, or the name of an error. */
-  async play(step: Exclude<Step, { kind: 'wait' | 'retention' }>): Promise<string> {
+  async play(step: Exclude<Step, { kind: 'wait' | 'retention' | 'rekey' }>): Promise<string> {
     this.#n += 1
     const exp = (hours: number): number => Math.floor(this.#clock.now() / 1_000) + hours * 3_600
     const adapter = this.#op.adapter
