@@ -36,7 +36,7 @@ import { assertOptions, type BackChannelLogoutOptions } from './options.ts'
 import { internalsOf } from './provider-internals.ts'
 import { replaceProviderLogout } from './provider-logout.ts'
 import type { HistoryCriteria } from './receipts/history.ts'
-import { untilPlanned } from './receipts/planned.ts'
+import { assertNoneParked, untilPlanned } from './receipts/planned.ts'
 import type { Receipt } from './receipts/receipt.ts'
 import { Receipts } from './receipts/receipts.ts'
 import {
@@ -214,7 +214,10 @@ export class BackChannelLogout implements Plugin {
     const { actor, dryRun, signal } = options
     const order = { actor, dryRun, reason: 'account_deleted', ...(signal && { signal }) } as const
     const { sessions, grants } = await terminations.account(accountId, order)
-    if (!dryRun) await untilPlanned(host, signal)
+    if (!dryRun) {
+      await untilPlanned(host, signal)
+      await assertNoneParked(host.store, accountId)
+    }
     return sessions + grants
   }
 

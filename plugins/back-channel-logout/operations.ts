@@ -30,7 +30,7 @@ import { newTerminationJob } from './ending/termination-job.ts'
 import { previewTermination } from './ending/termination-preview.ts'
 import { completionOf } from './ending/termination-work.ts'
 import type { HistoryCriteria } from './receipts/history.ts'
-import { untilPlanned } from './receipts/planned.ts'
+import { assertNoneParked, untilPlanned } from './receipts/planned.ts'
 import type { Receipt } from './receipts/receipt.ts'
 import { Receipts } from './receipts/receipts.ts'
 import { assertClearText, assertText, type ReadingOptions } from './recording/criteria.ts'
@@ -216,6 +216,7 @@ export class LogoutOperations {
       const report = await this.termination(id)
       if (report) {
         await untilPlanned({ store: this.#store, clock: this.#clock }, signal)
+        await assertNoneParked(this.#store, accountId)
         return report.sessions + report.grants
       }
       if (this.#clock.monotonic() - began >= MOST_MS)

@@ -73,4 +73,32 @@ describe('a parked commit', () => {
       await scene.stop()
     }
   })
+
+  it('of an account keeps it from being forgotten, until its RPs can be told', async () => {
+    const scene = await LogoutScene.start({ rp: {} })
+    try {
+      const [alice, bob] = [new Person(scene.op), new Person(scene.op)]
+      await alice.authorize('rp', { login: 'alice' })
+      await bob.authorize('rp', { login: 'bob' })
+      const { readStreams } = scene.store
+      scene.store.readStreams = async (streams, options) => {
+        if (streams.some((name) => name.startsWith('session_logout:'))) throw new Error('this version cannot read it')
+        return readStreams.call(scene.store, streams, options)
+      }
+      const { eventSourced } = scene.op
+      await assert.rejects(() => eventSourced.forget('alice', { actor: 'ann' }), {
+        code: 'ERASURE_UNFINISHED',
+        message: /parked/,
+      })
+      scene.store.readStreams = readStreams
+      await eventSourced.forget('bob', { actor: 'ann' }) // it is somebody else's
+      assert.ok((await scene.logout.retryParked({ actor: 'ann' })).planned > 0)
+      await eventSourced.forget('alice', { actor: 'ann' })
+      const tokens = await scene.rps.rp.received(2)
+      const told = await Promise.all(tokens.map((token) => scene.rps.rp.verify(token, scene.op.issuer)))
+      assert.deepEqual(told.map(({ sub }) => sub).sort(), ['alice', 'bob'])
+    } finally {
+      await scene.stop()
+    }
+  })
 })

@@ -1,9 +1,15 @@
 import { type Clock, ErasureUnfinishedError, type EventStore } from '../../../lib/index.ts'
+import { isIn } from '../../../lib/log/commit.ts'
+import { parkedPositions } from '../delivery/parked-commits.ts'
 import { PLANNER } from '../delivery/planner.ts'
+import { accountStreams } from '../recording/index-streams.ts'
 
 /** How often the planner is looked at, and for how long at most, in milliseconds. */
 const LOOK_MS = 500
 const MOST_MS = 60_000
+
+/** So many parked commits are looked at. */
+const MOST_PARKED = 100
 
 /**
  * Up to which position of the log it is decided whom to tell. Ask before the logout is read: what is decided is recorded
@@ -32,4 +38,25 @@ export async function untilPlanned(
       )
     await clock.sleep(LOOK_MS, signal)
   }
+}
+
+/**
+ * That no end of a session of the account is parked: when its key is destroyed nobody can be told of it any more.
+ *
+ * @throws ErasureUnfinishedError (`ERASURE_UNFINISHED`): one is, or too many are to tell
+ */
+export async function assertNoneParked(store: EventStore, accountId: string): Promise<void> {
+  const positions = await parkedPositions(store, MOST_PARKED)
+  if (positions.length < MOST_PARKED && !(await isAnyOf(store, positions, accountId))) return
+  throw new ErasureUnfinishedError(
+    'ends of sessions could not be planned and are parked, so that its RPs are not told: see parked() and retryParked()',
+  )
+}
+
+/** Whether one of these commits is about the account. */
+async function isAnyOf(store: EventStore, positions: readonly number[], accountId: string): Promise<boolean> {
+  const streams = accountStreams(store.keys, accountId)
+  const commits = await Promise.all(positions.map((position) => store.readAll({ after: position - 1, limit: 1 })))
+  const parked = commits.flat().filter(({ position }) => positions.includes(position))
+  return parked.some(({ events }) => events.some((event) => streams.some((stream) => isIn(event, stream))))
 }
