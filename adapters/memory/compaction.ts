@@ -42,6 +42,8 @@ export class Compaction {
   #running: Promise<void> | undefined
   /** The journal that is being written. */
   #rewriting: Rewriting | undefined
+  /** The one that begins when that has ended. */
+  #renewal: Promise<void> | undefined
   /** Removed since it began. */
   #meanwhile: number[] = []
   /** How much could be won when it failed last. */
@@ -87,14 +89,22 @@ export class Compaction {
 
   /**
    * Begins, whether or not it is worth it, and resolves when nothing is left of what was not needed any more when it was
-   * called.
+   * called. All who ask before it begins share it.
    *
    * @throws StoreUnavailableError (`STORE_UNAVAILABLE`): it is still there
    */
-  async renew(): Promise<void> {
-    if (this.#neededBytes === undefined || !this.#parts.journal.rewrite) return // it is nowhere but in memory
-    await this.#running // it may have begun before
-    while (this.#running !== undefined) await this.#running
+  renew(): Promise<void> {
+    // Without a journal it is nowhere but in memory.
+    if (this.#neededBytes === undefined || !this.#parts.journal.rewrite) return Promise.resolve()
+    this.#renewal ??= this.#renew()
+    return this.#renewal
+  }
+
+  async #renew(): Promise<void> {
+    do
+      await this.#running // it may have begun before
+    while (this.#running !== undefined)
+    this.#renewal = undefined // whoever asks from now on needs another one
     if (this.#isStopped) throw new StoreClosedError()
     this.#meanwhile = []
     let failure: unknown

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { FileEventStore } from '../../adapters/file/index.ts'
+import { type Entry, type Journal, noJournal } from '../../adapters/memory/journal.ts'
+import { MemoryEventStore, type MemoryOptions } from '../../adapters/memory/memory-event-store.ts'
 import type { NewCommit } from '../../lib/index.ts'
 import { wholeLog } from '../contract/event-store/invariants.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
@@ -81,4 +83,45 @@ describe('a journal most of which is not needed any more', () => {
       (n) => n % 7 === group && ((n + 1) % 3 === 0 || n >= COMMITS),
     ).length
   }
+
+  it('is written anew once or twice for all keys of accounts that are destroyed at the same time', async () => {
+    let rewrites = 0
+    let destroyed = 0
+    const journal: Journal = {
+      ...noJournal,
+      size: { bytes: 1, commits: 1 },
+      async rewrite() {
+        rewrites += 1
+        const entries: Entry[] = []
+        return {
+          ...noJournal,
+          write: async (more) => void entries.push(...more),
+          async flush() {},
+          async finish() {
+            destroyed = entries.filter(
+              (entry) => entry.kind === 'account_key' && entry.record.sealed === undefined,
+            ).length
+          },
+          async abandon() {},
+        }
+      },
+    }
+    const store = new RenewedStore({ journal })
+    const ids = Array.from({ length: 50 }, (_, n) => `key ${n}`)
+    for (const id of ids) await store.accountKeys.obtain([id], { id, sealed: 'x', account: 'y', usedAt: 1 })
+    await Promise.all(ids.map((id) => store.accountKeys.destroy([id], 2)))
+    assert.equal(destroyed, 50)
+    assert.ok(rewrites <= 2, `${rewrites} times`)
+    await store.accountKeys.destroy(['key 1'], 3)
+    assert.ok(rewrites >= 2)
+    await store.close()
+  })
 })
+
+/** A store whose journal may be written anew. */
+class RenewedStore extends MemoryEventStore {
+  constructor(options: MemoryOptions) {
+    super(options)
+    this.compactFrom([])
+  }
+}
