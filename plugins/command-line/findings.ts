@@ -47,18 +47,25 @@ const MOST = 100
 
 export async function findingsOf(parts: FindingParts): Promise<MendableFinding[]> {
   const { store, clock, issuer, signal } = parts
-  const [status, storeTime, holders] = await Promise.all([
+  const [status, { storeTime, apart }, holders] = await Promise.all([
     statusOf(store, ''),
-    store.retention.time(),
+    clocksOf(store, clock),
     holdersOf(store, clock, signal),
   ])
   return [
-    ...clockFindings(Math.abs(clock.now() - storeTime)),
+    ...clockFindings(apart),
     ...consumerFindings(status),
     ...holderFindings(store, status, holders),
     ...retentionFindings(status, storeTime),
     ...(issuer === undefined ? [] : await logoutFindings(store, issuer, holders.living)),
   ]
+}
+
+/** The store's time, and how far this machine's is from it at least: the store was asked at some time in between. */
+async function clocksOf(store: EventStore, clock: Clock): Promise<{ storeTime: number; apart: number }> {
+  const asked = clock.now()
+  const storeTime = await store.retention.time()
+  return { storeTime, apart: Math.max(0, asked - storeTime, storeTime - clock.now()) }
 }
 
 function clockFindings(apart: number): MendableFinding[] {
