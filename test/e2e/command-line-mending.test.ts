@@ -166,6 +166,27 @@ function mending(name: string, isShared: boolean, make: () => Promise<Place>): v
       await store.close()
     })
 
+    it('ends with 1 where an order is carried out, and a session could not be ended', async () => {
+      const store = await place.open()
+      const end = async (failed: number): Promise<CommandResult> => {
+        const carryOut = async (): Promise<void> => {
+          const [open] = await new LogoutOperations({ store, issuer: ISSUER }).openTerminations()
+          assert.ok(open)
+          const also = [`terminations:${ISSUER}`, `termination_completed:${open.id}`]
+          const data = { sessions: 1, logins: 1, grants: 0, failed }
+          await store.append({
+            events: [{ stream: `termination:${open.id}`, also, type: 'termination.completed', data }],
+          })
+        }
+        return cli(['sessions', 'end', '--all', '--actor', 'anna', '--wait', '--yes'], hurried(carryOut))
+      }
+      assert.equal((await end(0)).code, 0)
+      const { code, out } = await end(2)
+      assert.equal(code, 1)
+      assert.match(out, /completed: 1 sessions, 1 logins, 0 grants; 2 could not be ended/)
+      await store.close()
+    })
+
     it('gives back what a process holds that is gone, and nothing of one that lives', async () => {
       const store = await place.open()
       const take = async (consumer: string, holder: string, job: string): Promise<void> => {

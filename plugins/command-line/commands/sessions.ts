@@ -48,7 +48,11 @@ export const sessions: Register = (program, context) => {
     .option('--client <id>', 'all logins at a client, and its grants; the sessions live on without it')
     .option('--all', 'all sessions of the issuer')
     .requiredOption('--actor <name>', 'who does this: a name, a ticket. Kept in the log')
-    .option('--reason <reason>', TERMINATION_REASONS.join(', '), 'admin')
+    .option(
+      '--reason <reason>',
+      `${TERMINATION_REASONS.join(', ')}. With admin, grants with offline access live on; with the others all grants end`,
+      'admin',
+    )
     .option('--wait', 'until it is carried out')
     .option('--dry-run', 'orders nothing, and counts what would end')
     .option('--yes', 'without asking')
@@ -81,6 +85,7 @@ export const sessions: Register = (program, context) => {
           const report = await operations.termination(id)
           if (report) {
             output.result({ id, state: 'completed', ...report }, () => `completed: ${countsText(report)}`)
+            if (report.failed > 0) endWith(EXIT.findings)
             return
           }
           await terminal.clock.sleep(LOOK_MS, terminal.signal)
