@@ -27,6 +27,7 @@ describe('the code of the guides about moving in and leaving, run as it stands',
   let movingIn: GuideCode
   let leaving: GuideCode
   const said: unknown[] = []
+  const closed: string[] = []
   const { log, table } = console
 
   before(async function () {
@@ -46,16 +47,20 @@ describe('the code of the guides about moving in and leaving, run as it stands',
 
   /** What `./op.js` makes, anew for each script: each closes what it has used. */
   async function newOp(): Promise<void> {
+    closed.length = 0
     const op = eventSourced(store, { logger: silent })
     const configuration = await testConfiguration({})
     const provider = withoutNotices(() => new Provider('https://op.example.com', op.configure(configuration)))
-    const client = { db: (name: string) => (name === 'former' ? former.db : target.db), close: async () => {} }
-    use({ client, store: { close: async () => {} }, op, provider })
+    const closing = (what: string) => async () => void closed.push(what)
+    const client = { db: (name: string) => (name === 'former' ? former.db : target.db), close: closing('client') }
+    use({ client, store: { close: closing('store') }, op, provider })
   }
 
   async function run<T>(guide: GuideCode, heading: string, file: string): Promise<T> {
     await newOp()
-    return (await guide.run(heading, { file, values: OP_MODULE })) as T
+    const exported = (await guide.run(heading, { file, values: OP_MODULE })) as T
+    assert.deepEqual(closed, ['store', 'client'], `the script of "${heading}" would not end`)
+    return exported
   }
 
   async function put(model: 'Grant' | 'RefreshToken' | 'Session', more: object = {}): Promise<string> {
