@@ -16,7 +16,7 @@ export interface LogStatus {
   readonly consumers: readonly (ConsumerRecord & { readonly behind: number })[]
   /** Open work by table; at most 10,000 are counted. */
   readonly work: Readonly<Record<string, number>>
-  /** Processes that show that they live hold leases or work under these names. */
+  /** How many signs of life there are: several of each process, those of processes that died lately among them. */
   readonly living: number
   /** When the last commit was appended, by its writer's clock; absent: the log is empty. */
   readonly lastCommitAt?: number

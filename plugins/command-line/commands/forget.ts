@@ -61,7 +61,7 @@ export const forget: Register = (program, context) => {
         output.result(report, () => {
           if (report.destroyedAt === undefined) return 'nothing was ever sealed with a key of this account'
           const ended = logout ? `${report.ended} sessions and grants ended; ` : ''
-          return `${ended}${report.keys} keys of it are destroyed, since ${moment(report.destroyedAt)}`
+          return `${ended}${report.keys === 1 ? '1 key of it is' : `${report.keys} keys of it are`} destroyed, since ${moment(report.destroyedAt)}`
         })
       })
     })

@@ -89,8 +89,8 @@ export const moving: Register = (program, context) => {
           output.result(report, () =>
             Object.entries(report.models)
               .map(
-                ([model, { written, expired, removed }]) =>
-                  `${model}  ${written} written, ${expired} expired, ${removed} removed`,
+                ([model, { written, expired, withoutId, removed }]) =>
+                  `${model}  ${written} written, ${expired} expired, ${removed} removed${withoutId > 0 ? `, ${withoutId} without an id` : ''}`,
               )
               .join('\n'),
           )

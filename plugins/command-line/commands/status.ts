@@ -24,7 +24,10 @@ function textOf({ store, end, retention, consumers, work, living, lastCommitAt }
     `log       ends at #${end}${lastCommitAt === undefined ? '' : `, last commit ${moment(lastCommitAt)}`}`,
     `retention ${removed} commits removed so far, up to #${floor}; the whole log was gone through ${moment(walkedAt)}`,
     ...consumers.map((consumer) => `consumer  ${checkpointLine(consumer)}`),
-    ...Object.entries(work).map(([table, count]) => `work      ${table}  ${count} open`),
-    `processes ${living} show that they live`,
+    ...Object.entries(work).map(
+      ([table, count]) =>
+        `work      ${table}  ${count} open${table === 'endings' ? ', expiries of sessions that live among them' : ''}`,
+    ),
+    `signs     ${living} of life, several of each process; \`doctor\` tells which of them stand still`,
   ].join('\n')
 }
