@@ -166,6 +166,12 @@ export class KeysInvalidError extends EventStoreError {
 /** Stored data needs a key that is not configured. */
 export class KeyUnknownError extends EventStoreError {
   readonly code = 'KEY_UNKNOWN'
+  /** The id of the sealing key that is missing, where it is one. */
+  readonly keyId: string | undefined
+  constructor(message: string, options: ErrorOptions & { readonly keyId?: string } = {}) {
+    super(message, options)
+    this.keyId = options.keyId
+  }
 }
 
 /** Sealed data does not open under its key: it was changed, or moved from another stream. */

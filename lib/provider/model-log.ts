@@ -148,8 +148,8 @@ export class ModelLog {
   }
 
   /**
-   * The state that a record points to. What has expired may be sealed with a key that was retired since: it does not
-   * exist any more. Nor does what belongs to an account that was forgotten.
+   * The state that a record points to. What is sealed with a key that the operators have retired does not exist any more, nor
+   * what has expired and whose key is gone, nor what belongs to an account that was forgotten.
    *
    * @throws KeyUnknownError (`KEY_UNKNOWN`), SealBrokenError (`SEAL_BROKEN`), and whatever the store throws
    */
@@ -165,7 +165,9 @@ export class ModelLog {
       if (record.consumedAt === undefined && state) opened.set(event, { keys, state })
       return state
     } catch (error) {
-      if (error instanceof KeyUnknownError && this.#isExpired(event.data['exp'])) return undefined
+      const isOver =
+        error instanceof KeyUnknownError && (this.#isExpired(event.data['exp']) || keys.isRetired(error.keyId))
+      if (isOver) return undefined
       throw error
     }
   }

@@ -145,9 +145,15 @@ export class KeyRing {
       throw new KeyUnknownError(
         `${stream} is sealed with key "${id}", which is not among keys.sealing (${this.#sealing.map((key) => key.id).join(', ')}): ` +
           'configure it as a second key until nothing sealed with it is left',
+        { keyId: id },
       )
     }
     return decrypt(secret, sealed, stream)
+  }
+
+  /** Whether the operators say that nothing which this sealing key has sealed is needed any more. */
+  isRetired(keyId: string | undefined): boolean {
+    return keyId !== undefined && this.#retired.includes(keyId)
   }
 
   /** A new data key, and what is stored of it. */

@@ -48,6 +48,19 @@ export function sealingKeysContract(makeLog: MakeLog): void {
       await rejectsWith('KEY_UNKNOWN', () => alone(lost).run((adapter) => adapter('Grant').find(grants[0])))
     })
 
+    it('that are retired make what they sealed as good as gone: nobody is turned away with an error', async () => {
+      const [grant, session, uid] = [newId(), newId(), newId()]
+      await alone(opened.store).run((adapter) => adapter('Grant').upsert(grant, sample('Grant', grant), 60))
+      const anonymous = sample('Session', session, { uid, accountId: undefined })
+      await alone(opened.store).run((adapter) => adapter('Session').upsert(session, anonymous, 60))
+      const retired = withKeys(opened.store, { ...keysNamed(['s7'], ['h1']), retired: ['s1'] })
+      for (const caller of [alone(retired), inRequests(retired)]) {
+        assert.equal(await caller.run((adapter) => adapter('Session').find(session)), undefined)
+        assert.equal(await caller.run((adapter) => adapter('Session').findByUid(uid)), undefined)
+        assert.equal(await caller.run((adapter) => adapter('Grant').find(grant)), undefined)
+      }
+    })
+
     it('that are missing are named, in a request as well', async () => {
       const id = newId()
       await alone(opened.store).run((adapter) => adapter('Session').upsert(id, sample('Session', id, { uid: id }), 60))
