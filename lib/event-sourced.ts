@@ -282,7 +282,8 @@ export class EventSourced {
    * @throws whatever the store throws: a next call does the rest
    */
   rekey(options: RekeyOptions = {}): Promise<RekeyReport> {
-    return rekeyLog({ store: this.#store, clock: this.#clock }, options)
+    const work = this.#plugins.flatMap((plugin) => plugin.work ?? [])
+    return rekeyLog({ store: this.#store, clock: this.#clock, work }, options)
   }
 
   /**

@@ -42,6 +42,8 @@ export interface Plugin {
   readonly middleware?: (ctx: RequestContext, next: () => Promise<unknown>) => Promise<void>
   /** What it knows of how long its own events are needed. What no rule knows stays for ever. */
   readonly retention?: readonly RetentionRule[]
+  /** Its work tables whose rows hold what is sealed with the ring. */
+  readonly work?: readonly string[]
   /**
    * Ends all that lives of an account, and resolves when whoever is to be told of it can be told after the account was
    * forgotten. Returns how many sessions and grants that were, or would be.

@@ -1,6 +1,6 @@
 /** What still needs a former key. */
 export interface Needed {
-  /** A model, the type of an event, or `account`: the keys of accounts. */
+  /** A model, the type of an event, a work table, or `account`: the keys of accounts. */
   readonly of: string
   /** Until when, milliseconds since 1970. Absent: it has no end. */
   readonly until?: number | undefined

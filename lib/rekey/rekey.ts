@@ -2,8 +2,9 @@ import type { Clock } from '../clock.ts'
 import { KeyUnknownError, SealBrokenError } from '../errors.ts'
 import { inParallel } from '../in-parallel.ts'
 import type { AccountKeyRecord } from '../log/account-key-table.ts'
-import type { Commit, Event } from '../log/commit.ts'
+import type { Commit, Event, Json } from '../log/commit.ts'
 import type { EventStore } from '../log/event-store.ts'
+import type { Work } from '../log/work-table.ts'
 import { indexStreams } from '../provider/index-streams.ts'
 import { ModelLog } from '../provider/model-log.ts'
 import { isRevoked, ownNames } from '../provider/model-record.ts'
@@ -21,6 +22,14 @@ export interface RekeyOptions {
   readonly signal?: AbortSignal
   /** Called after each page of the log with the position that was reached. */
   readonly onProgress?: (progress: { readonly at: number; readonly end: number; readonly resealed: number }) => void
+}
+
+/** What it works with. */
+export interface RekeyParts {
+  readonly store: EventStore
+  readonly clock: Clock
+  /** Work tables whose rows hold what is sealed with the ring: it is needed until they are done. */
+  readonly work?: readonly string[]
 }
 
 /** So many commits are looked at together, so many keys, and so many are written at a time. */
@@ -44,12 +53,13 @@ const LEFT_ALONE: ReadonlySet<string> = new Set(['Session', 'Interaction', 'Repl
  * @throws whatever the store throws: some of it is done, and a next run does the rest
  */
 export async function rekeyLog(
-  { store, clock }: { readonly store: EventStore; readonly clock: Clock },
+  { store, clock, work = [] }: RekeyParts,
   options: RekeyOptions = {},
 ): Promise<RekeyReport> {
   const run = new Run(store, clock, options)
   await run.accounts()
   await run.states()
+  for (const table of work) await run.work(table)
   return run.tally.report
 }
 
@@ -126,6 +136,21 @@ class Run {
 
   #needsForAccount(sealed: string): void {
     this.tally.needs('sealing', this.#store.keys.ringKeyIn(sealed), { of: 'account', until: undefined })
+  }
+
+  /** A row is sealed when it is made, and is gone when its work is done. */
+  async work(table: string): Promise<void> {
+    const { keys } = this.#store
+    const rows = this.#store.work(table)
+    for (let after: Work | undefined; !this.#options.signal?.aborted; ) {
+      const page = await rows.open({ limit: PAGE, ...(after && { after }) })
+      for (const { body, deadline: until } of page) {
+        const former = textsIn(body).map((text) => keys.formerKeyIn(text))
+        for (const id of new Set(former)) if (id !== undefined) this.tally.needs('sealing', id, { of: table, until })
+      }
+      after = page.at(-1)
+      if (page.length < PAGE) return
+    }
   }
 
   async states(): Promise<void> {
@@ -235,6 +260,11 @@ function untilOf({ data }: Event): Needed['until'] {
 function accountIn(opened: unknown): Account {
   const { issuer, account_id } = opened as { readonly issuer: string; readonly account_id: string }
   return { issuer, accountId: account_id }
+}
+
+function textsIn(value: Json): string[] {
+  if (typeof value === 'string') return [value]
+  return typeof value === 'object' && value !== null ? Object.values(value).flatMap(textsIn) : []
 }
 
 function modelOf({ stream }: Event): string {

@@ -182,6 +182,12 @@ export class KeyRing {
     return (this.#sealing[0] as Secret).id
   }
 
+  /** The id of the ring's former key that has sealed this. Undefined: none of them has, whatever it is. */
+  formerKeyIn(text: string): string | undefined {
+    const id = idIn(text)
+    return this.#sealing.slice(1).some((key) => key.id === id) ? id : undefined
+  }
+
   /**
    * The same under each hashing key that has not wrapped it yet, for what a store cannot do without: whoever loses those
    * keys loses all that they name anyhow, and a lost sealing key does no harm to it.

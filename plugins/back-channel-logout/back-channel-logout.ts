@@ -22,6 +22,7 @@ import {
 import { policyOf } from './delivery/policy-options.ts'
 import { hideFromDiscovery } from './discovery.ts'
 import { EndingWork } from './ending/ending-work.ts'
+import { ENDINGS } from './ending/endings.ts'
 import {
   assertLiveSessions,
   type LiveSession,
@@ -80,6 +81,7 @@ export class BackChannelLogout implements Plugin {
   readonly observer: BackChannelObserver = new BackChannelObserver()
   readonly features: NonNullable<Plugin['features']>
   readonly retention: NonNullable<Plugin['retention']>
+  readonly work: readonly string[] = ['deliveries', ENDINGS]
   /** Which RPs may be inside the operators' own network. */
   readonly network: InternalClients
   readonly #options: BackChannelLogoutOptions

@@ -2,6 +2,7 @@ import { rekeyLog } from '../../../lib/rekey/rekey.ts'
 import type { NeededCount, RekeyReport } from '../../../lib/rekey/rekey-report.ts'
 import type { Register } from '../command-context.ts'
 import { EXIT } from '../exit-codes.ts'
+import { TABLES } from '../log-status.ts'
 import { moment } from '../terminal.ts'
 
 interface Options {
@@ -23,7 +24,7 @@ export const rekey: Register = (program, context) => {
       await withStore(async (store) => {
         const { clock, signal } = terminal
         const report = await rekeyLog(
-          { store, clock },
+          { store, clock, work: TABLES },
           {
             dryRun,
             signal,

@@ -159,6 +159,26 @@ export function rekeyContract(makeLog: MakeLog): void {
       assert.deepEqual(await needed(), [])
     })
 
+    it('says that a former sealing key is needed by work that is not done', async () => {
+      const both = withKeys(opened.store, keysNamed(['s5', 's2', 's1'], ['h1']))
+      const [table, lane] = [newId(), 'lane']
+      const sealed = (store: EventStore) => ({ about: { account: store.keys.seal('alice', 'S:1') } })
+      const rows = [sealed(opened.store), sealed(opened.store), sealed(both), { name: 'unknown.text' }]
+      await both
+        .work(table)
+        .add(rows.map((body, n) => ({ id: `${n}`, lane, dueAt: 1, ...(n < 2 && { deadline: 10 + n }), body })))
+      const needed = async () => {
+        const { sealing } = await rekeyLog({ store: both, clock: systemClock, work: [table] })
+        return Object.values(sealing)
+          .flat()
+          .filter(({ of }) => of === table)
+      }
+      assert.deepEqual(await needed(), [{ of: table, count: 2, until: 11 }])
+      const claimed = await both.work(table).claim({ holder: 'me', now: 1, limit: 9, perLane: 9 })
+      for (const one of claimed) await both.work(table).finish(one, 2)
+      assert.deepEqual(await needed(), [])
+    })
+
     it('seals a key anew that is retired at the same moment: what it has sealed still has to be opened', async () => {
       const [id, accountId] = [newId(), newId()]
       await put(opened.store, 'Grant', id, { accountId })
