@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { playConsumers } from './consumer-schedules.ts'
 import { playSeeds } from './played.ts'
 
-const SEEDS = 1_000
+const SEEDS = 400
 
 describe('schedules of consumers and work tables on MongoDB', function () {
   this.timeout(300_000)

@@ -22,10 +22,14 @@ const TRACES = {
 
 /** The first seed that shows the fault. */
 async function firstSeed(mutant: Mutant): Promise<Found | null> {
-  const child = fork(pathOf('simulation-process.ts'), [mutant.simulation, '1', String(SEEDS[mutant.simulation])], {
-    execArgv: ['--import', TYPES, '--import', HOOKS],
-    env: { ...process.env, MUTANT: JSON.stringify(mutant) },
-  })
+  const child = fork(
+    pathOf('simulation-process.ts'),
+    [mutant.simulation, String(mutant.firstSeed ?? 1), String(SEEDS[mutant.simulation])],
+    {
+      execArgv: ['--import', TYPES, '--import', HOOKS],
+      env: { ...process.env, MUTANT: JSON.stringify(mutant) },
+    },
+  )
   const [found] = await Promise.race([once(child, 'message'), once(child, 'exit')])
   assert.equal(typeof found, 'object', 'the process ended without a word')
   return found as Found | null

@@ -3,6 +3,8 @@ export interface Mutant {
   readonly name: string
   /** The one that must find it. */
   readonly simulation: 'schedules' | 'consumers' | 'reads' | 'retention'
+  /** Where the search begins: near the first that finds it, where that takes long. Default: 1. */
+  readonly firstSeed?: number
   /** Of the package, as it is imported. */
   readonly file: string
   /** Text of the file without its types, and what stands there instead. */
@@ -218,6 +220,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a lane goes although work began to wait in it',
     simulation: 'consumers',
+    firstSeed: 201,
     file: 'adapters/mongodb/work-lanes.ts',
     from: 'deleteOne: { filter: { _id, touch } }',
     to: 'deleteOne: { filter: { _id } }',
@@ -260,6 +263,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'the newest of a uid goes before what it keeps down',
     simulation: 'retention',
+    firstSeed: 201,
     file: 'lib/retention/model-rule.ts',
     from: 'if (!decidesNothing(fact, unit, context)) return false',
     to: '',
