@@ -44,9 +44,20 @@ export class MemoryAccountKeys implements AccountKeyTable {
     return this.#lock.change((write) => {
       const found = this.#foundBy(names)
       if (found) this.#put(write, { ...found, names: [], formerNames: found.names })
-      const ids = new Set(names.flatMap((name) => [...(this.#byFormerName.get(name) ?? [])]))
-      return [...ids].flatMap((id) => this.#records.get(id) ?? [])
+      return this.#recordsNamed(names)
     })
+  }
+
+  async named(names: readonly string[]): Promise<AccountKeyRecord[]> {
+    this.#lock.assertOpen()
+    return this.#recordsNamed(names)
+  }
+
+  #recordsNamed(names: readonly string[]): AccountKeyRecord[] {
+    const ids = new Set(
+      names.flatMap((name) => [this.#byName.get(name) ?? '', ...(this.#byFormerName.get(name) ?? [])]),
+    )
+    return [...ids].flatMap((id) => this.#records.get(id) ?? [])
   }
 
   async destroy(ids: readonly string[], at: number): Promise<void> {

@@ -37,6 +37,11 @@ export class MongoAccountKeys implements AccountKeyTable {
     return this.#all({ _id: { $in: [...ids] } })
   }
 
+  named(names: readonly string[]): Promise<AccountKeyRecord[]> {
+    const any = { $in: [...names] }
+    return this.#all({ $or: [{ names: any }, { formerNames: any }] })
+  }
+
   async obtain(names: readonly string[], make: NewAccountKey): Promise<AccountKeyRecord> {
     const { id, sealed, account, usedAt } = make
     for (let tries = 1; tries <= MOST_TRIES; tries++) {

@@ -66,6 +66,8 @@ export async function forgetAccount(
   const [issuer] = issuers
   const meta = { instance: issuer, actor }
   const names = [...issuers, NO_ISSUER].flatMap((one) => accountNames(store.keys, { issuer: one, accountId }))
+  // Of somebody of whom nothing is known nothing is ordered, which would say his name.
+  if ((await store.accountKeys.named(names)).length === 0 && (await end(true)) === 0) return { keys: 0, ended: 0 }
   let ended = 0
   for (let pass = 1; ; pass++) {
     signal?.throwIfAborted()

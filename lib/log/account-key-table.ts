@@ -36,6 +36,8 @@ export interface NewAccountKey {
 export interface AccountKeyTable {
   /** Those of these ids that are there, in any order. */
   find(ids: readonly string[]): Promise<AccountKeyRecord[]>
+  /** Those that these names find, or have found until they were retired; destroyed ones too. */
+  named(names: readonly string[]): Promise<AccountKeyRecord[]>
   /**
    * The key of the account that one of these names finds. Where there is none it is `make`. It is found by all of the names
    * from then on. Processes that ask at the same moment may make one each; all get the same from then on,

@@ -83,7 +83,9 @@ describe('forgetting an account, step by step', () => {
   })
 
   it('an account of which nothing is known is none', async () => {
-    assert.deepEqual(await forget(async () => 0), { keys: 0, ended: 0 })
+    const calls: boolean[] = []
+    assert.deepEqual(await forget(async (dryRun) => calls.push(dryRun) && 0), { keys: 0, ended: 0 })
+    assert.deepEqual([calls, await store.end()], [[true], 0])
   })
 
   it('is refused without an actor, without an account, and before the provider has started', async () => {

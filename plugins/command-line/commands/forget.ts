@@ -59,7 +59,7 @@ export const forget: Register = (program, context) => {
           { actor, signal },
         )
         output.result(report, () => {
-          if (report.destroyedAt === undefined) return 'nothing was ever sealed with a key of this account'
+          if (report.destroyedAt === undefined) return 'nothing is stored of an account with this id'
           const ended = logout ? `${report.ended} sessions and grants ended; ` : ''
           return `${ended}${report.keys === 1 ? '1 key of it is' : `${report.keys} keys of it are`} destroyed, since ${moment(report.destroyedAt)}`
         })

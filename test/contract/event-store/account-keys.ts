@@ -45,7 +45,10 @@ export function accountKeysContract(makeLog: MakeLog, kept: boolean): void {
       const [name, other] = [fresh('name'), fresh('name')]
       const first = await keys.obtain([name, other], newKey())
       const retired = { ...first, names: [], formerNames: first.names }
+      assert.deepEqual(await keys.named([other, fresh('name')]), [first])
       assert.deepEqual(await keys.retire([other]), [retired])
+      assert.deepEqual(await keys.named([name]), [retired])
+      assert.deepEqual(await keys.named([fresh('name')]), [])
       assert.deepEqual(await record(first.id), retired)
       const second = await keys.obtain([name], newKey())
       assert.notEqual(second.id, first.id)
