@@ -227,7 +227,6 @@ class Side {
         // The provider makes the other ids itself: one that has expired is never stored again.
         const known = this.#expiries.get(`${model} ${id}`)
         if (!lasting && model !== 'Grant' && known !== undefined && known * 1_000 <= this.#clock.now()) return ''
-        this.#expiries.set(`${model} ${id}`, exp(hours))
         const payload: Payload = {
           n: this.#n,
           kind: model,
@@ -243,6 +242,7 @@ class Side {
           if (!grant || this.#isExpired(grant)) return
           if (!blind) await adapter(model).find(id)
           await adapter(model).upsert(id, payload, hours * 3_600)
+          this.#expiries.set(`${model} ${id}`, exp(hours)) // of what was stored: not every wish is
         })
       }
       case 'consume':
