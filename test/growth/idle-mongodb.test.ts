@@ -9,8 +9,8 @@ import { type Op, startOp, testClient } from '../support/op.ts'
 /** What the change stream's hint sends. */
 const HINT = new Set(['aggregate events', 'getMore events', 'killCursors events'])
 
-/** How long they are watched, by their own clock: until each has looked once whether retention has something to do, at least. */
-const WATCHED_S = 660
+/** How long they are watched, by their own clock: each looks two or three times whether retention has something to do. */
+const WATCHED_S = 1_320
 
 describe('processes that have nothing to do', function () {
   this.timeout(300_000)
