@@ -3,7 +3,10 @@ import type { PlannedFault, Which } from './planned-fault.ts'
 import { seededRandom } from './seeded-random.ts'
 import type { TcpProxy } from './tcp-proxy.ts'
 
-/** How often what happens, as probabilities for each command that it may happen to. */
+/**
+ * How often what happens, as probabilities for each command that it may happen to. What has a probability happens for the
+ * first time at one of its first few chances, so that no run shows nothing of it.
+ */
 export interface FailOverRates {
   /** The member is not the primary any more: it says so before it does anything, or interrupts what it has done. */
   readonly deposed: number
@@ -18,6 +21,7 @@ export interface FailOverRates {
 /** What has happened so far. */
 export type FailOverCounts = Readonly<Record<keyof FailOverRates | 'refusedByDocument', number>>
 
+const FIRST_CHANCES = 5
 const ALWAYS = Number.POSITIVE_INFINITY
 const HELLO = ['hello', 'isMaster', 'ismaster']
 const WRITES = ['insert', 'update', 'delete', 'findAndModify', 'bulkWrite']
@@ -65,7 +69,11 @@ export class FailOvers {
   }
 
   begin({ deposed, unconfirmed, rolledBack, cursorLost }: FailOverRates): void {
-    const isDrawn = (rate: number) => () => this.#random() < rate
+    const isDrawn = (rate: number): (() => boolean) => {
+      const first = Math.floor(this.#random() * FIRST_CHANCES)
+      let chances = 0
+      return () => rate > 0 && (chances++ === first || this.#random() < rate)
+    }
     const stepDown = (): Document => {
       this.#elect()
       return { ok: 0, ...this.#one(DEPOSED), errmsg: 'scripted', topologyVersion: this.#topologyVersion }
