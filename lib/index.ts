@@ -70,12 +70,11 @@ export {
   readAnchor,
   type SignedAnchor,
 } from './verify/anchor.ts'
+export type { Fault, FaultCode } from './verify/fault.ts'
 export {
-  type Fault,
-  type FaultCode,
   type VerifyOptions,
   type VerifyProgress,
   type VerifyReport,
-  type VerifyResume,
   verifyLog,
 } from './verify/verify-log.ts'
+export type { VerifyResume } from './verify/verify-resume.ts'

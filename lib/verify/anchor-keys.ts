@@ -1,7 +1,17 @@
-import { createHash, createPrivateKey, createPublicKey, type JsonWebKey, type KeyObject } from 'node:crypto'
+import { createPrivateKey, createPublicKey, type JsonWebKey, type KeyObject } from 'node:crypto'
+import { calculateJwkThumbprint } from 'jose'
 import { AnchorInvalidError, OptionInvalidError } from '../errors.ts'
 import type { KeyRing } from '../secrets/key-ring.ts'
-import type { JwsKey } from './jws.ts'
+
+/**
+ * A key, and the only algorithm that it is used with: `EdDSA` (Ed25519, RFC 8037), `ES256` (P-256, RFC 7518, section 3.4)
+ * or `HS256` (RFC 7518, section 3.2).
+ */
+export interface AnchorKey {
+  readonly kid: string
+  readonly alg: 'EdDSA' | 'ES256' | 'HS256'
+  readonly key: KeyObject | Uint8Array
+}
 
 /**
  * The private key that signs anchors.
@@ -9,7 +19,7 @@ import type { JwsKey } from './jws.ts'
  * @param text - Ed25519 or P-256, as PEM (PKCS #8) or as a JWK
  * @throws OptionInvalidError (`OPTION_INVALID`)
  */
-export function anchorSigningKey(text: string): JwsKey {
+export async function anchorSigningKey(text: string): Promise<AnchorKey> {
   const jwk = jwkIn(text)
   if (jwk && jwk['d'] === undefined) throw unusable('is a public key: signing needs the private one')
   return keyOf(() => (jwk ? createPrivateKey({ key: jwk, format: 'jwk' }) : createPrivateKey(text)))
@@ -21,7 +31,7 @@ export function anchorSigningKey(text: string): JwsKey {
  * @param text - the public key, or the private one, as PEM or as a JWK
  * @throws OptionInvalidError (`OPTION_INVALID`)
  */
-export function anchorVerificationKey(text: string): JwsKey {
+export async function anchorVerificationKey(text: string): Promise<AnchorKey> {
   const jwk = jwkIn(text)
   return keyOf(() => {
     if (!jwk) return createPublicKey(text)
@@ -31,8 +41,8 @@ export function anchorVerificationKey(text: string): JwsKey {
 }
 
 /** What signs where no key pair is given: derived from the key that hashes. */
-export function storeKey(keys: KeyRing): JwsKey {
-  return storeKeys(keys)[0] as JwsKey
+export function storeKey(keys: KeyRing): AnchorKey {
+  return storeKeys(keys)[0] as AnchorKey
 }
 
 /**
@@ -41,10 +51,10 @@ export function storeKey(keys: KeyRing): JwsKey {
  * @throws AnchorInvalidError (`ANCHOR_INVALID`)
  */
 export function keyFor(
-  { alg, kid }: Readonly<Record<string, unknown>>,
+  { alg, kid }: { readonly alg?: unknown; readonly kid?: unknown },
   keys: KeyRing,
-  pair: JwsKey | undefined,
-): JwsKey {
+  pair: AnchorKey | undefined,
+): AnchorKey {
   // The algorithm goes with the key, and never with what the anchor says: a public key is no secret.
   const known = alg === 'HS256' ? storeKeys(keys) : pair ? [pair] : []
   const found = known.find((one) => one.kid === kid && one.alg === alg)
@@ -54,11 +64,11 @@ export function keyFor(
   throw new AnchorInvalidError(`it was signed with the key ${String(kid)}, which is not known here (${named})`)
 }
 
-function storeKeys(keys: KeyRing): JwsKey[] {
+function storeKeys(keys: KeyRing): AnchorKey[] {
   return keys.anchorSecrets().map(({ id, secret }) => ({ kid: id, alg: 'HS256', key: secret }))
 }
 
-function keyOf(make: () => KeyObject): JwsKey {
+async function keyOf(make: () => KeyObject): Promise<AnchorKey> {
   let key: KeyObject
   try {
     key = make()
@@ -68,19 +78,12 @@ function keyOf(make: () => KeyObject): JwsKey {
   }
   const alg = algorithmOf(key)
   if (!alg) throw unusable('is of another kind')
-  return { kid: thumbprintOf(key), alg, key }
+  return { kid: await calculateJwkThumbprint(key), alg, key }
 }
 
 function algorithmOf({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): 'EdDSA' | 'ES256' | undefined {
   if (asymmetricKeyType === 'ed25519') return 'EdDSA'
   return asymmetricKeyType === 'ec' && asymmetricKeyDetails?.namedCurve === 'prime256v1' ? 'ES256' : undefined
-}
-
-/** RFC 7638, of the public half. */
-function thumbprintOf(key: KeyObject): string {
-  const { crv, kty, x, y } = (key.type === 'private' ? createPublicKey(key) : key).export({ format: 'jwk' })
-  const members = y === undefined ? { crv, kty, x } : { crv, kty, x, y }
-  return createHash('sha256').update(JSON.stringify(members)).digest('base64url')
 }
 
 function jwkIn(text: string): JsonWebKey | undefined {

@@ -1,10 +1,10 @@
+import { type CompactJWSHeaderParameters, CompactSign, compactVerify, errors } from 'jose'
 import type { Clock } from '../clock.ts'
 import { AnchorInvalidError } from '../errors.ts'
 import { assertKnownOptions } from '../known-options.ts'
 import type { EventStore } from '../log/event-store.ts'
 import type { KeyRing } from '../secrets/key-ring.ts'
-import { anchorSigningKey, anchorVerificationKey, keyFor, storeKey } from './anchor-keys.ts'
-import { decodeJws, isSignedBy, signJws } from './jws.ts'
+import { type AnchorKey, anchorSigningKey, anchorVerificationKey, keyFor, storeKey } from './anchor-keys.ts'
 import { lastSegment } from './segments.ts'
 
 /** What a log was at a moment. Kept elsewhere it shows later that the log still holds that. */
@@ -60,7 +60,7 @@ export async function makeAnchor(
   options: MakeAnchorOptions = {},
 ): Promise<SignedAnchor> {
   assertKnownOptions(options, new Set(['key']))
-  const key = options.key === undefined ? storeKey(store.keys) : anchorSigningKey(options.key)
+  const key = options.key === undefined ? storeKey(store.keys) : await anchorSigningKey(options.key)
   const segment = store.segments && (await lastSegment(store.segments))
   const last = await lastCommit(store)
   const seconds = Math.floor(clock.now() / 1_000)
@@ -69,7 +69,7 @@ export async function makeAnchor(
     ...(segment && { segment: { number: segment.number, to: segment.to, link: segment.link } }),
     ...(last && { last }),
   }
-  return { ...claims, at: seconds * 1_000, jws: signJws({ typ: TYPE }, { ...claims, iat: seconds }, key) }
+  return { ...claims, at: seconds * 1_000, jws: await signed({ ...claims, iat: seconds }, key) }
 }
 
 /**
@@ -78,18 +78,41 @@ export async function makeAnchor(
  * @throws OptionInvalidError (`OPTION_INVALID`)
  * @throws AnchorInvalidError (`ANCHOR_INVALID`): it is none, or nobody whose key is known has signed it
  */
-export function readAnchor(keys: KeyRing, jws: string, options: ReadAnchorOptions = {}): Anchor {
+export async function readAnchor(keys: KeyRing, jws: string, options: ReadAnchorOptions = {}): Promise<Anchor> {
   assertKnownOptions(options, new Set(['key']))
-  const pair = options.key === undefined ? undefined : anchorVerificationKey(options.key)
-  const decoded = jws.length > MOST_CHARS ? undefined : decodeJws(jws)
-  if (decoded?.header['typ'] !== TYPE) throw new AnchorInvalidError(`it is no compact JWS of the type ${TYPE}`)
-  if (!isSignedBy(decoded, keyFor(decoded.header, keys, pair)))
-    throw new AnchorInvalidError('its signature is not good: it was altered')
-  return anchorOf(decoded.payload)
+  const pair = options.key === undefined ? undefined : await anchorVerificationKey(options.key)
+  if (jws.length > MOST_CHARS) throw isNone()
+  return anchorOf(await verified(jws, (header) => keyFor(header, keys, pair)))
+}
+
+async function signed(payload: object, { alg, kid, key }: AnchorKey): Promise<string> {
+  const text = new TextEncoder().encode(JSON.stringify(payload))
+  return new CompactSign(text).setProtectedHeader({ alg, kid, typ: TYPE }).sign(key)
+}
+
+/** @throws AnchorInvalidError */
+async function verified(jws: string, keyFor: (header: CompactJWSHeaderParameters) => AnchorKey): Promise<unknown> {
+  try {
+    const { payload } = await compactVerify(jws, (header) => {
+      if (header.typ !== TYPE) throw isNone()
+      return keyFor(header).key
+    })
+    return JSON.parse(new TextDecoder().decode(payload))
+  } catch (error) {
+    if (error instanceof AnchorInvalidError) throw error
+    if (error instanceof errors.JWSSignatureVerificationFailed)
+      throw new AnchorInvalidError('its signature is not good: it was altered')
+    throw isNone()
+  }
+}
+
+function isNone(): AnchorInvalidError {
+  return new AnchorInvalidError(`it is no compact JWS of the type ${TYPE}`)
 }
 
 /** Whoever has the key has made it as `makeAnchor` does, or as a newer version does. */
-function anchorOf({ log, iat, segment, last }: Record<string, unknown>): Anchor {
+function anchorOf(payload: unknown): Anchor {
+  const { log, iat, segment, last }: Record<string, unknown> = Object(payload)
   const { number, to, link } = (segment ?? {}) as Partial<NonNullable<Anchor['segment']>>
   const { position, commit } = (last ?? {}) as Partial<NonNullable<Anchor['last']>>
   const isSegment = segment === undefined || (isPosition(number) && isPosition(to) && typeof link === 'string')

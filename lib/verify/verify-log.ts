@@ -1,60 +1,18 @@
 import type { Clock } from '../clock.ts'
-import { KeyUnknownError, OptionInvalidError, ResumeUnfitError, SealBrokenError } from '../errors.ts'
+import { KeyUnknownError, SealBrokenError } from '../errors.ts'
 import { assertKnownOptions } from '../known-options.ts'
 import { versionClaim } from '../log/claims.ts'
 import { streamsOf } from '../log/commit.ts'
 import type { EventStore } from '../log/event-store.ts'
 import type { LogEntry } from '../log/log-entry.ts'
-import type { FoundSegment, Segment, SegmentTable } from '../log/segment-table.ts'
+import type { Segment } from '../log/segment-table.ts'
 import { AccountKeys } from '../secrets/account-keys.ts'
 import type { Anchor } from './anchor.ts'
-import { ContentSum } from './contents.ts'
-import { CHAIN_START, entriesIn, idOf, linkOf, PositionBits, SEGMENT, segmentOf } from './segments.ts'
-
-/** What may be wrong with a log. */
-export type FaultCode =
-  /** A position above the log's beginning is neither a commit nor a tombstone: something was removed. */
-  | 'POSITION_MISSING'
-  /** It was in the log, retention has not removed it, and it is gone. */
-  | 'COMMIT_REMOVED'
-  /** It was not in the log when that was written down. */
-  | 'COMMIT_ADDED'
-  /** Other commits than those that were there when that was written down: each is genuine, and was there another time. */
-  | 'COMMIT_REPLACED'
-  /** What was written down of the log is not whole any more. */
-  | 'CHAIN_BROKEN'
-  /** Something that this OP has not stored there. */
-  | 'COMMIT_FORGED'
-  /** A newer version has stored it: it cannot be verified here. */
-  | 'COMMIT_NEWER'
-  /** The store finds it by other streams than it names. */
-  | 'STREAMS_DIFFER'
-  /** It has versions that it does not claim: another commit may have the same. */
-  | 'CLAIM_MISSING'
-  /** A version of a stream follows none. */
-  | 'VERSION_MISSING'
-  /** What is sealed cannot be opened, although its key is there. */
-  | 'SEAL_BROKEN'
-  /** A key that it is sealed with is not configured here. */
-  | 'KEY_UNKNOWN'
-  /** A consumer believes to have handled what is not there. */
-  | 'CHECKPOINT_AHEAD'
-  /** Retention has removed what is not there yet, if the database is to be believed. */
-  | 'FLOOR_AHEAD'
-  /** The log ends before what an anchor says that it held: it was put back to an earlier day. */
-  | 'ANCHOR_AHEAD'
-  /** Where an anchor says what the log held it holds something else: it was put back, and went on from there. */
-  | 'ANCHOR_DIFFERS'
-  /** The anchor is of another log. */
-  | 'ANCHOR_FOREIGN'
-
-/** One of them. */
-export interface Fault {
-  readonly code: FaultCode
-  readonly position: number
-  /** What exactly; nothing secret. */
-  readonly what: string
-}
+import type { Fault, FaultCode } from './fault.ts'
+import { entriesIn, idOf, SEGMENT, segmentOf } from './segments.ts'
+import { faultOfAnchor } from './verify-anchor.ts'
+import { type Found, faultOfContents, faultOfHead, faultsOfStretch, segmentIn } from './verify-chain.ts'
+import { beginningOf, type VerifyResume } from './verify-resume.ts'
 
 /** How a log is verified. All optional. */
 export interface VerifyOptions {
@@ -80,19 +38,6 @@ export interface VerifyProgress {
   readonly faults: number
   /** What a later run needs to go on from here. All that was found up to here `onFault` was told. */
   readonly resume: VerifyResume
-}
-
-/** Where a run got to, as plain JSON. */
-export interface VerifyResume {
-  /** Of this form. */
-  readonly version: 1
-  /** Which log: see `EventStore.logId`. */
-  readonly log: string
-  readonly deep: boolean
-  readonly at: number
-  readonly commits: number
-  readonly tombstones: number
-  readonly byCode: Readonly<Partial<Record<FaultCode, number>>>
 }
 
 /** What was found. */
@@ -181,7 +126,7 @@ class Run {
   async stretch(to: number): Promise<boolean> {
     const from = this.at + 1
     const counted = { commits: this.#commits, tombstones: this.#tombstones }
-    const found: Found = new Map()
+    const found = new Map<number, { kind: LogEntry['kind']; id?: string }>()
     for await (const entry of entriesIn(this.#store, from, to)) {
       found.set(entry.position, {
         kind: entry.kind,
@@ -191,9 +136,10 @@ class Run {
     }
     const segment = await this.#segment(segmentOf(from))
     if (segment) {
-      this.#compare(segment, from, to, found)
+      this.#found.push(...faultsOfStretch(segment, from, to, found))
       // Where something else was found the sum says nothing more.
-      if (this.#found.length === 0 && from === segment.from && to === segment.to) this.#compareContents(segment, found)
+      if (this.#found.length === 0 && from === segment.from && to === segment.to)
+        this.#note(faultOfContents(segment, found))
     } else if (!(await this.#missing(from, to, found))) {
       this.#commits = counted.commits
       this.#tombstones = counted.tombstones
@@ -205,55 +151,12 @@ class Run {
     return true
   }
 
-  /** What was written down of it, if it was, and its place in the chain. */
+  /** What was written down of it, if that can be believed. */
   async #segment(number: number): Promise<Segment | undefined> {
-    const { segments } = this.#store
-    if (!segments) return undefined
-    const [before, segment] = await this.#listed(segments, number)
-    if (!segment) {
-      const last = await segments.last()
-      if (last && last.number > number)
-        this.#fault('CHAIN_BROKEN', (number - 1) * SEGMENT + 1, `segment ${number} of what was in the log is missing`)
-      return undefined
-    }
-    const isLinked = segment.link === linkOf(before?.link ?? CHAIN_START, segment)
-    if (segment.isGenuine && isLinked && (before !== undefined || number === 1)) return segment
-    this.#fault('CHAIN_BROKEN', segment.from, `segment ${number} of what was in the log is not what was written there`)
-    return undefined
-  }
-
-  async #listed(
-    segments: SegmentTable,
-    number: number,
-  ): Promise<readonly [Segment | undefined, FoundSegment | undefined]> {
-    const found = await segments.list({ from: Math.max(1, number - 1), limit: 2 })
-    return [found.find((one) => one.number === number - 1), found.find((one) => one.number === number)]
-  }
-
-  /** What is there now, and what was. */
-  #compare(segment: Segment, from: number, to: number, found: Found): void {
-    const tombstones = new PositionBits(segment.from, segment.tombstones)
-    const retired = new PositionBits(segment.from, segment.retired)
-    for (let position = from; position <= to; position++) {
-      const kind = found.get(position)?.kind
-      const wasCommit = !tombstones.has(position)
-      if (wasCommit && kind === undefined && !retired.has(position))
-        this.#fault('COMMIT_REMOVED', position, 'held a commit that retention has not removed, and that is gone')
-      if (wasCommit && kind === 'tombstone')
-        this.#fault('COMMIT_REMOVED', position, 'held a commit, in whose place somebody has put a tombstone')
-      if (!wasCommit && kind === 'commit') this.#fault('COMMIT_ADDED', position, 'held no commit, and holds one now')
-    }
-  }
-
-  /** Commits that are genuine at their places, and are not those that were there. */
-  #compareContents(segment: Segment, found: Found): void {
-    const retired = new PositionBits(segment.from, segment.retired)
-    const contents = new ContentSum()
-    for (const [position, { id }] of found)
-      if (id !== undefined && !retired.has(position)) contents.add({ position, id })
-    const left = new ContentSum(segment.contents).without(new ContentSum(segment.retiredContents))
-    if (contents.toString() !== left.toString())
-      this.#fault('COMMIT_REPLACED', segment.from, `positions ${segment.from} to ${segment.to} held other commits`)
+    if (!this.#store.segments) return undefined
+    const { segment, fault } = await segmentIn(this.#store.segments, number)
+    this.#note(fault)
+    return segment
   }
 
   async consumers(): Promise<void> {
@@ -264,21 +167,9 @@ class Run {
     }
   }
 
-  /** The segments that were written last cannot be taken away. */
+  /** The end of what was written down. */
   async head(): Promise<void> {
-    const { segments } = this.#store
-    if (!segments) return
-    const [head, last] = [await segments.head(), await segments.last()]
-    const number = last?.number ?? 0
-    let isWhole = number <= 1
-    if (head !== undefined) {
-      const [known] = head === 'forged' ? [] : await segments.list({ from: head.number, limit: 1 })
-      isWhole = head !== 'forged' && number >= head.number && known?.link === head.link
-    }
-    if (!isWhole) {
-      const what = 'the end of what was written down of the log is missing'
-      this.#fault('CHAIN_BROKEN', last?.to ?? 0, what)
-    }
+    if (this.#store.segments) this.#note(await faultOfHead(this.#store.segments))
   }
 
   beginning(): void {
@@ -290,52 +181,9 @@ class Run {
   async anchors(): Promise<void> {
     for await (const anchor of this.#options.anchors ?? []) {
       this.#anchors += 1
-      await this.#anchor(anchor)
+      this.#note(await faultOfAnchor(this.#store, anchor))
       this.#tell()
     }
-  }
-
-  async #anchor(anchor: Anchor): Promise<void> {
-    const { log, at, segment, last } = anchor
-    const called = `the anchor of ${new Date(at).toISOString()}`
-    if (log !== this.#store.logId) {
-      this.#fault('ANCHOR_FOREIGN', last?.position ?? 0, `${called} is of another log: this database takes its place`)
-      return
-    }
-    const [inChain, atLast] = [await this.#segmentOf(anchor), await this.#lastOf(anchor)]
-    if (segment && inChain !== 'same') {
-      const what =
-        inChain === 'missing'
-          ? `${called} knows segment ${segment.number} of the log, which is not there: the database was put back to an earlier day`
-          : `${called} knows another log up to position ${segment.to}: the database was put back, and went on from there`
-      this.#fault(inChain === 'missing' ? 'ANCHOR_AHEAD' : 'ANCHOR_DIFFERS', segment.to, what)
-    } else if (last && atLast !== 'same') {
-      const what =
-        atLast === 'missing'
-          ? `${called} knows the log up to there: the database was put back to an earlier day`
-          : `${called} knows another commit there: the database was put back, and went on from there`
-      this.#fault(atLast === 'missing' ? 'ANCHOR_AHEAD' : 'ANCHOR_DIFFERS', last.position, what)
-    }
-  }
-
-  /** Segments stay, whatever retention removes. */
-  async #segmentOf({ segment }: Anchor): Promise<'same' | 'missing' | 'other'> {
-    if (!segment) return 'same'
-    const [found] = (await this.#store.segments?.list({ from: segment.number, limit: 1 })) ?? []
-    if (!found) return 'missing'
-    return found.number === segment.number && found.link === segment.link ? 'same' : 'other'
-  }
-
-  /** A commit that is not there any more may have been removed by retention: if not, that was found before. */
-  async #lastOf({ last }: Anchor): Promise<'same' | 'missing' | 'other'> {
-    if (!last) return 'same'
-    const { position, commit: id } = last
-    // Not the end that the run began with: the anchor may be newer.
-    if (position > (await this.#store.end())) return 'missing'
-    const [entry] = await this.#store.entries({ after: position - 1, limit: 1 })
-    if (entry?.position !== position) return 'same'
-    if (entry.kind === 'tombstone') return 'other'
-    return entry.kind === 'forged' || idOf(entry) === id ? 'same' : 'other'
   }
 
   resume(): VerifyResume {
@@ -426,7 +274,11 @@ class Run {
   }
 
   #fault(code: FaultCode, position: number, what: string): void {
-    this.#found.push({ code, position, what })
+    this.#note({ code, position, what })
+  }
+
+  #note(fault: Fault | undefined): void {
+    if (fault) this.#found.push(fault)
   }
 
   #tell(): void {
@@ -437,33 +289,6 @@ class Run {
     }
     this.#found = []
   }
-}
-
-/** What is at the positions of a stretch. */
-type Found = Map<number, { readonly kind: LogEntry['kind']; readonly id?: string }>
-
-/** @throws OptionInvalidError, ResumeUnfitError */
-function beginningOf({ after, resume, deep = false }: VerifyOptions, log: string, end: number): VerifyResume {
-  if (resume === undefined) {
-    const at = after ?? 0
-    if (!Number.isSafeInteger(at) || at < 0) throw new OptionInvalidError('after', 'must be a position')
-    return { version: 1, log, deep, at, commits: 0, tombstones: 0, byCode: {} }
-  }
-  if (after !== undefined) throw new OptionInvalidError('after', 'goes with no `resume`, which says where to begin')
-  assertResumable(resume, { log, deep, end })
-  return resume
-}
-
-/** @throws ResumeUnfitError (`RESUME_UNFIT`) */
-export function assertResumable(
-  resume: VerifyResume,
-  { log, deep, end }: { readonly log: string; readonly deep: boolean; readonly end: number },
-): void {
-  if (resume.version !== 1) throw new ResumeUnfitError('another version of this package has begun it')
-  if (resume.log !== log) throw new ResumeUnfitError('it was begun on another log')
-  if (resume.deep !== deep) throw new ResumeUnfitError(`it was begun ${resume.deep ? 'with' : 'without'} \`deep\``)
-  if (resume.at > end)
-    throw new ResumeUnfitError(`it has got to position ${resume.at}, and the log ends at ${end}: is its end gone?`)
 }
 
 function range(from: number, to: number): number[] {

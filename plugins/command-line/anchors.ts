@@ -32,14 +32,19 @@ export async function* anchorsIn(
     const jws = text.trim()
     if (jws === '') continue
     count += 1
-    yield anchorOf(keys, jws, key, `${file}, line ${number}`)
+    yield await anchorOf(keys, jws, key, `${file}, line ${number}`)
   }
   if (count === 0) throw new UsageError(`${file} holds no anchor`)
 }
 
-function anchorOf(keys: EventStore['keys'], jws: string, key: string | undefined, where: string): Anchor {
+async function anchorOf(
+  keys: EventStore['keys'],
+  jws: string,
+  key: string | undefined,
+  where: string,
+): Promise<Anchor> {
   try {
-    return readAnchor(keys, jws, key === undefined ? {} : { key })
+    return await readAnchor(keys, jws, key === undefined ? {} : { key })
   } catch (error) {
     if (error instanceof AnchorInvalidError) throw new AnchorInvalidError(`${where}: ${error.why}`, { cause: error })
     throw error

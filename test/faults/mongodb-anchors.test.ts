@@ -196,7 +196,7 @@ describe('a log on MongoDB that is put back to an earlier day', () => {
       assert.equal(protectedHeader.alg, alg)
       const claims = JSON.parse(new TextDecoder().decode(payload))
       assert.deepEqual(Object.keys(claims).sort(), ['iat', 'last', 'log'])
-      const read = readAnchor(store.keys, jws, { key: JSON.stringify(jwk) })
+      const read = await readAnchor(store.keys, jws, { key: JSON.stringify(jwk) })
       assert.deepEqual(read.last, claims.last)
       assert.deepEqual(await codes(read), [])
     }

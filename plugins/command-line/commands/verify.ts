@@ -1,5 +1,5 @@
 import { type Anchor, type Fault, type VerifyReport, verifyLog } from '../../../lib/index.ts'
-import { assertResumable } from '../../../lib/verify/verify-log.ts'
+import { assertResumable } from '../../../lib/verify/verify-resume.ts'
 import { type AnchorKeyOptions, anchorKeyOf, anchorsIn } from '../anchors.ts'
 import type { Register } from '../command-context.ts'
 import { EXIT, UsageError } from '../exit-codes.ts'
