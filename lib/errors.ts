@@ -33,6 +33,7 @@ export type ErrorCode =
   | 'LOG_FORGED'
   | 'RETENTION_BUSY'
   | 'ERASURE_UNFINISHED'
+  | 'ACCOUNT_KEY_MISNAMED'
   | 'ANCHOR_INVALID'
   | 'RESUME_UNFIT'
   | 'CONSUMER_LIVES'
@@ -307,7 +308,17 @@ export class LogForgedError extends EventStoreError {
 export class ErasureUnfinishedError extends EventStoreError {
   readonly code = 'ERASURE_UNFINISHED'
   constructor(why: string) {
-    super(`the account is not forgotten: ${why}. Nothing was destroyed; call it again`)
+    super(`the account is not forgotten yet: ${why}; then call it again`)
+  }
+}
+
+/** Whoever writes to the database has changed what keys of accounts are found by. */
+export class AccountKeyMisnamedError extends EventStoreError {
+  readonly code = 'ACCOUNT_KEY_MISNAMED'
+  constructor(id: string) {
+    super(
+      `the key ${id} is found by names of another account: somebody else has written to the database. Nothing was destroyed; run rekey(), which has each key found by its own account again, and then this once more`,
+    )
   }
 }
 

@@ -256,18 +256,21 @@ export class EventSourced {
   /**
    * Forgets an account for good: its sessions and grants end, RPs are told, and the key is destroyed that everything of it
    * in the log is sealed with. What remains are counts, times and pseudonyms. See to it first that nobody can log in to it.
-   * Where it fails on the way, call it again.
+   * It waits some seconds for requests that were under way. Where it fails on the way, call it again.
    *
    * @throws OptionInvalidError (`OPTION_INVALID`), ProviderUnfitError (`PROVIDER_UNFIT`) before `start()` has succeeded
-   * @throws ErasureUnfinishedError (`ERASURE_UNFINISHED`), and whatever the store throws
+   * @throws ErasureUnfinishedError (`ERASURE_UNFINISHED`), AccountKeyMisnamedError (`ACCOUNT_KEY_MISNAMED`), and whatever
+   * the store throws
    */
   async forget(accountId: string, options: ForgetOptions): Promise<ForgetReport> {
     assertForget(accountId, options)
     if (!this.#gate.isOpen || !this.#provider)
       throw new ProviderUnfitError('an account is forgotten by a started provider: call start() first, and await it')
+    const { actor, signal } = options
     const end = async (dryRun: boolean): Promise<number> => {
+      const how = { actor, dryRun, ...(signal && { signal }) }
       let ended = 0
-      for (const plugin of this.#running) ended += (await plugin.endAccount?.(accountId, { ...options, dryRun })) ?? 0
+      for (const plugin of this.#running) ended += (await plugin.endAccount?.(accountId, how)) ?? 0
       return ended
     }
     const issuers = [this.#provider.issuer, ...this.#formerIssuers] as const

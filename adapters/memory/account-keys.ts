@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import {
   type AccountKeyRecord,
   type AccountKeyTable,
@@ -87,16 +88,8 @@ export class MemoryAccountKeys implements AccountKeyTable {
   ): Promise<boolean> {
     return this.#lock.change((write) => {
       const record = this.#records.get(from.id)
-      if (!record || record.sealed !== from.sealed) return false
-      // Those under which another key is found by now are that one's.
-      const free = names.filter((name) => (this.#byName.get(name) ?? from.id) === from.id)
-      const isFound = record.names.length > 0
-      const former = [...new Set([...(record.formerNames ?? []), ...names])]
-      this.#put(write, {
-        ...record,
-        sealed,
-        ...(isFound ? { names: [...new Set([...record.names, ...free])] } : { formerNames: former }),
-      })
+      if (!record?.sealed || record.sealed !== from.sealed || !isDeepStrictEqual(record.names, from.names)) return false
+      this.#put(write, { ...record, sealed, ...(record.names.length > 0 ? { names } : { formerNames: names }) })
       return true
     })
   }
@@ -146,7 +139,7 @@ export class MemoryAccountKeys implements AccountKeyTable {
   #unlink(id: string): void {
     const record = this.#records.get(id)
     if (!record) return
-    for (const name of record.names) this.#byName.delete(name)
+    for (const name of record.names) if (this.#byName.get(name) === id) this.#byName.delete(name)
     for (const name of record.formerNames ?? []) {
       const ids = this.#byFormerName.get(name)
       ids?.delete(id)

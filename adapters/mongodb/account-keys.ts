@@ -106,10 +106,10 @@ export class MongoAccountKeys implements AccountKeyTable {
     { sealed, names }: { readonly sealed: string; readonly names: readonly string[] },
   ): Promise<boolean> {
     if (before === undefined) return false
-    const field = found.length > 0 ? 'names' : 'formerNames'
-    const same = { _id: id, sealed: before, ...(found.length > 0 ? { names: { $in: [...found] } } : { names: [] }) }
+    const same = { _id: id, sealed: before, names: [...found] }
+    const now = found.length > 0 ? { names: [...names] } : { formerNames: [...names] }
     const { matchedCount } = await this.#collections.withTimeout(() =>
-      this.#keys.updateOne(same, { $set: { sealed }, $addToSet: { [field]: { $each: [...names] } } }),
+      this.#keys.updateOne(same, { $set: { sealed, ...now } }),
     )
     return matchedCount > 0
   }

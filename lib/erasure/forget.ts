@@ -1,16 +1,32 @@
 import type { Clock } from '../clock.ts'
-import { AlreadyClaimedError, ErasureUnfinishedError, OptionInvalidError } from '../errors.ts'
+import {
+  AccountKeyMisnamedError,
+  AlreadyClaimedError,
+  ErasureUnfinishedError,
+  KeyUnknownError,
+  OptionInvalidError,
+  SealBrokenError,
+} from '../errors.ts'
 import { assertKnownOptions } from '../known-options.ts'
+import type { AccountKeyRecord } from '../log/account-key-table.ts'
 import type { EventStore } from '../log/event-store.ts'
 import { signOutEvent } from '../provider/sign-outs.ts'
+import { isSame, ownerOf } from '../secrets/account-key-owner.ts'
 import type { AccountKeys } from '../secrets/account-keys.ts'
-import { accountNames } from '../secrets/account-names.ts'
+import { type Account, accountNames } from '../secrets/account-names.ts'
+import type { KeyRing } from '../secrets/key-ring.ts'
+import { FORGOTTEN, forgottenStream } from './forgotten-keys.ts'
 
 /** How an account is forgotten. */
 export interface ForgetOptions {
   /** Who has it done: recorded. */
   readonly actor: string
   readonly signal?: AbortSignal
+  /**
+   * So long requests that were under way may store something of the account, which is destroyed as well, in milliseconds.
+   * Default: 15,000. With 0 nothing is waited for: forget the account again later.
+   */
+  readonly settleMs?: number
 }
 
 /** What came of it. */
@@ -40,7 +56,10 @@ export interface ForgetParts {
   readonly end: (dryRun: boolean) => Promise<number>
 }
 
-const OPTIONS: ReadonlySet<string> = new Set(['actor', 'signal'])
+const OPTIONS: ReadonlySet<string> = new Set(['actor', 'signal', 'settleMs'])
+
+/** No request is answered later, unless the application makes it wait. */
+const SETTLE_MS = 15_000
 
 /** So often somebody may log in meanwhile. */
 const MOST_PASSES = 3
@@ -50,45 +69,77 @@ const NO_ISSUER = ''
 
 /**
  * Destroys what an account's data is sealed with. The log stays as it is, and nobody can open in it any more what the
- * account has left. First everything of it that lives ends, and its RPs are told.
+ * account has left. First everything of it that lives ends, and its RPs are told. Then requests that were under way may
+ * end, and what they have stored goes as well.
  *
  * Each step may be done twice, and what failed on the way is done by calling it again. Nothing is destroyed before the
  * last session has ended.
  *
- * @throws ErasureUnfinishedError (`ERASURE_UNFINISHED`): somebody goes on logging in; nothing was destroyed
+ * @throws ErasureUnfinishedError (`ERASURE_UNFINISHED`): somebody goes on logging in
+ * @throws AccountKeyMisnamedError (`ACCOUNT_KEY_MISNAMED`)
  * @throws whatever the store throws
  */
 export async function forgetAccount(
-  { store, accountKeys, clock, issuers, end }: ForgetParts,
+  parts: ForgetParts,
   accountId: string,
-  { actor, signal }: ForgetOptions,
+  { actor, signal, settleMs = SETTLE_MS }: ForgetOptions,
 ): Promise<ForgetReport> {
+  const { store, clock, issuers, end } = parts
   const [issuer] = issuers
-  const meta = { instance: issuer, actor }
-  const names = [...issuers, NO_ISSUER].flatMap((one) => accountNames(store.keys, { issuer: one, accountId }))
+  const accounts = [...issuers, NO_ISSUER].map((one) => ({ issuer: one, accountId }))
+  const names = accounts.flatMap((account) => accountNames(store.keys, account))
   // Of somebody of whom nothing is known nothing is ordered, which would say his name.
   if ((await store.accountKeys.named(names)).length === 0 && (await end(true)) === 0) return { keys: 0, ended: 0 }
   let ended = 0
-  for (let pass = 1; ; pass++) {
+  for (let pass = 1; pass <= MOST_PASSES; pass++) {
     signal?.throwIfAborted()
     ended += await end(false)
     // From here on the keys seal nothing more: who follows the log learns that by the sign-out.
     await store.accountKeys.retire(names)
     const signOut = signOutEvent(store, issuer, accountId, { reason: 'account_deleted', actor })
-    await store.append({ events: [signOut], meta })
-    if ((await end(true)) === 0) break
-    if (pass === MOST_PASSES)
-      throw new ErasureUnfinishedError('somebody goes on logging in to the account: see to it that nobody can')
+    await store.append({ events: [signOut], meta: { instance: issuer, actor } })
+    if ((await end(true)) > 0) continue
+    const keys = await store.accountKeys.retire(names)
+    assertOf(accounts, store.keys, keys)
+    const isNew = keys.some(({ destroyedAt }) => destroyedAt === undefined)
+    await destroy(parts, keys, { instance: issuer, actor })
+    if (isNew && settleMs > 0) await clock.sleep(settleMs, signal)
+    const now = await store.accountKeys.named(names)
+    if (now.every(({ destroyedAt }) => destroyedAt !== undefined)) return reportOf(now, ended)
   }
-  const keys = await store.accountKeys.retire(names)
+  throw new ErasureUnfinishedError('somebody goes on logging in to the account: see to it that nobody can')
+}
+
+/** @throws AccountKeyMisnamedError */
+function assertOf(accounts: readonly Account[], ring: KeyRing, keys: readonly AccountKeyRecord[]): void {
+  for (const key of keys) {
+    const owner = ownerIfReadable(ring, key)
+    if (owner && !accounts.some((account) => isSame(account, owner))) throw new AccountKeyMisnamedError(key.id)
+  }
+}
+
+/** Of a key that nobody can open any more nothing is lost where it is another's. */
+function ownerIfReadable(ring: KeyRing, key: AccountKeyRecord): Account | undefined {
+  try {
+    return ownerOf(ring, key)
+  } catch (error) {
+    if (error instanceof KeyUnknownError || error instanceof SealBrokenError) return undefined
+    throw error
+  }
+}
+
+async function destroy(
+  { store, accountKeys, clock }: ForgetParts,
+  keys: readonly AccountKeyRecord[],
+  meta: { readonly instance: string; readonly actor: string },
+): Promise<void> {
   const ids = keys.map(({ id }) => id)
-  const now = clock.now()
-  if (ids.length > 0) await store.accountKeys.destroy(ids, now)
+  if (ids.length > 0) await store.accountKeys.destroy(ids, clock.now())
   accountKeys.drop(ids)
   for (const id of ids) {
     try {
       await store.append({
-        events: [{ stream: forgottenStream(issuer), type: 'account.forgotten', data: { keys: [id] } }],
+        events: [{ stream: forgottenStream(meta.instance), type: FORGOTTEN, data: { keys: [id] } }],
         claims: [{ kind: 'once', mark: `account_forgotten:${id}` }],
         meta,
       })
@@ -96,8 +147,11 @@ export async function forgetAccount(
       if (!(error instanceof AlreadyClaimedError)) throw error // an earlier call has told it
     }
   }
-  const destroyedAt = keys.length > 0 ? Math.max(...keys.map((key) => key.destroyedAt ?? now)) : undefined
-  return { keys: ids.length, ended, ...(destroyedAt !== undefined && { destroyedAt }) }
+}
+
+function reportOf(keys: readonly AccountKeyRecord[], ended: number): ForgetReport {
+  const destroyedAt = keys.map((key) => key.destroyedAt ?? 0)
+  return { keys: keys.length, ended, ...(keys.length > 0 && { destroyedAt: Math.max(...destroyedAt) }) }
 }
 
 /** @throws OptionInvalidError (`OPTION_INVALID`) */
@@ -107,9 +161,7 @@ export function assertForget(accountId: string, options: ForgetOptions): void {
   assertKnownOptions(options ?? {}, OPTIONS)
   if (typeof options?.actor !== 'string' || options.actor === '')
     throw new OptionInvalidError('actor', 'must be given: who has the account forgotten')
-}
-
-/** That accounts were forgotten, by which keys. */
-export function forgottenStream(issuer: string): string {
-  return `accounts_forgotten:${issuer}`
+  const { settleMs = 0 } = options
+  if (!Number.isSafeInteger(settleMs) || settleMs < 0)
+    throw new OptionInvalidError('settleMs', 'must be a number of milliseconds, 0 or more')
 }

@@ -2,7 +2,7 @@ import { KeyUnknownError, SealBrokenError } from '../errors.ts'
 import { inParallel } from '../in-parallel.ts'
 import type { AccountKeyRecord } from '../log/account-key-table.ts'
 import type { EventStore } from '../log/event-store.ts'
-import { ownerOf } from '../secrets/account-keys.ts'
+import { ownerOf } from '../secrets/account-key-owner.ts'
 
 /** So many are looked at with one call, and so many of them at a time. */
 const MOST = 1_000
@@ -29,13 +29,12 @@ export async function sweepAccountKeys(store: EventStore, unusedBefore: number, 
 }
 
 /** Whether the log holds something of the account. One that cannot be told is taken to. */
-async function isInLog(store: EventStore, { id, sealed, account }: AccountKeyRecord): Promise<boolean> {
-  if (sealed === undefined || account === undefined) return false
+async function isInLog(store: EventStore, record: AccountKeyRecord): Promise<boolean> {
   try {
-    const { keys } = store
-    const { account_id } = keys.open(account, ownerOf(id), keys.openDataKey(id, sealed)) as { account_id: string }
-    const newest = await store.readStreams(keys.streams('account', account_id), { direction: 'backwards', limit: 1 })
-    return newest.length > 0
+    const owner = ownerOf(store.keys, record)
+    if (!owner) return false
+    const streams = store.keys.streams('account', owner.accountId)
+    return (await store.readStreams(streams, { direction: 'backwards', limit: 1 })).length > 0
   } catch (error) {
     if (error instanceof KeyUnknownError || error instanceof SealBrokenError) return true
     throw error

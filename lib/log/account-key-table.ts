@@ -55,9 +55,9 @@ export interface AccountKeyTable {
   /** All of them, in the order of their ids, behind `after`. */
   list(options: { readonly after?: string; readonly limit: number }): Promise<AccountKeyRecord[]>
   /**
-   * Seals a key otherwise, and has it found by further names.
+   * Seals a key otherwise, and has it found by these names instead; one that is retired was found by them.
    *
-   * @returns false: it is not sealed as in `from` any more, and nothing has changed
+   * @returns false: it is not as in `from` any more, and nothing has changed
    */
   reseal(from: AccountKeyRecord, to: { readonly sealed: string; readonly names: readonly string[] }): Promise<boolean>
   /** Those that were used last, or destroyed, before then; the oldest first. */

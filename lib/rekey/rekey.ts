@@ -11,8 +11,8 @@ import { isRevoked, ownNames } from '../provider/model-record.ts'
 import { idOf, type ModelState, repeatedData } from '../provider/model-state.ts'
 import { isModelName } from '../provider/models.ts'
 import { eventOf, grantIdOf } from '../provider/staged-write.ts'
-import { ownerOf } from '../secrets/account-keys.ts'
-import { type Account, accountNames } from '../secrets/account-names.ts'
+import { isFoundRightly, ownerOf } from '../secrets/account-key-owner.ts'
+import { accountNames } from '../secrets/account-names.ts'
 import { type Needed, type RekeyReport, RekeyTally } from './rekey-report.ts'
 
 /** How it is done. All optional. */
@@ -115,15 +115,18 @@ class Run {
   /** Whether nothing is left to do for it. */
   async #isSealedAnew(record: AccountKeyRecord): Promise<boolean> {
     const { keys, accountKeys } = this.#store
-    const { id, sealed, account } = record
+    const { id, sealed, names, formerNames = [] } = record
     if (sealed === undefined) return true
     try {
       const key = keys.openDataKey(id, sealed)
-      const names = account === undefined ? [] : accountNames(keys, accountIn(keys.open(account, ownerOf(id), key)))
-      const known = record.names.length > 0 ? record.names : (record.formerNames ?? [])
-      const isDone = keys.ringKeyIn(sealed) === keys.sealsWith && names.every((name) => known.includes(name))
+      const owner = ownerOf(keys, record)
+      const own = owner === undefined ? [] : accountNames(keys, owner)
+      const now = names.length > 0 ? names : formerNames
+      const isDone = keys.ringKeyIn(sealed) === keys.sealsWith && own.every((name) => now.includes(name))
       if (isDone) return true
-      const change = { sealed: keys.sealDataKey(key), names }
+      // What is found by nobody's names is found by its own again: somebody has changed them.
+      const kept = owner && !isFoundRightly(keys, record, owner) ? [] : now
+      const change = { sealed: keys.sealDataKey(key), names: [...new Set([...kept, ...own])] }
       if (!this.#options.dryRun && !(await accountKeys.reseal(record, change))) return false
       this.tally.accountKeys.resealed += 1
     } catch (error) {
@@ -255,11 +258,6 @@ class Run {
 
 function untilOf({ data }: Event): Needed['until'] {
   return typeof data['exp'] === 'number' ? data['exp'] * 1_000 : undefined
-}
-
-function accountIn(opened: unknown): Account {
-  const { issuer, account_id } = opened as { readonly issuer: string; readonly account_id: string }
-  return { issuer, accountId: account_id }
 }
 
 function textsIn(value: Json): string[] {

@@ -1,8 +1,9 @@
 import { type Clock, oncePerTurn, onNextTurn } from '../clock.ts'
-import { KeyUnknownError, SealBrokenError } from '../errors.ts'
+import { KeyUnknownError, SealBrokenError, StoreUnavailableError } from '../errors.ts'
 import type { AccountKeyRecord } from '../log/account-key-table.ts'
 import type { Commit, Json } from '../log/commit.ts'
 import type { EventStore } from '../log/event-store.ts'
+import { isSame, ownerOf, sealedOwner } from './account-key-owner.ts'
 import { type Account, accountNames } from './account-names.ts'
 import { type DataKey, dataKeyIn, type KeyRing } from './key-ring.ts'
 
@@ -12,6 +13,9 @@ const HELD_MS = 600_000
 
 /** So many are asked for with one command. */
 const FOUND_AT_ONCE = 500
+
+/** Others may make, retire and seal the same key meanwhile; so often it is looked again. */
+const MOST_TRIES = 8
 
 /** Whoever asks for a key. */
 interface Caller {
@@ -147,27 +151,33 @@ export class AccountKeys {
     return obtaining
   }
 
-  async #obtain({ issuer, accountId }: Account, names: readonly string[]): Promise<DataKey> {
+  async #obtain(account: Account, names: readonly string[]): Promise<DataKey> {
     const { keys, accountKeys } = this.#store
     const made = keys.makeDataKey()
-    const { id } = made.key
-    const account = keys.seal({ issuer, account_id: accountId }, ownerOf(id), made.key)
-    const make = { id, sealed: made.sealed, account, usedAt: this.#clock.now() }
-    const record = await accountKeys.obtain(names, make)
-    const key = this.#openedIfReadable(record)
-    if (key) {
-      const isOld = keys.ringKeyIn(record.sealed ?? '') !== keys.sealsWith
-      if (isOld) await accountKeys.reseal(record, { sealed: keys.sealDataKey(key), names })
-      return key
+    const sealedAs = { id: made.key.id, sealed: made.sealed, account: sealedOwner(keys, account, made.key) }
+    for (let tries = 1; tries <= MOST_TRIES; tries++) {
+      const record = await accountKeys.obtain(names, { ...sealedAs, usedAt: this.#clock.now() })
+      const owner = this.#ownerIfReadable(record)
+      if (!owner) {
+        // The key of the ring that sealed it was lost: the account goes on with another one.
+        await accountKeys.retire(names)
+      } else if (!isSame(owner, account)) {
+        // Somebody has changed what keys are found by. Whose one is the key itself tells.
+        const own = [...record.names.filter((name) => !names.includes(name)), ...accountNames(keys, owner)]
+        await accountKeys.reseal(record, { sealed: record.sealed ?? '', names: [...new Set(own)] })
+      } else {
+        const key = this.#opened(record)
+        const isOld = keys.ringKeyIn(record.sealed ?? '') !== keys.sealsWith
+        if (isOld) await accountKeys.reseal(record, { sealed: keys.sealDataKey(key), names: record.names })
+        return key
+      }
     }
-    // The key of the ring that sealed it was lost: the account goes on with another one.
-    await accountKeys.retire(names)
-    return this.#opened(await accountKeys.obtain(names, make))
+    throw new StoreUnavailableError('the key of an account is changed all the time by others: try again')
   }
 
-  #openedIfReadable(record: AccountKeyRecord): DataKey | undefined {
+  #ownerIfReadable(record: AccountKeyRecord): Account | undefined {
     try {
-      return this.#opened(record)
+      return ownerOf(this.#store.keys, record)
     } catch (error) {
       if (error instanceof KeyUnknownError || error instanceof SealBrokenError) return undefined
       throw error
@@ -228,11 +238,6 @@ export class AccountKeys {
 
 const MISSING = (id: string): string =>
   `the key ${id} of an account is not among the log's account keys any more: restore them from the backup`
-
-/** The stream that an account is sealed in beside its key. */
-export function ownerOf(id: string): string {
-  return `account_key:${id}`
-}
 
 /** What was used last, for a while. */
 class Held<T> {

@@ -34,10 +34,15 @@ export type FaultCode =
   | 'ANCHOR_DIFFERS'
   /** The anchor is of another log. */
   | 'ANCHOR_FOREIGN'
+  /** The key of an account that was forgotten is there again: its data can be opened. `doctor --fix` mends it. */
+  | 'ACCOUNT_KEY_BACK'
+  /** The key of an account is found by names that are not the account's. `rekey()` mends it. */
+  | 'ACCOUNT_KEY_MISNAMED'
 
 /** One of them. */
 export interface Fault {
   readonly code: FaultCode
+  /** 0: it is nowhere in the log. */
   readonly position: number
   /** What exactly; nothing secret. */
   readonly what: string

@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts'
+import { forgottenKeys } from '../erasure/forgotten-keys.ts'
 import { KeyUnknownError, SealBrokenError } from '../errors.ts'
 import { assertKnownOptions } from '../known-options.ts'
 import { versionClaim } from '../log/claims.ts'
@@ -10,6 +11,7 @@ import { AccountKeys } from '../secrets/account-keys.ts'
 import type { Anchor } from './anchor.ts'
 import type { Fault, FaultCode } from './fault.ts'
 import { entriesIn, idOf, SEGMENT, segmentOf } from './segments.ts'
+import { faultsOfAccountKeys, faultsOfForgotten } from './verify-account-keys.ts'
 import { faultOfAnchor } from './verify-anchor.ts'
 import { type Found, faultOfContents, faultOfHead, faultsOfStretch, segmentIn } from './verify-chain.ts'
 import { beginningOf, type VerifyResume } from './verify-resume.ts'
@@ -83,6 +85,9 @@ export async function verifyLog(
     if (run.at % SEGMENT === 0) onProgress?.({ at: run.at, end, faults: run.faults, resume: run.resume() })
   }
   if (run.at < end) return { ...run.report(), resume: run.resume() }
+  const resume = run.resume()
+  await run.accountKeys()
+  if (signal?.aborted) return { ...run.report(), resume }
   await run.consumers()
   await run.head()
   run.beginning()
@@ -127,12 +132,14 @@ class Run {
     const from = this.at + 1
     const counted = { commits: this.#commits, tombstones: this.#tombstones }
     const found = new Map<number, { kind: LogEntry['kind']; id?: string }>()
+    const forgotten = new Map<string, number>()
     for await (const entry of entriesIn(this.#store, from, to)) {
       found.set(entry.position, {
         kind: entry.kind,
         ...('commit' in entry || 'id' in entry ? { id: idOf(entry) } : {}),
       })
       await this.#entry(entry)
+      if (entry.kind === 'commit') for (const id of forgottenKeys(entry.commit)) forgotten.set(id, entry.position)
     }
     const segment = await this.#segment(segmentOf(from))
     if (segment) {
@@ -146,6 +153,7 @@ class Run {
       this.#found = []
       return false
     }
+    this.#found.push(...(await faultsOfForgotten(this.#store, forgotten)))
     this.at = to
     this.#tell()
     return true
@@ -170,6 +178,13 @@ class Run {
   /** The end of what was written down. */
   async head(): Promise<void> {
     if (this.#store.segments) this.#note(await faultOfHead(this.#store.segments))
+  }
+
+  async accountKeys(): Promise<void> {
+    for await (const fault of faultsOfAccountKeys(this.#store, this.#options.signal)) {
+      this.#note(fault)
+      this.#tell()
+    }
   }
 
   beginning(): void {

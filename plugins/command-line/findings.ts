@@ -1,3 +1,4 @@
+import { destroyAgain } from '../../lib/erasure/forgotten-keys.ts'
 import type { Clock, EventStore } from '../../lib/index.ts'
 import { LogoutOperations, type OpenTermination } from '../back-channel-logout/index.ts'
 import { type GoneHolder, giveBack, type Holders, heldText, holdersOf } from './gone-holders.ts'
@@ -15,7 +16,7 @@ export interface Finding {
   readonly todo: string
 }
 
-/** A finding, and what mends it where that is safe: it removes no state, changes no key, and twice does no harm. */
+/** A finding, and what mends it where that is safe: it removes nothing that is meant to be there, and twice does no harm. */
 export interface MendableFinding extends Finding {
   readonly fix?: {
     /** What it would do. */
@@ -57,6 +58,7 @@ export async function findingsOf(parts: FindingParts): Promise<MendableFinding[]
     ...consumerFindings(status),
     ...holderFindings(store, status, holders),
     ...retentionFindings(status, storeTime),
+    ...(issuer === undefined ? [] : await forgottenFindings(parts, issuer)),
     ...(issuer === undefined ? [] : await logoutFindings(store, issuer, holders.living)),
   ]
 }
@@ -148,6 +150,30 @@ function retentionFindings({ retention }: LogStatus, storeTime: number): Mendabl
     })
   }
   return findings
+}
+
+async function forgottenFindings({ store, clock, signal }: FindingParts, issuer: string): Promise<MendableFinding[]> {
+  const back = await destroyAgain(store, issuer, { now: clock.now(), dryRun: true, signal })
+  if (back.length === 0) return []
+  return [
+    {
+      code: 'ACCOUNT_KEYS_BACK',
+      severity: 'fault',
+      what: `${keysText(back.length)} of accounts that were forgotten ${back.length === 1 ? 'is' : 'are'} there again: what the accounts have left can be opened`,
+      todo: 'was `account_keys` restored from a backup, or who writes to the database? `doctor --fix` destroys them again',
+      fix: {
+        would: `destroy ${keysText(back.length)} again`,
+        apply: async () => {
+          const destroyed = await destroyAgain(store, issuer, { now: clock.now(), signal })
+          return `destroyed ${keysText(destroyed.length)} again`
+        },
+      },
+    },
+  ]
+}
+
+function keysText(count: number): string {
+  return count === 1 ? '1 key' : `${count} keys`
 }
 
 async function logoutFindings(store: EventStore, issuer: string, living: number): Promise<MendableFinding[]> {

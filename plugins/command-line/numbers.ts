@@ -13,3 +13,11 @@ export function position(text: string): number {
   if (!/^\d+$/.test(text) || !Number.isSafeInteger(number)) throw new UsageError(`${text} is no position`)
   return number
 }
+
+/** @throws UsageError */
+export function seconds(text: string): number {
+  const number = Number(text)
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(number * 1_000))
+    throw new UsageError(`${text} is no number of seconds`)
+  return number
+}

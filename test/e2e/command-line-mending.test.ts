@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { FileEventStore } from '../../adapters/file/index.ts'
 import { MongoEventStore } from '../../adapters/mongodb/index.ts'
+import { forgottenStream } from '../../lib/erasure/forgotten-keys.ts'
 import { type Clock, type EventStore, ephemeralKeys, type Keys, silent, systemClock } from '../../lib/index.ts'
+import { sealedOwner } from '../../lib/secrets/account-key-owner.ts'
 import { LogoutOperations } from '../../plugins/back-channel-logout/index.ts'
 import { type CommandResult, command } from '../support/command.ts'
 import { type OpenedDatabase, openDatabase } from '../support/mongo-database.ts'
@@ -145,6 +147,28 @@ function mending(name: string, isShared: boolean, make: () => Promise<Place>): v
       assert.doesNotMatch((await cli(['checkpoints', 'list'])).out, /reports/)
       const again = await cli(['checkpoints', 'remove', 'reports', '--yes', '--json'])
       assert.deepEqual([again.code, (JSON.parse(again.err) as { error: string }).error], [2, 'OPTION_INVALID'])
+    })
+
+    it('destroys keys again that were destroyed, and are there again', async () => {
+      const [back, gone] = ['back', 'gone']
+      await using_(async (store) => {
+        for (const id of [back, gone]) {
+          const { key, sealed } = store.keys.makeDataKey()
+          const account = sealedOwner(store.keys, { issuer: ISSUER, accountId: id }, key)
+          await store.accountKeys.obtain([id], { id: key.id, sealed, account, usedAt: 1 })
+          if (id === gone) await store.accountKeys.destroy([key.id], 1)
+          await store.append({
+            events: [{ stream: forgottenStream(ISSUER), type: 'account.forgotten', data: { keys: [key.id] } }],
+          })
+        }
+      })
+      const found = await doctor('--fix', '--dry-run')
+      assert.deepEqual([found.code, codes(found.found)], [1, ['ACCOUNT_KEYS_BACK']])
+      assert.deepEqual((await cli(['verify', '--json'])).code, 1)
+      const fixed = await doctor('--fix')
+      assert.deepEqual(fixed.found[0]?.fix, { state: 'done', what: 'destroyed 1 key again' })
+      assert.deepEqual(await doctor(), { code: 0, found: [] })
+      assert.equal((await cli(['verify', '--json'])).code, 0)
     })
 
     it('says what depends on the planner', async () => {

@@ -118,7 +118,7 @@ export const provider = new Provider('http://127.0.0.1:4711', op.configure({ cli
     const op = await startOp(store, { plugins, clients: [rp.metadata] })
     try {
       for (const login of ['alice of the command line', 'bob']) await new Person(op).authorize('rp', { login })
-      const forget = ['forget', 'alice of the command line', '--actor', 'anna', '--issuer', op.issuer]
+      const forget = ['forget', 'alice of the command line', '--actor', 'anna', '--settle', '0', '--issuer', op.issuer]
       const unasked = await cli(log, ...forget)
       assert.equal(unasked.code, 4, unasked.err)
       const done = await cli(log, ...forget, '--yes', '--json')

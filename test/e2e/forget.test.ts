@@ -12,7 +12,7 @@ import { newPlace, openPlace } from '../support/store-place.ts'
 
 const ALICE = 'alice.to.be.forgotten@example.com'
 const BOB = 'bob.who.stays@example.com'
-const FORGET = { actor: 'anna' }
+const FORGET = { actor: 'anna', settleMs: 0 }
 
 describe('forgetting an account', function () {
   this.timeout(120_000)

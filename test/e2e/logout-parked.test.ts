@@ -91,9 +91,9 @@ describe('a parked commit', () => {
         message: /parked/,
       })
       scene.store.readStreams = readStreams
-      await eventSourced.forget('bob', { actor: 'ann' }) // it is somebody else's
+      await eventSourced.forget('bob', { actor: 'ann', settleMs: 0 }) // it is somebody else's
       assert.ok((await scene.logout.retryParked({ actor: 'ann' })).planned > 0)
-      await eventSourced.forget('alice', { actor: 'ann' })
+      await eventSourced.forget('alice', { actor: 'ann', settleMs: 0 })
       const tokens = await scene.rps.rp.received(2)
       const told = await Promise.all(tokens.map((token) => scene.rps.rp.verify(token, scene.op.issuer)))
       assert.deepEqual(told.map(({ sub }) => sub).sort(), ['alice', 'bob'])

@@ -356,7 +356,7 @@ export class ServerInMemory {
   #delete(replica: Replica, deletes: readonly Document[]): Document {
     let n = 0
     for (const { q } of deletes) {
-      for (const document of byPosition(replica).filter((one) => matches(one, q))) {
+      for (const document of byPosition(replica).filter(matcher(q))) {
         replica.events.delete(document['_id'])
         if (replica === this.#primary) this.removed.push(document)
         n += 1
@@ -375,8 +375,9 @@ export class ServerInMemory {
     if (find === 'counters')
       return replica.counter && matches(COUNTER, filter) ? [{ ...COUNTER, ...replica.counter }] : []
     const found: Document[] = []
+    const isFound = matcher(filter)
     for (const document of replica.events.values())
-      if (!(isMajority && replica.unconfirmed.has(document['_id'])) && matches(document, filter)) found.push(document)
+      if (isFound(document) && !(isMajority && replica.unconfirmed.has(document['_id']))) found.push(document)
     const order = sort?._id === -1 ? -1 : 1
     const answer = found.sort((a, b) => order * (a['_id'] - b['_id'])).slice(0, limit)
     this.onFound(answer.length)
@@ -453,15 +454,36 @@ function raiseMark(replica: Replica, [update]: readonly Document[]): Document {
 }
 
 function matches(document: Document, filter: Document): boolean {
-  return Object.entries(filter).every(([field, wanted]) => {
-    if (field === '$or') return wanted.some((one: Document) => matches(document, one))
-    const own: unknown[] = Array.isArray(document[field]) ? document[field] : [document[field]]
-    if (wanted?.$in)
-      return wanted.$in.some((value: unknown) => own.includes(typeof value === 'bigint' ? Number(value) : value))
-    const { $gt, $gte, $lte = Number.POSITIVE_INFINITY, $size } = wanted ?? {}
-    if ($size !== undefined) return own.length === $size
-    if ($gt !== undefined) return Number(own[0]) > Number($gt) && Number(own[0]) <= Number($lte)
-    if ($gte !== undefined) return Number(own[0]) >= Number($gte) && Number(own[0]) <= Number($lte)
-    return own.includes(typeof wanted === 'bigint' ? Number(wanted) : wanted)
-  })
+  return matcher(filter)(document)
+}
+
+/** Looks into the filter once, for however many documents. */
+function matcher(filter: Document): (document: Document) => boolean {
+  const tests = Object.entries(filter).map(([field, wanted]) => testOf(field, wanted))
+  return (document) => tests.every((test) => test(document))
+}
+
+function testOf(field: string, wanted: unknown): (document: Document) => boolean {
+  const number = (value: unknown): unknown => (typeof value === 'bigint' ? Number(value) : value)
+  if (field === '$or') {
+    const any = (wanted as Document[]).map(matcher)
+    return (document) => any.some((one) => one(document))
+  }
+  const has = (document: Document, value: unknown): boolean => {
+    const own = document[field]
+    return Array.isArray(own) ? own.includes(value) : own === value
+  }
+  const { $in, $gt, $gte, $lte = Number.POSITIVE_INFINITY, $size } = (wanted ?? {}) as Document
+  if ($in) {
+    const values = $in.map(number)
+    return (document) => values.some((value: unknown) => has(document, value))
+  }
+  if ($size !== undefined) return (document) => (Array.isArray(document[field]) ? document[field].length : 1) === $size
+  const first = (document: Document): number =>
+    Number(Array.isArray(document[field]) ? document[field][0] : document[field])
+  const most = Number($lte)
+  if ($gt !== undefined) return (document) => first(document) > Number($gt) && first(document) <= most
+  if ($gte !== undefined) return (document) => first(document) >= Number($gte) && first(document) <= most
+  const value = number(wanted)
+  return (document) => has(document, value)
 }

@@ -1,10 +1,19 @@
 import assert from 'node:assert/strict'
 import { MemoryEventStore } from '../../adapters/memory/index.ts'
-import { forgetAccount, forgottenStream } from '../../lib/erasure/forget.ts'
-import { ErasureUnfinishedError, OptionInvalidError, ProviderUnfitError } from '../../lib/errors.ts'
-import { eventSourced } from '../../lib/index.ts'
+import { forgetAccount } from '../../lib/erasure/forget.ts'
+import { destroyAgain, forgottenStream } from '../../lib/erasure/forgotten-keys.ts'
+import {
+  AccountKeyMisnamedError,
+  ErasureUnfinishedError,
+  OptionInvalidError,
+  ProviderUnfitError,
+} from '../../lib/errors.ts'
+import { eventSourced, type Fault, type ForgetOptions, type ForgetReport, verifyLog } from '../../lib/index.ts'
+import type { AccountKeyRecord } from '../../lib/log/account-key-table.ts'
 import { ModelLog } from '../../lib/provider/model-log.ts'
+import { rekeyLog } from '../../lib/rekey/rekey.ts'
 import { AccountKeys } from '../../lib/secrets/account-keys.ts'
+import { dataKeyIn } from '../../lib/secrets/key-ring.ts'
 import { LogoutOperations } from '../../plugins/back-channel-logout/index.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { until } from '../support/log-follower.ts'
@@ -24,8 +33,14 @@ describe('forgetting an account, step by step', () => {
   })
   afterEach(() => store.close())
 
-  const forget = (end: (dryRun: boolean) => Promise<number>): ReturnType<typeof forgetAccount> =>
-    forgetAccount({ store, accountKeys, clock, issuers: [ISSUER, 'https://former'], end }, 'alice', { actor: 'anna' })
+  const forget = (
+    end: (dryRun: boolean) => Promise<number>,
+    how: Partial<ForgetOptions> = { settleMs: 0 },
+  ): Promise<ForgetReport> => {
+    const parts = { store, accountKeys, clock, issuers: [ISSUER, 'https://former'], end } as const
+    return forgetAccount(parts, 'alice', { actor: 'anna', ...how })
+  }
+  const nothingLives = async (): Promise<number> => 0
 
   it('destroys nothing while somebody goes on logging in, and does it when that is over', async () => {
     const sealed = await accountKeys.seal('secret', 'S:1', ACCOUNT)
@@ -44,6 +59,124 @@ describe('forgetting an account, step by step', () => {
     const sealed = await accountKeys.seal('secret', 'S:1', ACCOUNT)
     await assert.rejects(() => forget(() => Promise.reject(new Error('away'))), /away/)
     assert.equal(await accountKeys.open(sealed, 'S:1'), 'secret')
+  })
+
+  it('destroys what requests have stored that were under way, until they have ended', async () => {
+    await accountKeys.seal('secret', 'S:1', ACCOUNT)
+    const forgetting = forget(nothingLives, {})
+    await clock.scheduled()
+    const late = await new AccountKeys(store, clock).seal('late', 'S:2', ACCOUNT)
+    await clock.advance(14_999)
+    assert.equal(await new AccountKeys(store, clock).open(late, 'S:2'), 'late')
+    await clock.advance(1)
+    await clock.scheduled()
+    assert.equal(await new AccountKeys(store, clock).open(late, 'S:2'), undefined)
+    await clock.advance(15_000)
+    assert.equal((await forgetting).keys, 2)
+    assert.equal((await forget(nothingLives, {})).keys, 2) // nothing is new: it waits for nobody
+  })
+
+  it('says so where somebody is at it all the time, and what was destroyed stays so', async () => {
+    const sealed = await accountKeys.seal('secret', 'S:1', ACCOUNT)
+    const forgetting = forget(nothingLives, {})
+    const refused = assert.rejects(forgetting, ErasureUnfinishedError)
+    for (let pass = 1; pass <= 3; pass++) {
+      await clock.scheduled()
+      await new AccountKeys(store, clock).seal('late', 'S:2', ACCOUNT)
+      await clock.advance(15_000)
+    }
+    await refused
+    assert.equal(await accountKeys.open(sealed, 'S:1'), undefined)
+  })
+
+  it('waits no longer than its caller wants, and reports what it has done', async () => {
+    await accountKeys.seal('secret', 'S:1', ACCOUNT)
+    const controller = new AbortController()
+    const forgetting = forget(nothingLives, { signal: controller.signal })
+    await clock.scheduled()
+    controller.abort()
+    assert.equal((await forgetting).keys, 1)
+  })
+
+  describe('where somebody has changed what keys are found by', () => {
+    const BOB = { issuer: ISSUER, accountId: 'bob' }
+    let sealed: { readonly account: typeof ACCOUNT; readonly text: string; readonly id: string }[]
+
+    /** Each is found by the other's names from now on. */
+    beforeEach(async () => {
+      sealed = []
+      for (const account of [ACCOUNT, BOB]) {
+        const text = await accountKeys.seal(account.accountId, 'S:1', account)
+        sealed.push({ account, text, id: String(dataKeyIn(text)) })
+      }
+      const records = await store.accountKeys.find(sealed.map(({ id }) => id))
+      const [one, other] = records as [AccountKeyRecord, AccountKeyRecord]
+      for (const [record, names] of [
+        [one, ['nothing']],
+        [other, one.names],
+        [{ ...one, names: ['nothing'] }, other.names],
+      ] as const)
+        assert.ok(await store.accountKeys.reseal(record, { sealed: record.sealed ?? '', names }))
+    })
+
+    const faults = async (): Promise<string[]> => {
+      const found: string[] = []
+      await verifyLog({ store, clock }, { onFault: ({ code }) => found.push(code) })
+      return found
+    }
+    const opened = (): Promise<unknown[]> =>
+      Promise.all(sealed.map(({ text }) => new AccountKeys(store, clock).open(text, 'S:1')))
+
+    it('nobody else’s key is destroyed, and after rekey() its own', async () => {
+      assert.deepEqual(await faults(), ['ACCOUNT_KEY_MISNAMED', 'ACCOUNT_KEY_MISNAMED'])
+      await assert.rejects(() => forget(nothingLives), AccountKeyMisnamedError)
+      assert.deepEqual(await opened(), ['alice', 'bob'])
+      await rekeyLog({ store, clock })
+      assert.deepEqual(await faults(), [])
+      assert.equal((await forget(nothingLives)).keys, 1)
+      assert.deepEqual(await opened(), [undefined, 'bob'])
+    })
+
+    it('nothing is sealed with another’s key, which is found by its own names from then on', async () => {
+      const [alice, bob] = await Promise.all(
+        [ACCOUNT, BOB].map((account) => new AccountKeys(store, clock).seal('more', 'S:2', account)),
+      )
+      assert.deepEqual(
+        [alice, bob].map((text) => dataKeyIn(text ?? '')),
+        sealed.map(({ id }) => id),
+      )
+      assert.deepEqual(await faults(), [])
+      assert.equal((await forget(nothingLives)).keys, 1)
+      assert.deepEqual(await opened(), [undefined, 'bob'])
+    })
+  })
+
+  it('a key that is put back is found, and destroyed again', async () => {
+    const sealed = await accountKeys.seal('secret', 'S:1', ACCOUNT)
+    const id = String(dataKeyIn(sealed))
+    const [before] = await store.accountKeys.find([id])
+    await forget(nothingLives)
+    const find = store.accountKeys.find.bind(store.accountKeys)
+    let isBack = true
+    store.accountKeys.find = async (ids) => (isBack && ids.includes(id) ? [before as AccountKeyRecord] : find(ids))
+    const destroy = store.accountKeys.destroy.bind(store.accountKeys)
+    const destroyed: string[] = []
+    store.accountKeys.destroy = async (ids, at) => {
+      destroyed.push(...ids)
+      isBack = false
+      await destroy(ids, at)
+    }
+    const found: Fault[] = []
+    await verifyLog({ store, clock }, { onFault: (fault) => found.push(fault) })
+    assert.deepEqual(
+      found.map(({ code, position }) => [code, position]),
+      [['ACCOUNT_KEY_BACK', await store.end()]],
+    )
+    assert.deepEqual(await destroyAgain(store, ISSUER, { now: 1, dryRun: true }), [id])
+    assert.deepEqual(destroyed, [])
+    assert.deepEqual(await destroyAgain(store, ISSUER, { now: 1 }), [id])
+    assert.deepEqual(destroyed, [id])
+    assert.deepEqual(await destroyAgain(store, ISSUER, { now: 1 }), [])
   })
 
   it('goes by the issuer, and by those that it was before: the same id elsewhere is somebody else', async () => {
@@ -94,6 +227,8 @@ describe('forgetting an account, step by step', () => {
     await assert.rejects(() => op.forget('', { actor: 'anna' }), OptionInvalidError)
     await assert.rejects(() => op.forget('alice', {} as never), /`actor`/)
     await assert.rejects(() => op.forget('alice', { actor: 'a', reason: 'b' } as never), /reason/)
+    for (const settleMs of [-1, 0.5, Number.NaN, '1'])
+      await assert.rejects(() => op.forget('alice', { actor: 'a', settleMs } as never), OptionInvalidError)
   })
 
   it('from outside waits two minutes for the OP, and says that it has not done it', async () => {

@@ -26,7 +26,7 @@ export interface WorkLoopParts {
    * longer than `HAND_MS` is given to others.
    */
   readonly process: (work: Work) => Promise<void>
-  /** The longest pause between two looks while nothing is due, in milliseconds. Default: 5 s. */
+  /** The longest pause between two looks while nothing is due, in milliseconds. Default: 6 s. */
   readonly lookMs?: number
   /** How long there is nothing to claim, in milliseconds: until something is due. Infinity: nothing is to come. */
   readonly pause: () => Promise<number>
@@ -40,7 +40,7 @@ const FAILED_MS = 1_000
  * milliseconds, then after twice as many, up to `lookMs`.
  */
 const FIRST_LOOK_MS = 1_000
-const LOOK_MS = 5_000
+const LOOK_MS = 6_000
 
 /** How long what is in hand may take once it is stopped, in milliseconds. */
 const GRACE_MS = 10_000

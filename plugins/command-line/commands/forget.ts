@@ -3,12 +3,14 @@ import { AccountKeys } from '../../../lib/index.ts'
 import { LogoutOperations } from '../../back-channel-logout/index.ts'
 import type { Register } from '../command-context.ts'
 import { UsageError } from '../exit-codes.ts'
+import { seconds } from '../numbers.ts'
 import { moment } from '../terminal.ts'
 
 interface Options {
   readonly actor: string
   readonly formerIssuer?: readonly string[]
   readonly logout: boolean
+  readonly settle?: number
   readonly dryRun?: true
   readonly yes?: true
 }
@@ -22,9 +24,14 @@ export const forget: Register = (program, context) => {
     .requiredOption('--actor <name>', 'who does this: a name, a ticket. Kept in the log')
     .option('--former-issuer <url...>', 'issuers that the provider had before')
     .option('--no-logout', 'ends no session and tells no RP: for an OP without back-channel logout')
+    .option(
+      '--settle <seconds>',
+      'waits so long for requests under way, and destroys what they stored; default 15',
+      seconds,
+    )
     .option('--dry-run', 'destroys nothing, and counts what would end')
     .option('--yes', 'without asking')
-    .action(async (account: string, { actor, formerIssuer = [], logout, dryRun, yes }: Options) => {
+    .action(async (account: string, { actor, formerIssuer = [], logout, settle, dryRun, yes }: Options) => {
       const { withStore, output, issuer, confirm, terminal } = context()
       const issuers = [issuer(), ...formerIssuer] as const
       if (dryRun) {
@@ -51,12 +58,12 @@ export const forget: Register = (program, context) => {
             issuers,
             end: async (dryRun) => {
               if (!logout) return 0
-              if (!dryRun) output.progress('its sessions and grants end')
+              if (!dryRun) output.progress('its sessions and grants end, and then requests that are under way')
               return operations.endAccount(account, { actor, dryRun, signal })
             },
           },
           account,
-          { actor, signal },
+          { actor, signal, ...(settle !== undefined && { settleMs: settle * 1_000 }) },
         )
         output.result(report, () => {
           if (report.destroyedAt === undefined) return 'nothing is stored of an account with this id'

@@ -85,7 +85,7 @@ export function accountKeysContract(makeLog: MakeLog, kept: boolean): void {
         )
     })
 
-    it('one is sealed anew by whoever has seen it as it is, and found by more names', async () => {
+    it('one is sealed anew by whoever has seen it as it is, and found by other names from then on', async () => {
       const [name, more] = [fresh('name'), fresh('name')]
       const first = await keys.obtain([name], newKey())
       assert.equal(await keys.reseal(first, { sealed: 'anew', names: [name, more] }), true)
@@ -94,6 +94,10 @@ export function accountKeysContract(makeLog: MakeLog, kept: boolean): void {
       assert.equal(await keys.reseal(first, { sealed: 'late', names: [] }), false)
       assert.deepEqual(await record(first.id), anew)
       assert.equal((await keys.obtain([more], newKey())).id, first.id)
+      assert.equal(await keys.reseal(first, { sealed: 'anew', names: [name] }), false)
+      assert.equal(await keys.reseal(anew, { sealed: 'anew', names: [more] }), true)
+      assert.equal((await keys.obtain([more], newKey())).id, first.id)
+      assert.notEqual((await keys.obtain([name], newKey())).id, first.id)
     })
 
     it('a retired one that is sealed anew is found by none, and a destroyed one stays so', async () => {
@@ -102,6 +106,7 @@ export function accountKeysContract(makeLog: MakeLog, kept: boolean): void {
       const [retired] = await keys.retire([name])
       assert.equal(await keys.reseal(retired as AccountKeyRecord, { sealed: 'again', names: [fresh('name')] }), true)
       assert.deepEqual([(await record(first.id))?.sealed, (await record(first.id))?.names], ['again', []])
+      assert.equal((await keys.named([name])).length, 0)
       await keys.destroy([first.id], 1_000)
       assert.equal(await keys.reseal(retired as AccountKeyRecord, { sealed: 'late', names: [] }), false)
       assert.equal((await record(first.id))?.sealed, undefined)

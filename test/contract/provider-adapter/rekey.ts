@@ -33,7 +33,7 @@ export function rekeyContract(makeLog: MakeLog): void {
     const forget = (store: EventStore, accountId: string) => {
       const accountKeys = new AccountKeys(store, systemClock)
       const parts = { store, accountKeys, clock: systemClock, end: async () => 0 }
-      return forgetAccount({ ...parts, issuers: ['https://op.example.com'] }, accountId, { actor: 'anna' })
+      return forgetAccount({ ...parts, issuers: ['https://op.example.com'] }, accountId, { actor: 'anna', settleMs: 0 })
     }
     const run = (store: EventStore, dryRun = false): Promise<RekeyReport> =>
       rekeyLog({ store, clock: systemClock }, { dryRun })

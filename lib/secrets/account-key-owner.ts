@@ -1,0 +1,39 @@
+import type { AccountKeyRecord } from '../log/account-key-table.ts'
+import { type Account, accountNames } from './account-names.ts'
+import type { DataKey, KeyRing } from './key-ring.ts'
+
+/** Whose a key is, sealed with the key itself: so nobody can say otherwise who has only the database. */
+export function sealedOwner(keys: KeyRing, { issuer, accountId }: Account, key: DataKey): string {
+  return keys.seal({ issuer, account_id: accountId }, ownerStream(key.id), key)
+}
+
+/**
+ * Whose a key is.
+ *
+ * @returns undefined: it was destroyed
+ * @throws KeyUnknownError (`KEY_UNKNOWN`), SealBrokenError (`SEAL_BROKEN`)
+ */
+export function ownerOf(keys: KeyRing, { id, sealed, account }: AccountKeyRecord): Account | undefined {
+  if (sealed === undefined || account === undefined) return undefined
+  const opened = keys.open(account, ownerStream(id), keys.openDataKey(id, sealed))
+  const { issuer, account_id } = opened as { readonly issuer: string; readonly account_id: string }
+  return { issuer, accountId: account_id }
+}
+
+/**
+ * Whether a key is found by what is its account's. Names under a hashing key that is not configured any more are nobody's
+ * that can be told: one that fits is enough.
+ */
+export function isFoundRightly(keys: KeyRing, { names, formerNames = [] }: AccountKeyRecord, owner: Account): boolean {
+  const own = accountNames(keys, owner)
+  return (names.length > 0 ? names : formerNames).some((name) => own.includes(name))
+}
+
+/** Of two ids that are the same at two issuers each may be somebody else. */
+export function isSame(one: Account, other: Account): boolean {
+  return one.issuer === other.issuer && one.accountId === other.accountId
+}
+
+function ownerStream(id: string): string {
+  return `account_key:${id}`
+}
