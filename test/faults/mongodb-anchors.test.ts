@@ -128,7 +128,8 @@ describe('a log on MongoDB that is put back to an earlier day', () => {
     ])
   })
 
-  it('is found by the anchors that were made since, and by them alone', async () => {
+  /** A copy of the database, and the anchors that were made before and after it. */
+  async function copied(): Promise<Record<'before' | 'unlinked' | 'linked', Anchor> & { readonly copy: Dump }> {
     await append(SEGMENT + 20)
     await link()
     const before = await anchor()
@@ -136,7 +137,11 @@ describe('a log on MongoDB that is put back to an earlier day', () => {
     await append(SEGMENT)
     const unlinked = await anchor()
     await link()
-    const linked = await anchor()
+    return { before, copy, unlinked, linked: await anchor() }
+  }
+
+  it('is found by the anchors that were made since, and by them alone', async () => {
+    const { before, copy, unlinked, linked } = await copied()
     assert.deepEqual(await codes(before, unlinked, linked), [])
     await putBack(copy)
     assert.deepEqual(await codes(before), [])
@@ -147,14 +152,7 @@ describe('a log on MongoDB that is put back to an earlier day', () => {
   })
 
   it('is found when the OP has gone on from there, and still when retention has run since', async () => {
-    await append(SEGMENT + 20)
-    await link()
-    const before = await anchor()
-    const copy = await dump()
-    await append(SEGMENT)
-    const unlinked = await anchor()
-    await link()
-    const linked = await anchor()
+    const { before, copy, unlinked, linked } = await copied()
     await putBack(copy)
     await append(2 * SEGMENT)
     assert.deepEqual(await codes(before, unlinked), [['ANCHOR_DIFFERS', 2 * SEGMENT + 20]])
