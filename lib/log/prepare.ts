@@ -1,5 +1,5 @@
-import { randomBytes } from 'node:crypto'
 import { CommitInvalidError, CommitTooLargeError } from '../errors.ts'
+import { nonce } from '../secrets/nonce.ts'
 import { claimsOf } from './claims.ts'
 import { type Meta, type NewCommit, type NewEvent, streamsOf } from './commit.ts'
 import { copyJson, type JsonCopy } from './json-copy.ts'
@@ -63,7 +63,7 @@ export function prepare(commit: NewCommit, limit: number = COMMIT_BYTES_LIMIT): 
   bytes += sizeOf(claims) + sizeOf(streams) + sizeOf(Object.values(meta))
   if (bytes > limit) throw new CommitTooLargeError(bytes, limit)
   return {
-    id: randomBytes(12).toString('base64url'),
+    id: nonce(12).toString('base64url'),
     events,
     streams,
     stateStreams: new Set(events.map((event) => event.stream)),

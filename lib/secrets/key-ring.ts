@@ -1,6 +1,7 @@
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto'
 import { KeysInvalidError, KeyUnknownError, SealBrokenError } from '../errors.ts'
 import type { Json } from '../log/commit.ts'
+import { nonce } from './nonce.ts'
 
 /** A key with its name. The name is stored beside what the key sealed. */
 export interface Key {
@@ -296,10 +297,10 @@ function idIn(sealed: string): string {
 }
 
 function encrypt({ id, bytes }: Secret, value: Json, stream: string): string {
-  const nonce = randomBytes(12)
-  const cipher = createCipheriv('aes-256-gcm', streamKey(bytes, stream), nonce).setAAD(Buffer.from(stream))
+  const iv = nonce(12)
+  const cipher = createCipheriv('aes-256-gcm', streamKey(bytes, stream), iv).setAAD(Buffer.from(stream))
   const text = Buffer.concat([cipher.update(JSON.stringify(value), 'utf8'), cipher.final()])
-  return `${id}.${Buffer.concat([nonce, cipher.getAuthTag(), text]).toString('base64url')}`
+  return `${id}.${Buffer.concat([iv, cipher.getAuthTag(), text]).toString('base64url')}`
 }
 
 /** @throws SealBrokenError (`SEAL_BROKEN`) */
