@@ -1,17 +1,10 @@
 import type { Clock } from '../clock.ts'
-import {
-  AccountKeyMisnamedError,
-  AlreadyClaimedError,
-  ErasureUnfinishedError,
-  KeyUnknownError,
-  OptionInvalidError,
-  SealBrokenError,
-} from '../errors.ts'
+import { AccountKeyMisnamedError, AlreadyClaimedError, ErasureUnfinishedError, OptionInvalidError } from '../errors.ts'
 import { assertKnownOptions } from '../known-options.ts'
 import type { AccountKeyRecord } from '../log/account-key-table.ts'
 import type { EventStore } from '../log/event-store.ts'
 import { signOutEvent } from '../provider/sign-outs.ts'
-import { isSame, ownerOf } from '../secrets/account-key-owner.ts'
+import { isSame, ownerIfReadable } from '../secrets/account-key-owner.ts'
 import type { AccountKeys } from '../secrets/account-keys.ts'
 import { type Account, accountNames } from '../secrets/account-names.ts'
 import type { KeyRing } from '../secrets/key-ring.ts'
@@ -113,18 +106,8 @@ export async function forgetAccount(
 /** @throws AccountKeyMisnamedError */
 function assertOf(accounts: readonly Account[], ring: KeyRing, keys: readonly AccountKeyRecord[]): void {
   for (const key of keys) {
-    const owner = ownerIfReadable(ring, key)
+    const owner = ownerIfReadable(ring, key) // of one that nobody can read nothing is lost
     if (owner && !accounts.some((account) => isSame(account, owner))) throw new AccountKeyMisnamedError(key.id)
-  }
-}
-
-/** Of a key that nobody can open any more nothing is lost where it is another's. */
-function ownerIfReadable(ring: KeyRing, key: AccountKeyRecord): Account | undefined {
-  try {
-    return ownerOf(ring, key)
-  } catch (error) {
-    if (error instanceof KeyUnknownError || error instanceof SealBrokenError) return undefined
-    throw error
   }
 }
 

@@ -1,4 +1,4 @@
-import { KeyUnknownError, SealBrokenError } from '../errors.ts'
+import { isUnreadable } from '../errors.ts'
 import { inParallel } from '../in-parallel.ts'
 import type { AccountKeyRecord } from '../log/account-key-table.ts'
 import type { EventStore } from '../log/event-store.ts'
@@ -36,7 +36,7 @@ async function isInLog(store: EventStore, record: AccountKeyRecord): Promise<boo
     const streams = store.keys.streams('account', owner.accountId)
     return (await store.readStreams(streams, { direction: 'backwards', limit: 1 })).length > 0
   } catch (error) {
-    if (error instanceof KeyUnknownError || error instanceof SealBrokenError) return true
+    if (isUnreadable(error)) return true
     throw error
   }
 }

@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts'
-import { KeyUnknownError, SealBrokenError } from '../errors.ts'
+import { isUnreadable } from '../errors.ts'
 import { isIn } from '../log/commit.ts'
 import type { EventStore } from '../log/event-store.ts'
 import { ModelLog } from '../provider/model-log.ts'
@@ -142,10 +142,6 @@ function isJwt(thing: string): boolean {
   } catch {
     return false
   }
-}
-
-function isUnreadable(error: unknown): boolean {
-  return error instanceof KeyUnknownError || error instanceof SealBrokenError
 }
 
 const SUMMARIES: Readonly<Record<Verdict, string>> = {

@@ -1,4 +1,4 @@
-import { KeyUnknownError, SealBrokenError } from '../errors.ts'
+import { isUnreadable } from '../errors.ts'
 import type { Claim, NewEvent } from '../log/commit.ts'
 import { type GrantSeen, isRevoked, type ModelRecord } from './model-record.ts'
 import type { ModelState } from './model-state.ts'
@@ -248,7 +248,7 @@ export class ModelWrites {
     try {
       return await this.#context.log.open(model, record)
     } catch (error) {
-      if (error instanceof KeyUnknownError || error instanceof SealBrokenError) return undefined
+      if (isUnreadable(error)) return undefined
       throw error
     }
   }

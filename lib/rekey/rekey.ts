@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts'
-import { KeyUnknownError, SealBrokenError } from '../errors.ts'
+import { isUnreadable } from '../errors.ts'
 import { inParallel } from '../in-parallel.ts'
 import type { AccountKeyRecord } from '../log/account-key-table.ts'
 import type { Commit, Event, Json } from '../log/commit.ts'
@@ -267,8 +267,4 @@ function textsIn(value: Json): string[] {
 
 function modelOf({ stream }: Event): string {
   return stream.slice(0, stream.indexOf(':'))
-}
-
-function isUnreadable(error: unknown): boolean {
-  return error instanceof KeyUnknownError || error instanceof SealBrokenError
 }

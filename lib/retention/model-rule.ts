@@ -1,4 +1,4 @@
-import { KeyUnknownError, SealBrokenError } from '../errors.ts'
+import { isUnreadable } from '../errors.ts'
 import type { Commit, Event } from '../log/commit.ts'
 import { foldRecord, generationOf, isMoved, type LocatedEvent, ownNames, repeatedBy } from '../provider/model-record.ts'
 import { openState } from '../provider/model-state.ts'
@@ -253,7 +253,7 @@ async function sidStreams(keys: AccountKeys, newest: LocatedEvent): Promise<Read
       logins.flatMap((login) => (typeof login?.sid === 'string' ? keys.ring.streams('sid', login.sid) : [])),
     )
   } catch (error) {
-    if (error instanceof KeyUnknownError || error instanceof SealBrokenError) return undefined
+    if (isUnreadable(error)) return undefined
     throw error
   }
 }

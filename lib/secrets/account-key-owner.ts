@@ -1,3 +1,4 @@
+import { isUnreadable } from '../errors.ts'
 import type { AccountKeyRecord } from '../log/account-key-table.ts'
 import { type Account, accountNames } from './account-names.ts'
 import type { DataKey, KeyRing } from './key-ring.ts'
@@ -18,6 +19,16 @@ export function ownerOf(keys: KeyRing, { id, sealed, account }: AccountKeyRecord
   const opened = keys.open(account, ownerStream(id), keys.openDataKey(id, sealed))
   const { issuer, account_id } = opened as { readonly issuer: string; readonly account_id: string }
   return { issuer, accountId: account_id }
+}
+
+/** The same; undefined, too, where the key cannot be read. */
+export function ownerIfReadable(keys: KeyRing, record: AccountKeyRecord): Account | undefined {
+  try {
+    return ownerOf(keys, record)
+  } catch (error) {
+    if (isUnreadable(error)) return undefined
+    throw error
+  }
 }
 
 /**

@@ -1,9 +1,9 @@
 import { type Clock, oncePerTurn, onNextTurn } from '../clock.ts'
-import { KeyUnknownError, SealBrokenError, StoreUnavailableError } from '../errors.ts'
+import { KeyUnknownError, StoreUnavailableError } from '../errors.ts'
 import type { AccountKeyRecord } from '../log/account-key-table.ts'
 import type { Commit, Json } from '../log/commit.ts'
 import type { EventStore } from '../log/event-store.ts'
-import { isSame, ownerOf, sealedOwner } from './account-key-owner.ts'
+import { isSame, ownerIfReadable, sealedOwner } from './account-key-owner.ts'
 import { type Account, accountNames } from './account-names.ts'
 import { type DataKey, dataKeyIn, type KeyRing } from './key-ring.ts'
 
@@ -157,7 +157,7 @@ export class AccountKeys {
     const sealedAs = { id: made.key.id, sealed: made.sealed, account: sealedOwner(keys, account, made.key) }
     for (let tries = 1; tries <= MOST_TRIES; tries++) {
       const record = await accountKeys.obtain(names, { ...sealedAs, usedAt: this.#clock.now() })
-      const owner = this.#ownerIfReadable(record)
+      const owner = ownerIfReadable(keys, record)
       if (!owner) {
         // The key of the ring that sealed it was lost: the account goes on with another one.
         await accountKeys.retire(names)
@@ -173,15 +173,6 @@ export class AccountKeys {
       }
     }
     throw new StoreUnavailableError('the key of an account is changed all the time by others: try again')
-  }
-
-  #ownerIfReadable(record: AccountKeyRecord): Account | undefined {
-    try {
-      return ownerOf(this.#store.keys, record)
-    } catch (error) {
-      if (error instanceof KeyUnknownError || error instanceof SealBrokenError) return undefined
-      throw error
-    }
   }
 
   #keyWithId(id: string): Promise<DataKey | 'destroyed'> {

@@ -1,10 +1,9 @@
 import {
   type Commit,
+  isUnreadable,
   type JsonObject,
-  KeyUnknownError,
   type Logger,
   type NewWork,
-  SealBrokenError,
   type SessionState,
   type SessionTerminator,
 } from '../../../lib/index.ts'
@@ -97,7 +96,7 @@ export class ExpiryPlanner {
     try {
       return await this.#endings.loggedInBy(commit)
     } catch (err) {
-      if (!(err instanceof KeyUnknownError || err instanceof SealBrokenError)) throw err
+      if (!isUnreadable(err)) throw err
       this.#logger.warn({ err, position: commit.position }, 'a session cannot be read: its expiry will not be noticed')
       return []
     }

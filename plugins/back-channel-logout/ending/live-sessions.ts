@@ -1,11 +1,4 @@
-import {
-  type Host,
-  KeyUnknownError,
-  SealBrokenError,
-  type SessionName,
-  type SessionState,
-  type SessionStatus,
-} from '../../../lib/index.ts'
+import { type Host, isUnreadable, type SessionName, type SessionState, type SessionStatus } from '../../../lib/index.ts'
 import type { ToldClients } from '../clients/told-clients.ts'
 import { assertKnown, assertReading, assertText, type ReadingOptions } from '../recording/criteria.ts'
 import { accountStreams } from '../recording/index-streams.ts'
@@ -128,7 +121,7 @@ async function ifReadable<T>(read: () => T | Promise<T>): Promise<T | undefined>
   try {
     return await read()
   } catch (error) {
-    if (error instanceof KeyUnknownError || error instanceof SealBrokenError) return undefined
+    if (isUnreadable(error)) return undefined
     throw error
   }
 }
