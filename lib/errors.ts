@@ -313,16 +313,16 @@ export function isUnreadable(error: unknown): error is KeyUnknownError | SealBro
 export class ErasureUnfinishedError extends EventStoreError {
   readonly code = 'ERASURE_UNFINISHED'
   constructor(why: string) {
-    super(`the account is not forgotten yet: ${why}; then call it again`)
+    super(`the account is not forgotten yet: ${why}. Call it again`)
   }
 }
 
-/** Whoever writes to the database has changed what keys of accounts are found by. */
+/** The key of an account is found by names that are not the account's. */
 export class AccountKeyMisnamedError extends EventStoreError {
   readonly code = 'ACCOUNT_KEY_MISNAMED'
   constructor(id: string) {
     super(
-      `the key ${id} is found by names of another account: somebody else has written to the database. Nothing was destroyed; run rekey(), which has each key found by its own account again, and then this once more`,
+      `the key ${id} is not found by the names of its account, or by those of another one: somebody else has written to the database, or a hashing key was taken out too early. It was not destroyed; run rekey(), which has each key found by its own account again, and then this once more`,
     )
   }
 }

@@ -16,7 +16,7 @@ export class MemoryAccountKeys implements AccountKeyTable {
   readonly #records = new Map<string, AccountKeyRecord>()
   /** In order; undefined: some came or went. */
   #ids: readonly string[] | undefined
-  readonly #byName = new Map<string, string>()
+  readonly #byName = new Map<string, Set<string>>()
   readonly #byFormerName = new Map<string, Set<string>>()
 
   /** @param erase - leaves behind whatever was stored of keys that are destroyed, for good when it resolves */
@@ -43,8 +43,7 @@ export class MemoryAccountKeys implements AccountKeyTable {
 
   retire(names: readonly string[]): Promise<AccountKeyRecord[]> {
     return this.#lock.change((write) => {
-      const found = this.#foundBy(names)
-      if (found) this.#put(write, { ...found, names: [], formerNames: found.names })
+      for (const found of this.#allFoundBy(names)) this.#put(write, { ...found, names: [], formerNames: found.names })
       return this.#recordsNamed(names)
     })
   }
@@ -55,17 +54,14 @@ export class MemoryAccountKeys implements AccountKeyTable {
   }
 
   #recordsNamed(names: readonly string[]): AccountKeyRecord[] {
-    const ids = new Set(
-      names.flatMap((name) => [this.#byName.get(name) ?? '', ...(this.#byFormerName.get(name) ?? [])]),
-    )
-    return [...ids].flatMap((id) => this.#records.get(id) ?? [])
+    return this.#recordsIn(names, this.#byName, this.#byFormerName)
   }
 
   async destroy(ids: readonly string[], at: number): Promise<void> {
     await this.#lock.change((write) => {
       for (const id of ids) {
         const record = this.#records.get(id)
-        if (!record || record.destroyedAt !== undefined) continue
+        if (!record || (record.destroyedAt !== undefined && record.sealed === undefined)) continue
         const { sealed: _, account: __, ...rest } = record
         this.#put(write, { ...rest, names: [], destroyedAt: at, usedAt: at })
       }
@@ -124,11 +120,8 @@ export class MemoryAccountKeys implements AccountKeyTable {
     if (!this.#records.has(record.id)) this.#ids = undefined
     this.#unlink(record.id)
     this.#records.set(record.id, deepFreeze(record))
-    for (const name of record.names) this.#byName.set(name, record.id)
-    for (const name of record.formerNames ?? []) {
-      const ids = this.#byFormerName.get(name) ?? new Set()
-      this.#byFormerName.set(name, ids.add(record.id))
-    }
+    for (const name of record.names) link(this.#byName, name, record.id)
+    for (const name of record.formerNames ?? []) link(this.#byFormerName, name, record.id)
   }
 
   drop(id: string): void {
@@ -139,12 +132,8 @@ export class MemoryAccountKeys implements AccountKeyTable {
   #unlink(id: string): void {
     const record = this.#records.get(id)
     if (!record) return
-    for (const name of record.names) if (this.#byName.get(name) === id) this.#byName.delete(name)
-    for (const name of record.formerNames ?? []) {
-      const ids = this.#byFormerName.get(name)
-      ids?.delete(id)
-      if (ids?.size === 0) this.#byFormerName.delete(name)
-    }
+    for (const name of record.names) unlink(this.#byName, name, id)
+    for (const name of record.formerNames ?? []) unlink(this.#byFormerName, name, id)
   }
 
   /** All of them, as entries of a journal. */
@@ -153,11 +142,17 @@ export class MemoryAccountKeys implements AccountKeyTable {
   }
 
   #foundBy(names: readonly string[]): AccountKeyRecord | undefined {
-    for (const name of names) {
-      const id = this.#byName.get(name)
-      if (id !== undefined) return this.#records.get(id)
-    }
-    return undefined
+    return this.#allFoundBy(names)[0]
+  }
+
+  #allFoundBy(names: readonly string[]): AccountKeyRecord[] {
+    return this.#recordsIn(names, this.#byName)
+  }
+
+  /** In the order of their ids, of which the first is everybody's. */
+  #recordsIn(names: readonly string[], ...indexes: readonly ReadonlyMap<string, Set<string>>[]): AccountKeyRecord[] {
+    const ids = new Set(indexes.flatMap((index) => names.flatMap((name) => [...(index.get(name) ?? [])])))
+    return [...ids].sort().flatMap((id) => this.#records.get(id) ?? [])
   }
 
   #put(write: (entry: Entry) => void, record: AccountKeyRecord): AccountKeyRecord {
@@ -165,4 +160,14 @@ export class MemoryAccountKeys implements AccountKeyTable {
     write({ kind: 'account_key', record })
     return record
   }
+}
+
+function link(index: Map<string, Set<string>>, name: string, id: string): void {
+  index.set(name, (index.get(name) ?? new Set()).add(id))
+}
+
+function unlink(index: Map<string, Set<string>>, name: string, id: string): void {
+  const ids = index.get(name)
+  ids?.delete(id)
+  if (ids?.size === 0) index.delete(name)
 }

@@ -84,7 +84,7 @@ export class MongoAccountKeys implements AccountKeyTable {
   async destroy(ids: readonly string[], at: number): Promise<void> {
     await this.#collections.withTimeout(() =>
       this.#keys.updateMany(
-        { _id: { $in: [...ids] }, destroyedAt: { $exists: false } },
+        { _id: { $in: [...ids] }, $or: [{ destroyedAt: { $exists: false } }, { sealed: { $exists: true } }] },
         { $set: { destroyedAt: at, usedAt: at, names: [] }, $unset: { sealed: 1, account: 1 } },
       ),
     )

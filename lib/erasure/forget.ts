@@ -1,14 +1,20 @@
 import type { Clock } from '../clock.ts'
-import { AccountKeyMisnamedError, AlreadyClaimedError, ErasureUnfinishedError, OptionInvalidError } from '../errors.ts'
+import {
+  AccountKeyMisnamedError,
+  AlreadyClaimedError,
+  ErasureUnfinishedError,
+  isUnreadable,
+  OptionInvalidError,
+} from '../errors.ts'
 import { assertKnownOptions } from '../known-options.ts'
 import type { AccountKeyRecord } from '../log/account-key-table.ts'
 import type { EventStore } from '../log/event-store.ts'
 import { signOutEvent } from '../provider/sign-outs.ts'
-import { isSame, ownerIfReadable } from '../secrets/account-key-owner.ts'
+import { isSame, ownerIfReadable, ownerOf } from '../secrets/account-key-owner.ts'
 import type { AccountKeys } from '../secrets/account-keys.ts'
 import { type Account, accountNames } from '../secrets/account-names.ts'
-import type { KeyRing } from '../secrets/key-ring.ts'
-import { FORGOTTEN, forgottenStream } from './forgotten-keys.ts'
+import { dataKeyIn, type KeyRing } from '../secrets/key-ring.ts'
+import { forgottenEvent } from './forgotten-keys.ts'
 
 /** How an account is forgotten. */
 export interface ForgetOptions {
@@ -77,12 +83,15 @@ export async function forgetAccount(
   accountId: string,
   { actor, signal, settleMs = SETTLE_MS }: ForgetOptions,
 ): Promise<ForgetReport> {
-  const { store, clock, issuers, end } = parts
+  const { store, issuers, end } = parts
   const [issuer] = issuers
-  const accounts = [...issuers, NO_ISSUER].map((one) => ({ issuer: one, accountId }))
+  const accounts = [...issuers, NO_ISSUER].map((one): Account => ({ issuer: one, accountId }))
   const names = accounts.flatMap((account) => accountNames(store.keys, account))
+  const named = await store.accountKeys.named(names)
+  assertOf(accounts, store.keys, named)
+  if (named.length === 0) await assertNothingSealed(store, accountId, accounts)
   // Of somebody of whom nothing is known nothing is ordered, which would say his name.
-  if ((await store.accountKeys.named(names)).length === 0 && (await end(true)) === 0) return { keys: 0, ended: 0 }
+  if (named.length === 0 && (await end(true)) === 0) return { keys: 0, ended: 0 }
   let ended = 0
   for (let pass = 1; pass <= MOST_PASSES; pass++) {
     signal?.throwIfAborted()
@@ -94,20 +103,64 @@ export async function forgetAccount(
     if ((await end(true)) > 0) continue
     const keys = await store.accountKeys.retire(names)
     assertOf(accounts, store.keys, keys)
-    const isNew = keys.some(({ destroyedAt }) => destroyedAt === undefined)
     await destroy(parts, keys, { instance: issuer, actor })
-    if (isNew && settleMs > 0) await clock.sleep(settleMs, signal)
+    await settle(parts, await store.accountKeys.named(names), settleMs, signal)
     const now = await store.accountKeys.named(names)
     if (now.every(({ destroyedAt }) => destroyedAt !== undefined)) return reportOf(now, ended)
   }
   throw new ErasureUnfinishedError('somebody goes on logging in to the account: see to it that nobody can')
 }
 
+/** Until requests have ended that were under way when the last key was destroyed; by an earlier call, it may be. */
+async function settle(
+  { clock }: ForgetParts,
+  keys: readonly AccountKeyRecord[],
+  settleMs: number,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const last = Math.max(0, ...keys.map(({ destroyedAt = 0 }) => destroyedAt))
+  const leftMs = Math.min(settleMs, last + settleMs - clock.now())
+  if (leftMs > 0) await clock.sleep(leftMs, signal)
+}
+
 /** @throws AccountKeyMisnamedError */
 function assertOf(accounts: readonly Account[], ring: KeyRing, keys: readonly AccountKeyRecord[]): void {
   for (const key of keys) {
-    const owner = ownerIfReadable(ring, key) // of one that nobody can read nothing is lost
+    const owner = ownerIfOpened(ring, key)
     if (owner && !accounts.some((account) => isSame(account, owner))) throw new AccountKeyMisnamedError(key.id)
+  }
+}
+
+/** Undefined: the key cannot be opened any more, so that nothing is lost with it. @throws AccountKeyMisnamedError */
+function ownerIfOpened(ring: KeyRing, key: AccountKeyRecord): Account | undefined {
+  try {
+    if (key.sealed !== undefined) ring.openDataKey(key.id, key.sealed)
+  } catch (error) {
+    if (isUnreadable(error)) return undefined
+    throw error
+  }
+  try {
+    return ownerOf(ring, key)
+  } catch (error) {
+    // Somebody has changed who that is.
+    throw isUnreadable(error) ? new AccountKeyMisnamedError(key.id) : error
+  }
+}
+
+/**
+ * That the newest that is stored of the account is sealed with no key that is there: no name finds one.
+ *
+ * @throws AccountKeyMisnamedError
+ */
+async function assertNothingSealed(store: EventStore, accountId: string, accounts: readonly Account[]): Promise<void> {
+  const streams = store.keys.streams('account', accountId)
+  const [newest] = await store.readStreams(streams, { direction: 'backwards', limit: 1 })
+  const texts = (newest?.events ?? []).flatMap(({ data }) => Object.values(data))
+  const ids = texts.flatMap((text) => (typeof text === 'string' ? (dataKeyIn(text) ?? []) : []))
+  if (ids.length === 0) return
+  for (const key of await store.accountKeys.find([...new Set(ids)])) {
+    const owner = ownerIfReadable(store.keys, key)
+    if (owner && accounts.some((account) => isSame(account, owner))) throw new AccountKeyMisnamedError(key.id)
   }
 }
 
@@ -122,7 +175,7 @@ async function destroy(
   for (const id of ids) {
     try {
       await store.append({
-        events: [{ stream: forgottenStream(meta.instance), type: FORGOTTEN, data: { keys: [id] } }],
+        events: [forgottenEvent(meta.instance, id)],
         claims: [{ kind: 'once', mark: `account_forgotten:${id}` }],
         meta,
       })

@@ -1,5 +1,5 @@
 import type { AccountKeyRecord } from '../log/account-key-table.ts'
-import type { Commit } from '../log/commit.ts'
+import type { Commit, NewEvent } from '../log/commit.ts'
 import type { EventStore } from '../log/event-store.ts'
 
 /** So many commits are read with one command. */
@@ -10,8 +10,15 @@ export function forgottenStream(issuer: string): string {
   return `accounts_forgotten:${issuer}`
 }
 
-/** The event that says so. */
-export const FORGOTTEN = 'account.forgotten'
+/** The same, for all issuers. */
+const ALL_FORGOTTEN = 'accounts_forgotten'
+
+const FORGOTTEN = 'account.forgotten'
+
+/** That a key was destroyed. */
+export function forgottenEvent(issuer: string, ...keys: readonly string[]): NewEvent {
+  return { stream: forgottenStream(issuer), also: [ALL_FORGOTTEN], type: FORGOTTEN, data: { keys } }
+}
 
 /** The keys that were destroyed, as a commit says. */
 export function forgottenKeys({ events }: Pick<Commit, 'events'>): string[] {
@@ -33,17 +40,30 @@ export async function keysThatAreBack(store: EventStore, ids: readonly string[])
  */
 export async function destroyAgain(
   store: EventStore,
-  issuer: string,
   { now, dryRun = false, signal }: { readonly now: number; readonly dryRun?: boolean; readonly signal?: AbortSignal },
 ): Promise<string[]> {
   const destroyed: string[] = []
   for (let from: number | undefined = 1; from !== undefined && !signal?.aborted; ) {
-    const page: readonly Commit[] = await store.read(forgottenStream(issuer), { from, limit: PAGE })
-    const back = (await keysThatAreBack(store, page.flatMap(forgottenKeys))).map(({ id }) => id)
-    if (back.length > 0 && !dryRun) await store.accountKeys.destroy(back, now)
-    destroyed.push(...back)
+    const page: readonly Commit[] = await store.read(ALL_FORGOTTEN, { from, limit: PAGE })
+    for (const commit of page) {
+      const back = await keysThatAreBack(store, forgottenKeys(commit))
+      if (!dryRun) for (const record of back) await destroyOne(store, commit, record, now)
+      destroyed.push(...back.map(({ id }) => id))
+    }
     const last = page.at(-1)
     from = page.length < PAGE || !last ? undefined : last.position + 1
   }
   return destroyed
+}
+
+/** It seals nothing more, then it is destroyed, and then whoever holds it is told. */
+async function destroyOne(
+  store: EventStore,
+  { meta }: Commit,
+  { id, names }: AccountKeyRecord,
+  now: number,
+): Promise<void> {
+  if (names.length > 0) await store.accountKeys.retire(names)
+  await store.accountKeys.destroy([id], now)
+  await store.append({ events: [forgottenEvent(meta.instance ?? '', id)], meta })
 }

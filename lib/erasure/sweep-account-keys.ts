@@ -36,7 +36,8 @@ async function isInLog(store: EventStore, record: AccountKeyRecord): Promise<boo
     const streams = store.keys.streams('account', owner.accountId)
     return (await store.readStreams(streams, { direction: 'backwards', limit: 1 })).length > 0
   } catch (error) {
-    if (isUnreadable(error)) return true
+    // Who says that a key of the ring is gone waits for nothing that it has sealed.
+    if (isUnreadable(error)) return !store.keys.isRetired(store.keys.ringKeyIn(record.sealed ?? ''))
     throw error
   }
 }

@@ -11,7 +11,7 @@ import { isRevoked, ownNames } from '../provider/model-record.ts'
 import { idOf, type ModelState, repeatedData } from '../provider/model-state.ts'
 import { isModelName } from '../provider/models.ts'
 import { eventOf, grantIdOf } from '../provider/staged-write.ts'
-import { isFoundRightly, ownerOf } from '../secrets/account-key-owner.ts'
+import { ownerOf } from '../secrets/account-key-owner.ts'
 import { accountNames } from '../secrets/account-names.ts'
 import { type Needed, type RekeyReport, RekeyTally } from './rekey-report.ts'
 
@@ -95,6 +95,7 @@ class Run {
       const page = await accountKeys.list({ limit: PAGE, ...(after !== undefined && { after }) })
       await inParallel(page, AT_ONCE, (record) => this.#account(record))
       after = page.at(-1)?.id
+      this.#options.onProgress?.({ at: 0, end: await this.#store.end(), resealed: this.tally.resealed })
       if (page.length < PAGE) return
     }
   }
@@ -122,17 +123,16 @@ class Run {
       const owner = ownerOf(keys, record)
       const own = owner === undefined ? [] : accountNames(keys, owner)
       const now = names.length > 0 ? names : formerNames
-      const isDone = keys.ringKeyIn(sealed) === keys.sealsWith && own.every((name) => now.includes(name))
-      if (isDone) return true
-      // What is found by nobody's names is found by its own again: somebody has changed them.
-      const kept = owner && !isFoundRightly(keys, record, owner) ? [] : now
-      const change = { sealed: keys.sealDataKey(key), names: [...new Set([...kept, ...own])] }
+      const isNamed = own.length === now.length && own.every((name) => now.includes(name))
+      if (isNamed && keys.ringKeyIn(sealed) === keys.sealsWith) return true
+      // By these alone: other names are those of a hashing key that is gone, or somebody else's.
+      const change = { sealed: keys.sealDataKey(key), names: own }
       if (!this.#options.dryRun && !(await accountKeys.reseal(record, change))) return false
       this.tally.accountKeys.resealed += 1
     } catch (error) {
       if (!isUnreadable(error)) throw error
       this.tally.accountKeys.unreadable += 1
-      this.#needsForAccount(sealed)
+      if (!keys.isRetired(keys.ringKeyIn(sealed))) this.#needsForAccount(sealed)
     }
     return true
   }

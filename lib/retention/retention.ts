@@ -5,7 +5,7 @@ import { RetentionBusyError, StoreClosedError } from '../errors.ts'
 import type { EventStore } from '../log/event-store.ts'
 import type { Logger } from '../logger.ts'
 import { AccountKeys } from '../secrets/account-keys.ts'
-import { linkSegments, retireInSegments } from '../verify/segments.ts'
+import { linkSegments, retireInSegments, thatAreBack } from '../verify/segments.ts'
 import { type Horizon, horizonOf } from './horizon.ts'
 import { isTransient, modelRule } from './model-rule.ts'
 import { remainingAfter, UNKNOWN } from './remaining.ts'
@@ -276,9 +276,20 @@ export class LogRetention implements Retention {
       pinned: horizon.pinned,
       remaining: memory.remaining,
     }
-    return judgeNext(store, this.#rules, after, context, {
+    const page = await judgeNext(store, this.#rules, after, context, {
       mayGo: (commit) => !horizon.pinned.has(commit.position) && (!isYoung || isTransient(commit)),
     })
+    return page && !isYoung ? this.#withoutBack(page) : page
+  }
+
+  /** What was removed once is removed again, whatever it is: its process died on the way, or somebody has put it back. */
+  async #withoutBack(page: Page): Promise<Page> {
+    const { segments } = this.#parts.store
+    const back = new Set(segments ? await thatAreBack(segments, page.kept) : [])
+    if (back.size === 0) return page
+    const kept = page.kept.filter((commit) => !back.has(commit))
+    const going = [...page.going, ...back].sort((a, b) => a.position - b.position)
+    return { ...page, going, kept }
   }
 
   /** Removes them, then writes down how far it got: after a crash the page is judged again. */

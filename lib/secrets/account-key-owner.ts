@@ -1,7 +1,7 @@
-import { isUnreadable } from '../errors.ts'
+import { isUnreadable, SealBrokenError } from '../errors.ts'
 import type { AccountKeyRecord } from '../log/account-key-table.ts'
 import { type Account, accountNames } from './account-names.ts'
-import type { DataKey, KeyRing } from './key-ring.ts'
+import { type DataKey, dataKeyIn, type KeyRing } from './key-ring.ts'
 
 /** Whose a key is, sealed with the key itself: so nobody can say otherwise who has only the database. */
 export function sealedOwner(keys: KeyRing, { issuer, accountId }: Account, key: DataKey): string {
@@ -15,8 +15,10 @@ export function sealedOwner(keys: KeyRing, { issuer, accountId }: Account, key: 
  * @throws KeyUnknownError (`KEY_UNKNOWN`), SealBrokenError (`SEAL_BROKEN`)
  */
 export function ownerOf(keys: KeyRing, { id, sealed, account }: AccountKeyRecord): Account | undefined {
-  if (sealed === undefined || account === undefined) return undefined
-  const opened = keys.open(account, ownerStream(id), keys.openDataKey(id, sealed))
+  if (sealed === undefined) return undefined
+  const key = keys.openDataKey(id, sealed)
+  if (account === undefined || dataKeyIn(account) !== id) throw new SealBrokenError(ownerStream(id))
+  const opened = keys.open(account, ownerStream(id), key)
   const { issuer, account_id } = opened as { readonly issuer: string; readonly account_id: string }
   return { issuer, accountId: account_id }
 }

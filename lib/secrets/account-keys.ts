@@ -122,6 +122,8 @@ export class AccountKeys {
   /** These are destroyed. */
   drop(ids: readonly string[]): void {
     for (const id of ids) this.#opening.delete(id)
+    this.#epoch++
+    this.#sealing.deleteWhere(({ id }) => ids.includes(id))
   }
 
   /** Commits may have been missed. */
@@ -257,6 +259,10 @@ class Held<T> {
 
   delete(key: string): void {
     this.#entries.delete(key)
+  }
+
+  deleteWhere(isMeant: (value: T) => boolean): void {
+    for (const [key, { value }] of this.#entries) if (isMeant(value)) this.#entries.delete(key)
   }
 
   clear(): void {

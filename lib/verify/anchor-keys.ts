@@ -22,7 +22,7 @@ export interface AnchorKey {
 export async function anchorSigningKey(text: string): Promise<AnchorKey> {
   const jwk = jwkIn(text)
   if (jwk && jwk['d'] === undefined) throw unusable('is a public key: signing needs the private one')
-  return keyOf(() => (jwk ? createPrivateKey({ key: jwk, format: 'jwk' }) : createPrivateKey(text)))
+  return keyOf(text, () => (jwk ? createPrivateKey({ key: jwk, format: 'jwk' }) : createPrivateKey(text)))
 }
 
 /**
@@ -33,7 +33,7 @@ export async function anchorSigningKey(text: string): Promise<AnchorKey> {
  */
 export async function anchorVerificationKey(text: string): Promise<AnchorKey> {
   const jwk = jwkIn(text)
-  return keyOf(() => {
+  return keyOf(text, () => {
     if (!jwk) return createPublicKey(text)
     const { d: _, ...half } = jwk
     return createPublicKey({ key: half, format: 'jwk' })
@@ -52,29 +52,34 @@ export function storeKey(keys: KeyRing): AnchorKey {
  */
 export function keyFor(
   { alg, kid }: { readonly alg?: unknown; readonly kid?: unknown },
-  keys: KeyRing,
-  pair: AnchorKey | undefined,
+  known: readonly AnchorKey[],
 ): AnchorKey {
   // The algorithm goes with the key, and never with what the anchor says: a public key is no secret.
-  const known = alg === 'HS256' ? storeKeys(keys) : pair ? [pair] : []
   const found = known.find((one) => one.kid === kid && one.alg === alg)
   if (found) return found
-  if (alg !== 'HS256' && !pair) throw new AnchorInvalidError('it was signed with a key pair: name its public key')
-  const named = known.map((one) => one.kid).join(', ')
-  throw new AnchorInvalidError(`it was signed with the key ${String(kid)}, which is not known here (${named})`)
+  const alike = known.filter((one) => (one.alg === 'HS256') === (alg === 'HS256'))
+  if (alike.length === 0) throw new AnchorInvalidError('it was signed with a key pair: name its public key')
+  const named = alike.map((one) => one.kid).join(', ')
+  throw new AnchorInvalidError(`it was signed with the key ${quoted(kid)}, which is not known here (${named})`)
 }
 
-function storeKeys(keys: KeyRing): AnchorKey[] {
+/** Nobody has verified it: it may be anything. */
+function quoted(kid: unknown): string {
+  return JSON.stringify(String(kid).slice(0, 64))
+}
+
+/** What verifies where no key pair is given. */
+export function storeKeys(keys: KeyRing): AnchorKey[] {
   return keys.anchorSecrets().map(({ id, secret }) => ({ kid: id, alg: 'HS256', key: secret }))
 }
 
-async function keyOf(make: () => KeyObject): Promise<AnchorKey> {
+async function keyOf(text: string, make: () => KeyObject): Promise<AnchorKey> {
   let key: KeyObject
   try {
     key = make()
   } catch {
     // Without the cause, which may quote what it has read.
-    throw unusable('cannot be read')
+    throw unusable(text.includes('ENCRYPTED') ? 'is encrypted' : 'cannot be read')
   }
   const alg = algorithmOf(key)
   if (!alg) throw unusable('is of another kind')

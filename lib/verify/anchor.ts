@@ -1,10 +1,11 @@
 import { type CompactJWSHeaderParameters, CompactSign, compactVerify, errors } from 'jose'
 import type { Clock } from '../clock.ts'
-import { AnchorInvalidError } from '../errors.ts'
+import { AnchorInvalidError, OptionInvalidError } from '../errors.ts'
 import { assertKnownOptions } from '../known-options.ts'
 import type { EventStore } from '../log/event-store.ts'
+import { LATEST_TIME } from '../log/prepare.ts'
 import type { KeyRing } from '../secrets/key-ring.ts'
-import { type AnchorKey, anchorSigningKey, anchorVerificationKey, keyFor, storeKey } from './anchor-keys.ts'
+import { type AnchorKey, anchorSigningKey, anchorVerificationKey, keyFor, storeKey, storeKeys } from './anchor-keys.ts'
 import { lastSegment } from './segments.ts'
 
 /** What a log was at a moment. Kept elsewhere it shows later that the log still holds that. */
@@ -69,7 +70,13 @@ export async function makeAnchor(
     ...(segment && { segment: { number: segment.number, to: segment.to, link: segment.link } }),
     ...(last && { last }),
   }
-  return { ...claims, at: seconds * 1_000, jws: await signed({ ...claims, iat: seconds }, key) }
+  try {
+    const jws = await signed({ ...claims, iat: seconds }, key)
+    await readAnchor(store.keys, jws, options)
+    return { ...claims, at: seconds * 1_000, jws }
+  } catch {
+    throw new OptionInvalidError('key', 'has two halves that do not belong together: nobody could verify what it signs')
+  }
 }
 
 /**
@@ -79,10 +86,21 @@ export async function makeAnchor(
  * @throws AnchorInvalidError (`ANCHOR_INVALID`): it is none, or nobody whose key is known has signed it
  */
 export async function readAnchor(keys: KeyRing, jws: string, options: ReadAnchorOptions = {}): Promise<Anchor> {
+  return (await anchorReader(keys, options))(jws)
+}
+
+/** The same for many anchors: the keys are made ready once. */
+export async function anchorReader(
+  keys: KeyRing,
+  options: ReadAnchorOptions = {},
+): Promise<(jws: string) => Promise<Anchor>> {
   assertKnownOptions(options, new Set(['key']))
-  const pair = options.key === undefined ? undefined : await anchorVerificationKey(options.key)
-  if (jws.length > MOST_CHARS) throw isNone()
-  return anchorOf(await verified(jws, (header) => keyFor(header, keys, pair)))
+  const known = storeKeys(keys)
+  if (options.key !== undefined) known.push(await anchorVerificationKey(options.key))
+  return async (jws) => {
+    if (typeof jws !== 'string' || jws.length > MOST_CHARS) throw isNone()
+    return anchorOf(await verified(jws, (header) => keyFor(header, known)))
+  }
 }
 
 async function signed(payload: object, { alg, kid, key }: AnchorKey): Promise<string> {
@@ -117,7 +135,7 @@ function anchorOf(payload: unknown): Anchor {
   const { position, commit } = (last ?? {}) as Partial<NonNullable<Anchor['last']>>
   const isSegment = segment === undefined || (isPosition(number) && isPosition(to) && typeof link === 'string')
   const isLast = last === undefined || (isPosition(position) && typeof commit === 'string')
-  if (typeof log !== 'string' || typeof iat !== 'number' || !isSegment || !isLast)
+  if (typeof log !== 'string' || !isTime(iat) || !isSegment || !isLast)
     throw new AnchorInvalidError('it does not say what an anchor says: a newer version may have made it')
   return {
     log,
@@ -125,6 +143,11 @@ function anchorOf(payload: unknown): Anchor {
     ...(isPosition(number) && isPosition(to) && link !== undefined && { segment: { number, to, link } }),
     ...(isPosition(position) && commit !== undefined && { last: { position, commit } }),
   }
+}
+
+/** In seconds, and a moment that a Date can hold. */
+function isTime(iat: unknown): iat is number {
+  return Number.isSafeInteger(iat) && Number(iat) >= 0 && Number(iat) <= LATEST_TIME / 1_000
 }
 
 function isPosition(value: unknown): value is number {

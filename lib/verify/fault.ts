@@ -4,6 +4,8 @@ export type FaultCode =
   | 'POSITION_MISSING'
   /** It was in the log, retention has not removed it, and it is gone. */
   | 'COMMIT_REMOVED'
+  /** Retention has removed it, and it is there again: somebody has put it back. Retention removes it again. */
+  | 'COMMIT_BACK'
   /** It was not in the log when that was written down. */
   | 'COMMIT_ADDED'
   /** Other commits than those that were there when that was written down: each is genuine, and was there another time. */

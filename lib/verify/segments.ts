@@ -174,6 +174,21 @@ export async function retireInSegments(segments: SegmentTable, commits: readonly
   return going
 }
 
+/** So many segments are read with one command. */
+const SEGMENTS_AT_ONCE = 100
+
+/** Those of these commits, ascending, that were removed, as is written down, and are there all the same. */
+export async function thatAreBack<T extends Placed>(segments: SegmentTable, commits: readonly T[]): Promise<T[]> {
+  const last = segmentOf(commits.at(-1)?.position ?? 0)
+  const retired = new Map<number, PositionBits>()
+  for (let from = segmentOf(commits[0]?.position ?? 1); from <= last; ) {
+    const page = await segments.list({ from, limit: Math.min(SEGMENTS_AT_ONCE, last - from + 1) })
+    for (const one of page) if (one.isGenuine) retired.set(one.number, new PositionBits(one.from, one.retired))
+    from = (page.at(-1)?.number ?? last) + 1
+  }
+  return commits.filter(({ position }) => retired.get(segmentOf(position))?.has(position))
+}
+
 /** What is known of a commit that goes. */
 type Placed = Pick<Commit, 'position' | 'id'>
 

@@ -49,6 +49,14 @@ export function* faultsOfStretch(segment: Segment, from: number, to: number, fou
   }
 }
 
+/** Commits that are there, though it is written down that they were removed. */
+export function backIn(segment: Segment, from: number, to: number, found: Found): number[] {
+  const retired = new PositionBits(segment.from, segment.retired)
+  const isBack = ([position, { kind }]: readonly [number, { readonly kind: LogEntry['kind'] }]): boolean =>
+    position >= from && position <= to && kind !== 'tombstone' && retired.has(position)
+  return [...found].filter(isBack).map(([position]) => position)
+}
+
 /** Commits that are genuine at their places, and are not those that were there: of a whole segment. */
 export function faultOfContents(segment: Segment, found: Found): Fault | undefined {
   const { from, to } = segment

@@ -11,9 +11,9 @@ import { AccountKeys } from '../secrets/account-keys.ts'
 import type { Anchor } from './anchor.ts'
 import type { Fault, FaultCode } from './fault.ts'
 import { entriesIn, idOf, SEGMENT, segmentOf } from './segments.ts'
-import { faultsOfAccountKeys, faultsOfForgotten } from './verify-account-keys.ts'
+import { faultOfAccountKey, faultsOfForgotten } from './verify-account-keys.ts'
 import { faultOfAnchor } from './verify-anchor.ts'
-import { type Found, faultOfContents, faultOfHead, faultsOfStretch, segmentIn } from './verify-chain.ts'
+import { backIn, type Found, faultOfContents, faultOfHead, faultsOfStretch, segmentIn } from './verify-chain.ts'
 import { beginningOf, type VerifyResume } from './verify-resume.ts'
 
 /** How a log is verified. All optional. */
@@ -29,7 +29,7 @@ export interface VerifyOptions {
   readonly signal?: AbortSignal
   /** Called with each fault, as it is found. */
   readonly onFault?: (fault: Fault) => void
-  /** Called after each thousand positions, when what was found in them was told. */
+  /** Called after each thousand positions, and each 500 keys of accounts, when what was found in them was told. */
   readonly onProgress?: (progress: VerifyProgress) => void
 }
 
@@ -64,6 +64,9 @@ const OPTIONS: ReadonlySet<string> = new Set(['after', 'resume', 'anchors', 'dee
 /** So long a missing position is waited for, in milliseconds: its writer may be about to come. */
 const IN_FLIGHT_MS = 5_000
 
+/** So many keys of accounts are looked at with one command. */
+const KEYS_AT_ONCE = 500
+
 /**
  * Looks at a whole log, a page at a time and in constant memory, for what must never be there. Reads only. What is appended
  * meanwhile is left to the next run. A run that is interrupted tells how to go on: together the two find what one would.
@@ -85,14 +88,15 @@ export async function verifyLog(
     if (run.at % SEGMENT === 0) onProgress?.({ at: run.at, end, faults: run.faults, resume: run.resume() })
   }
   if (run.at < end) return { ...run.report(), resume: run.resume() }
-  const resume = run.resume()
-  await run.accountKeys()
-  if (signal?.aborted) return { ...run.report(), resume }
+  const told = (): void => onProgress?.({ at: run.at, end, faults: run.faults, resume: run.resume() })
+  while (!signal?.aborted && (await run.accountKeys())) told()
+  if (signal?.aborted) return { ...run.report(), resume: run.resume() }
   await run.consumers()
   await run.head()
   run.beginning()
-  await run.anchors()
-  return run.report()
+  const resume = run.resume()
+  const isDone = await run.anchors()
+  return isDone ? run.report() : { ...run.report(), resume }
 }
 
 class Run {
@@ -111,6 +115,8 @@ class Run {
   #commits: number
   #tombstones: number
   #anchors = 0
+  /** Up to this key of an account they were looked at. */
+  #keysAfter: string | undefined
 
   constructor(store: EventStore, clock: Clock, floor: number, end: number, options: VerifyOptions) {
     this.#store = store
@@ -119,8 +125,9 @@ class Run {
     this.#floor = floor
     this.#end = end
     this.#options = options
-    const { at, commits, tombstones, byCode } = beginningOf(options, store.logId, end)
+    const { at, commits, tombstones, byCode, accountKeysAfter } = beginningOf(options, store.logId, end)
     this.at = at
+    this.#keysAfter = accountKeysAfter
     this.#commits = commits
     this.#tombstones = tombstones
     this.#byCode = { ...byCode }
@@ -131,23 +138,21 @@ class Run {
   async stretch(to: number): Promise<boolean> {
     const from = this.at + 1
     const counted = { commits: this.#commits, tombstones: this.#tombstones }
-    const found = new Map<number, { kind: LogEntry['kind']; id?: string }>()
+    const found: WritableFound = new Map()
     const forgotten = new Map<string, number>()
     for await (const entry of entriesIn(this.#store, from, to)) {
-      found.set(entry.position, {
-        kind: entry.kind,
-        ...('commit' in entry || 'id' in entry ? { id: idOf(entry) } : {}),
-      })
+      add(found, entry)
       await this.#entry(entry)
       if (entry.kind === 'commit') for (const id of forgottenKeys(entry.commit)) forgotten.set(id, entry.position)
     }
     const segment = await this.#segment(segmentOf(from))
-    if (segment) {
+    const isWhole = segment ? await this.#back(segment, from, to, found) : await this.#missing(from, to, found)
+    if (segment && isWhole) {
       this.#found.push(...faultsOfStretch(segment, from, to, found))
       // Where something else was found the sum says nothing more.
-      if (this.#found.length === 0 && from === segment.from && to === segment.to)
-        this.#note(faultOfContents(segment, found))
-    } else if (!(await this.#missing(from, to, found))) {
+      if (this.#found.length === 0 && to === segment.to) this.#note(await this.#contents(segment, from, found))
+    }
+    if (!isWhole) {
       this.#commits = counted.commits
       this.#tombstones = counted.tombstones
       this.#found = []
@@ -180,11 +185,36 @@ class Run {
     if (this.#store.segments) this.#note(await faultOfHead(this.#store.segments))
   }
 
-  async accountKeys(): Promise<void> {
-    for await (const fault of faultsOfAccountKeys(this.#store, this.#options.signal)) {
-      this.#note(fault)
-      this.#tell()
-    }
+  /** Of the whole segment, also where this run began within it. */
+  async #contents(segment: Segment, from: number, found: Found): Promise<Fault | undefined> {
+    const all = new Map(found)
+    if (from > segment.from) for await (const entry of entriesIn(this.#store, segment.from, from - 1)) add(all, entry)
+    return faultOfContents(segment, all)
+  }
+
+  /** What retention has removed, and is there. False: nobody waited for retention, which may be removing it. */
+  async #back(segment: Segment, from: number, to: number, found: Found): Promise<boolean> {
+    // Above the log's beginning a process has died, or is about to go on, before it removed what it had written down.
+    const back = backIn(segment, from, Math.min(to, this.#floor), found)
+    if (back.length === 0) return true
+    await this.#clock.sleep(IN_FLIGHT_MS, this.#options.signal)
+    if (this.#options.signal?.aborted) return false
+    const there = new Set<number>()
+    for await (const { position } of entriesIn(this.#store, Number(back[0]), Number(back.at(-1)))) there.add(position)
+    for (const position of back.filter((one) => there.has(one)))
+      this.#fault('COMMIT_BACK', position, 'is there again, though retention has removed it')
+    return true
+  }
+
+  /** A page of them. False: there are no more. */
+  async accountKeys(): Promise<boolean> {
+    const { accountKeys } = this.#store
+    const after = this.#keysAfter
+    const page = await accountKeys.list({ limit: KEYS_AT_ONCE, ...(after !== undefined && { after }) })
+    for (const record of page) this.#note(faultOfAccountKey(this.#store.keys, record))
+    this.#tell()
+    this.#keysAfter = page.at(-1)?.id ?? after
+    return page.length === KEYS_AT_ONCE
   }
 
   beginning(): void {
@@ -192,13 +222,17 @@ class Run {
       this.#fault('FLOOR_AHEAD', this.#floor, `the log begins behind its end, ${this.#end}: nobody would follow it`)
   }
 
-  /** What was kept elsewhere of the log. */
-  async anchors(): Promise<void> {
+  /** What was kept elsewhere of the log. False: it was interrupted; a later run compares all of them. */
+  async anchors(): Promise<boolean> {
     for await (const anchor of this.#options.anchors ?? []) {
+      if (this.#options.signal?.aborted) {
+        this.#found = []
+        return false
+      }
       this.#anchors += 1
       this.#note(await faultOfAnchor(this.#store, anchor))
-      this.#tell()
     }
+    return true
   }
 
   resume(): VerifyResume {
@@ -210,6 +244,7 @@ class Run {
       commits: this.#commits,
       tombstones: this.#tombstones,
       byCode: { ...this.#byCode },
+      ...(this.#keysAfter !== undefined && { accountKeysAfter: this.#keysAfter }),
     }
   }
 
@@ -304,6 +339,13 @@ class Run {
     }
     this.#found = []
   }
+}
+
+type WritableFound = Map<number, { readonly kind: LogEntry['kind']; readonly id?: string }>
+
+function add(found: WritableFound, entry: LogEntry): void {
+  const id = 'commit' in entry || 'id' in entry ? { id: idOf(entry) } : {}
+  found.set(entry.position, { kind: entry.kind, ...id })
 }
 
 function range(from: number, to: number): number[] {

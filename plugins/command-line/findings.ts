@@ -58,7 +58,7 @@ export async function findingsOf(parts: FindingParts): Promise<MendableFinding[]
     ...consumerFindings(status),
     ...holderFindings(store, status, holders),
     ...retentionFindings(status, storeTime),
-    ...(issuer === undefined ? [] : await forgottenFindings(parts, issuer)),
+    ...(await forgottenFindings(parts)),
     ...(issuer === undefined ? [] : await logoutFindings(store, issuer, holders.living)),
   ]
 }
@@ -152,8 +152,8 @@ function retentionFindings({ retention }: LogStatus, storeTime: number): Mendabl
   return findings
 }
 
-async function forgottenFindings({ store, clock, signal }: FindingParts, issuer: string): Promise<MendableFinding[]> {
-  const back = await destroyAgain(store, issuer, { now: clock.now(), dryRun: true, signal })
+async function forgottenFindings({ store, clock, signal }: FindingParts): Promise<MendableFinding[]> {
+  const back = await destroyAgain(store, { now: clock.now(), dryRun: true, signal })
   if (back.length === 0) return []
   return [
     {
@@ -164,7 +164,7 @@ async function forgottenFindings({ store, clock, signal }: FindingParts, issuer:
       fix: {
         would: `destroy ${keysText(back.length)} again`,
         apply: async () => {
-          const destroyed = await destroyAgain(store, issuer, { now: clock.now(), signal })
+          const destroyed = await destroyAgain(store, { now: clock.now(), signal })
           return `destroyed ${keysText(destroyed.length)} again`
         },
       },

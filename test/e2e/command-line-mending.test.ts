@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { FileEventStore } from '../../adapters/file/index.ts'
 import { MongoEventStore } from '../../adapters/mongodb/index.ts'
-import { forgottenStream } from '../../lib/erasure/forgotten-keys.ts'
+import { forgottenEvent } from '../../lib/erasure/forgotten-keys.ts'
 import { type Clock, type EventStore, ephemeralKeys, type Keys, silent, systemClock } from '../../lib/index.ts'
 import { sealedOwner } from '../../lib/secrets/account-key-owner.ts'
 import { LogoutOperations } from '../../plugins/back-channel-logout/index.ts'
@@ -157,9 +157,7 @@ function mending(name: string, isShared: boolean, make: () => Promise<Place>): v
           const account = sealedOwner(store.keys, { issuer: ISSUER, accountId: id }, key)
           await store.accountKeys.obtain([id], { id: key.id, sealed, account, usedAt: 1 })
           if (id === gone) await store.accountKeys.destroy([key.id], 1)
-          await store.append({
-            events: [{ stream: forgottenStream(ISSUER), type: 'account.forgotten', data: { keys: [key.id] } }],
-          })
+          await store.append({ events: [forgottenEvent(ISSUER, key.id)] })
         }
       })
       const found = await doctor('--fix', '--dry-run')

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import type { Document } from 'mongodb'
 import { MongoEventStore } from '../../adapters/mongodb/index.ts'
+import { destroyAgain, forgottenEvent } from '../../lib/erasure/forgotten-keys.ts'
 import {
   type Clock,
   type Commit,
@@ -9,18 +10,27 @@ import {
   generateSecret,
   type Keys,
   type Logger,
+  silent,
   systemClock,
   type VerifyReport,
   verifyLog,
 } from '../../lib/index.ts'
+import { LogRetention } from '../../lib/retention/retention.ts'
+import { RETENTION_DEFAULTS } from '../../lib/retention/retention-options.ts'
+import { sealedOwner } from '../../lib/secrets/account-key-owner.ts'
+import { accountNames } from '../../lib/secrets/account-names.ts'
 import { linkSegments, retireInSegments, SEGMENT } from '../../lib/verify/segments.ts'
 import { rejectsWith } from '../contract/event-store/expect.ts'
+import { aged } from '../support/aged-store.ts'
+import { FakeClock } from '../support/fake-clock.ts'
 import { privateDatabase } from '../support/mongo-database.ts'
 
 interface Line {
   readonly event?: string
   readonly position?: number
 }
+
+const DAY_MS = 86_400_000
 
 /** Does not wait for a writer that may come. */
 const PATIENT: Clock = { ...systemClock, sleep: async () => {} }
@@ -197,6 +207,47 @@ describe('a log on MongoDB that somebody else writes to', () => {
       assert.deepEqual(await codes(), [])
     })
 
+    it('nothing, and puts the key of an account back that was destroyed: it is found, and destroyed again', async () => {
+      const { key, sealed } = store.keys.makeDataKey()
+      const alice = { issuer: 'https://op', accountId: 'alice' }
+      const made = { id: key.id, sealed, account: sealedOwner(store.keys, alice, key), usedAt: 1 }
+      const { id } = await store.accountKeys.obtain(accountNames(store.keys, alice), made)
+      const rows = mongo.db.collection<Document & { _id: string }>(`${prefix}account_keys`)
+      const genuine = await rows.findOne({ _id: id })
+      await store.accountKeys.destroy([id], 2)
+      await store.append({ events: [forgottenEvent('https://op', id)] })
+      assert.deepEqual(await codes(), [])
+      for (const putBack of [{ ...genuine }, { ...genuine, destroyedAt: 2 }]) {
+        await rows.replaceOne({ _id: id }, putBack)
+        assert.deepEqual(await codes(), [['ACCOUNT_KEY_BACK', await store.end()]])
+        assert.deepEqual(await destroyAgain(store, { now: 3 }), [id])
+        assert.deepEqual(await destroyAgain(store, { now: 3 }), [])
+        const row = await rows.findOne({ _id: id })
+        assert.deepEqual([row?.['sealed'], row?.['names']], [undefined, []])
+      }
+    })
+
+    it('nothing, and puts back what retention has removed: it is found, and removed again', async () => {
+      const positions = [5, 1_500]
+      const former = await events()
+        .find({ _id: { $in: positions } })
+        .toArray()
+      await retire(...positions)
+      await store.retention.remove({ positions })
+      await events().insertMany(former)
+      assert.deepEqual(await codes(), [
+        ['COMMIT_BACK', 5],
+        ['COMMIT_BACK', 1_500],
+      ])
+      const clock = new FakeClock(Date.now())
+      const parts = { store: aged(store, clock), clock, logger: silent, policy: RETENTION_DEFAULTS, rules: [] }
+      const retention = new LogRetention(parts)
+      await retention.run()
+      await clock.advance(400 * DAY_MS) // what the log holds is old by then
+      assert.equal((await retention.run()).commits, 2)
+      assert.deepEqual(await codes(), [])
+    })
+
     it('a commit, and puts another one there that is genuine at this place: that was there another time', async () => {
       const removed = Array.from({ length: 20 }, (_, n) => 1_981 + n)
       const former = await events()
@@ -212,6 +263,8 @@ describe('a log on MongoDB that somebody else writes to', () => {
       for (const n of removed) await append(`Thing:again ${n}`)
       assert.equal(await store.end(), 2_000)
       assert.deepEqual(await codes(), [['COMMIT_REPLACED', 1_001]])
+      const report = await verifyLog({ store, clock: PATIENT }, { after: 1_020 }) // begins within the segment
+      assert.deepEqual(report.byCode, { COMMIT_REPLACED: 1 })
       await retire(1_500)
       await store.retention.remove({ positions: [1_500] })
       assert.deepEqual(await codes(), [['COMMIT_REPLACED', 1_001]])

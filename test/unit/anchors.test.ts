@@ -91,10 +91,40 @@ describe('an anchor', () => {
       [],
       {},
       { log: 'a' },
+      { log: 'a', iat: 1e300 },
+      { log: 'a', iat: -1 },
+      { log: 'a', iat: 8.64e12 + 1 },
       { log: 'a', iat: 1, last: {} },
       { log: 'a', iat: 1, segment: { number: 1 } },
     ])
       await refused(await sign(payload))
+  })
+
+  it('is refused without what it says of itself as it is: nobody has signed that', async () => {
+    const header = Buffer.from(
+      JSON.stringify({ alg: 'HS256', kid: `\u001b[31m${'x'.repeat(1_000)}`, typ: 'eventstore-anchor+jwt' }),
+    ).toString('base64url')
+    await assert.rejects(readAnchor(store.keys, `${header}.e30.AA`), ({ message }: Error) => {
+      assert.ok(message.length < 300 && !message.includes('\u001b'), message)
+      return true
+    })
+    await refused(undefined as unknown as string)
+  })
+
+  it('is not made with halves of two key pairs, and a key that is encrypted is named so', async () => {
+    for (const curve of ['ed25519', 'P-256'] as const) {
+      const [one, other] = [0, 1].map(() =>
+        curve === 'ed25519'
+          ? generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' })
+          : generateKeyPairSync('ec', { namedCurve: curve }).privateKey.export({ format: 'jwk' }),
+      )
+      const key = JSON.stringify({ ...one, d: other?.d })
+      await assert.rejects(makeAnchor({ store, clock }, { key }), { code: 'OPTION_INVALID', message: /two halves/ })
+    }
+    const key = pair.privateKey
+      .export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase: 'secret' })
+      .toString()
+    await assert.rejects(makeAnchor({ store, clock }, { key }), { code: 'OPTION_INVALID', message: /is encrypted/ })
   })
 
   it('takes Ed25519 and P-256 keys, as PEM or as a JWK, and no others', async () => {

@@ -8,13 +8,23 @@ import {
   OptionInvalidError,
   ProviderUnfitError,
 } from '../../lib/errors.ts'
-import { eventSourced, type Fault, type ForgetOptions, type ForgetReport, verifyLog } from '../../lib/index.ts'
+import {
+  ephemeralKeys,
+  eventSourced,
+  type Fault,
+  type ForgetOptions,
+  type ForgetReport,
+  generateSecret,
+  verifyLog,
+} from '../../lib/index.ts'
 import type { AccountKeyRecord } from '../../lib/log/account-key-table.ts'
 import { ModelLog } from '../../lib/provider/model-log.ts'
 import { rekeyLog } from '../../lib/rekey/rekey.ts'
 import { AccountKeys } from '../../lib/secrets/account-keys.ts'
+import { accountNames } from '../../lib/secrets/account-names.ts'
 import { dataKeyIn } from '../../lib/secrets/key-ring.ts'
 import { LogoutOperations } from '../../plugins/back-channel-logout/index.ts'
+import { withKeys } from '../contract/provider-adapter/adapter-under-test.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { until } from '../support/log-follower.ts'
 
@@ -89,6 +99,22 @@ describe('forgetting an account, step by step', () => {
     assert.equal(await accountKeys.open(sealed, 'S:1'), undefined)
   })
 
+  it('waits as well where an earlier call has destroyed the keys, and was interrupted', async () => {
+    await accountKeys.seal('secret', 'S:1', ACCOUNT)
+    await forget(nothingLives)
+    await clock.advance(5_000)
+    const forgetting = forget(nothingLives, {})
+    await clock.scheduled()
+    const late = await new AccountKeys(store, clock).seal('late', 'S:2', ACCOUNT)
+    await clock.advance(10_000)
+    await clock.scheduled()
+    await clock.advance(15_000)
+    assert.equal((await forgetting).keys, 2)
+    assert.equal(await new AccountKeys(store, clock).open(late, 'S:2'), undefined)
+    await clock.advance(15_000)
+    assert.equal((await forget(nothingLives, {})).keys, 2) // requests of then have ended: it waits for none
+  })
+
   it('waits no longer than its caller wants, and reports what it has done', async () => {
     await accountKeys.seal('secret', 'S:1', ACCOUNT)
     const controller = new AbortController()
@@ -137,6 +163,41 @@ describe('forgetting an account, step by step', () => {
       assert.deepEqual(await opened(), [undefined, 'bob'])
     })
 
+    it('a name that is not its account’s goes with rekey(), too', async () => {
+      await rekeyLog({ store, clock })
+      const [bob] = await store.accountKeys.find([String(sealed[1]?.id)])
+      const more = [...(bob?.names ?? []), ...accountNames(store.keys, ACCOUNT)]
+      assert.ok(bob && (await store.accountKeys.reseal(bob, { sealed: String(bob.sealed), names: more })))
+      await assert.rejects(() => forget(nothingLives), AccountKeyMisnamedError)
+      assert.deepEqual((await store.accountKeys.find([bob.id]))[0]?.names, more) // it is not retired for that
+      await rekeyLog({ store, clock })
+      assert.equal((await forget(nothingLives)).keys, 1)
+      assert.deepEqual(await opened(), [undefined, 'bob'])
+    })
+
+    it('a key of which nobody says whose it is stays, and so does one that no name finds', async () => {
+      const find = store.accountKeys.find.bind(store.accountKeys)
+      const list = store.accountKeys.list.bind(store.accountKeys)
+      const named = store.accountKeys.named.bind(store.accountKeys)
+      const changed = (records: AccountKeyRecord[]): AccountKeyRecord[] =>
+        records.map((record) => ({ ...record, account: 'x.AAAA' }))
+      store.accountKeys.list = async (options) => changed(await list(options))
+      assert.deepEqual(await faults(), ['SEAL_BROKEN', 'SEAL_BROKEN'])
+      store.accountKeys.list = list
+      store.accountKeys.named = async (names) => changed(await named(names))
+      await assert.rejects(() => forget(nothingLives), AccountKeyMisnamedError)
+      store.accountKeys.named = async () => []
+      const stream = String(store.keys.streams('account', 'alice')[0])
+      const text = await store.keys.seal(
+        'x',
+        'S:1',
+        store.keys.openDataKey(String(sealed[0]?.id), String((await find([String(sealed[0]?.id)]))[0]?.sealed)),
+      )
+      await store.append({ events: [{ stream, type: 'stored', data: { sealed: text } }] })
+      await assert.rejects(() => forget(nothingLives), AccountKeyMisnamedError)
+      assert.deepEqual(await opened(), ['alice', 'bob'])
+    })
+
     it('nothing is sealed with another’s key, which is found by its own names from then on', async () => {
       const [alice, bob] = await Promise.all(
         [ACCOUNT, BOB].map((account) => new AccountKeys(store, clock).seal('more', 'S:2', account)),
@@ -172,11 +233,29 @@ describe('forgetting an account, step by step', () => {
       found.map(({ code, position }) => [code, position]),
       [['ACCOUNT_KEY_BACK', await store.end()]],
     )
-    assert.deepEqual(await destroyAgain(store, ISSUER, { now: 1, dryRun: true }), [id])
+    assert.deepEqual(await destroyAgain(store, { now: 1, dryRun: true }), [id])
     assert.deepEqual(destroyed, [])
-    assert.deepEqual(await destroyAgain(store, ISSUER, { now: 1 }), [id])
+    assert.deepEqual(await destroyAgain(store, { now: 1 }), [id])
     assert.deepEqual(destroyed, [id])
-    assert.deepEqual(await destroyAgain(store, ISSUER, { now: 1 }), [])
+    assert.deepEqual(await destroyAgain(store, { now: 1 }), [])
+  })
+
+  it('of accounts whose key of the ring is lost, and retired, nobody hears any more', async () => {
+    await accountKeys.seal('secret', 'S:1', ACCOUNT)
+    const keys = ephemeralKeys()
+    const other = { id: 'other', secret: generateSecret() }
+    const lost = withKeys(store, { ...keys, sealing: [other] })
+    const retired = withKeys(store, { ...keys, sealing: [other], retired: ['ephemeral'] })
+    for (const [ring, codes] of [
+      [lost, ['KEY_UNKNOWN']],
+      [retired, []],
+    ] as const) {
+      const found: string[] = []
+      await verifyLog({ store: ring, clock }, { onFault: ({ code }) => found.push(code) })
+      assert.deepEqual(found, codes)
+      const { accountKeys: tally, sealing } = await rekeyLog({ store: ring, clock })
+      assert.deepEqual([tally.unreadable, Object.keys(sealing)], [1, codes.length > 0 ? ['ephemeral'] : []])
+    }
   })
 
   it('goes by the issuer, and by those that it was before: the same id elsewhere is somebody else', async () => {

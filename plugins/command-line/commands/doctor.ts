@@ -38,8 +38,7 @@ export const doctor: Register = (program, context) => {
           }
         }
         await output.list(told(), textOf, 'Nothing needs an operator.')
-        if (issuer === undefined)
-          output.note('Logouts and forgotten accounts were not looked at: --issuer, or EVENTSTORE_ISSUER, says whose.')
+        if (issuer === undefined) output.note('Logouts were not looked at: --issuer, or EVENTSTORE_ISSUER, says whose.')
         if (terminal.signal.aborted) {
           output.note('interrupted: who shows that he lives was not watched for long enough')
           endWith(EXIT.refused)

@@ -56,6 +56,14 @@ export function accountKeysContract(makeLog: MakeLog, kept: boolean): void {
       assert.deepEqual(await keys.retire([fresh('name')]), [])
     })
 
+    it('all that the names find are retired', async () => {
+      const names = [fresh('name'), fresh('name')]
+      const made = await Promise.all(names.map((name) => keys.obtain([name], newKey())))
+      const retired = await keys.retire(names)
+      assert.deepEqual(retired.map(({ id }) => id).sort(), made.map(({ id }) => id).sort())
+      for (const { id } of made) assert.deepEqual((await record(id))?.names, [])
+    })
+
     it('a destroyed one is gone for good, and says since when; doing it twice changes nothing', async () => {
       const name = fresh('name')
       const { id } = await keys.obtain([name], newKey())
