@@ -304,11 +304,6 @@ export class LogForgedError extends EventStoreError {
   }
 }
 
-/** Whether what is sealed cannot be read with the keys that are here: its key is not among them, or it was altered. */
-export function isUnreadable(error: unknown): error is KeyUnknownError | SealBrokenError {
-  return error instanceof KeyUnknownError || error instanceof SealBrokenError
-}
-
 /** An account could not be forgotten yet. */
 export class ErasureUnfinishedError extends EventStoreError {
   readonly code = 'ERASURE_UNFINISHED'

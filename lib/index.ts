@@ -62,6 +62,7 @@ export type { Sample, Samples } from './retention/samples.ts'
 export { AccountKeys } from './secrets/account-keys.ts'
 export type { Account } from './secrets/account-names.ts'
 export { type DataKey, ephemeralKeys, generateSecret, type Key, KeyRing, type Keys } from './secrets/key-ring.ts'
+export { isUnreadable } from './secrets/unreadable.ts'
 export {
   type Anchor,
   type MakeAnchorOptions,

@@ -1,11 +1,5 @@
 import type { Clock } from '../clock.ts'
-import {
-  AccountKeyMisnamedError,
-  AlreadyClaimedError,
-  ErasureUnfinishedError,
-  isUnreadable,
-  OptionInvalidError,
-} from '../errors.ts'
+import { AccountKeyMisnamedError, AlreadyClaimedError, ErasureUnfinishedError, OptionInvalidError } from '../errors.ts'
 import { assertKnownOptions } from '../known-options.ts'
 import type { AccountKeyRecord } from '../log/account-key-table.ts'
 import type { EventStore } from '../log/event-store.ts'
@@ -14,6 +8,7 @@ import { isSame, ownerIfReadable, ownerOf } from '../secrets/account-key-owner.t
 import type { AccountKeys } from '../secrets/account-keys.ts'
 import { type Account, accountNames } from '../secrets/account-names.ts'
 import { dataKeyIn, type KeyRing } from '../secrets/key-ring.ts'
+import { isUnreadable } from '../secrets/unreadable.ts'
 import { forgottenEvent } from './forgotten-keys.ts'
 
 /** How an account is forgotten. */

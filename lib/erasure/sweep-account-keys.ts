@@ -1,8 +1,8 @@
-import { isUnreadable } from '../errors.ts'
 import { inParallel } from '../in-parallel.ts'
 import type { AccountKeyRecord } from '../log/account-key-table.ts'
 import type { EventStore } from '../log/event-store.ts'
 import { ownerOf } from '../secrets/account-key-owner.ts'
+import { isUnreadable } from '../secrets/unreadable.ts'
 
 /** So many are looked at with one call, and so many of them at a time. */
 const MOST = 1_000

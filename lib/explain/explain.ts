@@ -1,5 +1,4 @@
 import type { Clock } from '../clock.ts'
-import { isUnreadable } from '../errors.ts'
 import { isIn } from '../log/commit.ts'
 import type { EventStore } from '../log/event-store.ts'
 import { ModelLog } from '../provider/model-log.ts'
@@ -7,6 +6,7 @@ import { endsStream, isRevoked, type LocatedEvent, type ModelRecord } from '../p
 import type { ModelState } from '../provider/model-state.ts'
 import { isConsumable, isShared } from '../provider/models.ts'
 import { grantIdOf } from '../provider/staged-write.ts'
+import { isUnreadable } from '../secrets/unreadable.ts'
 import type { Explanation, Fact, Verdict } from './explanation.ts'
 import { factsOf, isRotation } from './facts.ts'
 import { type Located, locate } from './located.ts'

@@ -1,5 +1,5 @@
-import { isUnreadable } from '../errors.ts'
 import type { Claim, NewEvent } from '../log/commit.ts'
+import { isUnreadable } from '../secrets/unreadable.ts'
 import { type GrantSeen, isRevoked, type ModelRecord } from './model-record.ts'
 import type { ModelState } from './model-state.ts'
 import { hasGivenIds, type Payload } from './models.ts'

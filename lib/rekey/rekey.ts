@@ -1,5 +1,4 @@
 import type { Clock } from '../clock.ts'
-import { isUnreadable } from '../errors.ts'
 import { inParallel } from '../in-parallel.ts'
 import type { AccountKeyRecord } from '../log/account-key-table.ts'
 import type { Commit, Event, Json } from '../log/commit.ts'
@@ -13,6 +12,7 @@ import { isModelName } from '../provider/models.ts'
 import { eventOf, grantIdOf } from '../provider/staged-write.ts'
 import { ownerOf } from '../secrets/account-key-owner.ts'
 import { accountNames } from '../secrets/account-names.ts'
+import { isUnreadable } from '../secrets/unreadable.ts'
 import { type Needed, type RekeyReport, RekeyTally } from './rekey-report.ts'
 
 /** How it is done. All optional. */

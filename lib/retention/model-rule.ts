@@ -1,8 +1,8 @@
-import { isUnreadable } from '../errors.ts'
 import type { Commit, Event } from '../log/commit.ts'
 import { foldRecord, generationOf, isMoved, type LocatedEvent, ownNames, repeatedBy } from '../provider/model-record.ts'
 import { openState } from '../provider/model-state.ts'
 import type { AccountKeys } from '../secrets/account-keys.ts'
+import { isUnreadable } from '../secrets/unreadable.ts'
 import { isOlder, type Judgements, type RetentionContext, type RetentionRule } from './retention-rule.ts'
 import { isModelEvent, readUnits, type Unit, type UnitEvent } from './units.ts'
 

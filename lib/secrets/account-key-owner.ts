@@ -1,7 +1,8 @@
-import { isUnreadable, SealBrokenError } from '../errors.ts'
+import { SealBrokenError } from '../errors.ts'
 import type { AccountKeyRecord } from '../log/account-key-table.ts'
 import { type Account, accountNames } from './account-names.ts'
 import { type DataKey, dataKeyIn, type KeyRing } from './key-ring.ts'
+import { isUnreadable } from './unreadable.ts'
 
 /** Whose a key is, sealed with the key itself: so nobody can say otherwise who has only the database. */
 export function sealedOwner(keys: KeyRing, { issuer, accountId }: Account, key: DataKey): string {

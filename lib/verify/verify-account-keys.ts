@@ -1,9 +1,9 @@
 import { keysThatAreBack } from '../erasure/forgotten-keys.ts'
-import { isUnreadable } from '../errors.ts'
 import type { AccountKeyRecord } from '../log/account-key-table.ts'
 import type { EventStore } from '../log/event-store.ts'
 import { isFoundRightly, ownerOf } from '../secrets/account-key-owner.ts'
 import type { KeyRing } from '../secrets/key-ring.ts'
+import { isUnreadable } from '../secrets/unreadable.ts'
 import type { Fault, FaultCode } from './fault.ts'
 
 /** Keys that were destroyed, as the log says at these positions, and are there again. */
