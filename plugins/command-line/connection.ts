@@ -156,9 +156,14 @@ async function connectFolder(folder: string, options: ConnectionOptions, termina
 /** The issuer that is named, if one is. @throws UsageError */
 export function issuerOf(options: ConnectionOptions, terminal: Terminal): string | undefined {
   const issuer = options.issuer ?? (terminal.env['EVENTSTORE_ISSUER'] || undefined)
-  if (issuer !== undefined && !URL.canParse(issuer))
-    throw new UsageError(`${issuer} is no issuer: https://op.example.com, as the provider has it`)
+  if (issuer !== undefined) assertIssuer(issuer)
   return issuer
+}
+
+/** @throws UsageError */
+export function assertIssuer(issuer: string): void {
+  if (!URL.canParse(issuer))
+    throw new UsageError(`${issuer} is no issuer: https://op.example.com, as the provider has it`)
 }
 
 async function keysOf({ keysFile }: ConnectionOptions, { env }: Terminal): Promise<Keys | undefined> {

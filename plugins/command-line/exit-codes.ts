@@ -9,7 +9,7 @@ export const EXIT = {
   usage: 2,
   /** The store cannot be reached, or did not say in time how it went. */
   unavailable: 3,
-  /** What was asked for is refused as things stand, or was not confirmed. */
+  /** What was asked for is refused as things stand, was not confirmed, or was interrupted before it was done. */
   refused: 4,
   /** A fault of this program's own. */
   fault: 70,
@@ -23,6 +23,13 @@ export class UsageError extends Error {}
 /** What was asked for was not confirmed. */
 export class NotConfirmed extends Error {}
 
+/** The user has ended the command before it was done. */
+export class Interrupted extends Error {
+  constructor(options?: ErrorOptions) {
+    super('interrupted: run it again', options)
+  }
+}
+
 const UNAVAILABLE: ReadonlySet<string> = new Set(['STORE_UNAVAILABLE', 'STORE_CLOSED', 'OUTCOME_UNKNOWN'])
 const USAGE: ReadonlySet<string> = new Set([
   'OPTION_INVALID',
@@ -35,7 +42,7 @@ const USAGE: ReadonlySet<string> = new Set([
 
 export function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof UsageError) return EXIT.usage
-  if (error instanceof NotConfirmed) return EXIT.refused
+  if (error instanceof NotConfirmed || error instanceof Interrupted) return EXIT.refused
   if (!(error instanceof EventStoreError)) return codeOfDriver(error)
   if (UNAVAILABLE.has(error.code)) return EXIT.unavailable
   return USAGE.has(error.code) ? EXIT.usage : EXIT.refused

@@ -1,6 +1,7 @@
 import { destroyAgain } from '../../lib/erasure/forgotten-keys.ts'
 import type { Clock, EventStore } from '../../lib/index.ts'
 import { LogoutOperations, type OpenTermination } from '../back-channel-logout/index.ts'
+import { Interrupted } from './exit-codes.ts'
 import { type GoneHolder, giveBack, type Holders, heldText, holdersOf } from './gone-holders.ts'
 import { type LogStatus, statusOf } from './log-status.ts'
 import { duration, moment } from './terminal.ts'
@@ -44,6 +45,7 @@ const WALK_LATE_MS = 3 * 86_400_000
 /** Clocks that are further apart than this confuse people, and expiry. */
 const CLOCKS_APART_MS = 10_000
 
+/** So many parked commits and dead letters are counted at most. */
 const MOST = 100
 
 export async function findingsOf(parts: FindingParts): Promise<MendableFinding[]> {
@@ -95,7 +97,7 @@ function consumerFindings({ consumers }: LogStatus): MendableFinding[] {
 
 function holderFindings(store: EventStore, { work }: LogStatus, { living, gone }: Holders): MendableFinding[] {
   const owed = work['deliveries'] ?? 0
-  const findings: MendableFinding[] = gone.slice(0, MOST).map((one) => ({
+  const findings: MendableFinding[] = gone.map((one) => ({
     code: 'HOLDER_GONE',
     severity: 'note',
     what: `${one.holder} shows no sign of life, and has left ${leftBy(one)}`,
@@ -165,6 +167,7 @@ async function forgottenFindings({ store, clock, signal }: FindingParts): Promis
         would: `destroy ${keysText(back.length)} again`,
         apply: async () => {
           const destroyed = await destroyAgain(store, { now: clock.now(), signal })
+          if (signal.aborted) throw new Interrupted()
           return `destroyed ${keysText(destroyed.length)} again`
         },
       },
@@ -215,7 +218,7 @@ function terminationFindings(
   open: readonly OpenTermination[],
   living: number,
 ): MendableFinding[] {
-  const lost = open.filter(({ state }) => state === 'lost').slice(0, MOST)
+  const lost = open.filter(({ state }) => state === 'lost')
   const findings: MendableFinding[] = lost.map(({ id, of, actor, orderedAt }) => ({
     code: 'TERMINATION_LOST',
     severity: 'fault',

@@ -18,7 +18,7 @@ import { sessions } from './commands/sessions.ts'
 import { status } from './commands/status.ts'
 import { verify } from './commands/verify.ts'
 import { dashedIdsLast } from './dashed-ids.ts'
-import { EXIT, type ExitCode, exitCodeOf } from './exit-codes.ts'
+import { EXIT, type ExitCode, exitCodeOf, Interrupted } from './exit-codes.ts'
 import type { Terminal } from './terminal.ts'
 
 const COMMANDS: readonly Register[] = [
@@ -52,7 +52,8 @@ The store and its keys are named by options or by the environment:
   EVENTSTORE_ANCHOR_KEY  the key pair of anchors, as PEM or JWK; or EVENTSTORE_ANCHOR_KEY_FILE
 
 Exit codes: 0 done; 1 done, and there is something to look at; 2 wrong use; 3 the store
-cannot be reached, or did not say in time how it went; 4 refused, or not confirmed; 70 a fault of this program's own.`
+cannot be reached, or did not say in time how it went; 4 refused, not confirmed, or interrupted before
+it was done; 70 a fault of this program's own.`
 
 /**
  * Runs one command.
@@ -92,8 +93,11 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
   try {
     await program.parseAsync(dashedIdsLast(args, program), { from: 'user' })
     return code
-  } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage
+  } catch (cause) {
+    if (cause instanceof CommanderError) return cause.exitCode === 0 ? EXIT.done : EXIT.usage
+    const isInterrupted = terminal.signal.aborted && cause instanceof Error && cause.name === 'AbortError'
+    const error = isInterrupted ? new Interrupted({ cause }) : cause
+    context?.output.clearProgress()
     tell(error, terminal, program.opts<GlobalOptions>().json ?? false)
     return exitCodeOf(error)
   }

@@ -30,7 +30,7 @@ export class Output {
 
   /** One result: `text` for people, `value` for machines. */
   result(value: unknown, text: () => string): void {
-    this.#clearProgress()
+    this.clearProgress()
     this.#terminal.stdout.write(`${this.#json ? JSON.stringify(value) : text()}\n`)
   }
 
@@ -47,7 +47,7 @@ export class Output {
 
   /** For people alone, beside the results. */
   note(text: string): void {
-    this.#clearProgress()
+    this.clearProgress()
     if (!this.#json) this.#terminal.stderr.write(`${text}\n`)
   }
 
@@ -58,7 +58,8 @@ export class Output {
     this.#progress = text.length
   }
 
-  #clearProgress(): void {
+  /** Before something else is written to the terminal. */
+  clearProgress(): void {
     if (this.#progress > 0) this.#terminal.stderr.write(`\r${' '.repeat(this.#progress)}\r`)
     this.#progress = 0
   }

@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict'
+import { PassThrough, Writable } from 'node:stream'
 import { FileEventStore } from '../../adapters/file/index.ts'
 import { MongoEventStore } from '../../adapters/mongodb/index.ts'
 import { forgottenEvent } from '../../lib/erasure/forgotten-keys.ts'
 import { type Clock, type EventStore, ephemeralKeys, type Keys, silent, systemClock } from '../../lib/index.ts'
 import { sealedOwner } from '../../lib/secrets/account-key-owner.ts'
+import { accountNames } from '../../lib/secrets/account-names.ts'
 import { LogoutOperations } from '../../plugins/back-channel-logout/index.ts'
+import { run } from '../../plugins/command-line/program.ts'
 import { type CommandResult, command } from '../support/command.ts'
 import { type OpenedDatabase, openDatabase } from '../support/mongo-database.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
@@ -72,21 +75,31 @@ function mending(name: string, isShared: boolean, make: () => Promise<Place>): v
     }
     const codes = (found: readonly Told[]): string[] => found.map(({ code }) => code)
 
-    /** Somebody orders that sessions end; the planner has got past that, and the row of the order is gone. */
-    async function loseTermination(): Promise<string> {
+    /** Somebody orders that sessions end; the planner has got past that, and the rows of the orders are gone. */
+    async function loseTerminations(count: number): Promise<string[]> {
       return using_(async (store) => {
         await store.append({ events: [{ stream: 'Thing:a', type: 'stored', data: {} }] })
-        const { id } = await new LogoutOperations({ store, issuer: ISSUER }).terminate(
-          { kind: 'account', accountId: 'alice' },
-          { actor: 'anna' },
+        const operations = new LogoutOperations({ store, issuer: ISSUER })
+        const orders = Array.from({ length: count }, () =>
+          operations.terminate({ kind: 'account', accountId: 'alice' }, { actor: 'anna' }),
         )
+        const ids = (await Promise.all(orders)).map(({ id }) => id)
         await store.consumers.ensure(PLANNER, await store.end())
-        return id
+        return ids
       })
     }
 
+    /** A key of an account is there, which the log says was destroyed. */
+    async function putKeyBack(store: EventStore, id: string): Promise<string> {
+      const { key, sealed } = store.keys.makeDataKey()
+      const account = sealedOwner(store.keys, { issuer: ISSUER, accountId: id }, key)
+      await store.accountKeys.obtain([id], { id: key.id, sealed, account, usedAt: 1 })
+      await store.append({ events: [forgottenEvent(ISSUER, key.id)] })
+      return key.id
+    }
+
     it('names an order that nobody carries out, and puts back one that is lost', async () => {
-      const id = await loseTermination()
+      const [id] = await loseTerminations(1)
       const { code, found } = await doctor()
       assert.equal(code, 1)
       assert.deepEqual(codes(found), ['TERMINATION_LOST', 'TERMINATIONS_WAIT'])
@@ -150,15 +163,9 @@ function mending(name: string, isShared: boolean, make: () => Promise<Place>): v
     })
 
     it('destroys keys again that were destroyed, and are there again', async () => {
-      const [back, gone] = ['back', 'gone']
       await using_(async (store) => {
-        for (const id of [back, gone]) {
-          const { key, sealed } = store.keys.makeDataKey()
-          const account = sealedOwner(store.keys, { issuer: ISSUER, accountId: id }, key)
-          await store.accountKeys.obtain([id], { id: key.id, sealed, account, usedAt: 1 })
-          if (id === gone) await store.accountKeys.destroy([key.id], 1)
-          await store.append({ events: [forgottenEvent(ISSUER, key.id)] })
-        }
+        await putKeyBack(store, 'back')
+        await store.accountKeys.destroy([await putKeyBack(store, 'gone')], 1)
       })
       const found = await doctor('--fix', '--dry-run')
       assert.deepEqual([found.code, codes(found.found)], [1, ['ACCOUNT_KEYS_BACK']])
@@ -169,15 +176,78 @@ function mending(name: string, isShared: boolean, make: () => Promise<Place>): v
       assert.equal((await cli(['verify', '--json'])).code, 0)
     })
 
+    it('says of keys that are back that they are destroyed only where they are, wherever it is interrupted', async () => {
+      const id = await using_((store) => putKeyBack(store, 'back'))
+      const isBack = async (): Promise<boolean> =>
+        using_(async (store) => (await store.accountKeys.find([id])).some(({ sealed }) => sealed !== undefined))
+      for (let at = 1; ; at++) {
+        const stopping = new AbortController()
+        let looks = 0
+        const now = (): number => {
+          looks += 1
+          if (looks === at) stopping.abort()
+          return systemClock.now()
+        }
+        const { code, json } = await command(['doctor', '--fix', '--json'], {
+          env: { ...place.env, EVENTSTORE_ISSUER: ISSUER },
+          clock: { ...hurried(), now },
+          signal: stopping.signal,
+        })
+        const [fix] = (json as Told[]).flatMap((one) => one.fix ?? [])
+        if (!stopping.signal.aborted) {
+          assert.deepEqual([code, fix, await isBack()], [0, { state: 'done', what: 'destroyed 1 key again' }, false])
+          break
+        }
+        assert.deepEqual([code, await isBack()], [fix ? 1 : 4, true])
+        assert.deepEqual(fix ?? {}, fix ? { state: 'failed', what: 'interrupted: run it again' } : {})
+      }
+    })
+
+    it('claims nothing of what it has not looked at where it is interrupted', async () => {
+      const env = { ...place.env, EVENTSTORE_ISSUER: ISSUER }
+      await using_((store) => putKeyBack(store, 'back'))
+      assert.equal((await cli(['retention', '--yes'])).code, 0)
+      const { code, err } = await command(['doctor'], { env, clock: hurried(), signal: AbortSignal.abort() })
+      assert.equal(code, 4)
+      assert.match(err, /interrupted: there may be more than was found and mended here. Run it again/)
+      assert.doesNotMatch(err, /Nothing needs an operator/)
+    })
+
     it('says what depends on the planner', async () => {
       await using_((store) => store.consumers.ensure(PLANNER, 0))
       assert.match((await cli(['checkpoints', 'remove', PLANNER, '--dry-run'])).out, /RPs are not told/)
     })
 
-    if (!isShared) return // whoever opens it has it alone, and has taken everything back
+    if (!isShared) {
+      // Whoever puts one back goes through all of them: that takes long on a server.
+      it('puts back all orders that are lost, also more than a hundred, or says which it has not put back', async () => {
+        const ids = await loseTerminations(101)
+        const stopping = new AbortController()
+        let out = ''
+        const stdout = new Writable({
+          write: (chunk, _, done) => {
+            out += String(chunk)
+            if (/put the order/.test(out)) stopping.abort()
+            done()
+          },
+        })
+        const env = { ...place.env, EVENTSTORE_ISSUER: ISSUER }
+        const [stdin, stderr, clock] = [new PassThrough(), new PassThrough(), hurried()]
+        const { signal } = stopping
+        assert.equal(await run(['doctor', '--fix'], { env, stdin, stdout, stderr, clock, signal }), 1)
+        assert.equal(out.match(/fixed: put the order/g)?.length, 1)
+        assert.equal(out.match(/could not be fixed: interrupted: run it again/g)?.length, ids.length - 1)
+
+        const { found } = await doctor('--fix')
+        const states = found.flatMap(({ fix }) => fix?.state ?? [])
+        assert.deepEqual(states, Array(ids.length - 1).fill('done'))
+        assert.deepEqual(codes((await doctor('--fix')).found), ['TERMINATIONS_WAIT'])
+      })
+      return // whoever opens it has it alone, and has taken everything back
+    }
 
     it('ends with 1 where a fault is left, and with 0 once all are mended', async () => {
-      await loseTermination()
+      await loseTerminations(1)
       const store = await place.open()
       await store.liveness.beat(['living'])
       const beating = hurried(() => store.liveness.beat(['living']))
@@ -207,6 +277,35 @@ function mending(name: string, isShared: boolean, make: () => Promise<Place>): v
       assert.equal(code, 1)
       assert.match(out, /completed: 1 sessions, 1 logins, 0 grants; 2 could not be ended/)
       await store.close()
+    })
+
+    it('gives back what all hold that are gone, also more than a hundred', async () => {
+      const gone = Array.from({ length: 101 }, (_, n) => `gone ${n}`)
+      await using_((store) => store.liveness.beat(gone))
+      const { found } = await doctor('--fix')
+      assert.deepEqual(codes(found), Array(gone.length).fill('HOLDER_GONE'))
+      assert.deepEqual(await doctor(), { code: 0, found: [] })
+    })
+
+    it('says in a line of its own that it was interrupted while it waited for an OP', async () => {
+      await using_(async (store) => {
+        const { key, sealed } = store.keys.makeDataKey()
+        const alice = { issuer: ISSUER, accountId: 'alice' }
+        const account = sealedOwner(store.keys, alice, key)
+        await store.accountKeys.obtain(accountNames(store.keys, alice), { id: key.id, sealed, account, usedAt: 1 })
+      })
+      const stopping = new AbortController()
+      const stderr = Object.assign(new PassThrough({ encoding: 'utf8' }), { isTTY: true })
+      const code = await run(['forget', 'alice', '--actor', 'anna', '--yes'], {
+        env: { ...place.env, EVENTSTORE_ISSUER: ISSUER },
+        stdin: new PassThrough(),
+        stdout: new PassThrough(),
+        stderr,
+        clock: hurried(async () => stopping.abort()),
+        signal: stopping.signal,
+      })
+      assert.equal(code, 4)
+      assert.match(String(stderr.read()), /under way\r +\rinterrupted: run it again\n$/)
     })
 
     it('gives back what a process holds that is gone, and nothing of one that lives', async () => {

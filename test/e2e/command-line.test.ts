@@ -3,6 +3,7 @@ import { generateKeyPairSync } from 'node:crypto'
 import { cp, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { FileEventStore } from '../../adapters/file/index.ts'
+import { systemClock } from '../../lib/index.ts'
 import { type BackChannelLogout, backChannelLogout } from '../../plugins/back-channel-logout/index.ts'
 import { type CommandResult, command } from '../support/command.ts'
 import { portOutsideEphemeralRange } from '../support/free-port.ts'
@@ -108,13 +109,39 @@ describe('the command line', () => {
     assert.equal(refused.code, 2)
     assert.match(refused.err, /--no-logout/)
     const dry = await cli('forget', 'alice', '--actor', 'anna', '--dry-run', '--json')
-    assert.deepEqual(dry.json, [{ dryRun: true, ends: 3 }], dry.err)
+    assert.deepEqual(dry.json, [{ dryRun: true, ends: 3, keys: 1 }], dry.err)
+    const would = async (account: string, ...more: string[]): Promise<string> =>
+      (await cli('forget', account, '--actor', 'anna', '--dry-run', ...more)).out.trimEnd()
+    assert.equal(await would('alice'), '3 sessions and grants would end; 1 key of it would be destroyed')
+    assert.equal(await would('alice', '--no-logout'), '1 key of it would be destroyed')
+    assert.deepEqual(JSON.parse(await would('alice', '--no-logout', '--json')), { dryRun: true, ends: 0, keys: 1 })
+    assert.equal(await would('nobody'), '0 sessions and grants would end; 0 keys of it would be destroyed')
     const done = await cli('forget', 'alice', '--actor', 'anna', '--no-logout', '--settle', '0', '--yes', '--json')
     assert.equal(done.code, 0, done.err)
     assert.equal((done.json[0] as { keys: number }).keys, 1)
+    assert.equal(await would('alice', '--no-logout'), '0 keys of it would be destroyed')
     const { verdict } = await whileRunning((op) => op.eventSourced.explain('alice'))
     assert.equal(verdict, 'never_stored')
     assert.equal((await cli('verify', '--deep')).code, 0)
+  })
+
+  it('says that an account is to be forgotten again where that was interrupted, and ends with 4', async () => {
+    await whileRunning((op) => loggedIn(op, 'alice'))
+    const env = { EVENTSTORE_STORE: folder.path, EVENTSTORE_ISSUER: issuer() }
+    const forget = ['forget', 'alice', '--actor', 'anna', '--no-logout', '--yes']
+    const before = await command(forget, { env, signal: AbortSignal.abort() })
+    assert.deepEqual([before.code, before.out, before.err], [4, '', 'interrupted: run it again\n'])
+    const counted = await command([...forget.slice(0, 4), '--dry-run', '--json'], { env, signal: AbortSignal.abort() })
+    assert.equal(counted.code, 4)
+    assert.deepEqual(JSON.parse(counted.err), { error: 'REFUSED', message: 'interrupted: run it again' })
+
+    const stopping = new AbortController()
+    const clock = { ...systemClock, sleep: async () => stopping.abort() }
+    const settling = await command(forget, { env, clock, signal: stopping.signal })
+    assert.equal(settling.code, 4, settling.err)
+    assert.match(settling.out, /^1 key of it is destroyed/)
+    assert.match(settling.err, /interrupted before requests that were under way had ended: forget it again/)
+    assert.equal((await command(forget, { env, clock })).code, 0)
   })
 
   it('tells what is owed to an RP that is down, and what became a dead letter; has it sent again', async () => {
@@ -277,6 +304,9 @@ describe('the command line', () => {
         [['layout', '--from', 'http://user:password@host/database'], 2, /no address of a database/],
         [['doctor', '--store', folder.path, '--issuer', 'nonsense'], 2, /nonsense is no issuer/],
         [['verify', '--after', '1.5'], 2, /no position/],
+        [['forget', 'alice', '--actor', '', '--issuer', 'https://op.example.com'], 2, /`actor` must be given/],
+        [['forget', '', '--actor', 'anna', '--issuer', 'https://op.example.com'], 2, /`accountId` must be/],
+        [['forget', 'alice', '--actor', 'anna', '--former-issuer', 'nonsense'], 2, /nonsense is no issuer/],
         [['layout', '--from', 'mongodb://127.0.0.1:1/database'], 3, /ECONNREFUSED/],
       ]
       for (const [args, code, message] of cases) {

@@ -1,5 +1,5 @@
 import type { Register } from '../command-context.ts'
-import { EXIT, UsageError } from '../exit-codes.ts'
+import { EXIT, Interrupted, UsageError } from '../exit-codes.ts'
 import { type Finding, findingsOf, type MendableFinding } from '../findings.ts'
 
 interface Options {
@@ -32,15 +32,17 @@ export const doctor: Register = (program, context) => {
         let needsSomebody = false
         const told = async function* (): AsyncGenerator<Told> {
           for (const finding of found) {
-            const one = fix && !dryRun ? await mended(finding) : asFound(finding)
+            const one = fix && !dryRun ? await mended(finding, terminal.signal) : asFound(finding)
             needsSomebody ||= one.fix?.state === 'failed' || (one.severity === 'fault' && one.fix?.state !== 'done')
             yield one
           }
         }
-        await output.list(told(), textOf, 'Nothing needs an operator.')
-        if (issuer === undefined) output.note('Logouts were not looked at: --issuer, or EVENTSTORE_ISSUER, says whose.')
+        const none = terminal.signal.aborted ? 'Nothing was found so far.' : 'Nothing needs an operator.'
+        await output.list(told(), textOf, none)
+        if (issuer === undefined)
+          output.note('Logouts were not looked at: --issuer, or EVENTSTORE_ISSUER, says whose.')
         if (terminal.signal.aborted) {
-          output.note('interrupted: who shows that he lives was not watched for long enough')
+          output.note('interrupted: there may be more than was found and mended here. Run it again')
           endWith(EXIT.refused)
         }
         if (needsSomebody) endWith(EXIT.findings)
@@ -52,10 +54,11 @@ function asFound({ fix, ...finding }: MendableFinding): Told {
   return { ...finding, ...(fix && { fix: { state: 'possible', what: fix.would } }) }
 }
 
-async function mended(finding: MendableFinding): Promise<Told> {
+async function mended(finding: MendableFinding, signal: AbortSignal): Promise<Told> {
   const { fix, ...rest } = finding
   if (!fix) return rest
   try {
+    if (signal.aborted) throw new Interrupted()
     return { ...rest, fix: { state: 'done', what: await fix.apply() } }
   } catch (error) {
     return { ...rest, fix: { state: 'failed', what: error instanceof Error ? error.message : String(error) } }

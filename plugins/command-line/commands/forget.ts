@@ -1,8 +1,10 @@
-import { forgetAccount } from '../../../lib/erasure/forget.ts'
+import { assertForget, forgetAccount } from '../../../lib/erasure/forget.ts'
 import { AccountKeys } from '../../../lib/index.ts'
+import { accountNames } from '../../../lib/secrets/account-names.ts'
 import { LogoutOperations } from '../../back-channel-logout/index.ts'
 import type { Register } from '../command-context.ts'
-import { UsageError } from '../exit-codes.ts'
+import { assertIssuer } from '../connection.ts'
+import { EXIT, UsageError } from '../exit-codes.ts'
 import { seconds } from '../numbers.ts'
 import { moment } from '../terminal.ts'
 
@@ -29,17 +31,26 @@ export const forget: Register = (program, context) => {
       'waits so long for requests under way, and destroys what they stored; default 15',
       seconds,
     )
-    .option('--dry-run', 'destroys nothing, and counts what would end')
+    .option('--dry-run', 'destroys nothing, and counts what would end and be destroyed')
     .option('--yes', 'without asking')
     .action(async (account: string, { actor, formerIssuer = [], logout, settle, dryRun, yes }: Options) => {
-      const { withStore, output, issuer, confirm, terminal } = context()
+      const { withStore, output, issuer, confirm, terminal, endWith } = context()
+      assertForget(account, { actor })
+      for (const former of formerIssuer) assertIssuer(former)
       const issuers = [issuer(), ...formerIssuer] as const
       if (dryRun) {
         return withStore(async (store) => {
           const { clock, signal } = terminal
           const operations = new LogoutOperations({ store, issuer: issuers[0], formerIssuers: formerIssuer, clock })
-          const ends = await operations.endAccount(account, { actor, dryRun, signal })
-          output.result({ dryRun, ends }, () => `${ends} sessions and grants would end, and its key be destroyed`)
+          const ends = logout ? await operations.endAccount(account, { actor, dryRun, signal }) : 0
+          // As forgetAccount() finds them: what was stored before the provider has started has no issuer.
+          const names = [...issuers, ''].flatMap((one) => accountNames(store.keys, { issuer: one, accountId: account }))
+          const found = await store.accountKeys.named(names)
+          const keys = found.filter(({ destroyedAt }) => destroyedAt === undefined).length
+          output.result({ dryRun, ends, keys }, () => {
+            const ended = logout ? `${ends} sessions and grants would end; ` : ''
+            return `${ended}${keys === 1 ? '1 key' : `${keys} keys`} of it would be destroyed`
+          })
         })
       }
       await confirm('Nobody will be able to open what is stored of this account', yes)
@@ -70,6 +81,10 @@ export const forget: Register = (program, context) => {
           const ended = logout ? `${report.ended} sessions and grants ended; ` : ''
           return `${ended}${report.keys === 1 ? '1 key of it is' : `${report.keys} keys of it are`} destroyed, since ${moment(report.destroyedAt)}`
         })
+        if (signal.aborted && report.keys > 0) {
+          output.note('interrupted before requests that were under way had ended: forget it again')
+          endWith(EXIT.refused)
+        }
       })
     })
 }
