@@ -1,4 +1,5 @@
-import { open } from 'node:fs/promises'
+import { type FileHandle, open } from 'node:fs/promises'
+import { decodeProtectedHeader } from 'jose'
 import { type Anchor, AnchorInvalidError, type EventStore, readAnchor } from '../../lib/index.ts'
 import { readSecret } from './connection.ts'
 import { UsageError } from './exit-codes.ts'
@@ -46,7 +47,8 @@ async function anchorOf(
   try {
     return await readAnchor(keys, jws, key === undefined ? {} : { key })
   } catch (error) {
-    if (error instanceof AnchorInvalidError) throw new AnchorInvalidError(`${where}: ${error.why}`, { cause: error })
+    if (error instanceof AnchorInvalidError)
+      throw new AnchorInvalidError(`${where}: ${error.why}. To go on without it, remove that line`, { cause: error })
     throw error
   }
 }
@@ -56,7 +58,7 @@ export async function appendAnchor(file: string, jws: string): Promise<void> {
   try {
     const handle = await open(file, 'a+', 0o600)
     try {
-      await handle.appendFile(`${(await endsWithin(handle)) ? '\n' : ''}${jws}\n`)
+      await handle.appendFile(`${await lineFeedFor(handle)}${jws}\n`)
       await handle.sync()
     } finally {
       await handle.close()
@@ -66,10 +68,38 @@ export async function appendAnchor(file: string, jws: string): Promise<void> {
   }
 }
 
-/** Whether its last line has no end: whoever wrote it was killed. */
-async function endsWithin(handle: Awaited<ReturnType<typeof open>>): Promise<boolean> {
+/** A line that is longer is no anchor, in bytes. */
+const MOST = 64 * 1024
+
+/**
+ * What ends the last line where it has no end, since whoever wrote it was killed. The beginning of an anchor is cut off: it
+ * would be refused for ever.
+ */
+async function lineFeedFor(handle: FileHandle): Promise<'' | '\n'> {
   const { size } = await handle.stat()
-  if (size === 0) return false
-  const { buffer } = await handle.read(Buffer.alloc(1), 0, 1, size - 1)
-  return buffer.toString() !== '\n'
+  const length = Math.min(size, MOST)
+  if (length === 0) return ''
+  const { buffer } = await handle.read(Buffer.alloc(length), 0, length, size - length)
+  const last = buffer.subarray(buffer.lastIndexOf('\n') + 1).toString('latin1') // a character for each byte
+  if (last === '') return ''
+  if (!isCutOff(last)) return '\n'
+  await handle.truncate(size - last.length)
+  return ''
+}
+
+/** As each JWS begins: `{"`. */
+const BEGINNING = 'eyJ'
+
+/** Characters of a signature of an anchor. */
+const SIGNATURE: Readonly<Record<string, number>> = { HS256: 43, EdDSA: 86, ES256: 86 }
+
+/** Whether it is a JWS up to somewhere before its end. */
+function isCutOff(line: string): boolean {
+  if (!BEGINNING.startsWith(line.slice(0, BEGINNING.length))) return false
+  try {
+    const signature = line.split('.')[2] ?? ''
+    return signature.length < (SIGNATURE[decodeProtectedHeader(line).alg ?? ''] ?? 0)
+  } catch {
+    return true
+  }
 }

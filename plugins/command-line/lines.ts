@@ -23,8 +23,8 @@ const LINE_FEED = 0x0a
  * @throws UsageError: it cannot be read
  */
 export async function* linesOf(file: string): AsyncGenerator<Line, void> {
-  const handle = await open(file, 'r').catch((cause: NodeJS.ErrnoException) => {
-    throw new UsageError(`${file} cannot be read: ${cause.code}`, { cause })
+  const handle = await open(file, 'r').catch((cause: unknown) => {
+    throw unreadable(file, cause)
   })
   try {
     let rest = Buffer.alloc(0)
@@ -44,7 +44,13 @@ export async function* linesOf(file: string): AsyncGenerator<Line, void> {
       if (rest.length > MOST) throw new UsageError(`${file}: line ${number + 1} is too long`)
     }
     if (rest.length > 0) yield line(rest, false)
+  } catch (error) {
+    throw error instanceof UsageError ? error : unreadable(file, error)
   } finally {
     await handle.close()
   }
+}
+
+function unreadable(file: string, cause: unknown): UsageError {
+  return new UsageError(`${file} cannot be read: ${(cause as NodeJS.ErrnoException).code}`, { cause })
 }

@@ -2,7 +2,7 @@ import { appendFileSync } from 'node:fs'
 import { rm, truncate, writeFile } from 'node:fs/promises'
 import type { Clock, Fault, VerifyResume } from '../../lib/index.ts'
 import { UsageError } from './exit-codes.ts'
-import { linesOf } from './lines.ts'
+import { type Line, linesOf } from './lines.ts'
 
 const HEADER = JSON.stringify({ state: 'oidc-provider-eventstore verify', version: 1 })
 
@@ -26,7 +26,7 @@ export class VerifyState {
   #waiting: Fault[] = []
   #writtenAt: number | undefined
 
-  /** Opens the file, or makes it. @throws UsageError: it is something else, or cannot be read or written */
+  /** Opens the file, or makes it. @throws UsageError: it is something else, is damaged, or cannot be read or written */
   static async open(file: string, clock: Clock): Promise<VerifyState> {
     try {
       await writeFile(file, `${HEADER}\n`, { flag: 'wx', mode: 0o600 })
@@ -37,14 +37,15 @@ export class VerifyState {
     let resume: VerifyResume | undefined
     let end = 0
     for await (const line of linesOf(file)) {
-      if (line.number === 1 && line.text !== HEADER)
+      if (line.number === 1 && !(line.isWhole ? line.text === HEADER : HEADER.startsWith(line.text)))
         throw new UsageError(`${file} is no state of a run of verify: it is left as it is`)
-      const written = line.number === 1 || !line.isWhole ? undefined : (JSON.parse(line.text) as Written)
+      if (!line.isWhole) break
+      const written = line.number === 1 ? undefined : writtenIn(line, file)
       if (written && 'resume' in written) resume = written.resume
       if (line.number === 1 || (written && 'resume' in written)) end = line.end
     }
-    if (end === 0) throw new UsageError(`${file} is empty, and no state of a run of verify: it is left as it is`)
-    await truncate(file, end).catch((cause: unknown) => {
+    // Without a whole header: whoever made the file was killed at once.
+    await (end === 0 ? writeFile(file, `${HEADER}\n`) : truncate(file, end)).catch((cause: unknown) => {
       throw unwritable(file, cause)
     })
     return new VerifyState(file, clock, resume)
@@ -58,8 +59,8 @@ export class VerifyState {
 
   /** What was found before. */
   async *faults(): AsyncGenerator<Fault, void> {
-    for await (const { text, number } of linesOf(this.#file)) {
-      const written = number === 1 ? undefined : (JSON.parse(text) as Written)
+    for await (const line of linesOf(this.#file)) {
+      const written = line.number === 1 ? undefined : writtenIn(line, this.#file)
       if (written && 'fault' in written) yield written.fault
     }
   }
@@ -92,6 +93,30 @@ export class VerifyState {
   async remove(): Promise<void> {
     await rm(this.#file, { force: true })
   }
+}
+
+/** @throws UsageError: somebody else has written it */
+function writtenIn({ text, number }: Line, file: string): Written {
+  try {
+    const { fault, resume } = Object(JSON.parse(text))
+    if (isResume(Object(resume))) return { resume }
+    if (isFault(Object(fault))) return { fault }
+  } catch {} // it is no JSON
+  throw new UsageError(`${file} is damaged at line ${number}: remove it, and begin anew`)
+}
+
+/** Whether a run can count on from it; whether it is of this log, verifyLog() says. */
+function isResume({ at, commits, tombstones, byCode }: Record<string, unknown>): boolean {
+  const counts = [at, commits, tombstones, ...Object.values(Object(byCode))]
+  return (
+    typeof byCode === 'object' &&
+    byCode !== null &&
+    counts.every((one) => Number.isSafeInteger(one) && Number(one) >= 0)
+  )
+}
+
+function isFault({ code, position, what }: Record<string, unknown>): boolean {
+  return typeof code === 'string' && typeof position === 'number' && typeof what === 'string'
 }
 
 function unwritable(file: string, cause: unknown): UsageError {

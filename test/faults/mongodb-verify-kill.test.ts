@@ -111,7 +111,7 @@ describe('`verify --state` that is killed with SIGKILL', () => {
     const another = await run()
     assert.deepEqual([another.code, another.out], [2, ''])
     assert.match(another.err, /RESUME_UNFIT.*another log/)
-    for (const text of ['', 'precious\n']) {
+    for (const text of ['precious', 'precious\n']) {
       await writeFile(state, text)
       assert.equal((await run()).code, 2)
       assert.equal(await readFile(state, 'utf8'), text)

@@ -46,7 +46,15 @@ export const verify: Register = (program, context) => {
           output.note(`goes on behind #${state.resume.at}, where the run before has got to`)
           for await (const fault of state.faults()) told(fault)
         }
-        const compared = anchors()
+        let unusable: unknown
+        // What was found in hours of work is told, whatever has become of the file meanwhile.
+        const compared = async function* (): AsyncGenerator<Anchor, void> {
+          try {
+            yield* anchors() ?? []
+          } catch (error) {
+            unusable = error
+          }
+        }
         const report = await verifyLog(
           { store, clock: terminal.clock },
           {
@@ -54,7 +62,7 @@ export const verify: Register = (program, context) => {
             signal: terminal.signal,
             ...(after !== undefined && { after }),
             ...(state?.resume && { resume: state.resume }),
-            ...(compared && { anchors: compared }),
+            anchors: compared(),
             onFault: (fault) => {
               state?.found(fault)
               told(fault)
@@ -66,8 +74,9 @@ export const verify: Register = (program, context) => {
           },
         )
         if (report.resume) state?.write(report.resume)
-        else await state?.remove()
+        else if (!unusable) await state?.remove()
         output.result(report, () => reportText(report, state !== undefined))
+        if (unusable) throw unusable
         if (report.resume) endWith(EXIT.refused) // interrupted
         if (report.faults > 0) endWith(EXIT.findings)
       })
