@@ -125,10 +125,15 @@ async function connectMongo(
 
 /** Whoever mistypes an address must not be told that all is well with a log that was made just now. */
 async function assertLog(db: Db, prefix: string, name: string): Promise<void> {
-  const { asStoreError } = await import('../../adapters/mongodb/store-errors.ts')
+  const { asStoreError, isAnonymous } = await import('../../adapters/mongodb/store-errors.ts')
+  const { needing } = await import('../../adapters/mongodb/rights.ts')
   const counters = db.collection<{ _id: string }>(`${prefix}counters`)
+  const find = (): Promise<unknown> =>
+    counters.findOne({ _id: 'schema' }).catch((error: unknown) => {
+      throw isAnonymous(error) ? asStoreError(error) : error // nobody has logged in: that is no missing right
+    })
   let schema: unknown
-  const looking = counters.findOne({ _id: 'schema' }).then(
+  const looking = needing('find', counters.namespace, find).then(
     (found) => {
       schema = found
     },

@@ -80,6 +80,8 @@ describe('the users of MongoDB with the roles of the guide', function () {
     return client.db(database)
   }
 
+  const cli = (store: string, ...args: string[]): Promise<CommandResult> =>
+    command(args, { env: { EVENTSTORE_STORE: store, EVENTSTORE_KEYS: JSON.stringify(keys) } })
   const open = (db: Db): Promise<MongoEventStore> => MongoEventStore.open(db, { keys, logger: silent })
   const prepare = async (database: string): Promise<void> => (await open(as('op-migration', database))).close()
 
@@ -128,8 +130,6 @@ describe('the users of MongoDB with the roles of the guide', function () {
     await runGuide(admin, 'bare')
     const error = await rejectsWith('STORE_REFUSED', () => open(as('op', 'bare')))
     assert.match(error.message, /may not "createIndex" on bare\.scratch.*`npx oidc-provider-eventstore prepare`/)
-    const cli = (store: string, ...args: string[]): Promise<CommandResult> =>
-      command(args, { env: { EVENTSTORE_STORE: store, EVENTSTORE_KEYS: JSON.stringify(keys) } })
     const refused = await cli(withUser('bare', 'secret', 'bare'), 'prepare')
     assert.notEqual(refused.code, 0)
     assert.match(refused.err, /may not "createIndex"/)
@@ -172,5 +172,25 @@ describe('the users of MongoDB with the roles of the guide', function () {
     clients.push(client)
     const error = await rejectsWith('STORE_REFUSED', () => open(client.db('whole')))
     assert.doesNotMatch(error.message, /a wrong one/)
+    assert.match(error.message, /check the user, the password and authSource/)
+    const { code, err } = await cli(withUser('whole', 'a wrong one', 'whole'), 'status')
+    assert.equal(code, 4)
+    assert.match(err, /check the user, the password and authSource/)
+  })
+
+  it('are missing in an address without a user: the command line says so', async () => {
+    const uri = new URL(server.uri)
+    uri.pathname = '/whole'
+    const { code, err } = await cli(uri.href, 'status')
+    assert.equal(code, 4)
+    assert.match(err, /requires authentication.*: the address names no user\n$/)
+  })
+
+  it('are told by the command line, too, that they may not find: without the command that was refused', async () => {
+    await runGuide(admin, 'unseen', { role: 'eventstore', action: 'find' })
+    const { code, err } = await cli(withUser('unseen', 'secret', 'unseen'), 'status')
+    assert.equal(code, 4)
+    assert.match(err, /^STORE_REFUSED: the database user may not "find" on unseen\.counters/)
+    assert.doesNotMatch(err, /lsid|clusterTime/)
   })
 })

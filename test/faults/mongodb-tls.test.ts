@@ -35,6 +35,12 @@ describe('a MongoDB server that takes TLS alone, and clients with certificates a
     return path
   }
 
+  async function withoutKey({ name, cert }: Certified): Promise<string> {
+    const path = join(folder, `${name}.pem`)
+    await writeFile(path, cert)
+    return path
+  }
+
   async function serverWith(certificate: Certified, ca: string): Promise<MongoServer> {
     const both = await file(certificate)
     const [cert, key] = [`${both}.cert`, `${both}.key`]
@@ -56,6 +62,10 @@ describe('a MongoDB server that takes TLS alone, and clients with certificates a
     good = { server, ca, client }
     bad = {
       'trusts another authority': { brings: { ...good, ca: otherCa }, said: /unable to verify the first certificate/ },
+      'has a certificate without its key': {
+        brings: { server, ca, client: await withoutKey(signedBy(ours, 'keyless')) },
+        said: /TLS: .*does tlsCertificateKeyFile hold a key\?/,
+      },
       'has no certificate': { brings: { server, ca }, said: /TLS: .*certificate required|closed|reset/ },
       'has a certificate of another authority': {
         brings: { ...good, client: await file(signedBy(other, 'stranger')) },
@@ -120,6 +130,30 @@ describe('a MongoDB server that takes TLS alone, and clients with certificates a
         assert.match(message, said, `who ${who}`)
       }),
     )
+  })
+
+  it('is told from one without TLS: whoever comes without, or comes with it to the other, is asked whether that is so', async () => {
+    const plain = await startServer({ port: 0 })
+    servers.push(plain)
+    const without = new URL(address(good))
+    without.search = ''
+    for (const uri of [without.href, address({ ...good, server: plain })]) {
+      const client = new MongoClient(uri, { serverSelectionTimeoutMS: 1_000 })
+      clients.push(client)
+      const open = () => MongoEventStore.open(client.db('op'), { keys, logger: silent })
+      const { message } = await rejectsWith('STORE_UNAVAILABLE', open)
+      assert.match(message, /do both the server and the address \(tls=true\) use TLS, or neither\?$/)
+    }
+  })
+
+  it('is wrongly used with a file that is not there', async () => {
+    const nowhere = { ...good, ca: join(folder, 'nowhere.pem') }
+    const open = () => MongoEventStore.open(connect(nowhere, 1_000).db('op'), { keys, logger: silent })
+    const { message } = await rejectsWith('OPTION_INVALID', open)
+    assert.match(message, /cannot be read \(ENOENT.*nowhere\.pem'\): see tlsCAFile/)
+    const { code, err } = await cli(nowhere)
+    assert.equal(code, 2)
+    assert.match(err, /ENOENT.*nowhere\.pem/)
   })
 
   it('is so within the limit of open(), however long the driver would go on', async () => {
