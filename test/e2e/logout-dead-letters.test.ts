@@ -100,7 +100,7 @@ describe('dead letters of an OP', () => {
     const [shop] = await fails()
     await scene.op.stop()
     const parts = { store, issuer: scene.op.issuer }
-    assert.equal(await replay(parts, { client: 'shop' }, ops), 1)
+    assert.deepEqual(await replay(parts, { client: 'shop' }, ops), { replayed: 1 })
     assert.equal(await store.work('deliveries').countOpen(), 0)
 
     const again = await LogoutScene.start({ shop: {}, mail: {} }, { store, issuer: scene.op.issuer })

@@ -1,4 +1,5 @@
 import type { EventStore } from '../../lib/index.ts'
+import type { DataKey } from '../../lib/secrets/key-ring.ts'
 import { readLogout } from '../../plugins/back-channel-logout/recording/histories.ts'
 import {
   deadLetterStreams,
@@ -6,13 +7,23 @@ import {
   registrationStreams,
 } from '../../plugins/back-channel-logout/recording/index-streams.ts'
 import {
+  type Abandoned,
   type Registered,
   type SessionLogoutEvent,
   sessionLogoutStream,
   type Terminated,
   toEvent,
 } from '../../plugins/back-channel-logout/recording/session-logout-events.ts'
-import { abandoned, owed, registered, registeredWithoutUri, rejected, sent, terminated } from './session-log.ts'
+import {
+  abandoned,
+  attemptFailed,
+  owed,
+  registered,
+  registeredWithoutUri,
+  rejected,
+  sent,
+  terminated,
+} from './session-log.ts'
 
 export const ISSUER = 'https://op.example.com'
 
@@ -30,8 +41,14 @@ export class LogoutLog {
     this.#issuer = issuer
   }
 
-  async login(uid: string, account: string, clientId: string, sid = `${uid} ${clientId}`): Promise<void> {
-    await this.#login(uid, account, registered(clientId, sid))
+  async login(
+    uid: string,
+    account: string,
+    clientId: string,
+    sid = `${uid} ${clientId}`,
+    key?: DataKey,
+  ): Promise<void> {
+    await this.#login(uid, account, registered(clientId, sid), key)
   }
 
   /** At a client that has no known URI. */
@@ -39,9 +56,9 @@ export class LogoutLog {
     await this.#login(uid, account, registeredWithoutUri(clientId, `${uid} ${clientId}`))
   }
 
-  async #login(uid: string, account: string, event: Registered): Promise<void> {
+  async #login(uid: string, account: string, event: Registered, key?: DataKey): Promise<void> {
     const { keys } = this.#store
-    const login = { ...event, user_id: keys.seal(account, sessionLogoutStream(uid)) }
+    const login = { ...event, user_id: keys.seal(account, sessionLogoutStream(uid), key) }
     await this.#append(uid, login, registrationStreams(keys, event.client_id, account))
   }
 
@@ -54,9 +71,13 @@ export class LogoutLog {
     return this.#append(uid, event, endStreams(this.#store.keys, this.#issuer, account, clients))
   }
 
-  /** A session with a login at each of the clients, which has ended. Returns its deliveries, in the order of the clients. */
-  async ended(uid: string, account: string, clients: readonly string[]): Promise<string[]> {
-    for (const clientId of clients) await this.login(uid, account, clientId)
+  /**
+   * A session with a login at each of the clients, which has ended. Returns its deliveries, in the order of the clients.
+   *
+   * @param key - the account's own, which seals whose it is
+   */
+  async ended(uid: string, account: string, clients: readonly string[], key?: DataKey): Promise<string[]> {
+    for (const clientId of clients) await this.login(uid, account, clientId, `${uid} ${clientId}`, key)
     await this.end(uid, account)
     const owed = (await readLogout(this.#store, uid)).terminations.flatMap((end) => end.owed)
     return clients.map((id) => owed.find(({ registration }) => registration.clientId === id)?.delivery ?? '')
@@ -67,6 +88,11 @@ export class LogoutLog {
     await this.#append(uid, owed(delivery))
   }
 
+  /** An attempt that the RP answered with 503. */
+  async failed(uid: string, delivery: string): Promise<void> {
+    await this.#append(uid, attemptFailed(delivery))
+  }
+
   async confirmed(uid: string, delivery: string, more: InRound = {}): Promise<void> {
     await this.#append(uid, sent(delivery, more))
   }
@@ -75,7 +101,7 @@ export class LogoutLog {
     await this.#append(uid, rejected(delivery, more), deadLetterStreams(this.#issuer, clientId))
   }
 
-  async abandoned(uid: string, delivery: string, clientId: string, more: InRound = {}): Promise<void> {
+  async abandoned(uid: string, delivery: string, clientId: string, more: Partial<Abandoned> = {}): Promise<void> {
     await this.#append(uid, abandoned(delivery, more), deadLetterStreams(this.#issuer, clientId))
   }
 

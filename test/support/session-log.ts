@@ -1,6 +1,7 @@
 import type { Commit, NewEvent } from '../../lib/index.ts'
 import type { SessionLogout } from '../../plugins/back-channel-logout/recording/session-logout.ts'
 import {
+  type Abandoned,
   type Registered,
   type Replayed,
   type SessionLogoutEvent,
@@ -113,7 +114,7 @@ export function superseded(delivery: string, more: InRound = {}): SessionLogoutE
   }
 }
 
-export function abandoned(delivery: string, more: InRound = {}): SessionLogoutEvent {
+export function abandoned(delivery: string, more: Partial<Abandoned> = {}): SessionLogoutEvent {
   return {
     type: 'session_logout.back_channel.abandoned',
     delivery,

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { MemoryEventStore } from '../../adapters/memory/index.ts'
 import type { Commit, NewWork } from '../../lib/index.ts'
+import type { DataKey } from '../../lib/secrets/key-ring.ts'
 import { DeadLetters } from '../../plugins/back-channel-logout/dead-letters/dead-letters.ts'
 import { type DeadLetterCriteria, deadLettersOf } from '../../plugins/back-channel-logout/dead-letters/listing.ts'
 import { type ReplayTarget, replay } from '../../plugins/back-channel-logout/dead-letters/replay.ts'
@@ -32,8 +33,8 @@ describe('dead letters', () => {
   afterEach(() => store.close())
 
   /** A session whose delivery to this client is a dead letter. */
-  async function dead(uid: string, clientId = 'shop'): Promise<string> {
-    const [delivery = ''] = await log.ended(uid, 'alice', [clientId])
+  async function dead(uid: string, clientId = 'shop', key?: DataKey): Promise<string> {
+    const [delivery = ''] = await log.ended(uid, 'alice', [clientId], key)
     await log.abandoned(uid, delivery, clientId)
     return delivery
   }
@@ -199,7 +200,7 @@ describe('dead letters', () => {
         }
         return appended
       }
-      assert.equal(await replay({ store, issuer: ISSUER }, { since: 0 }, ops, 2), 7)
+      assert.deepEqual(await replay({ store, issuer: ISSUER }, { since: 0 }, ops, 2), { replayed: 7 })
       assert.deepEqual(await listed(), ['meanwhile'])
     })
 
@@ -209,6 +210,27 @@ describe('dead letters', () => {
       const [commit] = await replays()
       assert.deepEqual(commit?.meta, { instance: ISSUER, actor: ops.actor })
       assert.deepEqual(commit.events[0]?.data, { delivery, client_id: 'shop', round: 1, actor: ops.actor })
+    })
+
+    it('are not those of accounts that were forgotten: they cannot be sent, and are counted', async () => {
+      const key = store.keys.makeDataKey()
+      const record = { id: key.key.id, sealed: key.sealed, account: 'sealed', usedAt: clock.now() }
+      await store.accountKeys.obtain(['bob'], record)
+      const refused = await dead('one', 'shop', key.key)
+      const [unopened = ''] = await log.ended('two', 'carol', ['shop'])
+      await log.abandoned('two', unopened, 'shop', { failure_reason: 'account_forgotten' })
+      await dead('three')
+      assert.deepEqual(await letters.replay({ since: 0 }, { ...ops, dryRun: true }), { replayed: 2, forgotten: 1 })
+      await store.accountKeys.destroy([key.key.id], clock.now())
+      for (const dryRun of [true, false])
+        assert.deepEqual(await letters.replay({ since: 0 }, { ...ops, dryRun }), { replayed: 1, forgotten: 2 })
+      for (const [sessionUid, delivery] of [
+        ['one', refused],
+        ['two', unopened],
+      ] as const)
+        assert.deepEqual(await letters.replay({ delivery, sessionUid }, ops), { replayed: 0, forgotten: 1 })
+      assert.equal((await replays()).length, 1)
+      assert.deepEqual(await listed(), ['one', 'two'])
     })
 
     it('are left as they are by a dry run', async () => {

@@ -19,10 +19,10 @@ describe('a delivery that is replayed', () => {
   /** An operator has all dead letters sent again, and the planner makes work of it. */
   async function replayAll(): Promise<number> {
     const after = await scene.store.end()
-    const count = await replay({ store: scene.store, issuer: OP }, { since: 0 }, { actor: 'ops' })
+    const { replayed } = await replay({ store: scene.store, issuer: OP }, { since: 0 }, { actor: 'ops' })
     const commits = await scene.store.readAll({ after, limit: 100 })
     await scene.store.work('deliveries').add(await workOf(scene.store, commits, scene.clock.now()))
-    return count
+    return replayed
   }
 
   it('is sent with a fresh token, and confirmed', async () => {

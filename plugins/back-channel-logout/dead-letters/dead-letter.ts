@@ -31,17 +31,25 @@ export interface DeadLetter {
   readonly replays: number
 }
 
+/** A dead letter as it was found in the log. */
+export interface FoundLetter {
+  readonly letter: DeadLetter
+  /** The account that it is about, sealed. */
+  readonly sealedSubject: string
+}
+
 /**
  * The delivery as a dead letter, if it is one.
  *
  * @param issuer - in whose name the session ended: another one's is none of its dead letters
  */
-export function deadLetterOf(logout: SessionLogout, delivery: string, issuer: string): DeadLetter | undefined {
+export function deadLetterOf(logout: SessionLogout, delivery: string, issuer: string): FoundLetter | undefined {
   const state = logout.deliveries.get(delivery)
   const ends = logout.terminationsAt.get(positionOfEnd(delivery)) ?? []
   const end = ends.find(({ owed }) => owed.some((one) => one.delivery === delivery))
   const registration = end?.owed.find((one) => one.delivery === delivery)?.registration
   if (!state || !isDead(state) || !registration || end?.origin !== issuer) return undefined
+  const { sealedSubject } = registration
   const common = {
     delivery,
     sessionUid: logout.uid,
@@ -54,10 +62,13 @@ export function deadLetterOf(logout: SessionLogout, delivery: string, issuer: st
   }
   if (state.kind === 'rejected') {
     const { attempt: attempts, status, answer } = state
-    return { ...common, state: 'rejected', failureReason: 'refused', attempts, status, answer }
+    return {
+      sealedSubject,
+      letter: { ...common, state: 'rejected', failureReason: 'refused', attempts, status, answer },
+    }
   }
   const { failureReason, attempts, status, error, answer } = state
-  return {
+  const letter: DeadLetter = {
     ...common,
     state: 'abandoned',
     failureReason,
@@ -66,4 +77,5 @@ export function deadLetterOf(logout: SessionLogout, delivery: string, issuer: st
     ...(error !== undefined && { error }),
     ...(answer !== undefined && { answer }),
   }
+  return { sealedSubject, letter }
 }

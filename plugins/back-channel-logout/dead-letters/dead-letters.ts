@@ -1,7 +1,7 @@
 import type { ReadingOptions } from '../recording/criteria.ts'
 import type { DeadLetter } from './dead-letter.ts'
 import { assertDeadLetters, type DeadLetterCriteria, type DeadLetterParts, deadLettersOf } from './listing.ts'
-import { assertReplay, type ReplayOptions, type ReplayTarget, replay } from './replay.ts'
+import { assertReplay, type ReplayOptions, type Replays, type ReplayTarget, replay } from './replay.ts'
 
 /** The dead letters of an issuer, and what an operator does with them. */
 export class DeadLetters {
@@ -16,8 +16,8 @@ export class DeadLetters {
     return deadLettersOf(this.#parts, options)
   }
 
-  async replay(target: ReplayTarget, options: ReplayOptions): Promise<{ readonly replayed: number }> {
+  async replay(target: ReplayTarget, options: ReplayOptions): Promise<Replays> {
     assertReplay(target, options)
-    return { replayed: await replay(this.#parts, target, options) }
+    return replay(this.#parts, target, options)
   }
 }

@@ -13,7 +13,7 @@ import { PAGE_SIZE, pagesOf } from '../recording/pages.ts'
 import { positionAt } from '../recording/position-at.ts'
 import type { SessionLogout } from '../recording/session-logout.ts'
 import { type Replayed, uidOfStream } from '../recording/session-logout-events.ts'
-import { type DeadLetter, deadLetterOf } from './dead-letter.ts'
+import { type DeadLetter, deadLetterOf, type FoundLetter } from './dead-letter.ts'
 
 /** Which dead letters. None of these: all of the issuer. */
 export interface DeadLetterCriteria {
@@ -48,7 +48,7 @@ export async function* deadLettersOf(
 ): AsyncGenerator<DeadLetter, void> {
   let left = limit
   for await (const page of deadLetterPages(parts, which, size)) {
-    for (const letter of page) {
+    for (const { letter } of page) {
       if (which.signal?.aborted) return
       yield letter
       left -= 1
@@ -65,7 +65,7 @@ export async function* deadLetterPages(
   { store, issuer }: DeadLetterParts,
   { client, since: wished, order = 'oldest', signal }: DeadLetterCriteria & Omit<ReadingOptions, 'limit'>,
   size: number = PAGE_SIZE,
-): AsyncGenerator<readonly DeadLetter[], void> {
+): AsyncGenerator<readonly FoundLetter[], void> {
   const since = millisecondsOf(wished)
   const stream = client === undefined ? deadLettersStream(issuer) : deadLettersOfClientStream(issuer, client)
   const to = await store.end()
@@ -79,7 +79,7 @@ export async function* deadLetterPages(
     const before = [...logouts].filter(([uid]) => uids.has(uid))
     const fresh = [...uids].filter((uid) => !logouts.has(uid))
     logouts = new Map([...before, ...(await readLogouts(store, fresh))])
-    const meant = lettersOf(deaths, logouts, issuer).filter(({ at }) => at >= (since ?? 0))
+    const meant = lettersOf(deaths, logouts, issuer).filter(({ letter }) => letter.at >= (since ?? 0))
     if (meant.length > 0) yield meant
   }
 }
@@ -106,11 +106,11 @@ function lettersOf(
   deaths: readonly Death[],
   logouts: ReadonlyMap<string, SessionLogout>,
   issuer: string,
-): DeadLetter[] {
+): FoundLetter[] {
   return deaths.flatMap(({ uid, delivery, round }) => {
     const logout = logouts.get(uid)
-    const letter = logout && deadLetterOf(logout, delivery, issuer)
-    return letter && letter.replays === round ? [letter] : []
+    const found = logout && deadLetterOf(logout, delivery, issuer)
+    return found && found.letter.replays === round ? [found] : []
   })
 }
 

@@ -1,10 +1,11 @@
 import { AlreadyClaimedError, type NewCommit, NotADeadLetterError, OptionInvalidError } from '../../../lib/index.ts'
+import { dataKeyIn } from '../../../lib/secrets/key-ring.ts'
 import { workIdOf } from '../delivery/rounds.ts'
 import { assertActor, assertFlag, assertKnown, assertText, millisecondsOf } from '../recording/criteria.ts'
 import { readLogout } from '../recording/histories.ts'
 import { deadLetterStreams } from '../recording/index-streams.ts'
 import { type Replayed, toEvent } from '../recording/session-logout-events.ts'
-import { type DeadLetter, deadLetterOf } from './dead-letter.ts'
+import { type DeadLetter, deadLetterOf, type FoundLetter } from './dead-letter.ts'
 import { type DeadLetterCriteria, type DeadLetterParts, deadLetterPages } from './listing.ts'
 
 /** What to send again: one dead letter, all of a client, all since a time. `{ since: 0 }` is all of them. */
@@ -15,6 +16,13 @@ export interface ReplayOptions {
   readonly actor: string
   /** Counts, and changes nothing. Default: false. */
   readonly dryRun?: boolean
+}
+
+/** What a call has replayed, or would have. */
+export interface Replays {
+  readonly replayed: number
+  /** Dead letters of accounts that were forgotten: nobody can open any more whom they are about. Absent: none. */
+  readonly forgotten?: number
 }
 
 /** @throws OptionInvalidError (`OPTION_INVALID`) */
@@ -37,9 +45,9 @@ export function assertReplay(target: ReplayTarget, options: ReplayOptions): void
 
 /**
  * Has dead letters sent again. Each is one commit, from which the planner makes the work: what was recorded is sent,
- * whatever happens to this process. Two operators who replay the same one at once replay it once.
+ * whatever happens to this process. Two operators who replay the same one at once replay it once. Those of accounts that
+ * were forgotten stay as they are.
  *
- * @returns how many this call has replayed, or would have
  * @throws NotADeadLetterError (`NOT_A_DEAD_LETTER`) where one was asked for
  */
 export async function replay(
@@ -47,19 +55,40 @@ export async function replay(
   target: ReplayTarget,
   { actor, dryRun = false }: ReplayOptions,
   size?: number,
-): Promise<number> {
-  const revive = async (letter: DeadLetter): Promise<boolean> => dryRun || replayOne(parts, letter, actor)
+): Promise<Replays> {
+  const revive = async ({ letter }: FoundLetter): Promise<boolean> => dryRun || replayOne(parts, letter, actor)
   if (isOne(target)) {
-    for (;;) if (await revive(await find(parts, target))) return 1
+    for (;;) {
+      const found = await find(parts, target)
+      if ((await sendable(parts, [found])).length === 0) return replaysOf(0, 1)
+      if (await revive(found)) return replaysOf(1, 0)
+    }
   }
-  let count = 0
-  for await (const letters of deadLetterPages(parts, target, size)) {
+  let replayed = 0
+  let forgotten = 0
+  for await (const page of deadLetterPages(parts, target, size)) {
+    const letters = await sendable(parts, page)
+    forgotten += page.length - letters.length
     const outcomes = await Promise.allSettled(letters.map(revive))
     const failure = outcomes.find((outcome) => outcome.status === 'rejected')
     if (failure) throw failure.reason
-    count += outcomes.filter((outcome) => outcome.status === 'fulfilled' && outcome.value).length
+    replayed += outcomes.filter((outcome) => outcome.status === 'fulfilled' && outcome.value).length
   }
-  return count
+  return replaysOf(replayed, forgotten)
+}
+
+function replaysOf(replayed: number, forgotten: number): Replays {
+  return { replayed, ...(forgotten > 0 && { forgotten }) }
+}
+
+/** Without those of accounts that were forgotten, before or after the RP was not told. Asks for the keys of all at once. */
+async function sendable({ store }: DeadLetterParts, page: readonly FoundLetter[]): Promise<FoundLetter[]> {
+  const open = page.filter(({ letter }) => letter.failureReason !== 'account_forgotten')
+  const ids = new Set(open.map(({ sealedSubject }) => dataKeyIn(sealedSubject)).filter((id) => id !== undefined))
+  if (ids.size === 0) return open
+  const keys = await store.accountKeys.find([...ids])
+  const destroyed = new Set(keys.filter(({ destroyedAt }) => destroyedAt !== undefined).map(({ id }) => id))
+  return open.filter(({ sealedSubject }) => !destroyed.has(dataKeyIn(sealedSubject) ?? ''))
 }
 
 function isOne(target: ReplayTarget): target is { readonly delivery: string; readonly sessionUid: string } {
@@ -69,10 +98,10 @@ function isOne(target: ReplayTarget): target is { readonly delivery: string; rea
 async function find(
   { store, issuer }: DeadLetterParts,
   { delivery, sessionUid }: { readonly delivery: string; readonly sessionUid: string },
-): Promise<DeadLetter> {
+): Promise<FoundLetter> {
   const logout = await readLogout(store, sessionUid)
-  const letter = deadLetterOf(logout, delivery, issuer)
-  if (letter) return letter
+  const found = deadLetterOf(logout, delivery, issuer)
+  if (found) return found
   const isOurs = logout.terminations.some(
     ({ origin, owed }) => origin === issuer && owed.some((one) => one.delivery === delivery),
   )

@@ -1,4 +1,6 @@
-import { systemClock } from '../../../lib/index.ts'
+import { type EventStore, systemClock } from '../../../lib/index.ts'
+import { DeadLetters } from '../../back-channel-logout/dead-letters/dead-letters.ts'
+import type { Replays } from '../../back-channel-logout/dead-letters/replay.ts'
 import {
   type DeadLetter,
   type HistoryCriteria,
@@ -10,6 +12,7 @@ import {
   type ReceiptEntry,
   type ReplayTarget,
 } from '../../back-channel-logout/index.ts'
+import { sessionLogoutStream } from '../../back-channel-logout/recording/session-logout-events.ts'
 import type { CommandContext, Register } from '../command-context.ts'
 import { EXIT, UsageError } from '../exit-codes.ts'
 import { wholeNumber } from '../numbers.ts'
@@ -34,12 +37,12 @@ interface ReplayOptions extends Which {
 export const logouts: Register = (program, context) => {
   const command = program.command('logouts').description('what RPs were told of sessions that ended')
   const operate = (
-    work: (operations: LogoutOperations, context: CommandContext) => Promise<unknown>,
+    work: (operations: LogoutOperations, context: CommandContext, store: EventStore) => Promise<unknown>,
   ): Promise<void> => {
     const current = context()
     const issuer = current.issuer()
     return current.withStore(async (store) => {
-      await work(new LogoutOperations({ store, issuer }), current)
+      await work(new LogoutOperations({ store, issuer }), current, store)
     })
   }
   command
@@ -66,14 +69,20 @@ export const logouts: Register = (program, context) => {
     .command('show')
     .description('the ends of one session, RP by RP; ends with 1 where an RP could not be told')
     .argument('<uid>', "the session's uid")
-    .action((uid: string) =>
-      operate(async (operations, { output, endWith }) => {
+    .action((uid: string) => {
+      if (uid === '')
+        throw new UsageError(
+          'which session? Its uid, as `sessions list`, `logouts list` and the log lines of the OP have it',
+        )
+      return operate(async (operations, { output, endWith }, store) => {
         const receipt = await operations.receipt(uid)
-        output.result(receipt, () => receiptText(receipt))
+        // A session with a login at a client has a history, also before it ends.
+        const isKnown = receipt.ends.length > 0 || (await store.latest(sessionLogoutStream(uid))) !== undefined
+        output.result(receipt, () => (isKnown ? receiptText(receipt) : `${uid}  no such session is known`))
         const entries = receipt.ends.flatMap(({ relyingParties }) => relyingParties)
         if (entries.some(({ state }) => state === 'rejected' || state === 'abandoned')) endWith(EXIT.findings)
-      }),
-    )
+      })
+    })
   command
     .command('pending')
     .description('what RPs are still to be told of: by client, or one by one')
@@ -99,7 +108,9 @@ export const logouts: Register = (program, context) => {
     .action(({ client = '' }: Which) =>
       operate(async (operations, { output }) => {
         const { hastened } = await operations.hasten({ client })
-        output.result({ hastened }, () => `${hastened} deliveries are due at once`)
+        output.result({ hastened }, () =>
+          hastened === 1 ? '1 delivery is due at once' : `${hastened} deliveries are due at once`,
+        )
       }),
     )
   command
@@ -136,9 +147,11 @@ export const logouts: Register = (program, context) => {
     .action(async ({ dryRun = false, yes, actor, ...which }: ReplayOptions) => {
       const target = targetOf(which)
       if (!dryRun) await context().confirm('Dead letters are sent again', yes)
-      await operate(async (operations, { output }) => {
-        const { replayed } = await operations.replay(target, { actor, dryRun })
-        output.result({ replayed, dryRun }, () => `${replayed} dead letters ${dryRun ? 'would be' : 'are'} sent again`)
+      const current = context()
+      const issuer = current.issuer()
+      await current.withStore(async (store) => {
+        const replays = await new DeadLetters({ store, issuer }).replay(target, { actor, dryRun })
+        current.output.result({ ...replays, dryRun }, () => replaysText(replays, dryRun))
       })
     })
   command
@@ -203,13 +216,24 @@ function entryText({
   timeToLogoutMs,
 }: ReceiptEntry): string {
   const details = [
-    `${attempts} attempt${attempts === 1 ? '' : 's'}`,
+    attemptsText(attempts),
     ...(status === undefined ? [] : [`HTTP ${status}`]),
-    ...(failureReason === undefined ? [] : [failureReason]),
+    ...(failureReason === undefined || failureReason === `HTTP ${status}` ? [] : [failureReason]),
     ...(nextAttemptAt === undefined ? [] : [`next ${moment(nextAttemptAt)}`]),
     ...(timeToLogoutMs === undefined ? [] : [`after ${duration(timeToLogoutMs)}`]),
   ]
   return `    ${clientId}  ${state}  (${details.join(', ')})`
+}
+
+function attemptsText(attempts: number): string {
+  return attempts === 1 ? '1 attempt' : `${attempts} attempts`
+}
+
+function replaysText({ replayed, forgotten = 0 }: Replays, dryRun: boolean): string {
+  const letters = replayed === 1 ? '1 dead letter' : `${replayed} dead letters`
+  const verb = dryRun ? 'would be' : replayed === 1 ? 'is' : 'are'
+  const others = forgotten === 1 ? '1 is of an account that was' : `${forgotten} are of accounts that were`
+  return `${letters} ${verb} sent again${forgotten === 0 ? '' : `; ${others} forgotten`}`
 }
 
 function pendingCountText({ clientId, pending }: PendingCount): string {
@@ -218,7 +242,7 @@ function pendingCountText({ clientId, pending }: PendingCount): string {
 
 function pendingText({ delivery, sessionUid, attempts, dueAt, inHand, error, status }: PendingDelivery): string {
   const why = error ?? (status === undefined ? '' : `HTTP ${status}`)
-  return `${delivery}  session ${sessionUid}  ${inHand ? 'in hand' : `due ${moment(dueAt)}`}  ${attempts} attempts ${why}`.trimEnd()
+  return `${delivery}  session ${sessionUid}  ${inHand ? 'in hand' : `due ${moment(dueAt)}`}  ${attemptsText(attempts)} ${why}`.trimEnd()
 }
 
 function deadLetterText({
@@ -232,7 +256,7 @@ function deadLetterText({
   status,
 }: DeadLetter): string {
   const http = status === undefined ? '' : `, HTTP ${status}`
-  return `${moment(at)}  ${clientId}  ${state}: ${failureReason}${http}  ${attempts} attempts  --delivery ${delivery} --session ${sessionUid}`
+  return `${moment(at)}  ${clientId}  ${state}: ${failureReason}${http}  ${attemptsText(attempts)}  --delivery ${delivery} --session ${sessionUid}`
 }
 
 function parkedText({ position, at, failureReason }: ParkedCommit): string {
