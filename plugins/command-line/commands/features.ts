@@ -24,7 +24,7 @@ export const features: Register = (program, context) => {
       const { withStore, output, issuer } = context()
       const of = issuer()
       return withStore(async (store) => {
-        for (const state of await featuresOf(store, of).list()) output.result(state, () => stateLine(state))
+        for (const state of await featuresOf(store, of).list()) output.result(asKnown(state), () => stateLine(state))
       })
     })
   for (const [name, description] of [
@@ -48,7 +48,7 @@ export const features: Register = (program, context) => {
           if (name === 'reset') await gates.reset(feature as Feature, options)
           else await gates.set(feature as Feature, name === 'on', options)
           const state = (await gates.list()).find((one) => one.feature === feature)
-          output.result(state, () => (state ? stateLine(state) : feature))
+          output.result(state && asKnown(state), () => (state ? stateLine(state) : feature))
         })
       })
   }
@@ -60,7 +60,17 @@ export function featuresOf(store: EventStore, issuer: string): Features {
   return new Features(new OperatorsLog({ ...parts, heartbeat, issuers: () => [issuer] }), {})
 }
 
-/** What the configuration says is known to the OP's processes alone. */
+/** What the configuration says is known to the OP's processes alone: here it is left out. */
+function asKnown({ feature, enabled, from, system, instance }: FeatureState): Partial<FeatureState> {
+  return {
+    feature,
+    ...(from !== 'configuration' && { enabled }),
+    from,
+    ...(system && { system }),
+    ...(instance && { instance }),
+  }
+}
+
 function stateLine({ feature, enabled, from, instance, system }: FeatureState): string {
   if (from === 'configuration') return `${feature}  as the OP is configured`
   const setting = instance ?? system

@@ -1,3 +1,4 @@
+import type { EventStore } from '../../../lib/index.ts'
 import { rekeyLog } from '../../../lib/rekey/rekey.ts'
 import type { NeededCount, RekeyReport } from '../../../lib/rekey/rekey-report.ts'
 import type { Register } from '../command-context.ts'
@@ -31,7 +32,7 @@ export const rekey: Register = (program, context) => {
             onProgress: ({ at, end, resealed }) => output.progress(`${at} of ${end}, ${resealed} sealed anew`),
           },
         )
-        output.result(report, () => reportText(report))
+        output.result(report, () => reportText(report, formerHashingKeys(store), !signal.aborted))
         if (signal.aborted) {
           output.note('interrupted: the next run does the rest')
           return endWith(EXIT.refused)
@@ -42,7 +43,19 @@ export const rekey: Register = (program, context) => {
     })
 }
 
-function reportText({ dryRun, accountKeys, states, sealing, hashing }: RekeyReport): string {
+/** The ids of the hashing keys behind the first. */
+function formerHashingKeys({ keys }: EventStore): string[] {
+  return keys
+    .anchorSecrets()
+    .slice(1)
+    .map(({ id }) => id)
+}
+
+function reportText(
+  { dryRun, accountKeys, states, sealing, hashing }: RekeyReport,
+  formerHashing: readonly string[],
+  isWhole: boolean,
+): string {
   const verb = dryRun ? 'would be sealed anew' : 'sealed anew'
   const lines = [
     `keys of accounts: ${accountKeys.resealed} of ${accountKeys.looked} ${verb}${unreadable(accountKeys.unreadable)}`,
@@ -50,12 +63,37 @@ function reportText({ dryRun, accountKeys, states, sealing, hashing }: RekeyRepo
   ]
   for (const [key, needed] of Object.entries(sealing))
     lines.push(`the sealing key "${key}" is still needed`, ...needed.map(neededText))
-  if (hashing.length > 0) lines.push('a former hashing key is still needed', ...hashing.map(neededText))
+  if (hashing.length > 0) lines.push(`${hashingKeyText(formerHashing)} is still needed`, ...hashing.map(neededText))
   if (states.unnamed > 0)
     lines.push(`${states.unnamed} states of models of your own do not hold their id: no new hashing key finds them`)
-  const isDone = Object.keys(sealing).length === 0 && hashing.length === 0
-  if (isDone) lines.push('no former key is needed: take it out, and name a sealing key in keys.retired')
+  if (isWhole) lines.push(...removableText(dryRun, sealing, hashing, formerHashing))
   return lines.join('\n')
+}
+
+/** Which of several finds it nobody knows: what is stored names none. */
+function hashingKeyText(former: readonly string[]): string {
+  const ids = former.map((id) => `"${id}"`).join(', ')
+  if (former.length === 0) return 'a hashing key that is not among keys.hashing'
+  return former.length === 1 ? `the hashing key ${ids}` : `one of the hashing keys ${ids}`
+}
+
+function removableText(
+  dryRun: boolean,
+  sealing: RekeyReport['sealing'],
+  hashing: RekeyReport['hashing'],
+  formerHashing: readonly string[],
+): string[] {
+  const isSealingDone = Object.keys(sealing).length === 0
+  if (dryRun)
+    return isSealingDone && hashing.length === 0 ? ['after a run that is no dry run no former key is needed'] : []
+  const lines = isSealingDone
+    ? ['no former sealing key is needed: where there is one, take it out, and name it in keys.retired']
+    : []
+  if (hashing.length === 0 && formerHashing.length > 0)
+    lines.push(
+      `no former hashing key is needed: ${formerHashing.map((id) => `"${id}"`).join(', ')} may be taken out. Anchors that were made without a key pair of their own are verified with the hashing key of their day: keep it for them`,
+    )
+  return lines
 }
 
 function unreadable(count: number): string {
@@ -63,5 +101,6 @@ function unreadable(count: number): string {
 }
 
 function neededText({ of, count, until }: NeededCount): string {
+  if (of === 'endings') return `  orders to end sessions  ${count}, until they are carried out`
   return `  ${of}  ${count}${until === undefined ? ', without an end' : `, until ${moment(until)}`}`
 }

@@ -81,8 +81,9 @@ function reportText({ dryRun, looked, commits, kinds, heldBy, watchedSince }: Re
     lines.push(
       `nothing above position ${heldBy.position} was looked at: the consumer ${heldBy.consumer} is not further`,
     )
-  if (watchedSince === undefined)
-    lines.push('nothing is known to be old yet: retention notes itself where the log ends, and begins with this run')
-  else lines.push(`how old the log is has been noted since ${moment(watchedSince)}`)
+  if (watchedSince === undefined) {
+    const first = dryRun ? 'the first run that is no dry run' : 'this run'
+    lines.push(`nothing is known to be old yet: retention notes itself where the log ends, and begins with ${first}`)
+  } else lines.push(`how old the log is has been noted since ${moment(watchedSince)}`)
   return lines.join('\n')
 }

@@ -1,0 +1,151 @@
+import assert from 'node:assert/strict'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { FileEventStore } from '../../adapters/file/index.ts'
+import { type EventStore, ephemeralKeys, generateSecret, type Keys } from '../../lib/index.ts'
+import { alone } from '../contract/provider-adapter/adapter-under-test.ts'
+import { newId, sample } from '../contract/provider-adapter/samples.ts'
+import { type CommandResult, command } from '../support/command.ts'
+import { ISSUER, LogoutLog } from '../support/logout-log.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
+
+describe('the lines of the command line', () => {
+  const folder = temporaryFolder()
+  let keys: Keys
+
+  beforeEach(() => {
+    keys = ephemeralKeys()
+  })
+
+  const secrets = new Map<string, string>()
+  const key = (id: string): Keys['sealing'][number] => {
+    const secret = secrets.get(id) ?? generateSecret()
+    secrets.set(id, secret)
+    return { id, secret }
+  }
+  const keysNamed = (sealing: readonly string[], hashing: readonly string[]): Keys => ({
+    sealing: sealing.map(key),
+    hashing: hashing.map(key),
+  })
+
+  async function written(write: (store: EventStore, log: LogoutLog) => Promise<void>): Promise<void> {
+    const store = await FileEventStore.open(folder.path, { keys })
+    try {
+      await write(store, new LogoutLog(store))
+    } finally {
+      await store.close()
+    }
+  }
+
+  async function cli(...args: string[]): Promise<CommandResult> {
+    const file = join(folder.path, 'keys of the command line')
+    await writeFile(file, JSON.stringify(keys))
+    const env = { EVENTSTORE_STORE: folder.path, EVENTSTORE_KEYS_FILE: file, EVENTSTORE_ISSUER: ISSUER }
+    return command(args, { env })
+  }
+
+  describe('on features', () => {
+    it('leave out for machines how the OP is configured, which is not known here', async () => {
+      await written(async () => {})
+      const [configured] = (await cli('features', '--json')).json as Record<string, unknown>[]
+      assert.deepEqual(configured, { feature: 'back_channel_logout', from: 'configuration' })
+      const off = await cli('features', 'off', 'back_channel_logout', '--actor', 'anna', '--json')
+      const { instance, ...rest } = off.json[0] as Record<string, unknown>
+      assert.deepEqual(rest, { feature: 'back_channel_logout', enabled: false, from: 'instance' })
+      assert.equal((instance as { actor: string }).actor, 'anna')
+    })
+  })
+
+  describe('on retention', () => {
+    it('say that it begins with the first run that is no dry run', async () => {
+      await written(async () => {})
+      assert.match((await cli('retention', '--dry-run')).out, /begins with the first run that is no dry run\n/)
+    })
+  })
+
+  describe('on logouts', () => {
+    it('tell a session that lives from one that is not known, and ask for one', async () => {
+      await written((_store, log) => log.login('lives', 'alice', 'shop'))
+      assert.equal((await cli('logouts', 'show', 'lives')).out, 'lives  has not ended\n')
+      assert.equal((await cli('logouts', 'show', 'nix')).out, 'nix  no such session is known\n')
+      const { code, err } = await cli('logouts', 'show', '')
+      assert.equal(code, 2)
+      assert.match(err, /^which session\? Its uid/)
+    })
+
+    it('tell an answer once, and count in the singular', async () => {
+      await written(async (store, log) => {
+        const [delivery = ''] = await log.ended('one', 'alice', ['shop'])
+        await log.failed('one', delivery)
+        const row = { id: delivery, lane: `${ISSUER} shop`, dueAt: 9_999_999_999_999, body: {} }
+        await store.work('deliveries').add([row])
+      })
+      assert.match((await cli('logouts', 'list')).out, / {2}shop {2}pending {2}\(1 attempt, HTTP 503, next [^,]*\)\n/)
+      assert.equal((await cli('logouts', 'retry', '--client', 'shop')).out, '1 delivery is due at once\n')
+    })
+
+    it('say which dead letters are of accounts that were forgotten, and are not sent again', async () => {
+      await written(async (_store, log) => {
+        for (const [uid, failure_reason] of [
+          ['one', 'budget_spent'],
+          ['two', 'account_forgotten'],
+          ['three', 'account_forgotten'],
+        ] as const) {
+          const [delivery = ''] = await log.ended(uid, 'alice', ['shop'])
+          await log.abandoned(uid, delivery, 'shop', { failure_reason })
+        }
+      })
+      const replay = ['logouts', 'replay', '--client', 'shop', '--actor', 'anna']
+      const forgotten = '2 are of accounts that were forgotten\n'
+      assert.equal((await cli(...replay, '--dry-run')).out, `1 dead letter would be sent again; ${forgotten}`)
+      assert.equal((await cli(...replay, '--yes')).out, `1 dead letter is sent again; ${forgotten}`)
+      assert.deepEqual((await cli(...replay, '--yes', '--json')).json, [{ replayed: 0, forgotten: 2, dryRun: false }])
+      assert.equal((await cli('logouts', 'dead', '--json')).json.length, 2)
+    })
+  })
+
+  describe('on a rekey', () => {
+    it('take nothing out where there is one key', async () => {
+      await written(async () => {})
+      const { code, out } = await cli('rekey', '--yes')
+      assert.equal(code, 0)
+      assert.match(out, /no former sealing key is needed: where there is one, /)
+      assert.doesNotMatch(out, /hashing/)
+    })
+
+    it('name the hashing key that is still needed, and what needs it', async () => {
+      keys = keysNamed(['s1'], ['h1'])
+      await written((store) =>
+        alone(store).run(async (adapter) => {
+          const id = newId()
+          await adapter('ReplayDetection').upsert(id, sample('ReplayDetection', id), 3_600)
+        }),
+      )
+      keys = keysNamed(['s1'], ['h2', 'h1'])
+      const { code, out } = await cli('rekey', '--yes')
+      assert.equal(code, 1)
+      assert.match(out, /the hashing key "h1" is still needed\n {2}ReplayDetection {2}1, until/)
+      assert.doesNotMatch(out, /may be taken out/)
+    })
+
+    it('remind of anchors where a former hashing key may be taken out, and of nothing after a dry run', async () => {
+      keys = keysNamed(['s1'], ['h1'])
+      await written(async () => {})
+      keys = keysNamed(['s1'], ['h2', 'h1'])
+      assert.match((await cli('rekey', '--yes')).out, /: "h1" may be taken out\. Anchors .* key pair of their own /)
+      assert.doesNotMatch((await cli('rekey', '--dry-run')).out, /taken? out/)
+    })
+
+    it('call orders to end sessions so', async () => {
+      keys = keysNamed(['s1'], ['h1'])
+      await written(async (store) => {
+        const body = { target: store.keys.seal('alice', 'somewhere') }
+        await store.work('endings').add([{ id: 'a', lane: 'l', dueAt: 0, body }])
+      })
+      keys = keysNamed(['s2', 's1'], ['h1'])
+      const { code, out } = await cli('rekey', '--yes')
+      assert.equal(code, 1)
+      assert.match(out, /"s1" is still needed\n {2}orders to end sessions {2}1, until they are carried out\n/)
+    })
+  })
+})
