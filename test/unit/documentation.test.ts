@@ -58,7 +58,31 @@ describe('the documentation', () => {
     assert.ok(codes.length >= Object.keys(errors).length - 1)
     for (const code of codes) assert.ok(guide.includes(`\`${code}\``), `${code} is missing`)
   })
+
+  it('lists every log line of level error and warn that an OP writes, with its level', () => {
+    const guide = readFileSync(join(root, 'docs/guides/monitoring.md'), 'utf8')
+    const rows = [...guide.matchAll(/^\| (`\w+`(?:, `\w+`)*) \| (error|warn) \|/gm)]
+    const told = rows.flatMap(([, names = '', level]) => namesIn(names, '`').map((name) => `${name} ${level}`))
+    const sources = ['lib', 'adapters', 'plugins/back-channel-logout'].flatMap(sourcesIn)
+    const logged = sources.flatMap((source) => [
+      ...[...source.matchAll(/\.(error|warn)\(\s*\{[^{}]*?\bevent: ([^,}]*)/g)].flatMap(([, level, event = '']) =>
+        namesIn(event, "'").map((name) => `${name} ${level}`),
+      ),
+      ...[...source.matchAll(/#logOnce\(\s*'(\w+)'/g)].map(([, name]) => `${name} error`),
+    ])
+    assert.ok(logged.length > 30)
+    assert.deepEqual(told.sort(), [...new Set(logged)].sort())
+  })
 })
+
+function namesIn(text: string, quote: string): string[] {
+  return [...text.matchAll(new RegExp(`${quote}(\\w+)${quote}`, 'g'))].map(([, name = '']) => name)
+}
+
+function sourcesIn(folder: string): string[] {
+  const names = readdirSync(join(root, folder), { recursive: true }).map(String)
+  return names.filter((name) => name.endsWith('.ts')).map((name) => readFileSync(join(root, folder, name), 'utf8'))
+}
 
 function markdownIn(folder: string): string[] {
   return readdirSync(join(root, folder), { recursive: true })
