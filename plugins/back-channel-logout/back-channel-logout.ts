@@ -6,7 +6,7 @@ import { ToldClients } from './clients/told-clients.ts'
 import type { DeadLetter } from './dead-letters/dead-letter.ts'
 import { DeadLetters } from './dead-letters/dead-letters.ts'
 import type { DeadLetterCriteria } from './dead-letters/listing.ts'
-import type { ReplayOptions, ReplayTarget } from './dead-letters/replay.ts'
+import type { ReplayOptions, Replays, ReplayTarget } from './dead-letters/replay.ts'
 import { type DeliveryPolicy, longestAgeMs } from './delivery/delivery-policy.ts'
 import type { ParkedCommit, ParkedOutcome } from './delivery/parked-commits.ts'
 import { type PausedClient, PausedClients, type PauseOptions, type PauseTarget } from './delivery/paused-clients.ts'
@@ -265,10 +265,11 @@ export class BackChannelLogout implements Plugin {
    * Has dead letters sent again, with fresh tokens and a budget as if they were new: one, those of a client, all since a
    * time. Where it fails on the way, some are replayed; called again it goes on with the rest.
    *
-   * @returns how many this call has replayed; with `dryRun` how many it would have
+   * @returns how many this call has replayed; with `dryRun` how many it would have; and how many are left alone, since the
+   * account was forgotten that they are about
    * @throws OptionInvalidError (`OPTION_INVALID`), NotADeadLetterError (`NOT_A_DEAD_LETTER`) where one was asked for
    */
-  async replay(target: ReplayTarget, options: ReplayOptions): Promise<{ readonly replayed: number }> {
+  async replay(target: ReplayTarget, options: ReplayOptions): Promise<Replays> {
     return this.#started().deadLetters.replay(target, options)
   }
 

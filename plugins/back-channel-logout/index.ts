@@ -1,7 +1,7 @@
 export { BackChannelLogout, backChannelLogout } from './back-channel-logout.ts'
 export type { DeadLetter } from './dead-letters/dead-letter.ts'
 export type { DeadLetterCriteria } from './dead-letters/listing.ts'
-export type { ReplayOptions, ReplayTarget } from './dead-letters/replay.ts'
+export type { ReplayOptions, Replays, ReplayTarget } from './dead-letters/replay.ts'
 export type {
   CircuitOptions,
   ClientDeliveryOptions,

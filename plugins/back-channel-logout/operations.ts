@@ -4,7 +4,7 @@ import { UnitSessionTerminator } from '../../lib/provider/session-terminator.ts'
 import type { DeadLetter } from './dead-letters/dead-letter.ts'
 import { DeadLetters } from './dead-letters/dead-letters.ts'
 import type { DeadLetterCriteria } from './dead-letters/listing.ts'
-import type { ReplayOptions, ReplayTarget } from './dead-letters/replay.ts'
+import type { ReplayOptions, Replays, ReplayTarget } from './dead-letters/replay.ts'
 import { AT_ONCE } from './delivery/delivery-worker.ts'
 import { type ParkedCommit, ParkedCommits } from './delivery/parked-commits.ts'
 import {
@@ -100,7 +100,7 @@ export class LogoutOperations {
   }
 
   /** As `backChannelLogout().replay()`: the OP's processes send them. */
-  replay(target: ReplayTarget, options: ReplayOptions): Promise<{ readonly replayed: number }> {
+  replay(target: ReplayTarget, options: ReplayOptions): Promise<Replays> {
     return this.#deadLetters.replay(target, options)
   }
 

@@ -1,6 +1,7 @@
 import { type FileHandle, open } from 'node:fs/promises'
 import { decodeProtectedHeader } from 'jose'
-import { type Anchor, AnchorInvalidError, type EventStore, readAnchor } from '../../lib/index.ts'
+import { type Anchor, AnchorInvalidError, type EventStore } from '../../lib/index.ts'
+import { anchorReader } from '../../lib/verify/anchor.ts'
 import { readSecret } from './connection.ts'
 import { UsageError } from './exit-codes.ts'
 import { linesOf } from './lines.ts'
@@ -28,24 +29,20 @@ export async function* anchorsIn(
   { keys }: Pick<EventStore, 'keys'>,
   key: string | undefined,
 ): AsyncGenerator<Anchor, void> {
+  const read = await anchorReader(keys, key === undefined ? {} : { key })
   let count = 0
   for await (const { text, number } of linesOf(file)) {
     const jws = text.trim()
     if (jws === '') continue
     count += 1
-    yield await anchorOf(keys, jws, key, `${file}, line ${number}`)
+    yield await anchorOf(() => read(jws), `${file}, line ${number}`)
   }
   if (count === 0) throw new UsageError(`${file} holds no anchor`)
 }
 
-async function anchorOf(
-  keys: EventStore['keys'],
-  jws: string,
-  key: string | undefined,
-  where: string,
-): Promise<Anchor> {
+async function anchorOf(read: () => Promise<Anchor>, where: string): Promise<Anchor> {
   try {
-    return await readAnchor(keys, jws, key === undefined ? {} : { key })
+    return await read()
   } catch (error) {
     if (error instanceof AnchorInvalidError)
       throw new AnchorInvalidError(`${where}: ${error.why}. To go on without it, remove that line`, { cause: error })

@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import type { EventStore } from '../../lib/index.ts'
 import { type Connection, type ConnectionOptions, connect, issuerOf } from './connection.ts'
 import { type ExitCode, UsageError } from './exit-codes.ts'
+import { assertKnownIssuer } from './known-issuer.ts'
 import { confirm, Output, type Terminal } from './terminal.ts'
 
 /** Options that every command takes. */
@@ -13,7 +14,7 @@ export interface GlobalOptions extends ConnectionOptions {
 export interface CommandContext {
   readonly terminal: Terminal
   readonly output: Output
-  /** Opens the store, and closes it when the command is done. */
+  /** Opens the store, and closes it when the command is done. Refused where nothing in it is of the issuer that was asked for. */
   withStore<T>(work: (store: EventStore, connection: Connection) => Promise<T>): Promise<T>
   /** Opens the store, and makes it where there is none yet; closes it again. */
   makeStore(): Promise<Connection>
@@ -35,7 +36,11 @@ export function commandContext(
   options: GlobalOptions,
   endWith: (code: ExitCode) => void,
 ): CommandContext {
-  const issuerIfNamed = (): string | undefined => issuerOf(options, terminal)
+  let asked: string | undefined
+  const issuerIfNamed = (): string | undefined => {
+    asked = issuerOf(options, terminal)
+    return asked
+  }
   return {
     terminal,
     output: new Output(terminal, options.json ?? false),
@@ -58,6 +63,7 @@ export function commandContext(
     async withStore(work) {
       const connection = await connect(options, terminal)
       try {
+        if (asked !== undefined) await assertKnownIssuer(connection.store, asked)
         return await work(connection.store, connection)
       } finally {
         await connection.close()

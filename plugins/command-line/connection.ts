@@ -35,6 +35,7 @@ const COMMAND_MS = 300_000
 const LOOK_MS = 9_000
 
 const SCHEME = /^mongodb(\+srv)?:\/\//
+const LIKE_AN_ADDRESS = /:\/\/|@|mongodb/i
 
 /**
  * Opens the store that the options or the environment name: `mongodb://…/database`, or the folder of an embedded store.
@@ -47,17 +48,24 @@ export async function connect(
   terminal: Terminal,
   { mayMake = false }: { readonly mayMake?: boolean } = {},
 ): Promise<Connection> {
-  const place = options.store ?? terminal.env['EVENTSTORE_STORE']
+  const place = unquoted(options.store ?? terminal.env['EVENTSTORE_STORE'] ?? '')
   if (!place)
     throw new UsageError(
       'no store is named: --store mongodb://host/database, or --store FOLDER of an embedded store; or EVENTSTORE_STORE',
     )
   if (SCHEME.test(place)) return connectMongo(place, options, terminal, mayMake)
-  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(place))
+  // Without it: an address that is mistyped may hold a password.
+  if (LIKE_AN_ADDRESS.test(place) && !existsSync(place))
     throw new UsageError(
       'the store is no address that is known: mongodb://host/database, or the folder of an embedded store',
     )
   return connectFolder(place, options, terminal)
+}
+
+/** Files of environment variables may leave quotes around a value. */
+function unquoted(text: string): string {
+  const trimmed = text.trim()
+  return /^(["']).*\1$/.test(trimmed) ? trimmed.slice(1, -1) : trimmed
 }
 
 /** The database that an address names. @throws UsageError */

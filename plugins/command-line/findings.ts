@@ -1,6 +1,6 @@
 import { destroyAgain } from '../../lib/erasure/forgotten-keys.ts'
 import type { Clock, EventStore } from '../../lib/index.ts'
-import { LogoutOperations, type OpenTermination } from '../back-channel-logout/index.ts'
+import { type DeadLetter, LogoutOperations, type OpenTermination } from '../back-channel-logout/index.ts'
 import { Interrupted } from './exit-codes.ts'
 import { type GoneHolder, giveBack, type Holders, heldText, holdersOf } from './gone-holders.ts'
 import { type LogStatus, statusOf } from './log-status.ts'
@@ -46,6 +46,9 @@ const WALK_LATE_MS = 3 * 86_400_000
 const CLOCKS_APART_MS = 10_000
 
 /** So many parked commits and dead letters are counted at most. */
+/** An order that is not carried out for so long may have nobody who does. */
+const ORDER_LATE_MS = 600_000
+
 const MOST = 100
 
 export async function findingsOf(parts: FindingParts): Promise<MendableFinding[]> {
@@ -61,7 +64,7 @@ export async function findingsOf(parts: FindingParts): Promise<MendableFinding[]
     ...holderFindings(store, status, holders),
     ...retentionFindings(status, storeTime),
     ...(await forgottenFindings(parts)),
-    ...(issuer === undefined ? [] : await logoutFindings(store, issuer, holders.living)),
+    ...(issuer === undefined ? [] : await logoutFindings(parts, issuer, holders.living)),
   ]
 }
 
@@ -179,16 +182,20 @@ function keysText(count: number): string {
   return count === 1 ? '1 key' : `${count} keys`
 }
 
-async function logoutFindings(store: EventStore, issuer: string, living: number): Promise<MendableFinding[]> {
+async function logoutFindings(
+  { store, clock }: FindingParts,
+  issuer: string,
+  living: number,
+): Promise<MendableFinding[]> {
   const operations = new LogoutOperations({ store, issuer })
   const [parked, dead, terminations] = await Promise.all([
     count(operations.parked({ limit: MOST })),
-    count(operations.deadLetters({ order: 'newest', limit: MOST })),
+    count(sendable(operations.deadLetters({ order: 'newest', limit: MOST }))),
     operations.openTerminations(),
   ])
   const many = (found: number): string => (found < MOST ? `${found}` : `${MOST} or more`)
   return [
-    ...terminationFindings(operations, terminations, living),
+    ...terminationFindings(operations, terminations, living, clock.now()),
     ...(parked > 0
       ? [
           {
@@ -212,11 +219,17 @@ async function logoutFindings(store: EventStore, issuer: string, living: number)
   ]
 }
 
+/** Of an account that was forgotten nobody is told any more. */
+async function* sendable(letters: AsyncIterable<DeadLetter>): AsyncGenerator<DeadLetter, void> {
+  for await (const letter of letters) if (letter.failureReason !== 'account_forgotten') yield letter
+}
+
 /** Orders to end sessions that nobody carries out. */
 function terminationFindings(
   operations: LogoutOperations,
   open: readonly OpenTermination[],
   living: number,
+  now: number,
 ): MendableFinding[] {
   const lost = open.filter(({ state }) => state === 'lost')
   const findings: MendableFinding[] = lost.map(({ id, of, actor, orderedAt }) => ({
@@ -231,12 +244,17 @@ function terminationFindings(
     },
   }))
   const oldest = open.at(-1)
-  if (living === 0 && oldest) {
+  if (oldest && (living === 0 || now - oldest.orderedAt >= ORDER_LATE_MS)) {
+    const orders = open.length === 1 ? 'an order to end sessions is' : `${open.length} orders to end sessions are`
+    const nobody = living === 0 ? ', and no process shows that it lives' : ''
     findings.push({
       code: 'TERMINATIONS_WAIT',
       severity: 'fault',
-      what: `${open.length === 1 ? 'an order' : `${open.length} orders`} to end sessions ${open.length === 1 ? 'is' : 'are'} not carried out, the oldest of ${moment(oldest.orderedAt)}, and no process shows that it lives`,
-      todo: 'start the OP: its processes carry them out',
+      what: `${orders} not carried out, the oldest of ${moment(oldest.orderedAt)}${nobody}`,
+      todo:
+        living === 0
+          ? 'start the OP: its processes carry them out'
+          : 'is one of them an OP of this issuer, with back-channel logout? Its log says `work_unreadable` or `work_failed` where it cannot go on; an order of a million sessions takes hours',
     })
   }
   return findings

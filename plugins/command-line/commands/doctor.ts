@@ -39,8 +39,7 @@ export const doctor: Register = (program, context) => {
         }
         const none = terminal.signal.aborted ? 'Nothing was found so far.' : 'Nothing needs an operator.'
         await output.list(told(), textOf, none)
-        if (issuer === undefined)
-          output.note('Logouts were not looked at: --issuer, or EVENTSTORE_ISSUER, says whose.')
+        if (issuer === undefined) output.note('Logouts were not looked at: --issuer, or EVENTSTORE_ISSUER, says whose.')
         if (terminal.signal.aborted) {
           output.note('interrupted: there may be more than was found and mended here. Run it again')
           endWith(EXIT.refused)
@@ -65,8 +64,8 @@ async function mended(finding: MendableFinding, signal: AbortSignal): Promise<To
   }
 }
 
-function textOf({ severity, what, todo, fix }: Told): string {
-  const lines = [`${severity === 'fault' ? 'FAULT' : 'note '}  ${what}`, todo]
+function textOf({ code, severity, what, todo, fix }: Told): string {
+  const lines = [`${severity === 'fault' ? 'FAULT' : 'note '}  ${code}: ${what}`, todo]
   if (fix) lines.push(`${FIX[fix.state]} ${fix.what}`)
   return lines.join('\n       ')
 }
