@@ -51,7 +51,7 @@ export class MongoAccountKeys implements AccountKeyTable {
         await this.#collections.withTimeout(() => this.#inserted(insert))
         continue // another process may have made one at the same moment: all take the first of them
       }
-      if (isAsWanted(found, names, make)) return recordOf(found)
+      if (isAsWanted(recordOf(found), names, make)) return recordOf(found)
       await this.#collections.withTimeout(() =>
         this.#keys.updateOne(
           { _id: found._id, names: { $in: [...names] } },
@@ -172,6 +172,24 @@ export class MongoAccountKeys implements AccountKeyTable {
   }
 }
 
-function recordOf({ _id, ...rest }: AccountKeyDocument): AccountKeyRecord {
-  return { id: _id, ...rest }
+/** Rows have no proof: somebody else may have written anything there. What is no text opens nothing. */
+function recordOf(row: AccountKeyDocument): AccountKeyRecord {
+  const { _id: id, names, formerNames, sealed, account, destroyedAt, usedAt } = row
+  return {
+    id,
+    names: textsIn(names),
+    ...(formerNames !== undefined && { formerNames: textsIn(formerNames) }),
+    ...(sealed !== undefined && { sealed: textOf(sealed) }),
+    ...(account !== undefined && { account: textOf(account) }),
+    ...(destroyedAt !== undefined && { destroyedAt: Number(destroyedAt) }),
+    usedAt: Number.isFinite(usedAt) ? usedAt : Number.MAX_SAFE_INTEGER,
+  }
+}
+
+function textsIn(value: unknown): string[] {
+  return Array.isArray(value) ? value.filter((one) => typeof one === 'string') : []
+}
+
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : ''
 }

@@ -118,7 +118,10 @@ function mending(name: string, isShared: boolean, make: () => Promise<Place>): v
       assert.equal(row?.body['actor'], 'anna')
       assert.deepEqual(codes((await doctor('--fix')).found), ['TERMINATIONS_WAIT'])
       const text = await cli(['doctor'])
-      assert.match(text.out, /FAULT {2}TERMINATIONS_WAIT: an order to end sessions is not carried out.*\n {7}start the OP/)
+      assert.match(
+        text.out,
+        /FAULT {2}TERMINATIONS_WAIT: an order to end sessions is not carried out.*\n {7}start the OP/,
+      )
       assert.equal((await cli(['doctor', '--dry-run'])).code, 2)
     })
 

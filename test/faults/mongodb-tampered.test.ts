@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import type { Document } from 'mongodb'
 import { MongoEventStore } from '../../adapters/mongodb/index.ts'
 import { destroyAgain, forgottenEvent } from '../../lib/erasure/forgotten-keys.ts'
+import { sweepAccountKeys } from '../../lib/erasure/sweep-account-keys.ts'
 import {
   type Clock,
   type Commit,
@@ -15,10 +16,13 @@ import {
   type VerifyReport,
   verifyLog,
 } from '../../lib/index.ts'
+import { rekeyLog } from '../../lib/rekey/rekey.ts'
 import { LogRetention } from '../../lib/retention/retention.ts'
 import { RETENTION_DEFAULTS } from '../../lib/retention/retention-options.ts'
 import { sealedOwner } from '../../lib/secrets/account-key-owner.ts'
+import { AccountKeys } from '../../lib/secrets/account-keys.ts'
 import { accountNames } from '../../lib/secrets/account-names.ts'
+import { dataKeyIn } from '../../lib/secrets/key-ring.ts'
 import { linkSegments, retireInSegments, SEGMENT } from '../../lib/verify/segments.ts'
 import { rejectsWith } from '../contract/event-store/expect.ts'
 import { aged } from '../support/aged-store.ts'
@@ -205,6 +209,29 @@ describe('a log on MongoDB that somebody else writes to', () => {
       await retire(5, 8) // and another one go on
       await store.retention.remove({ positions: [...positions, 8].sort((a, b) => a - b) })
       assert.deepEqual(await codes(), [])
+    })
+
+    it('nothing, and writes rubbish to the key of an account: it is told, and nobody stumbles over it', async () => {
+      const alice = { issuer: 'https://op', accountId: 'alice' }
+      const keysOf = () => new AccountKeys(store, systemClock)
+      const id = String(dataKeyIn(await keysOf().seal('mine', 'S:1', alice)))
+      const rows = mongo.db.collection<Document & { _id: string }>(`${prefix}account_keys`)
+      const genuine = { ...(await rows.findOne({ _id: id })) }
+      for (const [change, fault] of [
+        [{ sealed: 7 }, 'KEY_UNKNOWN'],
+        [{ sealed: null }, 'KEY_UNKNOWN'],
+        [{ account: 7 }, 'SEAL_BROKEN'],
+        [{ names: 'text' }, 'ACCOUNT_KEY_MISNAMED'],
+        [{ names: [7, null] }, 'ACCOUNT_KEY_MISNAMED'],
+        [{ usedAt: 'text' }, undefined],
+      ] as const) {
+        await rows.deleteMany({})
+        await rows.insertOne({ ...genuine, ...change } as Document & { _id: string })
+        assert.deepEqual(await codes(), fault === undefined ? [] : [[fault, 0]], JSON.stringify(change))
+        await rekeyLog({ store, clock: systemClock })
+        await sweepAccountKeys(store, 1, Date.now())
+        assert.equal(typeof (await keysOf().seal('more', 'S:2', alice)), 'string')
+      }
     })
 
     it('nothing, and puts the key of an account back that was destroyed: it is found, and destroyed again', async () => {
