@@ -395,6 +395,17 @@ describe('the keys of accounts that a process holds', () => {
     assert.equal(asked.obtain, 4)
   })
 
+  it('are asked for again where the key was destroyed, also by who has found it there again', async () => {
+    const id = String(dataKeyIn(await seal()))
+    await turn()
+    keys.seen([{ events: [{ stream: 'x', type: 'account.forgotten', data: { keys: ['other'] } }] } as never])
+    await seal()
+    assert.equal(asked.obtain, 1)
+    keys.seen([{ events: [{ stream: 'x', type: 'account.forgotten', data: { keys: [id] } }] } as never])
+    await seal()
+    assert.equal(asked.obtain, 2)
+  })
+
   it('are asked for again where the log was not followed yet when they were asked for', async () => {
     followed = false
     const asking = seal()

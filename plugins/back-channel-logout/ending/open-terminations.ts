@@ -49,13 +49,14 @@ export async function openTerminations(parts: Parts): Promise<OpenTermination[]>
  */
 export async function restoreTermination(parts: Parts, id: string): Promise<boolean> {
   const { store } = parts
-  const found = (await find(parts)).find((one) => one.id === id)
+  const [found] = await find(parts, id)
   if (found?.state !== 'lost') return false
   await store.work(ENDINGS).add([...found.work])
   return true
 }
 
-async function find({ store, accountKeys, issuer, clock }: Parts): Promise<Found[]> {
+/** @param only - the one that is looked for. Default: all */
+async function find({ store, accountKeys, issuer, clock }: Parts, only?: string): Promise<Found[]> {
   // Before the rows: the planner makes the row of an order before its checkpoint passes it.
   const planned = (await store.consumers.get(PLANNER))?.position ?? 0
   const completed = new Set<string>()
@@ -66,7 +67,7 @@ async function find({ store, accountKeys, issuer, clock }: Parts): Promise<Found
       const { at, position } = commit
       for (const { stream, type, data } of commit.events) {
         const id = terminationOfStream(stream)
-        if (id === undefined) continue
+        if (id === undefined || (only !== undefined && id !== only)) continue
         if (type === 'termination.completed') completed.add(id)
         if (type !== 'termination.ordered' || completed.has(id)) continue
         const { target, reason, actor } = data as unknown as Ordered
