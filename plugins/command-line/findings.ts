@@ -1,6 +1,7 @@
 import { destroyAgain } from '../../lib/erasure/forgotten-keys.ts'
-import type { Clock, EventStore } from '../../lib/index.ts'
+import type { Clock, EventStore, FeatureState } from '../../lib/index.ts'
 import { type DeadLetter, LogoutOperations, type OpenTermination } from '../back-channel-logout/index.ts'
+import { featuresOf } from './commands/features.ts'
 import { Interrupted } from './exit-codes.ts'
 import { type GoneHolder, giveBack, type Holders, heldText, holdersOf } from './gone-holders.ts'
 import { type LogStatus, statusOf } from './log-status.ts'
@@ -188,13 +189,15 @@ async function logoutFindings(
   living: number,
 ): Promise<MendableFinding[]> {
   const operations = new LogoutOperations({ store, issuer })
-  const [parked, dead, terminations] = await Promise.all([
+  const [features, parked, dead, terminations] = await Promise.all([
+    featuresOf(store, issuer).list(),
     count(operations.parked({ limit: MOST })),
     count(sendable(operations.deadLetters({ order: 'newest', limit: MOST }))),
     operations.openTerminations(),
   ])
   const many = (found: number): string => (found < MOST ? `${found}` : `${MOST} or more`)
   return [
+    ...features.filter(({ enabled, from }) => !enabled && from !== 'configuration').map(offFinding),
     ...terminationFindings(operations, terminations, living, clock.now()),
     ...(parked > 0
       ? [
@@ -217,6 +220,16 @@ async function logoutFindings(
         ]
       : []),
   ]
+}
+
+function offFinding({ feature, system, instance }: FeatureState): MendableFinding {
+  const by = instance ?? system
+  return {
+    code: 'FEATURE_OFF',
+    severity: 'note',
+    what: `${feature} was switched off${by ? ` by ${by.actor}, ${moment(by.at)}` : ''}`,
+    todo: `\`features on ${feature} --actor …\` when it is to be on again`,
+  }
 }
 
 /** Of an account that was forgotten nobody is told any more. */

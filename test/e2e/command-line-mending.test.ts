@@ -216,6 +216,15 @@ function mending(name: string, isShared: boolean, make: () => Promise<Place>): v
       assert.doesNotMatch(err, /Nothing needs an operator/)
     })
 
+    it('reminds of a feature that somebody has switched off', async () => {
+      assert.equal((await cli(['features', 'off', 'back_channel_logout', '--actor', 'anna'])).code, 0)
+      const { code, found } = await doctor()
+      assert.deepEqual([code, codes(found)], [0, ['FEATURE_OFF']])
+      assert.match(String(found[0]?.what), /back_channel_logout was switched off by anna, /)
+      await cli(['features', 'on', 'back_channel_logout', '--actor', 'anna'])
+      assert.deepEqual((await doctor()).found, [])
+    })
+
     it('says what depends on the planner', async () => {
       await using_((store) => store.consumers.ensure(PLANNER, 0))
       assert.match((await cli(['checkpoints', 'remove', PLANNER, '--dry-run'])).out, /RPs are not told/)
