@@ -1,5 +1,5 @@
 import type { Document } from 'mongodb'
-import { CollectionUnfitError } from '../../lib/errors.ts'
+import { CollectionUnfitError, StoreUnavailableError } from '../../lib/errors.ts'
 import type { Collections } from './collections.ts'
 import { codeOf } from './outcome.ts'
 import { type AskWith, needing } from './rights.ts'
@@ -33,6 +33,9 @@ export const CLAIMS_INDEX: LogIndex = {
 /** IndexOptionsConflict and IndexKeySpecsConflict. */
 const INDEX_CONFLICTS: ReadonlySet<number | undefined> = new Set([85, 86])
 
+/** BadValue and NoQueryExecutionPlans: the planner's answers to a hint on an index that it does not have. */
+const HINT_REFUSED: ReadonlySet<number | undefined> = new Set([2, 291])
+
 /** What tells two indexes apart. */
 const COMPARED = ['key', 'unique', 'sparse', 'partialFilterExpression', 'collation', 'expireAfterSeconds'] as const
 
@@ -65,6 +68,29 @@ export async function makeIndexes(
     if (!INDEX_CONFLICTS.has(codeOf(cause))) throw cause
     const why = cause instanceof Error ? cause.message : String(cause)
     throw new CollectionUnfitError(namespace, `has an index that is at odds with one of the log's (${why})`, { cause })
+  }
+}
+
+/**
+ * Asserts that the indexes of the log are complete. The server lists an index as soon as its build begins, and the build
+ * goes on when the client that asked for it is gone. Until it ends a unique index refuses nothing for good. The planner
+ * knows complete indexes only, so that a hint on any other one is an error. It takes no right but to find.
+ *
+ * @throws StoreUnavailableError (`STORE_UNAVAILABLE`) that names an index that is being built
+ */
+export async function assertIndexesBuilt(collections: Collections, ask: AskWith): Promise<void> {
+  const namespace = collections.namespace('events')
+  for (const { name, partialFilterExpression: filter = {} } of [CLAIMS_INDEX, STREAMS_INDEX]) {
+    const options = { hint: name, projection: { _id: 1 } }
+    try {
+      await needing('find', namespace, () =>
+        ask((signal) => collections.events.findOne(filter, { ...options, signal })),
+      )
+    } catch (cause) {
+      if (!HINT_REFUSED.has(codeOf(cause))) throw cause
+      const what = `the index "${name}" of ${namespace} is still being built: wait until it is done, then open again`
+      throw new StoreUnavailableError(what, { cause })
+    }
   }
 }
 

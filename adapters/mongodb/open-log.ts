@@ -8,7 +8,7 @@ import type { Collections } from './collections.ts'
 import { MongoIndex } from './index-table.ts'
 import { MongoLiveness } from './liveness.ts'
 import { loadMacKeys } from './mac-keys.ts'
-import { CLAIMS_INDEX, type LogIndex, makeIndexes, STREAMS_INDEX } from './make-indexes.ts'
+import { assertIndexesBuilt, CLAIMS_INDEX, type LogIndex, makeIndexes, STREAMS_INDEX } from './make-indexes.ts'
 import { prepareDatabase } from './prepare-database.ts'
 import type { AskWith } from './rights.ts'
 import { asStoreError, whyOf } from './store-errors.ts'
@@ -58,6 +58,7 @@ export async function openLog(collections: Collections, keys: KeyRing): Promise<
     for (const [name, indexes] of INDEXES) {
       await makeIndexes(collections, name, indexes, found.get(name) ?? [], ask)
     }
+    await assertIndexesBuilt(collections, ask)
     await ask(() => MongoLiveness.prepare(collections))
     return capabilities
   } catch (error) {
