@@ -28,8 +28,8 @@ const DUPLICATE = 11000
  */
 const PERMANENT: ReadonlySet<number> = new Set([2, 9, 13, 18, 20, 59, 115, 121, 322, 323, 324, 8000, 10334, 17280])
 
-/** OutOfDiskSpace. */
-const DISK_FULL = 14031
+/** OutOfDiskSpace, and UserWritesBlocked: Atlas blocks writes before the disk is full to the last byte. */
+const DISK_FULL: ReadonlySet<number> = new Set([14031, 371])
 
 /** Waits for the answer of a command, whichever it is. */
 export async function answerOf(command: Promise<Document>): Promise<Answer> {
@@ -136,7 +136,8 @@ export function isPermanent(error: unknown): boolean {
 
 /** Whether the server has no room left on its disk: it says so before it writes. */
 export function isDiskFull(error: unknown): boolean {
-  return error instanceof WriteError ? error.codes.includes(DISK_FULL) : codeOf(error) === DISK_FULL
+  const codes = error instanceof WriteError ? error.codes : [codeOf(error)]
+  return codes.some((code) => code !== undefined && DISK_FULL.has(code))
 }
 
 /**
@@ -167,7 +168,7 @@ function outcomeOfCode(code: unknown, error: unknown): Outcome {
 
 /** Whether a document with this error was not written, and is not going to be. */
 function isRefusal(code: number): boolean {
-  return PERMANENT.has(code) || code === DISK_FULL
+  return PERMANENT.has(code) || DISK_FULL.has(code)
 }
 
 /** The driver throws a reply that has a write-concern error, with whatever else it says: all of that is unknown. */

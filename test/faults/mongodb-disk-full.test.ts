@@ -16,17 +16,19 @@ const ALWAYS = Number.POSITIVE_INFINITY
 
 /** What a server may answer that has no room: as an error of the command, or of each of its documents. */
 const ANSWERS = {
-  'the command': () => ({ ok: 0, ...FULL }),
-  'each of its documents': (request: Document) => {
+  'the command': (_: Document, error: Document) => ({ ok: 0, ...error }),
+  'each of its documents': (request: Document, error: Document) => {
     const { documents, updates, bulkWrite } = request
     if (bulkWrite) {
-      const firstBatch = [{ ok: 0, idx: 0, ...FULL, n: 0 }]
+      const firstBatch = [{ ok: 0, idx: 0, ...error, n: 0 }]
       return { ok: 1, cursor: { id: 0n, firstBatch, ns: 'admin.$cmd.bulkWrite' }, nErrors: 1, nInserted: 0 }
     }
-    if (!documents && !updates) return { ok: 0, ...FULL }
-    return { ok: 1, n: 0, writeErrors: ((documents ?? updates) as Document[]).map((_, index) => ({ index, ...FULL })) }
+    if (!documents && !updates) return { ok: 0, ...error }
+    return { ok: 1, n: 0, writeErrors: ((documents ?? updates) as Document[]).map((_, index) => ({ index, ...error })) }
   },
 } as const
+
+const WRITES = ['insert', 'update', 'findAndModify', 'bulkWrite']
 
 for (const path of ['ticket path', 'quiet path'] as const) {
   for (const [what, answer] of Object.entries(ANSWERS)) {
@@ -43,9 +45,8 @@ for (const path of ['ticket path', 'quiet path'] as const) {
       afterEach(() => log.remove())
 
       const fill = (command: readonly string[]): void => {
-        full = log.proxy.answer({ command, times: ALWAYS }, 'before', answer)
+        full = log.proxy.answer({ command, times: ALWAYS }, 'before', (request) => answer(request, FULL))
       }
-      const WRITES = ['insert', 'update', 'findAndModify', 'bulkWrite']
 
       /** Room again: what is appended is stored, everybody sees it, and all that was answered is true. */
       const goesOn = async (): Promise<void> => {
@@ -108,6 +109,35 @@ for (const path of ['ticket path', 'quiet path'] as const) {
     })
   }
 }
+
+describe('a MongoDB server that blocks writes before its disk is full', () => {
+  const BLOCKED = {
+    ...{ code: 371, codeName: 'UserWritesBlocked' },
+    errmsg: 'User writes blocked, reason: DiskUseThresholdExceeded',
+  }
+  let log: ProxiedLog
+  beforeEach(async () => {
+    log = await openProxiedLog({ path: 'ticket path', client: { retryWrites: false } })
+  })
+  afterEach(() => log.remove())
+
+  for (const [what, answer] of Object.entries(ANSWERS)) {
+    it(`is told as one whose disk is full, at once, where it refuses ${what}`, async () => {
+      const blocked = log.proxy.answer({ command: WRITES, times: ALWAYS }, 'before', (request) =>
+        answer(request, BLOCKED),
+      )
+      for (const call of [
+        () => log.store.append(commitOf('a')),
+        () => log.store.work('jobs').add([{ id: 'a', lane: 'l', dueAt: 0, body: {} }]),
+      ]) {
+        const { message } = await rejectsWith('STORE_UNAVAILABLE', call)
+        assert.match(message, /the disk of the MongoDB server is full \(User writes blocked, reason: DiskUse/)
+      }
+      blocked.cancel()
+      await assertLogSound(log.db, { answered: [await append(log.store, commitOf('later'))] })
+    })
+  }
+})
 
 describe('a MongoDB server whose disk is full in the midst of a batch', () => {
   let log: ProxiedLog

@@ -11,6 +11,7 @@ import {
   assertWritten,
   codeOf,
   counterMoved,
+  isDiskFull,
   isDuplicate,
   isPermanent,
   outcomesOfFastPath,
@@ -236,6 +237,17 @@ describe('a single write', () => {
       const error = new WriteError(reply)
       assert.deepEqual([error.message, error.codes, error.code], [message, codes, codes[0]])
     }
+  })
+
+  it('has no room on the disk where the server says so: its disk is full, or it lets nobody write before it is', () => {
+    for (const code of [14031, 371]) {
+      const [refused] = outcomesOfInsert(inserted([{ index: 0, code }]), SIZE)
+      assert.equal(refused?.kind, 'refused', `${code}`)
+      for (const error of [new MongoServerError({ code }), new WriteError({ writeErrors: [{ code }] })]) {
+        assert.deepEqual([isDiskFull(error), isPermanent(error)], [true, false], `${code}`)
+      }
+    }
+    for (const other of [UNAUTHORIZED, NOT_WRITABLE_PRIMARY, CUT, undefined]) assert.equal(isDiskFull(other), false)
   })
 
   it('is refused for good only by codes that will not change', () => {
