@@ -31,6 +31,10 @@ const PERMANENT: ReadonlySet<number> = new Set([2, 9, 13, 18, 20, 59, 115, 121, 
 /** OutOfDiskSpace, and UserWritesBlocked: Atlas blocks writes before the disk is full to the last byte. */
 const DISK_FULL: ReadonlySet<number> = new Set([14031, 371])
 
+/** Atlas gives everything that it refuses by itself one code: wants of rights, limits of a tier, and its quota of room. */
+export const ATLAS_ERROR = 8000
+const OVER_QUOTA = /space quota/i
+
 /** Waits for the answer of a command, whichever it is. */
 export async function answerOf(command: Promise<Document>): Promise<Answer> {
   try {
@@ -137,7 +141,8 @@ export function isPermanent(error: unknown): boolean {
 /** Whether the server has no room left on its disk: it says so before it writes. */
 export function isDiskFull(error: unknown): boolean {
   const codes = error instanceof WriteError ? error.codes : [codeOf(error)]
-  return codes.some((code) => code !== undefined && DISK_FULL.has(code))
+  if (codes.some((code) => code !== undefined && DISK_FULL.has(code))) return true
+  return codes.includes(ATLAS_ERROR) && OVER_QUOTA.test(String((error as Error).message))
 }
 
 /**

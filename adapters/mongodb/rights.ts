@@ -1,9 +1,10 @@
 import { StoreRefusedError } from '../../lib/errors.ts'
 import type { Call } from './collections.ts'
-import { codeOf } from './outcome.ts'
+import { ATLAS_ERROR, codeOf } from './outcome.ts'
 
-/** Unauthorized, and the same as Atlas says it. */
-const REFUSALS: ReadonlySet<number | undefined> = new Set([13, 8000])
+/** Unauthorized, and the same as Atlas says it, whose code says nothing by itself. */
+const UNAUTHORIZED = 13
+const ATLAS_UNAUTHORIZED = /not (allowed|authorized)/i
 
 /** Runs one command of `open()` within its time limit. */
 export type AskWith = <T>(call: Call<T>) => Promise<T>
@@ -18,9 +19,14 @@ export async function needing<T>(right: string, namespace: string, run: () => Pr
   try {
     return await run()
   } catch (cause) {
-    if (!REFUSALS.has(codeOf(cause))) throw cause
+    if (!lacksRight(cause)) throw cause
     throw new StoreRefusedError(`the database user may not "${right}" on ${namespace}: ${adviceOn(right)}`, { cause })
   }
+}
+
+function lacksRight(error: unknown): boolean {
+  const code = codeOf(error)
+  return code === UNAUTHORIZED || (code === ATLAS_ERROR && ATLAS_UNAUTHORIZED.test(String((error as Error).message)))
 }
 
 const READ_WRITE = 'the role readWrite of the database holds all rights that the log needs'

@@ -10,6 +10,7 @@ import { range } from '../contract/event-store/log-under-test.ts'
 import { append, appendAll, commitOf } from '../support/appending.ts'
 import { assertLogSound } from '../support/invariants.ts'
 import { openDatabase, privateDatabase } from '../support/mongo-database.ts'
+import type { PlannedFault } from '../support/planned-fault.ts'
 import { openProxiedLog, type ProxiedLog } from '../support/proxied-log.ts'
 import { loadSecondDriver } from '../support/second-driver.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
@@ -153,9 +154,16 @@ describe('a database user without a right that the log needs', () => {
     ['update', 'update'],
     ['remove', 'delete'],
   ] as const) {
-    for (const code of [13, 8000]) {
-      it(`is told "${right}" by name, as STORE_REFUSED, where the server answers ${code}`, async () => {
-        const unauthorized = { ok: 0, code, errmsg: 'scripted', codeName: 'Unauthorized' }
+    for (const unauthorized of [
+      { ok: 0, code: 13, codeName: 'Unauthorized', errmsg: 'scripted' },
+      {
+        ok: 0,
+        code: 8000,
+        codeName: 'AtlasError',
+        errmsg: 'user is not allowed to do action [scripted] on [op.events]',
+      },
+    ]) {
+      it(`is told "${right}" by name, as STORE_REFUSED, where the server answers ${unauthorized.code}`, async () => {
         const refused = log.proxy.answer({ command }, 'before', () => unauthorized)
         const prefix = right === 'createIndex' ? 'new_' : '' // where nothing is missing nobody needs it
         const open = () => MongoEventStore.open(log.proxiedDb, { keys: log.keys, prefix })
@@ -166,6 +174,42 @@ describe('a database user without a right that the log needs', () => {
       })
     }
   }
+})
+
+describe('Atlas, where it refuses for other reasons than rights', () => {
+  let log: ProxiedLog
+  beforeEach(async () => {
+    log = await openProxiedLog({ client: { retryWrites: false } })
+  })
+  afterEach(() => log.remove())
+
+  const refuse = (command: readonly string[], errmsg: string): PlannedFault => {
+    const answer = { ok: 0, code: 8000, codeName: 'AtlasError', errmsg }
+    return log.proxy.answer({ command, times: Number.POSITIVE_INFINITY }, 'before', () => answer)
+  }
+
+  it('is told as a server whose disk is full where the quota of room is used up, and used again when there is room', async () => {
+    const writes = ['insert', 'update', 'findAndModify', 'bulkWrite']
+    const full = refuse(writes, 'you are over your space quota, using 513 MB of 512 MB')
+    for (const call of [
+      () => log.store.append(commitOf('a')),
+      () => log.store.work('jobs').add([{ id: 'a', lane: 'l', dueAt: 0, body: {} }]),
+      () => MongoEventStore.open(log.proxiedDb, { keys: log.keys }),
+    ]) {
+      const { message } = await rejectsWith('STORE_UNAVAILABLE', call)
+      assert.match(message, /the disk of the MongoDB server is full \(you are over your space quota/)
+    }
+    full.cancel()
+    await assertLogSound(log.db, { answered: [await append(log.store, commitOf('later'))] })
+  })
+
+  it('is told in its own words, and no right is named, where the cluster may have no further collection', async () => {
+    refuse(['createIndexes'], 'already using 500 collections of 500')
+    const open = () => MongoEventStore.open(log.proxiedDb, { keys: log.keys, prefix: 'new_' })
+    const { message } = await rejectsWith('STORE_REFUSED', open)
+    assert.match(message, /already using 500 collections of 500/)
+    assert.doesNotMatch(message, /may not "createIndex"/)
+  })
 })
 
 describe('a unique index that somebody makes while the log is open', () => {
