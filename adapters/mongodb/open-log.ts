@@ -1,5 +1,6 @@
 import type { MongoClient, ServerHeartbeatFailedEvent } from 'mongodb'
 import { StoreUnavailableError } from '../../lib/errors.ts'
+import { PARKED } from '../../lib/log/consumer.ts'
 import type { KeyRing } from '../../lib/secrets/key-ring.ts'
 import { MongoAccountKeys } from './account-keys.ts'
 import { assertNotSharded, checkCollections } from './check-collections.ts'
@@ -19,7 +20,7 @@ import { WorkLanes } from './work-lanes.ts'
 /** How long one command of `open()` may take, in milliseconds: some of them make collections and indexes. */
 const OPEN_TIMEOUT_MS = 9_000
 
-const WORK_TABLES: readonly string[] = ['deliveries', 'endings']
+const WORK_TABLES: readonly string[] = ['deliveries', 'endings', PARKED]
 const INDEX_TABLES: readonly string[] = ['live', 'parked_commits']
 
 /** The indexes of the log, by collection. */

@@ -92,6 +92,10 @@ describe('the users of MongoDB with the roles of the guide', function () {
     await assert.rejects(db.collection('events').createIndex({ other: 1 }), { code: 13 })
     const sent = new Set<string>()
     db.client.on('commandStarted', ({ commandName }) => sent.add(commandName))
+    const indexed = async (table: string): Promise<unknown> =>
+      (await db.collection(table).indexes()).map(({ name }) => name)
+    for (const suffix of ['', '_lanes'])
+      assert.deepEqual(await indexed(`parked${suffix}`), await indexed(`deliveries${suffix}`))
     const store = await open(db)
     const { position } = await store.append({ events: [{ stream: 'Thing:a', type: 'stored', data: {} }] })
     await Promise.all(Array.from({ length: 20 }, () => store.append(commitOf('b'))))

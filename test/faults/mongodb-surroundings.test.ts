@@ -71,6 +71,18 @@ describe('opening the log where something else is', () => {
       (db) => db.collection(`${prefix}deliveries`).insertOne({ to: 'Ann' }),
       /deliveries holds documents/,
     ],
+    ...['parked', 'parked_lanes'].flatMap((name): (typeof foreign)[number][] => [
+      [
+        `a view in place of ${name}`,
+        (db) => db.createCollection(`${prefix}${name}`, { viewOn: 'a', pipeline: [] }),
+        /is a view/,
+      ],
+      [
+        `a capped collection in place of ${name}`,
+        (db) => db.createCollection(`${prefix}${name}`, { capped: true, size: 4_096 }),
+        /is capped/,
+      ],
+    ]),
   ]
   for (const [what, make, said] of foreign) {
     it(`answers COLLECTION_UNFIT to ${what}, and changes nothing`, async () => {
