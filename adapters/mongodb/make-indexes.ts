@@ -2,8 +2,9 @@ import type { Document } from 'mongodb'
 import { CollectionUnfitError, StoreUnavailableError } from '../../lib/errors.ts'
 import type { Collections } from './collections.ts'
 import { codeOf } from './outcome.ts'
-import { type AskWith, needing } from './rights.ts'
+import { type AskWith, needing, PREPARE } from './rights.ts'
 import { WRITE_CONCERN } from './settings.ts'
+import { CommandTimeoutError } from './with-timeout.ts'
 
 /** An index of a collection of the log. */
 export interface LogIndex {
@@ -50,6 +51,7 @@ export function isIndex(wanted: LogIndex, found: Document): boolean {
  * @param found - those that are there, as the server lists them
  * @throws CollectionUnfitError (`COLLECTION_UNFIT`) when others of the same name or keys are there
  * @throws StoreRefusedError (`STORE_REFUSED`) when this user may not make them
+ * @throws StoreUnavailableError (`STORE_UNAVAILABLE`) when that takes longer than `ask` waits: the server goes on
  */
 export async function makeIndexes(
   collections: Collections,
@@ -65,6 +67,7 @@ export async function makeIndexes(
   try {
     await needing('createIndex', namespace, () => ask((signal) => collections.command(body, { signal })))
   } catch (cause) {
+    if (cause instanceof CommandTimeoutError) throw beingBuilt(collections, name, indexes, cause)
     if (!INDEX_CONFLICTS.has(codeOf(cause))) throw cause
     const why = cause instanceof Error ? cause.message : String(cause)
     throw new CollectionUnfitError(namespace, `has an index that is at odds with one of the log's (${why})`, { cause })
@@ -88,10 +91,21 @@ export async function assertIndexesBuilt(collections: Collections, ask: AskWith)
       )
     } catch (cause) {
       if (!HINT_REFUSED.has(codeOf(cause))) throw cause
-      const what = `the index "${name}" of ${namespace} is still being built: wait until it is done, then open again`
-      throw new StoreUnavailableError(what, { cause })
+      throw beingBuilt(collections, 'events', [{ name }], cause)
     }
   }
+}
+
+function beingBuilt(
+  collections: Collections,
+  collection: string,
+  indexes: readonly Pick<LogIndex, 'name'>[],
+  cause: unknown,
+): StoreUnavailableError {
+  const names = indexes.map(({ name }) => `"${name}"`).join(', ')
+  const [noun, verb] = indexes.length === 1 ? ['index', 'is'] : ['indexes', 'are']
+  const what = `the ${noun} ${names} of ${collections.namespace(collection)} ${verb} still being built: wait until that is done and open again, or run \`${PREPARE}\`, which waits`
+  return new StoreUnavailableError(what, { cause })
 }
 
 export function isSame(a: unknown, b: unknown): boolean {

@@ -312,7 +312,8 @@ export class MongoEventStore implements EventStore {
 
 const OPTIONS: ReadonlySet<string> = new Set(['keys', 'prefix', 'logger', 'clock'])
 
-function assertOptions(db: Db, options: MongoOptions): void {
+/** @throws OptionInvalidError */
+export function assertOptions(db: Db, options: MongoOptions): void {
   if (typeof db?.collection !== 'function' || typeof db.command !== 'function') {
     const what = "must be a Db of the mongodb driver: client.db('op'); of a Mongoose connection, its `db`"
     throw new OptionInvalidError('db', what)

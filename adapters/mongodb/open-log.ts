@@ -20,12 +20,17 @@ import { WorkLanes } from './work-lanes.ts'
 /** How long one command of `open()` may take, in milliseconds: some of them make collections and indexes. */
 const OPEN_TIMEOUT_MS = 9_000
 
+/** The same for making indexes where the caller waits for them, in milliseconds: a large log takes hours. */
+const WAIT_FOR_INDEXES_MS = 43_200_000
+
 const WORK_TABLES: readonly string[] = ['deliveries', 'endings', PARKED]
 const INDEX_TABLES: readonly string[] = ['live', 'parked_commits']
 
+const EVENTS_INDEXES: readonly LogIndex[] = [STREAMS_INDEX, CLAIMS_INDEX]
+
 /** The indexes of the log, by collection. */
 const INDEXES: ReadonlyMap<string, readonly LogIndex[]> = new Map([
-  ['events', [STREAMS_INDEX, CLAIMS_INDEX]],
+  ['events', EVENTS_INDEXES],
   ['account_keys', MongoAccountKeys.indexes],
   ...WORK_TABLES.map((table) => [table, MongoWork.indexes] as const),
   ...WORK_TABLES.map((table) => [`${table}_lanes`, WorkLanes.indexes] as const),
@@ -39,11 +44,17 @@ const NAMES: readonly string[] = ['counters', 'consumers', 'liveness', 'log_segm
  * Looks at what is there, checks the server, makes what is missing, in this order: a database that cannot hold the log
  * is left as it was. Where nothing is missing, the database user needs no right to make collections or indexes.
  *
+ * @param waits - whether to wait for indexes that take long
  * @throws as `MongoEventStore.open`
  */
-export async function openLog(collections: Collections, keys: KeyRing): Promise<ServerCapabilities> {
+export async function openLog(
+  collections: Collections,
+  keys: KeyRing,
+  { waits = false }: { readonly waits?: boolean } = {},
+): Promise<ServerCapabilities> {
   const { client } = collections
   const ask: AskWith = (call) => collections.attempt(call, OPEN_TIMEOUT_MS)
+  const askForIndexes: AskWith = waits ? (call) => collections.attempt(call, WAIT_FOR_INDEXES_MS) : ask
   let failure: Error | undefined
   const onFailure = (event: ServerHeartbeatFailedEvent): void => {
     failure = event.failure
@@ -57,9 +68,14 @@ export async function openLog(collections: Collections, keys: KeyRing): Promise<
     await prepareDatabase(collections, keys, ask)
     collections.macs = await loadMacKeys(collections, keys, ask)
     for (const [name, indexes] of INDEXES) {
-      await makeIndexes(collections, name, indexes, found.get(name) ?? [], ask)
+      await makeIndexes(collections, name, indexes, found.get(name) ?? [], askForIndexes)
     }
-    await assertIndexesBuilt(collections, ask)
+    await assertIndexesBuilt(collections, ask).catch(async (error: unknown) => {
+      if (!waits || !(error instanceof StoreUnavailableError)) throw error
+      // Asked for an index that is being built, the server answers when that is done.
+      await makeIndexes(collections, 'events', EVENTS_INDEXES, [], askForIndexes)
+      await assertIndexesBuilt(collections, ask)
+    })
     await ask(() => MongoLiveness.prepare(collections))
     return capabilities
   } catch (error) {

@@ -29,9 +29,12 @@ function lacksRight(error: unknown): boolean {
   return code === UNAUTHORIZED || (code === ATLAS_ERROR && ATLAS_UNAUTHORIZED.test(String((error as Error).message)))
 }
 
+/** The command by which somebody with more rights, and more time, makes what is missing. */
+export const PREPARE = 'npx oidc-provider-eventstore prepare'
+
 const READ_WRITE = 'the role readWrite of the database holds all rights that the log needs'
 
 function adviceOn(right: string): string {
   if (right !== 'createIndex') return READ_WRITE
-  return `an index is missing there. Have a user who may make it run \`npx oidc-provider-eventstore prepare\`, or give this one more: ${READ_WRITE}`
+  return `an index is missing there. Have a user who may make it run \`${PREPARE}\`, or give this one more: ${READ_WRITE}`
 }

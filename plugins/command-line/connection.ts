@@ -31,6 +31,9 @@ const CLOSE_MS = 2_000
 /** As long a command of the former database may take, in milliseconds: it may have to sort all that there is. */
 const COMMAND_MS = 300_000
 
+/** Of the driver's, where the store's own limits hold: making an index of a large log takes hours. */
+const NO_LIMIT = 0
+
 /** How long a look at the database may take, in milliseconds. */
 const LOOK_MS = 9_000
 
@@ -71,6 +74,7 @@ function unquoted(text: string): string {
 /** The database that an address names. @throws UsageError */
 export async function databaseAt(
   uri: string,
+  commandMs: number = COMMAND_MS,
 ): Promise<{ readonly db: Db; readonly name: string; close(): Promise<void> }> {
   // Without the address, which may hold a password.
   if (!SCHEME.test(uri)) throw new UsageError('that is no address of a database: mongodb://host/database')
@@ -83,7 +87,7 @@ export async function databaseAt(
     if (!database) throw new UsageError('the address names no database: mongodb://host/database')
     const client = new MongoClient(uri, {
       serverSelectionTimeoutMS: 5_000,
-      socketTimeoutMS: COMMAND_MS,
+      socketTimeoutMS: commandMs,
       appName: 'oidc-provider-eventstore',
     })
     return {
@@ -104,18 +108,17 @@ async function connectMongo(
   terminal: Terminal,
   mayMake: boolean,
 ): Promise<Connection> {
-  const { db, name, close } = await databaseAt(uri)
+  const { db, name, close } = await databaseAt(uri, mayMake ? NO_LIMIT : COMMAND_MS)
   const { MongoEventStore } = await import('../../adapters/mongodb/index.ts')
+  const { prepareLog } = await import('../../adapters/mongodb/prepare-log.ts')
   const keys = await keysOf(options, terminal)
   if (!keys) throw new UsageError('no keys: EVENTSTORE_KEYS as JSON, or --keys-file FILE (or EVENTSTORE_KEYS_FILE)')
   try {
     const prefix = options.prefix ?? terminal.env['EVENTSTORE_PREFIX']
-    if (!mayMake) await assertLog(db, prefix ?? '', name)
-    const store = await MongoEventStore.open(db, {
-      keys,
-      logger: loggerOf(terminal),
-      ...(prefix !== undefined && { prefix }),
-    })
+    const settings = { keys, logger: loggerOf(terminal), ...(prefix !== undefined && { prefix }) }
+    if (mayMake) await prepareLog(db, settings)
+    else await assertLog(db, prefix ?? '', name)
+    const store = await MongoEventStore.open(db, settings)
     return {
       store,
       name: prefix ? `${name}, prefix ${prefix}` : name,
