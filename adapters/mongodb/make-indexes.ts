@@ -2,7 +2,7 @@ import type { Document } from 'mongodb'
 import { CollectionUnfitError, StoreUnavailableError } from '../../lib/errors.ts'
 import type { Collections } from './collections.ts'
 import { codeOf } from './outcome.ts'
-import { type AskWith, needing, PREPARE } from './rights.ts'
+import { type AskWith, adviceToPrepare, needing, prepareCommand } from './rights.ts'
 import { WRITE_CONCERN } from './settings.ts'
 import { CommandTimeoutError } from './with-timeout.ts'
 
@@ -65,7 +65,8 @@ export async function makeIndexes(
   const namespace = collections.namespace(name)
   const body = { createIndexes: collections.name(name), indexes, writeConcern: WRITE_CONCERN }
   try {
-    await needing('createIndex', namespace, () => ask((signal) => collections.command(body, { signal })))
+    const make = (): Promise<unknown> => ask((signal) => collections.command(body, { signal }))
+    await needing('createIndex', namespace, make, adviceToPrepare(subject(indexes), collections.prefix))
   } catch (cause) {
     if (cause instanceof CommandTimeoutError) throw beingBuilt(collections, name, indexes, cause)
     if (!INDEX_CONFLICTS.has(codeOf(cause))) throw cause
@@ -102,10 +103,16 @@ function beingBuilt(
   indexes: readonly Pick<LogIndex, 'name'>[],
   cause: unknown,
 ): StoreUnavailableError {
-  const names = indexes.map(({ name }) => `"${name}"`).join(', ')
-  const [noun, verb] = indexes.length === 1 ? ['index', 'is'] : ['indexes', 'are']
-  const what = `the ${noun} ${names} of ${collections.namespace(collection)} ${verb} still being built: wait until that is done and open again, or run \`${PREPARE}\`, which waits`
+  const { prefix } = collections
+  const which = `${subject(indexes)} still being built on ${collections.namespace(collection)}`
+  const what = `${which}: wait until that is done and open again, or run \`${prepareCommand(prefix)}\`, which waits`
   return new StoreUnavailableError(what, { cause })
+}
+
+/** Indexes as the subject of a sentence, with its verb. */
+function subject(indexes: readonly Pick<LogIndex, 'name'>[]): string {
+  const names = indexes.map(({ name }) => `"${name}"`).join(', ')
+  return indexes.length === 1 ? `the index ${names} is` : `the indexes ${names} are`
 }
 
 export function isSame(a: unknown, b: unknown): boolean {

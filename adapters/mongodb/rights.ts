@@ -9,18 +9,26 @@ const ATLAS_UNAUTHORIZED = /not (allowed|authorized)/i
 /** Runs one command of `open()` within its time limit. */
 export type AskWith = <T>(call: Call<T>) => Promise<T>
 
+const READ_WRITE = 'the role readWrite of the database holds all rights that the log needs'
+
 /**
  * Runs what needs a right of the database user, and names the right when the server says that it is missing.
  *
  * @param right - the action, as MongoDB's privileges call it: https://www.mongodb.com/docs/manual/reference/privilege-actions/
+ * @param advice - what to do then
  * @throws StoreRefusedError (`STORE_REFUSED`)
  */
-export async function needing<T>(right: string, namespace: string, run: () => Promise<T>): Promise<T> {
+export async function needing<T>(
+  right: string,
+  namespace: string,
+  run: () => Promise<T>,
+  advice: string = READ_WRITE,
+): Promise<T> {
   try {
     return await run()
   } catch (cause) {
     if (!lacksRight(cause)) throw cause
-    throw new StoreRefusedError(`the database user may not "${right}" on ${namespace}: ${adviceOn(right)}`, { cause })
+    throw new StoreRefusedError(`the database user may not "${right}" on ${namespace}: ${advice}`, { cause })
   }
 }
 
@@ -29,12 +37,12 @@ function lacksRight(error: unknown): boolean {
   return code === UNAUTHORIZED || (code === ATLAS_ERROR && ATLAS_UNAUTHORIZED.test(String((error as Error).message)))
 }
 
-/** The command by which somebody with more rights, and more time, makes what is missing. */
-export const PREPARE = 'npx oidc-provider-eventstore prepare'
+/** What to do where this user may not make what is missing. @param what - "the index "claims" is" */
+export function adviceToPrepare(what: string, prefix: string): string {
+  return `${what} missing there. Have a user who may make indexes run \`${prepareCommand(prefix)}\`, or give this one more: ${READ_WRITE}`
+}
 
-const READ_WRITE = 'the role readWrite of the database holds all rights that the log needs'
-
-function adviceOn(right: string): string {
-  if (right !== 'createIndex') return READ_WRITE
-  return `an index is missing there. Have a user who may make it run \`${PREPARE}\`, or give this one more: ${READ_WRITE}`
+/** The command by which somebody with more rights, and more time, makes what is missing in a log. */
+export function prepareCommand(prefix: string): string {
+  return `npx oidc-provider-eventstore prepare${prefix && ` --prefix ${prefix}`}`
 }

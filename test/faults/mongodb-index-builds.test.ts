@@ -37,7 +37,7 @@ describe('opening the log while an index of it is being built', () => {
       const index = await buildSlowly(name, 3)
       for (let tries = 0; tries < 2; tries++) {
         const { message } = await rejectsWith('STORE_UNAVAILABLE', open)
-        assert.match(message, new RegExp(`the index "${name}" of [^ ]*events is still being built: wait`))
+        assert.match(message, new RegExp(`the index "${name}" is still being built on [^ ]*events: wait`))
       }
       await log.db.command({ createIndexes: 'events', indexes: [index] })
       await (await open()).close()
@@ -52,7 +52,7 @@ describe('opening the log while an index of it is being built', () => {
     await held.arrived
     await clock.advance(9_000)
     const { message } = await opening
-    assert.match(message, /the index "holder_1" of [^ ]*deliveries is still being built: wait .*-eventstore prepare`/)
+    assert.match(message, /the index "holder_1" is still being built on [^ ]*deliveries: wait .*-eventstore prepare`/)
     held.release()
   })
 
@@ -79,7 +79,7 @@ describe('opening the log while an index of it is being built', () => {
     store.pathname = log.db.databaseName
     const env = { EVENTSTORE_STORE: store.href, EVENTSTORE_KEYS: JSON.stringify(log.keys) }
     const status = await command(['status'], { env })
-    assert.match(status.err, /"claims" of [^ ]*events is still being built/)
+    assert.match(status.err, /"claims" is still being built on [^ ]*events/)
     const { code, err } = await command(['prepare'], { env })
     assert.equal(code, 0, err)
     assert.ok(await log.db.collection('events').indexExists('claims'))

@@ -145,10 +145,22 @@ describe('the users of MongoDB with the roles of the guide', function () {
     await admin.db('bare').collection('deliveries').dropIndex('holder_1')
     assert.match(
       (await rejectsWith('STORE_REFUSED', () => open(as('op', 'bare')))).message,
-      /"createIndex" on bare\.deliveries/,
+      /"createIndex" on bare\.deliveries: the index "holder_1" is missing/,
     )
     assert.equal((await cli(withUser('op-migration', 'secret', 'bare'), 'prepare')).code, 0)
     await (await open(as('op', 'bare'))).close()
+  })
+
+  it('are told the command that prepares a log with a prefix, and it does', async () => {
+    await runGuide(admin, 'prefixed')
+    const openPrefixed = () => MongoEventStore.open(as('op', 'prefixed'), { keys, prefix: 'sso_', logger: silent })
+    const { message } = await rejectsWith('STORE_REFUSED', openPrefixed)
+    assert.match(message, /may not "createIndex" on prefixed\.sso_scratch: the index "claims" is missing/)
+    const [, args = ''] = /`npx oidc-provider-eventstore (.*?)`/.exec(message) ?? []
+    const store = withUser('op-migration', 'secret', 'prefixed')
+    const env = { EVENTSTORE_STORE: store, EVENTSTORE_KEYS: JSON.stringify(keys) }
+    assert.equal((await command(args.split(' '), { env })).code, 0)
+    await (await openPrefixed()).close()
   })
 
   for (const [role, action] of [
