@@ -5,6 +5,9 @@ import { codeOf, isDiskFull, isPermanent } from './outcome.ts'
 const UNAUTHORIZED = 13
 const AUTHENTICATION_FAILED = 18
 
+/** A message of somebody else's is cut to so many characters. */
+const MOST_CHARACTERS = 300
+
 /** What Node.js says where a file cannot be read. */
 const NOT_READ: ReadonlySet<unknown> = new Set(['ENOENT', 'EACCES', 'EISDIR'])
 
@@ -69,9 +72,13 @@ function diskFull(cause: unknown): StoreUnavailableError {
   return new StoreUnavailableError(what, { cause })
 }
 
-/** An error's message. Of what OpenSSL says, the reason alone: it stands between routines, files and lines. */
+/**
+ * An error's message. Of what OpenSSL says, the reason alone: it stands between routines, files and lines. Of a command
+ * that the server repeats, its name alone: it holds commits.
+ */
 export function whyOf(cause: unknown): string {
-  const message = messageOf(cause)
+  const whole = messageOf(cause).replace(/(to execute command) \{\s*(\w*).*/s, '$1 $2')
+  const message = whole.length > MOST_CHARACTERS ? `${whole.slice(0, MOST_CHARACTERS)}…` : whole
   const [, library, reason] = /(?:^|:)error:[0-9A-F]+:([\w ]+) routines:[^:]*:([^:]+)/.exec(message) ?? []
   if (reason === undefined) return message
   return library === 'DECODER' ? `TLS: ${reason}: does tlsCertificateKeyFile hold a key?` : `TLS: ${reason}`

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { asStoreError, whyOf } from '../../adapters/mongodb/store-errors.ts'
+import { asStoreError, refusalOfCommit, whyOf } from '../../adapters/mongodb/store-errors.ts'
 
 const driverError = (name: string, message: string, more: object = {}): Error =>
   Object.assign(new Error(message), { name, ...more })
@@ -30,6 +30,26 @@ describe('what the driver throws', () => {
       ['connect ECONNREFUSED 127.0.0.1:1', 'connect ECONNREFUSED 127.0.0.1:1'],
     ] as const)
       assert.equal(whyOf(new Error(message)), said)
+  })
+
+  it('names a command that the server repeats, and says nothing of what is in it', () => {
+    for (const [repeated, said] of [
+      ['{ bulkWrite: 1, ops: [ { insert: 1, document: { c: "a commit" } } ] }', 'bulkWrite'],
+      [`{ insert: "events", documents: [ "${'a commit\n'.repeat(100_000)}" ] }`, 'insert'],
+      ['{', ''],
+    ] as const) {
+      const cause = driverError('MongoServerError', `not authorized on op to execute command ${repeated}`, { code: 13 })
+      const expected = `(not authorized on op to execute command ${said}):`
+      for (const error of [asStoreError(cause), refusalOfCommit(cause)]) {
+        assert.ok(error.message.includes(expected), error.message)
+        assert.doesNotMatch(error.message, /document/)
+      }
+    }
+  })
+
+  it('is cut where it is long', () => {
+    assert.equal(whyOf(new Error('x'.repeat(300))), 'x'.repeat(300))
+    assert.equal(whyOf(new Error('x'.repeat(1_000_000))), `${'x'.repeat(300)}…`)
   })
 
   it('makes one doubt whether both ends use TLS only where no server has ever answered, or said why', () => {
