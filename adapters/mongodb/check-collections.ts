@@ -106,18 +106,23 @@ function hasKeys(value: unknown): boolean {
   return typeof value === 'object' && value !== null && Object.keys(value).length > 0
 }
 
+/** What readWrite of a database does not hold: the right is of another database. */
+const ROLE_BEHIND_ROUTER =
+  "on a cluster open() looks there whether the log is sharded. Give the user a role of the database admin with the privilege { resource: { db: 'config', collection: 'collections' }, actions: ['find'] }"
+
 /**
  * Unique indexes hold per shard only. A collection that was moved or unsharded is listed too, as one that is not split.
  *
- * @throws ServerUnfitError (`SERVER_UNFIT`)
+ * @throws ServerUnfitError (`SERVER_UNFIT`), StoreRefusedError (`STORE_REFUSED`) that names the missing right
  */
 export async function assertNotSharded(collections: Collections, ask: AskWith): Promise<void> {
   const namespace = collections.namespace('events')
-  const listed = await ask((signal) =>
-    collections.client
-      .db('config')
-      .collection<{ _id: string; unsplittable?: boolean }>('collections')
-      .findOne({ _id: namespace }, { signal }),
+  const sharded = collections.client.db('config').collection<{ _id: string; unsplittable?: boolean }>('collections')
+  const listed = await needing(
+    'find',
+    sharded.namespace,
+    () => ask((signal) => sharded.findOne({ _id: namespace }, { signal })),
+    ROLE_BEHIND_ROUTER,
   )
   if (listed && listed.unsplittable !== true) {
     throw new ServerUnfitError(

@@ -213,17 +213,30 @@ describe('opening the log on a server that cannot keep it', () => {
     await store.close()
   })
 
+  const behindRouter = (): void => {
+    const inDatabase = ({ $db }: Document): boolean => $db === log.db.databaseName
+    log.proxy.answer({ command: 'hello', where: inDatabase }, 'after', (_, { setName: _none, ...reply }) => ({
+      ...reply,
+      msg: 'isdbgrid',
+    }))
+  }
+
+  it('is STORE_REFUSED on a cluster whose user may not look whether it is sharded, with the privilege that he lacks', async () => {
+    behindRouter()
+    const refused = { ok: 0, code: 13, codeName: 'Unauthorized', errmsg: 'not authorized on config' }
+    log.proxy.answer({ command: 'find', where: ({ $db }) => $db === 'config' }, 'before', () => refused)
+    const { message } = await rejectsWith('STORE_REFUSED', again)
+    assert.match(message, /may not "find" on config\.collections: .*\{ db: 'config', collection: 'collections' \}/)
+    assert.doesNotMatch(message, /readWrite/)
+  })
+
   for (const [what, listed, code] of [
     ['sharded', { _id: 'events' }, 'SERVER_UNFIT'],
     ['moved to another shard and not split', { _id: 'events', unsplittable: true }, undefined],
     ['unknown to the cluster', undefined, undefined],
   ] as const) {
     it(`is ${code ?? 'fine'} on a cluster where the collection is ${what}`, async () => {
-      const inDatabase = ({ $db }: Document): boolean => $db === log.db.databaseName
-      log.proxy.answer({ command: 'hello', where: inDatabase }, 'after', (_, { setName: _none, ...reply }) => ({
-        ...reply,
-        msg: 'isdbgrid',
-      }))
+      behindRouter()
       const cursor = { id: Long.ZERO, ns: 'config.collections', firstBatch: listed ? [listed] : [] }
       const asked = log.proxy.answer({ command: 'find', where: ({ $db }) => $db === 'config' }, 'before', () => ({
         ok: 1,
