@@ -8,12 +8,12 @@ import type { Collections } from './collections.ts'
 import { documentOf, type EventsDocument, placed, type UnplacedDocument } from './documents.ts'
 import { FastPath } from './fast-path.ts'
 import type { Latency } from './latency.ts'
-import { answerOf, type Outcome, outcomesOfFastPath, outcomesOfInsert } from './outcome.ts'
+import { answerOf, codeOf, type Outcome, outcomesOfFastPath, outcomesOfInsert } from './outcome.ts'
 import { newPending, type Pending } from './pending.ts'
 import { type Allocation, isOutdated, type Moment, momentOf, type Positions } from './positions.ts'
 import { assertPredecessors } from './predecessors.ts'
 import { Resolver, type Unresolved } from './resolver.ts'
-import { refusalOfCommit } from './store-errors.ts'
+import { refusalOfCommit, whyOf } from './store-errors.ts'
 import { TimeLimit } from './time-limit.ts'
 
 /** The limits of a batch: it goes as one document of at most 16 MB. */
@@ -177,7 +177,10 @@ export class Appender {
   /** Undefined when no caller waits any more. */
   async #allocate(batch: readonly Pending[]): Promise<Allocation | undefined> {
     try {
-      return await this.#parts.positions.allocate(batch.length, () => batch.some(({ settled }) => !settled))
+      const isWanted = (): boolean => batch.some(({ settled }) => !settled)
+      return await this.#parts.positions.allocate(batch.length, isWanted, (error) => {
+        for (const pending of batch) pending.failure = error
+      })
     } catch (error) {
       for (const pending of batch) this.#reject(pending, refusalOfCommit(error))
       return undefined
@@ -209,6 +212,7 @@ export class Appender {
     for (const [index, pending] of batch.entries()) {
       const position = first + index
       const outcome = outcomes[index] as Outcome
+      if (outcome.kind === 'unknown') pending.failure = outcome.error
       if (outcome.kind === 'stored') this.#acknowledge(pending, { position, id: pending.commit.id })
       else unresolved.push({ pending, position, outcome, asked })
     }
@@ -241,12 +245,15 @@ export class Appender {
   }
 }
 
-function answerLate(pending: Pending): void {
-  pending.reject(
-    pending.sent
-      ? new OutcomeUnknownError('MongoDB did not answer in time')
-      : new StoreUnavailableError('MongoDB does not answer: nothing was stored, try again later'),
-  )
+function answerLate({ sent, failure, reject }: Pending): void {
+  const why = failure === undefined ? '' : whyOf(failure)
+  const options = failure === undefined ? {} : { cause: failure }
+  if (sent) {
+    reject(new OutcomeUnknownError(`MongoDB did not answer in time${why && `: ${why}`}`, options))
+    return
+  }
+  const what = codeOf(failure) === undefined ? 'MongoDB does not answer' : 'MongoDB fails'
+  reject(new StoreUnavailableError(`${what}${why && ` (${why})`}: nothing was stored, try again later`, options))
 }
 
 /** Whether what was stored is seen by anybody is not known before the log's beginning is. */

@@ -13,6 +13,8 @@ export interface Pending {
   sent: boolean
   /** How often a unique index refused it although its position was free and its claims were not held. */
   refusals: number
+  /** What kept it at the last try, if anything did: its caller is told when the time is over. */
+  failure: unknown
   /** Set once its caller has been told. */
   settled: boolean
   resolve(appended: Appended): void
@@ -35,6 +37,7 @@ export function newPending(
     ...what,
     sent: false,
     refusals: 0,
+    failure: undefined,
     settled: false,
     resolve: (appended) => settle(() => caller.resolve(appended)),
     reject: (error) => settle(() => caller.reject(error)),

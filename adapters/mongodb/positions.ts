@@ -59,9 +59,14 @@ export class Positions {
    * Positions for so many appends, allocated again until they are good: fresh, and above everything that this process
    * has seen. Undefined when no caller waits for them any more.
    *
+   * @param onFailure - called with the error of each try
    * @throws what the server says when it refuses for good, or when its disk is full
    */
-  async allocate(size: number, isWanted: () => boolean): Promise<Allocation | undefined> {
+  async allocate(
+    size: number,
+    isWanted: () => boolean,
+    onFailure: (error: unknown) => void = () => {},
+  ): Promise<Allocation | undefined> {
     for (let tries = 0; isWanted(); tries++) {
       const asked = momentOf(this.#clock)
       try {
@@ -69,6 +74,7 @@ export class Positions {
         if (!isOutdated(asked, this.#clock) && first > this.#seen) return { first, size, asked }
       } catch (error) {
         if (isPermanent(error) || isDiskFull(error)) throw error
+        onFailure(error)
       }
       await this.#clock.sleep(Math.min(1_000, 10 * 2 ** tries))
     }

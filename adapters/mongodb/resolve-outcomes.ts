@@ -48,7 +48,9 @@ export async function resolveOutcomes<T extends Placed>(
   signal: AbortSignal,
 ): Promise<Map<T, Resolution>> {
   const positions = appends.map(({ position }) => position)
-  const owners = await settlePositions(collections, clock, positions, signal)
+  const owners = await settlePositions(collections, clock, positions, signal, (error) => {
+    for (const { pending } of appends) pending.failure = error
+  })
   const floor = appends.some(({ asked }) => isOutdated(asked, clock)) ? await floorOf(collections) : 0
   const isThere = ({ pending, position }: T): boolean => owners.get(position) === pending.commit.id
   const claims = appends.flatMap((append) => (isThere(append) ? [] : append.pending.commit.claims))

@@ -65,6 +65,7 @@ export class Resolver {
         return
       } catch (error) {
         if (signal.aborted) return
+        for (const { pending } of left) pending.failure = error
         left = this.#keepUnresolved(left, error)
         if (left.length === 0) return
       }

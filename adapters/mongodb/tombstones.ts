@@ -18,6 +18,7 @@ const SUSPICIOUS_TRIES = 5
  * answered for all of them, or `signal` aborts. Few commands, however many positions: a fail-over may leave a whole
  * batch to be settled, on a primary that has enough to do.
  *
+ * @param onFailure - called with the error of each try, but for a position that is taken
  * @throws what the server says when it refuses for good, or when its disk is full; StoreRefusedError when a unique index that is not the log's refuses
  */
 export async function settlePositions(
@@ -25,6 +26,7 @@ export async function settlePositions(
   clock: Clock,
   positions: readonly number[],
   signal: AbortSignal,
+  onFailure: (error: unknown) => void = () => {},
 ): Promise<Map<number, string>> {
   const owners = new Map<number, string>()
   let missing = positions
@@ -37,10 +39,12 @@ export async function settlePositions(
       if (missing.length === 0) return owners
     } catch (error) {
       if (isPermanent(error)) throw error
+      onFailure(error)
     }
     const failure = await insertTombstones(collections, clock, missing)
     if (isPermanent(failure) || isDiskFull(failure)) throw failure
     if (isDuplicate(failure)) refused++
+    else if (failure !== undefined) onFailure(failure)
     if (refused >= SUSPICIOUS_TRIES) await assertNoForeignUniqueIndex(collections)
     // Another writer was first and its document has no majority yet, or the server did not answer.
     if (failure !== undefined) await clock.sleep(PAUSES_MS[Math.min(tries, PAUSES_MS.length - 1)] as number, signal)

@@ -3,6 +3,7 @@ import { MongoServerError } from 'mongodb'
 import type { Collections } from '../../adapters/mongodb/collections.ts'
 import { Positions } from '../../adapters/mongodb/positions.ts'
 import { StoreRefusedError } from '../../lib/index.ts'
+import { rejectsWith } from '../contract/event-store/expect.ts'
 import { type Appending, commitOf } from '../support/appending.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { assertLogSound } from '../support/invariants.ts'
@@ -309,6 +310,21 @@ describe('an append on MongoDB', () => {
       for (const afterMs of [0, 3_000])
         assert.equal((await append(commitOf('next', { stream: `Thing:${afterMs}` })))[0]?.code, undefined)
       assert.equal(log().replaceAll('-', ''), what === 'may have been stored' ? 'cccc' : 'cc')
+    })
+  }
+
+  for (const [what, failing, code, said] of [
+    ['positions', ['findAndModify'], 'STORE_UNAVAILABLE', 'MongoDB fails (not primary): nothing was stored'],
+    ['the insert and every tombstone', ['insert'], 'OUTCOME_UNKNOWN', 'MongoDB did not answer in time: not primary'],
+    ['the insert and every look', ['insert', 'find'], 'OUTCOME_UNKNOWN', 'MongoDB did not answer in time: not primary'],
+  ] as const) {
+    it(`is told the error, and has it as its cause, where the server answers ${what} with one for nine seconds`, async () => {
+      server.fateOf = (name) => (failing.some((each) => each === name) ? 'not primary' : 'answered')
+      const refused = rejectsWith(code, () => process.store.append(commitOf('a')))
+      await clock.advance(9_100)
+      const { message, cause } = await refused
+      assert.ok(message.includes(said), message)
+      assert.ok(cause instanceof MongoServerError && cause.code === 10107)
     })
   }
 
