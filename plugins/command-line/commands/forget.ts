@@ -53,7 +53,7 @@ export const forget: Register = (program, context) => {
           })
         })
       }
-      await confirm('Nobody will be able to open what is stored of this account', yes)
+      await confirm(`Nobody will be able to open what is stored of ${account} at ${issuers[0]}`, yes)
       await withStore(async (store, { isShared }) => {
         if (logout && !isShared)
           throw new UsageError(
