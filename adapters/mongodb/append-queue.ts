@@ -30,6 +30,11 @@ export class AppendQueue {
     return this.#waiting.size >= limits.commits || this.#bytes >= limits.bytes
   }
 
+  /** Those that wait: no insert of them is under way. */
+  get waiting(): readonly Pending[] {
+    return [...this.#waiting]
+  }
+
   push(pending: Pending): void {
     this.#wait(pending)
     let behind = 0

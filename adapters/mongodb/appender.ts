@@ -94,6 +94,7 @@ export class Appender {
       acknowledge: (pending, appended) => this.#acknowledge(pending, appended),
       reject: (pending, error) => this.#reject(pending, error),
       again: (pending) => this.#again(pending),
+      onRefused: (error) => this.#refuseWaiting(error),
     })
   }
 
@@ -149,6 +150,18 @@ export class Appender {
       for (const pending of batch) this.#taken.add(pending)
       this.#slots.occupy(this.#sendBatch(batch, isAlone))
     }
+    if (this.#isRefused && this.#queue.waiting.length > 0) this.#resolver.tryAgain()
+  }
+
+  /** Whether the server refuses to settle every batch that may be open. */
+  get #isRefused(): boolean {
+    return this.#resolver.refused >= BATCHES.open
+  }
+
+  /** Those that wait were not sent, and cannot be before the server settles a batch. */
+  #refuseWaiting(error: unknown): void {
+    if (!this.#isRefused) return
+    for (const pending of this.#queue.waiting) this.#reject(pending, refusalOfCommit(error))
   }
 
   async #sendBatch(batch: readonly Pending[], isAlone: boolean): Promise<void> {

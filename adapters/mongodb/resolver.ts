@@ -35,12 +35,19 @@ export interface ResolverParts {
   reject(pending: Pending, error: unknown): void
   /** It is not in the log: it may go again, at a new position, if its caller still waits. */
   again(pending: Pending): void
+  /** The server has refused, maybe not for the first time, to settle the positions of a batch: see `Resolver.refused`. */
+  onRefused(error: unknown): void
 }
 
 /** Finds out what became of appends that were not acknowledged: see `resolveOutcomes`. */
 export class Resolver {
   readonly #parts: ResolverParts
   readonly #over = new AbortController()
+  /**
+   * Batches whose positions the server refused to settle when it was asked last, each with what ends its pause; none while
+   * the server is asked again. Those whose pause began first stand first.
+   */
+  readonly #refused = new Map<readonly Unresolved[], AbortController | undefined>()
 
   constructor(parts: ResolverParts) {
     this.#parts = parts
@@ -50,10 +57,30 @@ export class Resolver {
   /** Nobody goes on with what is unknown by now. */
   stop(): void {
     this.#over.abort()
+    this.#endPauses()
+  }
+
+  /** Of how many batches the server refuses to settle the positions: its disk is full, or it refuses for good. */
+  get refused(): number {
+    return this.#refused.size
+  }
+
+  /** Has one of those batches find out now whether the server still refuses, unless one is about to. */
+  tryAgain(): void {
+    const pauses = [...this.#refused.values()]
+    if (pauses.every((pause) => pause !== undefined)) pauses[0]?.abort()
   }
 
   /** Goes on until it is known what became of all of them, or until it is stopped. */
   async resolve(appends: readonly Unresolved[]): Promise<void> {
+    try {
+      await this.#resolve(appends)
+    } finally {
+      this.#refused.delete(appends)
+    }
+  }
+
+  async #resolve(appends: readonly Unresolved[]): Promise<void> {
     const { collections, clock } = this.#parts
     const { signal } = this.#over
     let left = appends
@@ -61,6 +88,8 @@ export class Resolver {
     while (!signal.aborted) {
       try {
         const found = await resolveOutcomes(collections, clock, left, signal)
+        this.#refused.delete(appends)
+        this.#endPauses() // the server settles positions: those of the others, too
         await this.#conclude(found)
         return
       } catch (error) {
@@ -68,10 +97,27 @@ export class Resolver {
         for (const { pending } of left) pending.failure = error
         left = this.#keepUnresolved(left, error)
         if (left.length === 0) return
+        if (isRefusal(error)) await this.#pauseRefused(appends, pauseMs, error)
+        else {
+          this.#refused.delete(appends)
+          await clock.sleep(pauseMs, signal)
+        }
       }
-      await clock.sleep(pauseMs, signal)
       pauseMs = Math.min(RESOLVE_AGAIN_MS.most, 2 * pauseMs)
     }
+  }
+
+  async #pauseRefused(batch: readonly Unresolved[], pauseMs: number, error: unknown): Promise<void> {
+    const pause = new AbortController()
+    this.#refused.delete(batch)
+    this.#refused.set(batch, pause)
+    this.#parts.onRefused(error)
+    await this.#parts.clock.sleep(pauseMs, pause.signal)
+    this.#refused.set(batch, undefined)
+  }
+
+  #endPauses(): void {
+    for (const pause of this.#refused.values()) pause?.abort()
   }
 
   async #conclude(found: ReadonlyMap<Unresolved, Resolution>): Promise<void> {
@@ -115,7 +161,7 @@ export class Resolver {
    * flight.
    */
   #keepUnresolved(appends: readonly Unresolved[], error: unknown): readonly Unresolved[] {
-    if (!isPermanent(error) && !isDiskFull(error)) return appends
+    if (!isRefusal(error)) return appends
     const left: Unresolved[] = []
     for (const append of appends) {
       const { kind } = append.outcome
@@ -129,4 +175,8 @@ export class Resolver {
     for (const { pending } of left) pending.reject(why)
     return left
   }
+}
+
+function isRefusal(error: unknown): boolean {
+  return isPermanent(error) || isDiskFull(error)
 }

@@ -93,6 +93,16 @@ for (const path of ['ticket path', 'quiet path'] as const) {
         await goesOn()
       })
 
+      it('says so however many batches of unknown outcome there are, and stores again when there is room', async () => {
+        fill([insert, 'insert'])
+        const began = performance.now()
+        for (let batches = 0; batches < 12; batches++) {
+          await assert.rejects(log.store.append(commitOf('a')), /the disk of the MongoDB server is full/)
+        }
+        assert.ok(performance.now() - began < 8_000, 'they waited for a disk that is full')
+        await goesOn()
+      })
+
       it('leaves nothing behind of what it refused when it had positions already', async () => {
         fill([insert, 'insert'])
         const batch = await appendAll(

@@ -21,6 +21,8 @@ export type Fate =
   | 'not primary'
   /** The server refuses it, and will again. */
   | 'unauthorized'
+  /** The server refuses it until there is room on its disk. */
+  | 'disk full'
 
 const DUPLICATE = { code: 11000, errmsg: 'E11000 duplicate key error' }
 const NO_MAJORITY = { code: 64, codeName: 'WriteConcernFailed', errmsg: 'waiting for replication timed out' }
@@ -253,6 +255,7 @@ export class ServerInMemory {
     if (fate === 'lost') throw new MongoNetworkError('connection closed')
     if (fate === 'not primary') throw new MongoServerError({ code: 10107, errmsg: 'not primary' })
     if (fate === 'unauthorized') throw new MongoServerError({ code: 13, errmsg: 'not authorized' })
+    if (fate === 'disk full') throw new MongoServerError({ code: 14031, errmsg: 'no space left' })
     if (fate === 'late') {
       this.#putOff.push({ left: LATER, happen: () => confirm(this.#primary, () => carryOut(this.#primary)) })
       return new Promise((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason)))

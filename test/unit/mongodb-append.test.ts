@@ -258,6 +258,58 @@ describe('an append on MongoDB', () => {
     assert.equal((await append(commitOf('next', { stream: 'Thing:a' })))[0]?.code, undefined)
   })
 
+  describe('while the disk of the server has no room for eight batches of unknown outcome', () => {
+    const BATCHES = 8
+    beforeEach(async () => {
+      server.fateOf = (name) => (name === 'insert' ? 'disk full' : 'answered')
+      for (let batches = 0; batches < BATCHES; batches++)
+        assert.equal((await append(commitOf('a')))[0]?.code, 'OUTCOME_UNKNOWN')
+      await clock.advance(60_000) // their pauses are the longest now
+    })
+
+    it('is refused at once, alone and with others, and nothing of it is stored', async () => {
+      const began = clock.monotonic()
+      const refused = rejectsWith('STORE_UNAVAILABLE', () => process.store.append(commitOf('b')))
+      await clock.advance(5)
+      assert.match((await refused).message, /the disk of the MongoDB server is full \(no space left\)/)
+      const same = { stream: 'Thing:same' }
+      const batch = await append(...Array.from({ length: 20 }, (_, n) => commitOf('c', n % 2 ? same : {})))
+      assert.deepEqual([...new Set(batch.map(({ code }) => code))], ['STORE_UNAVAILABLE'])
+      assert.ok(clock.monotonic() - began < 100)
+    })
+
+    it('asks whether there is room with one batch at a time', async () => {
+      server.commands.length = 0
+      await Promise.all(Array.from({ length: 20 }, () => append(commitOf('b'))))
+      assert.ok(inserts() <= 2, `${inserts()} inserts`)
+      assert.ok(!server.commands.includes('findAndModify'))
+    })
+
+    it('is stored at once when there is room, and all outcomes are found out', async () => {
+      server.fateOf = () => 'answered'
+      const began = clock.monotonic()
+      assert.equal((await append(commitOf('b')))[0]?.code, undefined)
+      assert.ok(clock.monotonic() - began < 100)
+      await clock.advance(100)
+      assert.equal(log(), `${'-'.repeat(BATCHES)}c`)
+    })
+
+    it('is refused with those that waited for one of the batches, when that has no room either', async () => {
+      server.fateOf = () => 'answered'
+      await clock.advance(10_000)
+      server.fateOf = (name) => (name === 'insert' ? 'disk full' : 'answered')
+      for (let batches = 1; batches < BATCHES; batches++) await append(commitOf('a'))
+      server.takes = (name) => (name === 'insert' ? clock.sleep(1_000) : Promise.resolve())
+      const last = process.append(commitOf('a'))
+      await clock.advance(100)
+      const waiting = process.append(commitOf('b'))
+      await clock.advance(4_000)
+      answered.push(await last, await waiting)
+      const codes = answered.slice(-2).map(({ code }) => code)
+      assert.deepEqual(codes, ['OUTCOME_UNKNOWN', 'STORE_UNAVAILABLE'])
+    })
+  })
+
   it('tries with pauses what an index refuses that nobody can name', async () => {
     server.refuses = ({ e }) => e.length > 0
     const refused = process.append(commitOf('a'))
