@@ -20,8 +20,8 @@ const ATTEMPTS = 10
  *
  * 1. listens on a socket of its own with a random name,
  * 2. connects to all other sockets in the folder. A holder answers at once. A connection to a dead socket is refused. Of
- *    two contenders the one with the lesser name wins: the other gives up, and the winner waits for that, or for the
- *    answer that the other has become the holder,
+ *    two contenders the one with the lesser name wins: the other gives up and listens no more, and the winner waits for
+ *    that, or for the answer that the other has become the holder,
  * 3. holds the folder when no other socket is alive and its own still exists. Another contender may have removed it while
  *    nobody listened on it yet; then it starts again,
  * 4. removes the dead sockets.
@@ -108,23 +108,23 @@ export class FolderLock {
 
   /** Releases the folder. Idempotent. */
   async release(): Promise<void> {
+    // First: whoever is told nothing asks again, and then nobody may listen any more.
+    const closed = new Promise((resolve) => this.#server.close(resolve))
     for (const socket of this.#undecided) socket.destroy()
-    await new Promise((resolve) => this.#server.close(resolve))
+    await closed
     if (platform() !== 'win32') await remove(this.#path)
   }
 
   #listen(path: string): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#server.once('error', reject)
-      this.#server.listen(path, () => {
-        this.#server.unref() // the lock does not keep the process alive
-        resolve()
-      })
+      this.#server.listen(path, resolve)
     })
   }
 
   #hold(): void {
     this.#held = true
+    this.#server.unref() // the lock does not keep the process alive
     for (const socket of this.#undecided) socket.end('held')
   }
 }

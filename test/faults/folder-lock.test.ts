@@ -63,20 +63,49 @@ describe('the lock of a folder', () => {
   })
 
   it('is refused with STORE_REFUSED where sockets disappear, and not tried for without end', async () => {
-    // A contender that never decides, and removes all other sockets whenever it is asked.
+    // Contenders one after another. Each removes all other sockets when it is asked, and gives up.
     let asked = 0
-    const other = createServer((socket) => {
-      asked += 1
-      void readdir(folder.path).then(async (names) => {
-        for (const name of names) if (name !== 'lock-z.sock') await unlink(join(folder.path, name))
+    let present = createServer()
+    const contend = async (): Promise<void> => {
+      const server = createServer(async (socket) => {
+        asked += 1
+        for (const name of await readdir(folder.path)) await unlink(join(folder.path, name))
+        await contend()
+        server.close()
         socket.destroy()
       })
-    })
-    await new Promise<void>((listening) => other.listen(join(folder.path, 'lock-z.sock'), listening))
+      await new Promise<void>((listening) => server.listen(join(folder.path, `lock-z${asked}.sock`), listening))
+      present = server
+    }
+    await contend()
     const error = await rejectsWith('STORE_REFUSED', () => FolderLock.take(folder.path))
     assert.match(error.message, /cannot be locked: the socket that was made in it was gone 10 times/)
     assert.equal(asked, 10)
-    await new Promise((closed) => other.close(closed))
+    await new Promise((closed) => present.close(closed))
+  })
+
+  it('is not taken from one that listens, and closes connections without an answer', async () => {
+    const other = createServer((socket) => socket.destroy())
+    await new Promise<void>((listening) => other.listen(join(folder.path, 'lock-z.sock'), listening))
+    try {
+      await rejectsWith('FOLDER_HELD', () => FolderLock.take(folder.path))
+      assert.deepEqual(await readdir(folder.path), ['lock-z.sock'])
+    } finally {
+      await new Promise((closed) => other.close(closed))
+    }
+    await (await FolderLock.take(folder.path)).release()
+  })
+
+  it('is kept by a holder that has no file descriptor left', async function () {
+    if (process.platform === 'win32') this.skip()
+    const holder = new StoreProcess('faults/lock-without-descriptors.ts', [folder.path], { openFiles: 200 })
+    try {
+      assert.deepEqual(await holder.next(), { held: true })
+      for (const _ of range(12)) await rejectsWith('FOLDER_HELD', () => FolderLock.take(folder.path))
+    } finally {
+      await holder.kill()
+    }
+    await (await FolderLock.take(folder.path)).release()
   })
 
   it('is never had by two of five processes that fight for it', async function () {

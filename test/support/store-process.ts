@@ -14,9 +14,15 @@ export class StoreProcess {
   readonly #lines: AsyncIterator<string>
   readonly #exited: Promise<unknown>
 
-  /** @param program - path of the program under test/, which gets `args` */
-  constructor(program: string, args: readonly string[]) {
-    this.#child = spawn(process.execPath, ['--import', './test/support/types.mjs', `./test/${program}`, ...args], {
+  /**
+   * @param program - path of the program under test/, which gets `args`
+   * @param openFiles - how many file descriptors it may have
+   */
+  constructor(program: string, args: readonly string[], { openFiles }: { readonly openFiles?: number } = {}) {
+    const node = [process.execPath, '--import', './test/support/types.mjs', `./test/${program}`, ...args]
+    const limited = ['sh', '-c', `ulimit -n ${openFiles}; exec "$@"`, 'sh', ...node]
+    const [command = '', ...rest] = openFiles === undefined ? node : limited
+    this.#child = spawn(command, rest, {
       cwd: ROOT,
       stdio: ['ignore', 'pipe', 'inherit'],
     })
