@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { type FileHandle, open, readdir, rename, rm } from 'node:fs/promises'
+import { type FileHandle, open } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import type { Clock } from '../../lib/clock.ts'
@@ -9,13 +9,14 @@ import { consoleLogger, type Logger } from '../../lib/logger.ts'
 import { KeyRing, type Keys } from '../../lib/secrets/key-ring.ts'
 import { MemoryEventStore, type MemoryOptions } from '../memory/memory-event-store.ts'
 import { CommitsInJournal } from './commits-in-journal.ts'
-import { FileJournal, type Replacement } from './file-journal.ts'
+import { FileJournal } from './file-journal.ts'
 import { createFile, createFolder, isMissing, refusingSystemErrors, syncFolder } from './folder.ts'
 import { FolderLock } from './folder-lock.ts'
-import { chunksOf, writeAll } from './journal-file.ts'
+import { chunksOf } from './journal-file.ts'
 import { encodeHeader } from './journal-format.ts'
 import { JournalReader } from './journal-reader.ts'
 import { recoverEnd } from './journal-recovery.ts'
+import { JournalReplacements } from './journal-replacements.ts'
 import { loadOrCreateKeys } from './key-file.ts'
 
 /** How to open the embedded store. */
@@ -28,9 +29,6 @@ export interface FileOptions {
 }
 
 const JOURNAL = 'journal.log'
-
-/** How the names of journals end that were to take its place. */
-const REPLACEMENT = '.replacement'
 
 /**
  * The embedded store: an index and what is to do in memory, and every change in an append-only journal before it is
@@ -75,11 +73,12 @@ export class FileEventStore extends MemoryEventStore {
   ): Promise<FileEventStore> {
     const path = join(folder, JOURNAL)
     const ring = keys ?? (await loadOrCreateKeys(path, folder))
-    await removeLeftovers(folder)
+    await JournalReplacements.removeLeftovers(folder, JOURNAL)
     const handle = await openJournal(folder)
     try {
       const commits = new CommitsInJournal(path, handle, clock)
-      const journal = new FileJournal(handle, commits, () => replacementOf(folder))
+      const replacements = new JournalReplacements(folder, JOURNAL, lock, handle)
+      const journal = new FileJournal(handle, commits, () => replacements.next())
       const store = new FileEventStore(lock, { keys: ring, journal, commits, ...(clock && { clock }) })
       await store.#load(handle, new JournalReader(path, commits), journal, logger)
       return store
@@ -137,38 +136,6 @@ export class FileEventStore extends MemoryEventStore {
       throw error
     }
     await this.#lock.release()
-  }
-}
-
-/** A journal that is to take the present one's place, under a name that nobody else has: a late write stays in it. */
-async function replacementOf(folder: string): Promise<Replacement> {
-  const path = join(folder, JOURNAL)
-  const temporary = join(folder, `${JOURNAL}-${randomBytes(6).toString('hex')}${REPLACEMENT}`)
-  const file = await open(temporary, 'wx+', 0o600)
-  try {
-    const { line, end } = encodeHeader(randomBytes(8).toString('base64url'))
-    await writeAll(file, line, 0)
-    return {
-      file,
-      start: end,
-      rename: () => rename(temporary, path),
-      settle: () => syncFolder(folder),
-      remove: async () => {
-        await file.close()
-        await rm(temporary, { force: true })
-      },
-    }
-  } catch (error) {
-    await file.close()
-    await rm(temporary, { force: true })
-    throw error
-  }
-}
-
-/** What a crash has left of a journal that was to be written anew takes room, and is nobody's. */
-async function removeLeftovers(folder: string): Promise<void> {
-  for (const name of await readdir(folder)) {
-    if (name.startsWith(JOURNAL) && name.endsWith(REPLACEMENT)) await rm(join(folder, name), { force: true })
   }
 }
 

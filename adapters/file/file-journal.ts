@@ -1,4 +1,4 @@
-import { type Entry, type Journal, JournalFullError, type Rewriting } from '../memory/journal.ts'
+import { type Entry, type Journal, JournalFullError, JournalUnusableError, type Rewriting } from '../memory/journal.ts'
 import { isOutOfRoom } from './folder.ts'
 import { CHUNK_BYTES, type JournalFile, writeAll } from './journal-file.ts'
 import { encodeBatch, JOURNAL_START, type JournalPlace, type LinePlace } from './journal-format.ts'
@@ -26,7 +26,11 @@ export interface Replacement {
   readonly file: JournalFile
   /** Where its first batch goes: behind its header. */
   readonly start: JournalPlace
-  /** Puts it in the journal's place. Where it rejects, nothing has changed. */
+  /**
+   * Puts it in the journal's place. Where it rejects, nothing has changed.
+   *
+   * @throws JournalUnusableError: what is in that place is not this process's journal any more
+   */
   rename(): Promise<void>
   /** When it resolves no crash brings the former one back. */
   settle(): Promise<void>
@@ -66,6 +70,10 @@ export class FileJournal implements Journal {
 
   get size(): { readonly bytes: number; readonly commits: number } {
     return { bytes: this.#end.offset, commits: this.#readers?.bytes ?? 0 }
+  }
+
+  get failure(): unknown {
+    return this.#failure
   }
 
   /** Sets the place of the next batch. Everything before it must be on the disk. Call it before the first write. */
@@ -111,7 +119,7 @@ export class FileJournal implements Journal {
   /** Begins a journal that is to take this one's place. Undefined: this one cannot be replaced. */
   async rewrite(): Promise<Rewriting | undefined> {
     if (!this.#replacement) return undefined
-    const replacement = await this.#replacement()
+    const replacement = await this.#inPlace(this.#replacement())
     const places = new Places(replacement.file)
     const readers: JournalReaders = {
       placed: (position, place) => places.add(position, place),
@@ -133,7 +141,7 @@ export class FileJournal implements Journal {
   async #moveTo(next: FileJournal, places: Places, replacement: Replacement): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure
     await next.#file.sync()
-    await replacement.rename()
+    await this.#inPlace(replacement.rename())
     try {
       await replacement.settle()
     } catch (error) {
@@ -149,6 +157,16 @@ export class FileJournal implements Journal {
     void Promise.resolve(reads)
       .then(() => former.close())
       .catch(() => {})
+  }
+
+  /** A journal that is not in its place any more is not written any more. */
+  async #inPlace<T>(step: Promise<T>): Promise<T> {
+    try {
+      return await step
+    } catch (error) {
+      if (error instanceof JournalUnusableError) this.#failure ??= error
+      throw error
+    }
   }
 
   async close(): Promise<void> {

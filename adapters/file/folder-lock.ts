@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { access, readdir, realpath, unlink } from 'node:fs/promises'
+import { lstat, readdir, realpath, unlink } from 'node:fs/promises'
 import { createServer, type Server, type Socket } from 'node:net'
 import { platform } from 'node:os'
 import { join } from 'node:path'
@@ -81,7 +81,7 @@ export class FolderLock {
       for (const other of others) {
         if (await isAlive(alias.path(other), { waitForDecision: other > mine })) throw new FolderHeldError(folder)
       }
-      if (await exists(join(folder, mine))) {
+      if (await lock.isInPlace()) {
         lock.#hold()
         for (const dead of others) await remove(join(folder, dead))
         return lock
@@ -106,6 +106,18 @@ export class FolderLock {
     })
   }
 
+  /** Whether its socket is in the folder. While it is not, another process may take the folder. */
+  async isInPlace(): Promise<boolean> {
+    if (platform() === 'win32') return true
+    try {
+      await lstat(this.#path)
+      return true
+    } catch (error) {
+      if (isMissing(error)) return false
+      throw error
+    }
+  }
+
   /** Releases the folder. Idempotent. */
   async release(): Promise<void> {
     // First: whoever is told nothing asks again, and then nobody may listen any more.
@@ -127,13 +139,6 @@ export class FolderLock {
     this.#server.unref() // the lock does not keep the process alive
     for (const socket of this.#undecided) socket.end('held')
   }
-}
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  )
 }
 
 async function remove(path: string): Promise<void> {

@@ -28,6 +28,8 @@ export interface CompactionParts {
   readonly floor: () => number
   /** What a journal holds beside commits. */
   readonly tables: () => Iterable<Entry>
+  /** Something has failed: the journal may have. */
+  readonly noticeFailure: () => void
 }
 
 /**
@@ -39,7 +41,7 @@ export class Compaction {
   #first: readonly Entry[] = []
   /** What the journal took when it held no more than is needed. Undefined: it is not to be written anew. */
   #neededBytes: number | undefined
-  #running: Promise<void> | undefined
+  #running: Promise<unknown> | undefined
   /** The journal that is being written. */
   #rewriting: Rewriting | undefined
   /** The one that begins when that has ended. */
@@ -77,14 +79,7 @@ export class Compaction {
   /** Begins, if it is worth it. */
   consider(): void {
     if (!this.#mayBegin || this.#running !== undefined || this.#isStopped || !this.#isWorthIt()) return
-    this.#meanwhile = []
-    this.#running = this.#run()
-      .catch(() => {
-        this.#failed = { gone: this.#parts.state().size.gone, bytes: this.#parts.journal.size?.bytes ?? 0 }
-      })
-      .finally(() => {
-        this.#running = undefined
-      })
+    void this.#start()
   }
 
   /**
@@ -106,16 +101,7 @@ export class Compaction {
     while (this.#running !== undefined)
     this.#renewal = undefined // whoever asks from now on needs another one
     if (this.#isStopped) throw new StoreClosedError()
-    this.#meanwhile = []
-    let failure: unknown
-    this.#running = this.#run()
-      .catch((error: unknown) => {
-        failure = error
-      })
-      .finally(() => {
-        this.#running = undefined
-      })
-    await this.#running
+    const failure = await this.#start()
     if (failure === undefined) return
     throw new StoreUnavailableError(
       'the journal could not be written anew: what is not needed any more is still in it. Try again',
@@ -154,6 +140,22 @@ export class Compaction {
       bytes >= 2 * this.#neededBytes + JOURNAL_BYTES &&
       bytes >= this.#failed.bytes + JOURNAL_BYTES
     )
+  }
+
+  /** Resolves with why it failed, or with nothing. */
+  #start(): Promise<unknown> {
+    this.#meanwhile = []
+    this.#running = this.#run()
+      .catch((error: unknown) => {
+        const { journal, state, noticeFailure } = this.#parts
+        this.#failed = { gone: state().size.gone, bytes: journal.size?.bytes ?? 0 }
+        noticeFailure()
+        return error
+      })
+      .finally(() => {
+        this.#running = undefined
+      })
+    return this.#running
   }
 
   async #run(): Promise<void> {

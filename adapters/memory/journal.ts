@@ -45,6 +45,13 @@ export class JournalFullError extends Error {
   }
 }
 
+/** Nothing more can be written, and nothing is wrong with the disk. The message says why, and what to do. */
+export class JournalUnusableError extends Error {
+  override get name(): string {
+    return 'JournalUnusableError'
+  }
+}
+
 /** Persistent storage for the changes of a memory store. */
 export interface Journal {
   /**
@@ -54,6 +61,8 @@ export interface Journal {
    * @throws JournalFullError
    */
   write(entries: readonly Entry[]): Promise<void>
+  /** Why nothing more can be written. Absent, or undefined: it can. */
+  readonly failure?: unknown
   /** How long callers wait for a write at most, in milliseconds; it goes on behind. Absent: a write takes no time. */
   readonly maxWriteMs?: number
   /** What it takes, and what the commits in it do, removed ones too, in bytes. Absent: it takes nothing. */

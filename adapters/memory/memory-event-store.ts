@@ -98,6 +98,7 @@ export class MemoryEventStore implements EventStore {
       between: (work) => this.#writes.between(work),
       floor: () => this.#retention.now.floor,
       tables: () => this.#tables(),
+      noticeFailure: () => this.#writes.noticeFailure(),
     })
     const origin = clock.now() - clock.monotonic()
     this.#turns = {

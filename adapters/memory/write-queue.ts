@@ -1,6 +1,6 @@
 import type { Clock, Timer } from '../../lib/clock.ts'
 import { OutcomeUnknownError, StoreClosedError, StoreRefusedError, StoreUnavailableError } from '../../lib/errors.ts'
-import { type Entry, type Journal, JournalFullError } from './journal.ts'
+import { type Entry, type Journal, JournalFullError, JournalUnusableError } from './journal.ts'
 import type { Change } from './write-lock.ts'
 
 /** A batch is closed when it has this many entries, */
@@ -67,7 +67,7 @@ export class WriteQueue {
     this.#makeRoom = makeRoom
   }
 
-  /** The error of all later calls, once a write has failed. */
+  /** The error of all later calls, once the journal has failed. */
   get failure(): StoreRefusedError | undefined {
     return this.#failure
   }
@@ -118,6 +118,7 @@ export class WriteQueue {
         try {
           resolve(await work())
         } catch (error) {
+          this.noticeFailure()
           reject(error)
         } finally {
           watch?.cancel()
@@ -126,6 +127,14 @@ export class WriteQueue {
       })
       this.#running ??= this.#drain()
     })
+  }
+
+  /** Called when something else than a write has failed: nothing more is accepted if the journal has. */
+  noticeFailure(): void {
+    const { failure } = this.#journal
+    if (failure === undefined || this.#failure) return
+    this.#failure = refusalOf(failure)
+    this.#afterBatch(false)
   }
 
   /**
@@ -171,13 +180,9 @@ export class WriteQueue {
       this.#afterBatch(true)
       return { changes }
     } catch (cause) {
-      const why = `the journal could not be written: ${cause instanceof Error ? cause.message : cause}`
-      this.#failure = new StoreRefusedError(
-        `${why}. Nothing more is accepted: see to the disk, then open the store again`,
-        { cause },
-      )
+      this.#failure ??= refusalOf(cause)
       this.#afterBatch(false)
-      return { changes, failure: new OutcomeUnknownError(why, { cause }) }
+      return { changes, failure: new OutcomeUnknownError(reasonOf(cause), { cause }) }
     }
   }
 
@@ -250,4 +255,19 @@ export class WriteQueue {
     }
     return { changes: this.#queue.splice(0, count), entries }
   }
+}
+
+/** The error of all calls once the journal has failed. */
+function refusalOf(cause: unknown): StoreRefusedError {
+  const why = reasonOf(cause)
+  return new StoreRefusedError(
+    cause instanceof JournalUnusableError
+      ? `${why}. Nothing more is accepted`
+      : `${why}. Nothing more is accepted: see to the disk, then open the store again`,
+    { cause },
+  )
+}
+
+function reasonOf(cause: unknown): string {
+  return `the journal could not be written: ${cause instanceof Error ? cause.message : cause}`
 }
