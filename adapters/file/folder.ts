@@ -1,4 +1,4 @@
-import { mkdir, open, rename } from 'node:fs/promises'
+import { type FileHandle, mkdir, open, rename } from 'node:fs/promises'
 import { platform } from 'node:os'
 import { dirname, join } from 'node:path'
 import { EventStoreError, StoreRefusedError, StoreUnavailableError } from '../../lib/errors.ts'
@@ -47,12 +47,20 @@ export async function createFile(folder: string, name: string, contents: string 
 
 /** Makes the folder's list of files durable. */
 export async function syncFolder(folder: string): Promise<void> {
-  if (platform() === 'win32') return // not supported there
-  const handle = await open(folder, 'r')
+  await syncOpened(await openFolder(folder))
+}
+
+/** Opens a folder that is to be synced later. Undefined on Windows, where that is not supported. */
+export async function openFolder(folder: string): Promise<FileHandle | undefined> {
+  return platform() === 'win32' ? undefined : open(folder, 'r')
+}
+
+/** As `syncFolder`, with what `openFolder` returned, which is closed. */
+export async function syncOpened(opened: FileHandle | undefined): Promise<void> {
   try {
-    await handle.sync()
+    await opened?.sync()
   } finally {
-    await handle.close()
+    await opened?.close()
   }
 }
 

@@ -3,7 +3,7 @@ import { type FileHandle, lstat, open, readdir, rename, rm } from 'node:fs/promi
 import { join } from 'node:path'
 import { JournalUnusableError } from '../memory/journal.ts'
 import type { Replacement } from './file-journal.ts'
-import { isMissing, syncFolder } from './folder.ts'
+import { isMissing, openFolder, syncOpened } from './folder.ts'
 import type { FolderLock } from './folder-lock.ts'
 import { writeAll } from './journal-file.ts'
 import { encodeHeader } from './journal-format.ts'
@@ -32,15 +32,21 @@ export class JournalReplacements {
   }
 
   /**
-   * The next one, under a name that nobody else has: a late write stays in it.
+   * The next one, under a name that nobody else has: a late write stays in it. The folder is opened as well, so that no
+   * file descriptor is needed once the file has taken its place.
    *
    * @throws JournalUnusableError: the folder was moved or replaced
    */
   async next(): Promise<Replacement> {
     await this.#assertInPlace()
     const temporary = join(this.#folder, `${this.#name}-${randomBytes(6).toString('hex')}${REPLACEMENT}`)
-    const file = await open(temporary, 'wx+', 0o600)
+    const folder = await openFolder(this.#folder)
+    const file = await open(temporary, 'wx+', 0o600).catch(async (error: unknown) => {
+      await folder?.close()
+      throw error
+    })
     const remove = async (): Promise<void> => {
+      await folder?.close()
       await file.close()
       await rm(temporary, { force: true })
     }
@@ -55,7 +61,7 @@ export class JournalReplacements {
           await rename(temporary, join(this.#folder, this.#name))
           this.#present = file
         },
-        settle: () => syncFolder(this.#folder),
+        settle: () => syncOpened(folder),
         remove,
       }
     } catch (error) {
