@@ -31,7 +31,8 @@ const ATTEMPTS = 10
 export class FolderLock {
   readonly #server: Server
   readonly #path: string
-  readonly #undecided = new Set<Socket>()
+  /** Of other contenders, whether they have their answer or not. */
+  readonly #connections = new Set<Socket>()
   #held = false
 
   /**
@@ -98,11 +99,9 @@ export class FolderLock {
     this.#path = path
     this.#server = createServer((socket) => {
       socket.on('error', () => {}) // the other process has ended
+      this.#connections.add(socket)
+      socket.on('close', () => this.#connections.delete(socket))
       if (this.#held) socket.end('held')
-      else {
-        this.#undecided.add(socket)
-        socket.on('close', () => this.#undecided.delete(socket))
-      }
     })
   }
 
@@ -118,11 +117,11 @@ export class FolderLock {
     }
   }
 
-  /** Releases the folder. Idempotent. */
+  /** Releases the folder, and waits for no other process: one that is stopped never ends its connection. Idempotent. */
   async release(): Promise<void> {
     // First: whoever is told nothing asks again, and then nobody may listen any more.
     const closed = new Promise((resolve) => this.#server.close(resolve))
-    for (const socket of this.#undecided) socket.destroy()
+    for (const socket of this.#connections) socket.destroy()
     await closed
     if (platform() !== 'win32') await remove(this.#path)
   }
@@ -137,7 +136,7 @@ export class FolderLock {
   #hold(): void {
     this.#held = true
     this.#server.unref() // the lock does not keep the process alive
-    for (const socket of this.#undecided) socket.end('held')
+    for (const socket of this.#connections) socket.end('held')
   }
 }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { mkdir, readdir, unlink, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
+import { createConnection, createServer } from 'node:net'
 import { join } from 'node:path'
 import { FolderLock } from '../../adapters/file/folder-lock.ts'
 import { only, present, race, rejectsWith } from '../contract/event-store/expect.ts'
@@ -94,6 +95,18 @@ describe('the lock of a folder', () => {
       await new Promise((closed) => other.close(closed))
     }
     await (await FolderLock.take(folder.path)).release()
+  })
+
+  it('is released although one that has asked for it never ends its connection', async () => {
+    const lock = await FolderLock.take(folder.path)
+    const stopped = createConnection({ path: join(folder.path, only(await readdir(folder.path))), allowHalfOpen: true })
+    try {
+      await once(stopped, 'data')
+      await lock.release()
+    } finally {
+      stopped.destroy()
+    }
+    assert.deepEqual(await readdir(folder.path), [])
   })
 
   it('is kept by a holder that has no file descriptor left', async function () {
