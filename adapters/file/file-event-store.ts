@@ -23,7 +23,10 @@ import { loadOrCreateKeys } from './key-file.ts'
 export interface FileOptions {
   /** Keys for hashing ids and sealing payloads. Default: `keys.json` in the folder, created at first use. */
   readonly keys?: Keys
-  /** Receives a warning when an incomplete batch was cut off the end of the journal. Default: silent. */
+  /**
+   * Receives a warning when an incomplete batch was cut off the end of the journal, and when the journal cannot be written
+   * anew. Default: `consoleLogger`.
+   */
   readonly logger?: Logger
   readonly clock?: Clock
 }
@@ -79,7 +82,7 @@ export class FileEventStore extends MemoryEventStore {
       const commits = new CommitsInJournal(path, handle, clock)
       const replacements = new JournalReplacements(folder, JOURNAL, lock, handle)
       const journal = new FileJournal(handle, commits, () => replacements.next())
-      const store = new FileEventStore(lock, { keys: ring, journal, commits, ...(clock && { clock }) })
+      const store = new FileEventStore(lock, { keys: ring, journal, commits, logger, ...(clock && { clock }) })
       await store.#load(handle, new JournalReader(path, commits), journal, logger)
       return store
     } catch (error) {

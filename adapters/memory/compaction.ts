@@ -1,4 +1,5 @@
 import { StoreClosedError, StoreUnavailableError } from '../../lib/errors.ts'
+import type { Logger } from '../../lib/logger.ts'
 import type { Commits } from './commits.ts'
 import type { Entry, Journal, Rewriting } from './journal.ts'
 import { LogState } from './log-state.ts'
@@ -30,6 +31,7 @@ export interface CompactionParts {
   readonly tables: () => Iterable<Entry>
   /** Something has failed: the journal may have. */
   readonly noticeFailure: () => void
+  readonly logger: Logger
 }
 
 /**
@@ -50,6 +52,8 @@ export class Compaction {
   #meanwhile: number[] = []
   /** How much could be won when it failed last. */
   #failed = { gone: 0, bytes: 0 }
+  /** It failed last: that was told. */
+  #isFailing = false
   #isStopped = false
   /** A journal is read to its end first: one that took its place before that would hold nothing of it. */
   #mayBegin: boolean
@@ -147,15 +151,26 @@ export class Compaction {
     this.#meanwhile = []
     this.#running = this.#run()
       .catch((error: unknown) => {
-        const { journal, state, noticeFailure } = this.#parts
-        this.#failed = { gone: state().size.gone, bytes: journal.size?.bytes ?? 0 }
-        noticeFailure()
+        this.#onFailure(error)
         return error
       })
       .finally(() => {
         this.#running = undefined
       })
     return this.#running
+  }
+
+  #onFailure(err: unknown): void {
+    const { journal, state, noticeFailure, logger } = this.#parts
+    this.#failed = { gone: state().size.gone, bytes: journal.size?.bytes ?? 0 }
+    noticeFailure()
+    if (this.#isStopped) return
+    if (!this.#isFailing)
+      logger.warn(
+        { event: 'journal_not_rewritten', err },
+        'the journal could not be written anew: it keeps what is not needed any more, and grows',
+      )
+    this.#isFailing = true
   }
 
   async #run(): Promise<void> {
@@ -168,7 +183,7 @@ export class Compaction {
       while (!isOver() && (await copy.next())) {}
       await rewriting?.flush() // while the writes go on: what is left is little
       await between(async () => {
-        if (isOver()) throw new Error('the store closes, or the disk is full')
+        if (isOver()) throw new Error('it was given up')
         while (await copy.next()) {}
         copy.state.remove(this.#meanwhile)
         await this.#writeTables(rewriting)
@@ -178,10 +193,12 @@ export class Compaction {
         commits.forget(this.#meanwhile)
         if (this.#neededBytes !== undefined) this.#neededBytes = journal.size?.bytes ?? 0
         this.#failed = { gone: 0, bytes: 0 }
+        this.#isFailing = false
       })
     } catch (error) {
+      const wasGivenUp = isOver() && !this.#isStopped
       await rewriting?.abandon().catch(() => {})
-      throw error
+      throw wasGivenUp ? new Error('the disk is full: an append needed the room', { cause: error }) : error
     } finally {
       this.#rewriting = undefined
     }

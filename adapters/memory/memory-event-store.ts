@@ -12,6 +12,7 @@ import type { LogEntry } from '../../lib/log/log-entry.ts'
 import { prepare } from '../../lib/log/prepare.ts'
 import type { RetentionTable } from '../../lib/log/retention-table.ts'
 import type { WorkTable } from '../../lib/log/work-table.ts'
+import { consoleLogger, type Logger } from '../../lib/logger.ts'
 import { ephemeralKeys, KeyRing, type Keys } from '../../lib/secrets/key-ring.ts'
 import { MemoryAccountKeys } from './account-keys.ts'
 import { type Commits, CommitsInMemory, withoutClaims } from './commits.ts'
@@ -35,6 +36,8 @@ export interface MemoryOptions {
   readonly journal?: Journal
   /** Where commits are kept. Default: in memory, all of them. */
   readonly commits?: Commits
+  /** Receives a warning when the journal cannot be written anew. Default: `consoleLogger`. */
+  readonly logger?: Logger
 }
 
 /** The pause of a subscription before it reads again what could not be read, in milliseconds. */
@@ -72,6 +75,7 @@ export class MemoryEventStore implements EventStore {
       clock = systemClock,
       journal = noJournal,
       commits = new CommitsInMemory(),
+      logger = consoleLogger,
     } = options
     this.keys = new KeyRing(keys)
     this.#clock = clock
@@ -99,6 +103,7 @@ export class MemoryEventStore implements EventStore {
       floor: () => this.#retention.now.floor,
       tables: () => this.#tables(),
       noticeFailure: () => this.#writes.noticeFailure(),
+      logger,
     })
     const origin = clock.now() - clock.monotonic()
     this.#turns = {

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { FileEventStore } from '../../adapters/file/index.ts'
-import { type Appended, ephemeralKeys, silent } from '../../lib/index.ts'
+import { type Appended, ephemeralKeys, type Logger, silent } from '../../lib/index.ts'
 import { rejectsWith } from '../contract/event-store/expect.ts'
 import { Follower } from '../contract/event-store/follower.ts'
 import { assertHoldsOnce, assertInvariants, wholeLog } from '../contract/event-store/invariants.ts'
@@ -24,11 +24,14 @@ describe('an embedded store whose disk is full', function () {
   let clock: FakeClock
   let store: FileEventStore
   let acknowledged: Appended[]
+  let warnings: { readonly event?: string; readonly err?: Error }[]
 
   beforeEach(async () => {
     disk = await SmallDisk.of(folder.path)
     clock = new FakeClock()
-    store = await FileEventStore.open(folder.path, { clock, logger: silent })
+    warnings = []
+    const logger: Logger = { ...silent, warn: (fields) => void warnings.push(fields) }
+    store = await FileEventStore.open(folder.path, { clock, logger })
     acknowledged = []
   })
   afterEach(async () => {
@@ -38,6 +41,7 @@ describe('an embedded store whose disk is full', function () {
 
   const append = (text: string): Promise<Appended> => store.append(commitTo('a', { data: { text } }))
   const kept = async (text: string = 'x'): Promise<void> => void acknowledged.push(await append(text))
+  const told = (): string[] => warnings.map(({ event, err }) => `${event}: ${err?.message}`)
   const leftovers = (): string[] => readdirSync(folder.path).filter((name) => /replacement|new$/.test(name))
 
   /** Opened again it holds what was acknowledged, each once, in order, without a gap. */
@@ -130,6 +134,7 @@ describe('an embedded store whose disk is full', function () {
         await store.compacted()
         assert.ok(disk.refusals > 0)
         assert.deepEqual(leftovers(), [])
+        assert.deepEqual(told(), ['journal_not_rewritten: ENOSPC: no space left on device, write'])
         disk.refuse = undefined
         disk.capacity = Number.POSITIVE_INFINITY
         await Promise.all(range(20).map(() => kept()))
@@ -156,6 +161,7 @@ describe('an embedded store whose disk is full', function () {
       disk.capacity = Number.POSITIVE_INFINITY
       goOn.resolve()
       await store.compacted()
+      assert.deepEqual(told(), ['journal_not_rewritten: the disk is full: an append needed the room'])
       assert.equal(await assertWhole({ dense: false }), 520)
     })
 

@@ -4,8 +4,10 @@ import { join } from 'node:path'
 import { FileEventStore } from '../../adapters/file/index.ts'
 import { type Entry, type Journal, noJournal } from '../../adapters/memory/journal.ts'
 import { MemoryEventStore, type MemoryOptions } from '../../adapters/memory/memory-event-store.ts'
-import type { NewCommit } from '../../lib/index.ts'
+import { type Logger, type NewCommit, silent } from '../../lib/index.ts'
+import { rejectsWith } from '../contract/event-store/expect.ts'
 import { wholeLog } from '../contract/event-store/invariants.ts'
+import { range } from '../contract/event-store/log-under-test.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 
 /** 1,000 removed commits, and half of all, are left behind. */
@@ -115,6 +117,43 @@ describe('a journal most of which is not needed any more', () => {
     await store.accountKeys.destroy(['key 1'], 3)
     assert.ok(rewrites >= 2)
     await store.close()
+  })
+
+  it('that cannot be written anew is told once, with the reason, until it could be', async () => {
+    const lines: { readonly event?: string; readonly err?: unknown }[] = []
+    const logger: Logger = { ...silent, warn: (fields) => void lines.push(fields) }
+    const why = new Error('EMFILE: too many open files')
+    let fails = true
+    const journal: Journal = {
+      ...noJournal,
+      size: { bytes: 1, commits: 1 },
+      async rewrite() {
+        if (fails) throw why
+        return { ...noJournal, async flush() {}, async finish() {}, async abandon() {} }
+      },
+    }
+    const store = new RenewedStore({ journal, logger })
+    const rewrite = (): Promise<void> => store.accountKeys.destroy(['a key'], 1)
+    const told = { event: 'journal_not_rewritten', err: why }
+    for (const _ of range(3)) await rejectsWith('STORE_UNAVAILABLE', rewrite)
+    assert.deepEqual(lines, [told])
+    fails = false
+    await rewrite()
+    fails = true
+    for (const _ of range(3)) await rejectsWith('STORE_UNAVAILABLE', rewrite)
+    assert.deepEqual(lines, [told, told])
+    await store.close()
+  })
+
+  it('that is not written anew since the store closes is not told', async () => {
+    const lines: object[] = []
+    const store = await FileEventStore.open(folder.path, {
+      logger: { ...silent, warn: (fields) => void lines.push(fields) },
+    })
+    const appended = await Promise.all(range(COMMITS).map((n) => store.append(commitOf(n))))
+    await store.retention.remove({ positions: appended.slice(0, 2_500).map(({ position }) => position) })
+    await store.close()
+    assert.deepEqual(lines, [])
   })
 })
 
