@@ -18,6 +18,12 @@ interface QueuedChange {
   settle(failure?: Error): void
 }
 
+/** What is to be done while nothing is written. */
+interface QueuedWork {
+  run(): Promise<void>
+  refuse(failure: Error): void
+}
+
 /** Changes to answer: as decided, or with `failure`. */
 interface Settled {
   readonly changes: readonly QueuedChange[]
@@ -39,8 +45,7 @@ export class WriteQueue {
   readonly #afterBatch: (durable: boolean) => void
   readonly #makeRoom: () => Promise<boolean>
   readonly #queue: QueuedChange[] = []
-  /** What is to be done while nothing is written. */
-  readonly #between: (() => Promise<void>)[] = []
+  readonly #between: QueuedWork[] = []
   #running: Promise<void> | undefined
   #failure: StoreRefusedError | undefined
   /** The error of all changes while a write hangs. */
@@ -113,7 +118,7 @@ export class WriteQueue {
     const refusal = this.#hanging ?? this.#full
     if (refusal) return Promise.reject(refusal)
     return new Promise((resolve, reject) => {
-      this.#between.push(async () => {
+      const run = async (): Promise<void> => {
         const watch = this.#watch([])
         try {
           resolve(await work())
@@ -124,7 +129,8 @@ export class WriteQueue {
           watch?.cancel()
           this.#hanging = undefined
         }
-      })
+      }
+      this.#between.push({ run, refuse: reject })
       this.#running ??= this.#drain()
     })
   }
@@ -162,7 +168,7 @@ export class WriteQueue {
     await undefined // changes that are added in the same tick join the first batch
     while (this.#queue.length > 0 || this.#between.length > 0) {
       const between = this.#between.shift()
-      if (between) await between()
+      if (between) await between.run()
       const { changes, failure } = this.#failure ? this.#refuseAll(this.#failure) : await this.#writeBatch()
       for (const change of changes) change.settle(failure)
     }
@@ -227,7 +233,7 @@ export class WriteQueue {
     for (const change of changes) {
       change.settle(new OutcomeUnknownError(`${why}; it is stored when there is room on it`, { cause }))
     }
-    for (const change of this.#queue.splice(0)) change.settle(full)
+    this.#refuseWaiting(full)
   }
 
   /** Answers everybody when the write takes too long. */
@@ -239,9 +245,14 @@ export class WriteQueue {
       const hanging = new StoreUnavailableError(why)
       this.#hanging = hanging
       for (const change of changes) change.settle(new OutcomeUnknownError(why))
-      for (const change of this.#queue.splice(0)) change.settle(hanging)
+      this.#refuseWaiting(hanging)
       this.#heardOfHang?.()
     }, maxWriteMs)
+  }
+
+  #refuseWaiting(failure: StoreUnavailableError): void {
+    for (const change of this.#queue.splice(0)) change.settle(failure)
+    for (const work of this.#between.splice(0)) work.refuse(failure)
   }
 
   #decideBatch(): { changes: readonly QueuedChange[]; entries: readonly Entry[] } {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
-import type { Journal } from '../../adapters/memory/journal.ts'
-import { MemoryEventStore } from '../../adapters/memory/memory-event-store.ts'
+import { type Journal, JournalFullError, noJournal, type Rewriting } from '../../adapters/memory/journal.ts'
+import { MemoryEventStore, type MemoryOptions } from '../../adapters/memory/memory-event-store.ts'
+import { silent } from '../../lib/index.ts'
 import { rejectsWith } from '../contract/event-store/expect.ts'
 import { Follower } from '../contract/event-store/follower.ts'
 import { commitTo } from '../contract/event-store/log-under-test.ts'
@@ -112,5 +113,77 @@ describe('a disk that hangs', () => {
     assert.equal(clock.pending, 0)
     await store.close()
     assert.equal(journal.closed, true)
+  })
+})
+
+/** One that is to be written anew, which waits at its flush for `goOn`. */
+class RenewedJournal extends SlowJournal {
+  readonly size = { bytes: 1, commits: 1 }
+  goOn = (): void => {}
+
+  async rewrite(): Promise<Rewriting> {
+    const flushed = new Promise<void>((resolve) => {
+      this.goOn = resolve
+    })
+    return { ...noJournal, flush: () => flushed, async finish() {}, async abandon() {} }
+  }
+}
+
+class RenewedStore extends MemoryEventStore {
+  constructor(options: MemoryOptions) {
+    super(options)
+    this.compactFrom([])
+  }
+}
+
+describe('what waits for a pause between two writes', () => {
+  let clock: FakeClock
+  let journal: RenewedJournal
+  let store: RenewedStore
+
+  beforeEach(() => {
+    clock = new FakeClock()
+    journal = new RenewedJournal()
+    store = new RenewedStore({ clock, journal, logger: silent })
+  })
+
+  /** A key is destroyed, for which the journal is to be written anew, while a write is under way. */
+  async function destroyDuringWrite(): Promise<{
+    readonly written: Promise<unknown>
+    readonly destroyed: Promise<unknown>
+  }> {
+    const destroyed = store.accountKeys.destroy(['a key'], 1)
+    await clock.advance(0)
+    const written = store.append(commitTo('a'))
+    await clock.scheduled()
+    journal.goOn()
+    await clock.advance(0)
+    return { written, destroyed }
+  }
+
+  it('is refused when the disk becomes full meanwhile', async () => {
+    const { written, destroyed } = await destroyDuringWrite()
+    const answers = [rejectsWith('OUTCOME_UNKNOWN', () => written), rejectsWith('STORE_UNAVAILABLE', () => destroyed)]
+    const full = new JournalFullError('ENOSPC')
+    journal.writing[0]?.fail(full)
+    await clock.advance(0)
+    journal.writing[1]?.fail(full) // again, when the journal that was being written has gone
+    const [, refused] = await Promise.all(answers)
+    assert.match(String(refused?.cause), /the disk is full/)
+    await clock.advance(1_000)
+    journal.writing[2]?.end()
+    await clock.advance(0)
+    await store.close()
+  })
+
+  it('is refused when the write hangs', async () => {
+    const { written, destroyed } = await destroyDuringWrite()
+    const answers = [rejectsWith('OUTCOME_UNKNOWN', () => written), rejectsWith('STORE_UNAVAILABLE', () => destroyed)]
+    await clock.advance(9_000)
+    const [, refused] = await Promise.all(answers)
+    assert.match(String(refused?.cause), /the disk has not answered/)
+    journal.writing[0]?.end()
+    await clock.advance(0)
+    await store.close()
   })
 })
