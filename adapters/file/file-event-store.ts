@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import { type FileHandle, open } from 'node:fs/promises'
+import { type FileHandle, lstat, open } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import type { Clock } from '../../lib/clock.ts'
-import { OptionInvalidError, StoreUnavailableError } from '../../lib/errors.ts'
+import { OptionInvalidError, StoreRefusedError, StoreUnavailableError } from '../../lib/errors.ts'
 import { assertKnownOptions } from '../../lib/known-options.ts'
 import { consoleLogger, type Logger } from '../../lib/logger.ts'
 import { KeyRing, type Keys } from '../../lib/secrets/key-ring.ts'
@@ -49,7 +49,8 @@ export class FileEventStore extends MemoryEventStore {
    *
    * @throws OptionInvalidError (`OPTION_INVALID`), KeysInvalidError (`KEYS_INVALID`)
    * @throws FolderHeldError (`FOLDER_HELD`): another process has the folder open
-   * @throws StoreRefusedError (`STORE_REFUSED`): the folder cannot be created or written to
+   * @throws StoreRefusedError (`STORE_REFUSED`): the folder cannot be created or written to, or its journal is a symbolic
+   *   link
    * @throws StoreUnavailableError (`STORE_UNAVAILABLE`): the disk is full
    * @throws JournalCorruptError (`JOURNAL_CORRUPT`), SchemaNewerError (`SCHEMA_NEWER`)
    * @throws KeyUnknownError (`KEY_UNKNOWN`): the journal was written with other keys
@@ -75,6 +76,7 @@ export class FileEventStore extends MemoryEventStore {
     { keys, logger = consoleLogger, clock }: FileOptions,
   ): Promise<FileEventStore> {
     const path = join(folder, JOURNAL)
+    await assertNoLink(path)
     const ring = keys ?? (await loadOrCreateKeys(path, folder))
     await JournalReplacements.removeLeftovers(folder, JOURNAL)
     const handle = await openJournal(folder)
@@ -140,6 +142,18 @@ export class FileEventStore extends MemoryEventStore {
     }
     await this.#lock.release()
   }
+}
+
+/** @throws StoreRefusedError (`STORE_REFUSED`): where the link leads nothing else of the folder is, and no lock */
+async function assertNoLink(path: string): Promise<void> {
+  const found = await lstat(path).catch((error: unknown) => {
+    if (!isMissing(error)) throw error
+  })
+  if (!found?.isSymbolicLink()) return
+  throw new StoreRefusedError(
+    `${path} is a symbolic link, which would be replaced by a file when the journal is written anew: move the journal ` +
+      'there, or make the whole folder a link',
+  )
 }
 
 async function openJournal(folder: string): Promise<FileHandle> {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readdir, readFile, stat, truncate, unlink, writeFile } from 'node:fs/promises'
+import { readdir, readFile, rename, stat, symlink, truncate, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { FileEventStore, type FileOptions } from '../../adapters/file/index.ts'
 import { encodeBatch, encodeHeader } from '../../adapters/file/journal-format.ts'
@@ -76,6 +76,25 @@ describe('the folder of a file event store', () => {
   it('is refused with STORE_REFUSED where nothing can be made', async function () {
     if (process.platform !== 'linux') this.skip()
     await rejectsWith('STORE_REFUSED', () => FileEventStore.open('/proc/self/nowhere'))
+  })
+
+  it('is refused with STORE_REFUSED where its journal is a symbolic link, which a journal that is written anew would replace', async () => {
+    const [home, elsewhere] = [join(folder.path, 'home'), join(folder.path, 'elsewhere.log')]
+    await opened(home, {}, (store) => store.append(commitTo('a')))
+    await rename(join(home, 'journal.log'), elsewhere)
+    await symlink(elsewhere, join(home, 'journal.log'))
+    const error = await rejectsWith('STORE_REFUSED', () => FileEventStore.open(home))
+    assert.match(error.message, /journal\.log is a symbolic link/)
+    assert.deepEqual((await readdir(home)).sort(), ['journal.log', 'keys.json'])
+    await rename(elsewhere, join(home, 'journal.log'))
+    await opened(home, {}, async (store) => assert.equal((await store.read('a')).length, 1))
+  })
+
+  it('may be a symbolic link itself', async () => {
+    const [home, link] = [join(folder.path, 'home'), join(folder.path, 'link')]
+    await opened(home, {}, (store) => store.append(commitTo('a')))
+    await symlink(home, link)
+    await opened(link, {}, async (store) => assert.equal((await store.read('a')).length, 1))
   })
 
   it('may hold what a crash at first opening left', async () => {
