@@ -64,7 +64,7 @@ export class FileEventStore extends MemoryEventStore {
       try {
         return await FileEventStore.#openHeld(home, lock, options)
       } catch (error) {
-        await lock.release()
+        await lock.release().catch(() => {}) // the first error says what is wrong
         throw error
       }
     })
@@ -88,7 +88,7 @@ export class FileEventStore extends MemoryEventStore {
       await store.#load(handle, new JournalReader(path, commits), journal, logger)
       return store
     } catch (error) {
-      await handle.close()
+      await handle.close().catch(() => {})
       throw error
     }
   }
@@ -137,7 +137,7 @@ export class FileEventStore extends MemoryEventStore {
     try {
       await super.close()
     } catch (error) {
-      if (!(error instanceof StoreUnavailableError)) await this.#lock.release()
+      if (!(error instanceof StoreUnavailableError)) await this.#lock.release().catch(() => {})
       throw error
     }
     await this.#lock.release()
@@ -158,10 +158,9 @@ async function assertNoLink(path: string): Promise<void> {
 
 async function openJournal(folder: string): Promise<FileHandle> {
   const path = join(folder, JOURNAL)
+  await syncFolder(folder) // the process that created the file may have been killed before its own sync
   try {
-    const handle = await open(path, 'r+')
-    await syncFolder(folder) // the process that created the file may have been killed before its own sync
-    return handle
+    return await open(path, 'r+')
   } catch (error) {
     if (!isMissing(error)) throw error
     await createFile(folder, JOURNAL, encodeHeader(randomBytes(8).toString('base64url')).line)

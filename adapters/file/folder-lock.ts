@@ -88,7 +88,7 @@ export class FolderLock {
         return lock
       }
     } catch (error) {
-      await lock.release()
+      await lock.release().catch(() => {}) // the first error says what is wrong
       throw error
     }
     await lock.release()

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { type FileHandle, open, readlink } from 'node:fs/promises'
+import { type FileHandle, open, readdir, readlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { FileEventStore } from '../../adapters/file/index.ts'
 import { StoreRefusedError } from '../../lib/errors.ts'
@@ -92,6 +92,24 @@ describe('a disk that fails', () => {
     })
   }
 
+  it('at each sync while the store is opened leaves no file open', async function () {
+    if (process.platform !== 'linux') this.skip()
+    await (await FileEventStore.open(folder.path)).close()
+    let syncs = 0
+    for (const failing of range(3)) {
+      syncs = 0
+      methods.sync = function (this: FileHandle) {
+        if (syncs++ === failing)
+          return Promise.reject(Object.assign(new Error('EIO: no'), { code: 'EIO', syscall: 'fsync' }))
+        return genuine.sync.call(this)
+      }
+      if (failing === 0)
+        await (await FileEventStore.open(folder.path)).close() // of the folder above: as well as it can
+      else await rejectsWith('STORE_REFUSED', () => FileEventStore.open(folder.path))
+      assert.deepEqual(await openFiles(folder.path), [])
+    }
+  })
+
   it('had its folder put on the disk at each opening: whoever made the files may have been killed before', async function () {
     if (process.platform !== 'linux') this.skip()
     const home = join(folder.path, 'home')
@@ -105,6 +123,13 @@ describe('a disk that fails', () => {
     assert.deepEqual(synced, [folder.path, home, join(home, 'journal.log')])
   })
 })
+
+/** Paths of the files below a folder that this process has open. */
+async function openFiles(path: string): Promise<string[]> {
+  const descriptors = await readdir('/proc/self/fd')
+  const paths = await Promise.all(descriptors.map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => '')))
+  return paths.filter((each) => each.startsWith(path))
+}
 
 function withResolvers(): { promise: Promise<void>; resolve: () => void; reject: (why: Error) => void } {
   let resolve = (): void => {}

@@ -121,6 +121,13 @@ describe('the lock of a folder', () => {
     await (await FolderLock.take(folder.path)).release()
   })
 
+  it('says why it cannot be had, and not that it could not be released then', async function () {
+    if (process.platform === 'win32') this.skip()
+    const file = join(folder.path, 'file')
+    await writeFile(file, 'in which nothing can be made or removed')
+    await assert.rejects(FolderLock.take(file), { code: 'ENOTDIR', syscall: 'listen' })
+  })
+
   it('is never had by two of five processes that fight for it', async function () {
     this.timeout(300_000)
     const [contested, inside] = [join(folder.path, 'contested'), join(folder.path, 'inside')]
