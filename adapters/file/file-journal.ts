@@ -1,5 +1,5 @@
 import { type Entry, type Journal, JournalFullError, JournalUnusableError, type Rewriting } from '../memory/journal.ts'
-import { isOutOfRoom } from './folder.ts'
+import { isOutOfRoom, isTooLarge } from './folder.ts'
 import { CHUNK_BYTES, type JournalFile, writeAll } from './journal-file.ts'
 import { encodeBatch, JOURNAL_START, type JournalPlace, type LinePlace } from './journal-format.ts'
 import { Places } from './places.ts'
@@ -110,6 +110,7 @@ export class FileJournal implements Journal {
         offset += chunk.length
       }
     } catch (cause) {
+      if (isTooLarge(cause)) throw tooLarge(cause)
       if (!isOutOfRoom(cause)) throw cause
       await this.#file.truncate(this.#end.offset) // what was written of it takes room that others need
       throw new JournalFullError(cause.message, { cause })
@@ -175,6 +176,14 @@ export class FileJournal implements Journal {
     if (isIdle) await closed
     else closed.catch(() => {})
   }
+}
+
+function tooLarge(cause: Error): JournalUnusableError {
+  return new JournalUnusableError(
+    `the journal has reached the largest size that its file system, or the limit of this process, allows (${cause.message}): ` +
+      'raise the limit, or move the folder to another file system, then open the store again',
+    { cause },
+  )
 }
 
 /** The lines, joined to chunks of about `CHUNK_BYTES`. */

@@ -2,7 +2,7 @@ import { type FileHandle, mkdir, open, rename } from 'node:fs/promises'
 import { platform } from 'node:os'
 import { dirname, join } from 'node:path'
 import { EventStoreError, StoreRefusedError, StoreUnavailableError } from '../../lib/errors.ts'
-import { JournalFullError } from '../memory/journal.ts'
+import { JournalFullError, JournalUnusableError } from '../memory/journal.ts'
 
 /**
  * Creates the folder and its parents, durably, unless they exist. Does so one by one: node's `recursive: true` never
@@ -77,6 +77,7 @@ export async function refusingSystemErrors<T>(folder: string, act: () => Promise
       const what = `the disk of ${folder} is full (${cause.message}): make room on it, then open the store again`
       throw new StoreUnavailableError(what, { cause })
     }
+    if (cause instanceof JournalUnusableError) throw new StoreRefusedError(cause.message, { cause })
     if (cause instanceof EventStoreError || !isSystemError(cause)) throw cause
     throw new StoreRefusedError(
       `${folder} cannot be used (${cause.message}): it must be a folder that this process may write to`,
@@ -90,6 +91,11 @@ export async function refusingSystemErrors<T>(folder: string, act: () => Promise
 /** Whether the system has no room left: on the disk, or of what this user may have of it. */
 export function isOutOfRoom(error: unknown): error is NodeJS.ErrnoException {
   return isSystemError(error) && (error.code === 'ENOSPC' || error.code === 'EDQUOT')
+}
+
+/** Whether a file would be larger than its file system, or the limit of this process, allows. */
+export function isTooLarge(error: unknown): error is NodeJS.ErrnoException {
+  return isSystemError(error) && error.code === 'EFBIG'
 }
 
 /** Whether the error is the system's ENOENT. */

@@ -3,6 +3,8 @@ import { type FileHandle, open, readdir, readlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { FileEventStore } from '../../adapters/file/index.ts'
 import { StoreRefusedError } from '../../lib/errors.ts'
+import { ephemeralKeys } from '../../lib/index.ts'
+import { generateSecret } from '../../lib/secrets/key-ring.ts'
 import { present, rejectsWith } from '../contract/event-store/expect.ts'
 import { Follower } from '../contract/event-store/follower.ts'
 import { commitTo, range } from '../contract/event-store/log-under-test.ts'
@@ -64,6 +66,28 @@ describe('a disk that fails', () => {
       await again.close()
     })
   }
+
+  it('since the journal may not grow any more says so, and not that something is wrong with the disk', async () => {
+    const keys = ephemeralKeys()
+    const store = await FileEventStore.open(folder.path, { keys })
+    methods.write = async function (this: FileHandle, bytes: Buffer, offset: number, length: number, position: number) {
+      const { size } = await this.stat()
+      if (position + length <= size) return Reflect.apply(genuine.write, this, [bytes, offset, length, position])
+      throw Object.assign(new Error('EFBIG: file too large, write'), { code: 'EFBIG', syscall: 'write' })
+    } as FileHandle['write']
+    const unsure = await rejectsWith('OUTCOME_UNKNOWN', () => store.append(commitTo('a')))
+    const refused = await rejectsWith('STORE_REFUSED', () => store.append(commitTo('a')))
+    await store.close()
+    // A journal that was written with other keys is told of them when it is opened.
+    const rotated = { ...keys, sealing: [{ id: 'newer', secret: generateSecret() }, ...keys.sealing] }
+    const opening = await rejectsWith('STORE_REFUSED', () => FileEventStore.open(folder.path, { keys: rotated }))
+    for (const { message } of [unsure, refused, opening]) {
+      assert.match(message, /the journal has reached the largest size .* raise the limit/)
+      assert.doesNotMatch(message, /disk|must be a folder/)
+    }
+    Object.assign(methods, genuine)
+    await (await FileEventStore.open(folder.path, { keys: rotated })).close()
+  })
 
   it('in the midst of a sync leaves those unsure whose turn it was, and refuses those that waited', async () => {
     const store = await FileEventStore.open(folder.path)
