@@ -8,6 +8,13 @@ const BATCH_ENTRIES = 1_000
 /** or this many bytes of commits. Its last commit may exceed the limit, by at most as much again. */
 const BATCH_BYTES = 8 * 1024 * 1024
 
+/**
+ * The limits of the queue, the same as of appends that wait for MongoDB. A change beyond them is rejected at once: the disk
+ * is too slow.
+ */
+const QUEUE_CHANGES = 20_000
+const QUEUE_BYTES = 128 * 1024 * 1024
+
 /** After so many milliseconds a disk that was full is tried again. */
 const ROOM_AGAIN_MS = 1_000
 
@@ -33,7 +40,7 @@ interface Settled {
 /**
  * Serializes the changes of a store's state and writes them to the journal in batches. While one batch is written,
  * further changes queue. They are decided in order, each against the state that all earlier ones left, and form the next
- * batch, up to its limits.
+ * batch, up to its limits. The queue has limits, too.
  *
  * After a failed write the end of the journal is unknown. All later changes are refused. While a write hangs, everybody is
  * answered: nobody knows of the batch, and nothing else is accepted until the write has ended. While the disk is full it is
@@ -45,6 +52,8 @@ export class WriteQueue {
   readonly #afterBatch: (durable: boolean) => void
   readonly #makeRoom: () => Promise<boolean>
   readonly #queue: QueuedChange[] = []
+  /** Size of the commits in the queue. */
+  #queuedBytes = 0
   readonly #between: QueuedWork[] = []
   #running: Promise<void> | undefined
   #failure: StoreRefusedError | undefined
@@ -94,8 +103,14 @@ export class WriteQueue {
     if (this.closing) return Promise.reject(new StoreClosedError())
     const refusal = this.#hanging ?? this.#full
     if (refusal) return Promise.reject(refusal)
+    if (this.#queue.length >= QUEUE_CHANGES || this.#queuedBytes >= QUEUE_BYTES) {
+      return Promise.reject(
+        new StoreUnavailableError('too many changes wait for the disk: nothing was stored, try again later'),
+      )
+    }
     return new Promise((resolve, reject) => {
       let answer: () => void
+      this.#queuedBytes += bytes
       this.#queue.push({
         bytes,
         decide: (write) => {
@@ -176,7 +191,7 @@ export class WriteQueue {
   }
 
   #refuseAll(failure: StoreRefusedError): Settled {
-    return { changes: this.#queue.splice(0), failure }
+    return { changes: this.#takeFromQueue(), failure }
   }
 
   async #writeBatch(): Promise<Settled> {
@@ -251,7 +266,7 @@ export class WriteQueue {
   }
 
   #refuseWaiting(failure: StoreUnavailableError): void {
-    for (const change of this.#queue.splice(0)) change.settle(failure)
+    for (const change of this.#takeFromQueue()) change.settle(failure)
     for (const work of this.#between.splice(0)) work.refuse(failure)
   }
 
@@ -264,7 +279,14 @@ export class WriteQueue {
       bytes += change.bytes
       if (entries.length >= BATCH_ENTRIES || bytes >= BATCH_BYTES) break
     }
-    return { changes: this.#queue.splice(0, count), entries }
+    return { changes: this.#takeFromQueue(count), entries }
+  }
+
+  /** The first changes of the queue. Default: all. */
+  #takeFromQueue(count: number = this.#queue.length): QueuedChange[] {
+    const taken = this.#queue.splice(0, count)
+    for (const { bytes } of taken) this.#queuedBytes -= bytes
+    return taken
   }
 }
 

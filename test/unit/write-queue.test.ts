@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { type Journal, JournalFullError, noJournal, type Rewriting } from '../../adapters/memory/journal.ts'
 import { MemoryEventStore, type MemoryOptions } from '../../adapters/memory/memory-event-store.ts'
-import { silent } from '../../lib/index.ts'
+import { type Appended, silent } from '../../lib/index.ts'
 import { rejectsWith } from '../contract/event-store/expect.ts'
 import { Follower } from '../contract/event-store/follower.ts'
-import { commitTo } from '../contract/event-store/log-under-test.ts'
+import { commitTo, range } from '../contract/event-store/log-under-test.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 
 /** A journal whose writes end when they are told to. */
@@ -114,6 +114,36 @@ describe('a disk that hangs', () => {
     await store.close()
     assert.equal(journal.closed, true)
   })
+})
+
+describe('a disk that is slow', () => {
+  for (const [limit, waiting, text] of [
+    ['20,000 changes', 20_000, ''],
+    ['128 MB', 17, 'x'.repeat(8_000_000)],
+  ] as const) {
+    it(`is waited for by ${limit} at most: more are refused, and accepted when some were stored`, async () => {
+      const journal = new SlowJournal()
+      const store = new MemoryEventStore({ clock: new FakeClock(), journal, logger: silent })
+      const append = (): Promise<Appended> => store.append(commitTo('a', { data: { text } }))
+      const writing = append()
+      await new Promise(setImmediate)
+      const queued = range(waiting).map(append)
+      for (const refused of [append, () => store.consumers.ensure('reader', 0)]) {
+        const { message } = await rejectsWith('STORE_UNAVAILABLE', refused)
+        assert.match(message, /too many changes wait for the disk: nothing was stored/)
+      }
+      journal.writing[0]?.end()
+      await writing
+      await new Promise(setImmediate)
+      queued.push(append())
+      for (let n = 1; n <= queued.length && journal.writing[n]; n++) {
+        journal.writing[n]?.end()
+        await new Promise(setImmediate)
+      }
+      assert.equal((await Promise.all(queued)).at(-1)?.position, waiting + 2)
+      await store.close()
+    })
+  }
 })
 
 /** One that is to be written anew, which waits at its flush for `goOn`. */
