@@ -81,8 +81,8 @@ export class JournalReplacements {
   async #assertInPlace(): Promise<void> {
     if ((await this.#isPresent()) && (await this.#lock.isInPlace())) return
     throw new JournalUnusableError(
-      `${this.#folder} was moved, replaced or cleared up while the store was open. What was stored since then is in the ` +
-        'folder that was moved. Close the store, and open the folder that is to be used',
+      `${this.#folder} was moved, replaced or removed while the store was open, or its lock was. What was stored since then is where ` +
+        'that folder is now. Close the store, and open the folder that is to be used',
     )
   }
 

@@ -52,7 +52,7 @@ describe('the folder of an embedded store, moved while the store is open', () =>
   async function assertRefusesAll(): Promise<void> {
     for (const refused of [() => append(former), () => former.read('a'), () => former.end()]) {
       const { message } = await rejectsWith('STORE_REFUSED', refused)
-      assert.match(message, /store was moved, replaced or cleared up while the store was open/)
+      assert.match(message, /store was moved, replaced or removed while the store was open/)
       assert.doesNotMatch(message, /see to the disk/)
     }
   }
