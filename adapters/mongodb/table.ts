@@ -70,16 +70,23 @@ export class Table<T extends Document> {
   }
 
   /** Many writes, in no order; each is tried, whatever becomes of the others. @throws WriteError */
-  async bulkWrite(writes: readonly AnyBulkWriteOperation<T>[], _options: { readonly ordered: false }): Promise<void> {
+  /** @returns how many updates have found their document, or made it */
+  async bulkWrite(
+    writes: readonly AnyBulkWriteOperation<T>[],
+    _options: { readonly ordered: false },
+  ): Promise<{ readonly updated: number }> {
     const errors: Document[] = []
+    let updated = 0
     for (let at = 0; at < writes.length; at += WRITES_AT_ONCE) {
       for (const command of commandsOf(this.#name, writes.slice(at, at + WRITES_AT_ONCE))) {
         const reply = await this.#run({ ...command, ordered: false, writeConcern: WRITE_CONCERN })
         if (writeErrorsOf(reply).length === 0) assertWritten(reply)
         errors.push(...writeErrorsOf(reply))
+        if (command['update'] !== undefined) updated += Number(reply['n'])
       }
     }
     if (errors.length > 0) throw new WriteError({ writeErrors: errors })
+    return { updated }
   }
 
   /** The different values of a field. */

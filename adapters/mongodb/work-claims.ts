@@ -131,11 +131,25 @@ export class WorkClaims {
     const busy = new Set(chosen.map(({ lane }) => lane))
     const idle = seen.map(({ lane }) => lane._id).filter((lane) => !busy.has(lane))
     const held = new Set([...busy, ...(await this.#heldIn(idle))])
+    const again = await this.#firstIn(idle.filter((lane) => !held.has(lane)))
     const looks = seen.map(({ lane, rows, beyond }): LaneLook => {
-      const next = rows.find(({ _id }) => !ids.has(_id))?.dueAt ?? beyond
-      return { lane, next, held: held.has(lane._id) }
+      const seenNext = rows.find(({ _id }) => !ids.has(_id))?.dueAt ?? beyond
+      const next = earliest(seenNext, again.get(lane._id))
+      return { lane, next, held: held.has(lane._id), taken: busy.has(lane._id) }
     })
     await this.#parts.lanes.served(looks, this.#turn, now)
+  }
+
+  /** When work that waits in each of the lanes is due first; where there is too much of it to tell, a lower bound. */
+  async #firstIn(lanes: readonly string[]): Promise<ReadonlyMap<string, number>> {
+    const first = new Map<string, number>()
+    if (lanes.length === 0) return first
+    const rows = await this.#oldest({ $in: [...lanes] }, lanes.length)
+    for (const { lane, dueAt } of rows) first.set(lane, earliest(first.get(lane), dueAt) ?? dueAt)
+    const last = rows.at(-1)?.dueAt
+    if (rows.length === lanes.length && last !== undefined)
+      for (const lane of lanes) if (!first.has(lane)) first.set(lane, last)
+    return first
   }
 
   /**
@@ -253,6 +267,11 @@ interface Waiting {
 /** A lane that was looked into. */
 interface SeenLane extends Waiting {
   readonly lane: LaneDocument
+}
+
+/** Undefined: there is none. */
+function earliest(one: number | undefined, other: number | undefined): number | undefined {
+  return one === undefined || other === undefined ? (one ?? other) : Math.min(one, other)
 }
 
 /** One of each lane, then the second of each, and so on. */

@@ -1,5 +1,5 @@
-import { randomBytes } from 'node:crypto'
 import type { AnyBulkWriteOperation } from 'mongodb'
+import { nonce } from '../../lib/secrets/nonce.ts'
 import type { Collections } from './collections.ts'
 import type { LaneDocument } from './documents.ts'
 import { indexOn, type LogIndex } from './make-indexes.ts'
@@ -18,6 +18,8 @@ export interface LaneLook {
   readonly next: number | undefined
   /** Whether work of it is in hand, somebody's. */
   readonly held: boolean
+  /** Whether this look has taken work of it in hand. */
+  readonly taken: boolean
 }
 
 /**
@@ -30,6 +32,10 @@ export interface LaneLook {
  * one that it saw before it looked: whatever began to wait since then has touched the lane, or will. A process that dies
  * between the two writes has either added work, and then whoever makes it from the log adds it again; or it had the work
  * in hand. So a lane in which work is in hand is never put off by more than `RECHECK_MS`: that is the exception.
+ *
+ * A look is several reads, and work that goes from hand to hand meanwhile may be seen by none of them. So it reads what
+ * waits, what is in hand, and what waits again: work that was put back in between is seen by the last read. Work that was
+ * taken in between is not; therefore whoever takes some leaves a new mark, too, and makes the lane where it is gone.
  */
 export class WorkLanes {
   readonly #collections: Collections
@@ -74,7 +80,7 @@ export class WorkLanes {
 
   async #write(lanes: readonly (readonly [string, number])[]): Promise<void> {
     if (lanes.length === 0) return
-    const touch = randomBytes(9).toString('base64url')
+    const touch = newMark()
     const writes = lanes.map(
       ([lane, dueAt]): AnyBulkWriteOperation<LaneDocument> => ({
         updateOne: {
@@ -122,14 +128,20 @@ export class WorkLanes {
 
   /** The lanes have had their turn: they are due again when something in them is. */
   async served(looks: readonly LaneLook[], turn: number, now: number): Promise<void> {
-    const writes = looks.map(({ lane: { _id, touch }, next, held }): AnyBulkWriteOperation<LaneDocument> => {
+    const mark = newMark()
+    const writes = looks.map(({ lane: { _id, touch }, next, held, taken }): AnyBulkWriteOperation<LaneDocument> => {
       if (next === undefined && !held) return { deleteOne: { filter: { _id, touch } } }
       const recheck = held ? now + RECHECK_MS : Number.POSITIVE_INFINITY
       const dueAt = Math.min(next ?? Number.POSITIVE_INFINITY, recheck)
       const raised = { $cond: [{ $eq: ['$touch', touch] }, dueAt, '$dueAt'] }
-      return { updateOne: { filter: { _id }, update: [{ $set: { turn, dueAt: raised } }] } }
+      const update = [{ $set: { turn, dueAt: raised, ...(taken && { touch: mark }) } }]
+      return { updateOne: { filter: { _id }, update } }
     })
-    if (writes.length > 0) await this.#collections.withTimeout(() => this.#lanes.bulkWrite(writes, { ordered: false }))
+    if (writes.length === 0) return
+    const { updated } = await this.#collections.withTimeout(() => this.#lanes.bulkWrite(writes, { ordered: false }))
+    const isOneGone = updated < writes.filter((write) => 'updateOne' in write).length
+    const taken = looks.flatMap((look) => (look.taken ? look.lane._id : []))
+    if (isOneGone) await this.touch(new Map(taken.map((lane) => [lane, now + RECHECK_MS])))
   }
 
   /** They were passed over, since nobody may claim from them here: others come first. */
@@ -148,6 +160,10 @@ export class WorkLanes {
 /** Keeps the earlier time of each lane. */
 function lower(dueAt: Map<string, number>, by: ReadonlyMap<string, number>): void {
   for (const [lane, at] of by) dueAt.set(lane, Math.min(at, dueAt.get(lane) ?? at))
+}
+
+function newMark(): string {
+  return nonce(9).toString('base64url')
 }
 
 class MadeTwice extends Error {}

@@ -73,6 +73,26 @@ describe('work that is claimed while the network fails', () => {
     )
   })
 
+  it('is found that its holder put back, and died, while another process looked into its lane', async () => {
+    const look = { holder: PROCESS, now: NOW + 20_000, limit: 4, perLane: 10, prefix: 'alone' }
+    await table.add([{ id: 'one', lane: 'alone', dueAt: 0, body: {} }])
+    assert.equal((await table.claim({ ...look, holder: 'who dies', now: NOW })).length, 1)
+    const looking = log.proxy.hold({
+      command: 'find',
+      where: ({ find, filter }) => find === 'jobs' && filter['state'] === 'held',
+    })
+    const claiming = table.claim(look)
+    await looking.arrived // what waits it has read by now
+    const row = log.db.collection<Document & { _id: string }>('jobs')
+    await row.updateOne({ _id: 'one' }, { $set: { state: 'waiting' }, $unset: { holder: 1, claim: 1 } })
+    looking.release()
+    const found = [...(await claiming), ...(await table.claim(look))]
+    assert.deepEqual(
+      found.map(({ id }) => id),
+      ['one'],
+    )
+  })
+
   for (const when of ['before', 'after'] as const) {
     for (const [what, command, collection] of [
       ['the taking', 'update', 'jobs'],

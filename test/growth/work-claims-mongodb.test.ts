@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { type Call, Collections } from '../../adapters/mongodb/collections.ts'
-import { WorkLanes } from '../../adapters/mongodb/work-lanes.ts'
+import { RECHECK_MS, WorkLanes } from '../../adapters/mongodb/work-lanes.ts'
 import type { NewWork, Work, WorkTable } from '../../lib/index.ts'
 import { ephemeralKeys, StoreUnavailableError, systemClock } from '../../lib/index.ts'
 import { range } from '../contract/event-store/log-under-test.ts'
@@ -164,15 +164,33 @@ describe('a claim of work on MongoDB', function () {
     const [lane] = await lanes.due(look)
     assert.ok(lane)
     await lanes.touch(new Map([['a', 200]]))
-    await lanes.served([{ lane, next: 50_000, held: false }], 1, 1_000)
+    await lanes.served([{ lane, next: 50_000, held: false, taken: false }], 1, 1_000)
     assert.equal((await lanes.due(look)).length, 1)
     const [again] = await lanes.due(look)
     assert.ok(again)
-    await lanes.served([{ lane: again, next: undefined, held: false }], 2, 1_000)
+    await lanes.served([{ lane: again, next: undefined, held: false, taken: false }], 2, 1_000)
     assert.deepEqual(await lanes.due(look), [])
     await lanes.touch(new Map([['a', 300]]))
-    await lanes.served([{ lane: again, next: undefined, held: false }], 3, 1_000)
+    await lanes.served([{ lane: again, next: undefined, held: false, taken: false }], 3, 1_000)
     assert.equal((await lanes.due(look)).length, 1, 'nor forgets it')
+  })
+
+  it('makes a lane anew from which it has taken work, and that somebody else has seen empty and removed', async () => {
+    tables += 1
+    const lanes = new WorkLanes(new Collections(mongo.db, '', systemClock), `growth_${tables}`)
+    await lanes.touch(new Map([['a', 100]]))
+    const look = { prefix: '', now: 1_000, except: [], limit: 10 }
+    const [lane] = await lanes.due(look)
+    assert.ok(lane)
+    await lanes.served([{ lane, next: undefined, held: false, taken: false }], 1, 1_000)
+    assert.equal(await lanes.nextDueAt(''), undefined)
+    await lanes.served([{ lane, next: undefined, held: true, taken: true }], 2, 1_000)
+    assert.equal(await lanes.nextDueAt(''), 1_000 + RECHECK_MS)
+    const [seen] = await lanes.due({ ...look, now: 100_000 })
+    assert.ok(seen)
+    await lanes.served([{ lane: seen, next: undefined, held: true, taken: true }], 3, 1_000)
+    await lanes.served([{ lane: seen, next: undefined, held: false, taken: false }], 4, 1_000)
+    assert.equal(await lanes.nextDueAt(''), 1_000 + RECHECK_MS, 'who saw it before that does not remove it')
   })
 
   it('finds a lane that an earlier call could not touch, though whoever repeats that call has none to touch', async () => {
