@@ -220,7 +220,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a lane goes although work began to wait in it',
     simulation: 'consumers',
-    firstSeed: 201,
+    firstSeed: 100_801,
     file: 'adapters/mongodb/work-lanes.ts',
     from: 'deleteOne: { filter: { _id, touch } }',
     to: 'deleteOne: { filter: { _id } }',
