@@ -118,8 +118,12 @@ describe('an anchor', () => {
           ? generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' })
           : generateKeyPairSync('ec', { namedCurve: curve }).privateKey.export({ format: 'jwk' }),
       )
+      // Node.js 24 looks at that itself when it reads a key.
       const key = JSON.stringify({ ...one, d: other?.d })
-      await assert.rejects(makeAnchor({ store, clock }, { key }), { code: 'OPTION_INVALID', message: /two halves/ })
+      await assert.rejects(makeAnchor({ store, clock }, { key }), {
+        code: 'OPTION_INVALID',
+        message: /two halves|cannot be read/,
+      })
     }
     const key = pair.privateKey
       .export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase: 'secret' })
