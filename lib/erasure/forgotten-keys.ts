@@ -1,5 +1,5 @@
 import type { AccountKeyRecord } from '../log/account-key-table.ts'
-import type { Commit, NewEvent } from '../log/commit.ts'
+import type { Commit, Meta, NewEvent } from '../log/commit.ts'
 import type { EventStore } from '../log/event-store.ts'
 
 /** So many commits are read with one command. */
@@ -42,27 +42,22 @@ export async function destroyAgain(
   store: EventStore,
   { now, dryRun = false, signal }: { readonly now: number; readonly dryRun?: boolean; readonly signal?: AbortSignal },
 ): Promise<string[]> {
-  const destroyed: string[] = []
-  for (let from: number | undefined = 1; from !== undefined && !signal?.aborted; ) {
-    const page: readonly Commit[] = await store.read(ALL_FORGOTTEN, { from, limit: PAGE })
-    for (const commit of page) {
-      const back = await keysThatAreBack(store, forgottenKeys(commit))
-      if (!dryRun) for (const record of back) await destroyOne(store, commit, record, now)
-      destroyed.push(...back.map(({ id }) => id))
+  const destroyed = new Set<string>()
+  const end = await store.end() // what is told below is not looked at again
+  for (let from = 1; from <= end && !signal?.aborted; ) {
+    const page = await store.read(ALL_FORGOTTEN, { from, limit: PAGE })
+    const told = new Map(page.flatMap((commit) => forgottenKeys(commit).map((id) => [id, commit] as const)))
+    for (const record of await keysThatAreBack(store, [...told.keys()])) {
+      if (!dryRun) await destroyOne(store, told.get(record.id)?.meta ?? {}, record, now)
+      destroyed.add(record.id)
     }
-    const last = page.at(-1)
-    from = page.length < PAGE || !last ? undefined : last.position + 1
+    from = page.length < PAGE ? end + 1 : (page.at(-1)?.position ?? end) + 1
   }
-  return destroyed
+  return [...destroyed]
 }
 
 /** It seals nothing more, then it is destroyed, and then whoever holds it is told. */
-async function destroyOne(
-  store: EventStore,
-  { meta }: Commit,
-  { id, names }: AccountKeyRecord,
-  now: number,
-): Promise<void> {
+async function destroyOne(store: EventStore, meta: Meta, { id, names }: AccountKeyRecord, now: number): Promise<void> {
   if (names.length > 0) await store.accountKeys.retire(names)
   await store.accountKeys.destroy([id], now)
   await store.append({ events: [forgottenEvent(meta.instance ?? '', id)], meta })

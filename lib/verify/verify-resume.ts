@@ -42,12 +42,12 @@ export function assertResumable(
   resume: VerifyResume,
   { log, deep, end }: { readonly log: string; readonly deep: boolean; readonly end: number },
 ): void {
+  if (Object(resume).version !== 1) throw new ResumeUnfitError('another version of this package has begun it')
   const { at, commits, tombstones, byCode, accountKeysAfter = '' } = Object(resume)
   const counts = [at, commits, tombstones, ...Object.values(Object(byCode))]
   const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && Number(value) >= 0
   if (!counts.every(isCount) || typeof byCode !== 'object' || typeof accountKeysAfter !== 'string')
     throw new ResumeUnfitError('it does not say what a run says of itself')
-  if (resume.version !== 1) throw new ResumeUnfitError('another version of this package has begun it')
   if (resume.log !== log) throw new ResumeUnfitError('it was begun on another log')
   if (resume.deep !== deep) throw new ResumeUnfitError(`it was begun ${resume.deep ? 'with' : 'without'} \`deep\``)
   if (resume.at > end)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { MemoryEventStore } from '../../adapters/memory/index.ts'
 import { forgetAccount } from '../../lib/erasure/forget.ts'
-import { destroyAgain, forgottenStream } from '../../lib/erasure/forgotten-keys.ts'
+import { destroyAgain, forgottenEvent, forgottenStream } from '../../lib/erasure/forgotten-keys.ts'
 import {
   AccountKeyMisnamedError,
   ErasureUnfinishedError,
@@ -238,6 +238,18 @@ describe('forgetting an account, step by step', () => {
     assert.deepEqual(await destroyAgain(store, { now: 1 }), [id])
     assert.deepEqual(destroyed, [id])
     assert.deepEqual(await destroyAgain(store, { now: 1 }), [])
+  })
+
+  it('keys that are put back are looked for with a command for 500 accounts, and each once, whatever becomes of it', async () => {
+    const put = [...Array(1_200).keys()].map((n) => ({ events: [forgottenEvent(ISSUER, `key ${n}`)] }))
+    for (const commit of put) await store.append(commit)
+    let finds = 0
+    store.accountKeys.find = async (ids) => {
+      finds += 1
+      return ids.includes('key 7') ? [{ id: 'key 7', names: [], sealed: 'x', usedAt: 1 }] : [] // it stays, whoever destroys it
+    }
+    assert.deepEqual(await destroyAgain(store, { now: 1 }), ['key 7'])
+    assert.equal(finds, 3)
   })
 
   it('of accounts whose key of the ring is lost, and retired, nobody hears any more', async () => {
