@@ -121,17 +121,6 @@ export class MemoryWork implements WorkTable {
     return this.#ifMine(work, ({ holder: _, ...mine }) => ({ ...mine, body: {}, doneAt: at }))
   }
 
-  async reopen(id: string, change: { readonly dueAt: number; readonly body: JsonObject }): Promise<boolean> {
-    const { dueAt, body } = frozenCopy(change)
-    return this.#change((write) => {
-      const row = this.#rows.get(id)
-      if (row?.doneAt === undefined) return false
-      const { doneAt: _, ...open } = row
-      this.#write(write, { ...open, dueAt, body, fence: row.fence + 1 })
-      return true
-    })
-  }
-
   async get(id: string): Promise<Work | undefined> {
     this.#assertOpen()
     return this.#rows.get(id)

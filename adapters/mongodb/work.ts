@@ -170,22 +170,6 @@ export class MongoWork implements WorkTable {
     return work.holder === undefined ? false : this.#finishes.finish(work, at)
   }
 
-  async reopen(id: string, { dueAt, body }: { readonly dueAt: number; readonly body: JsonObject }): Promise<boolean> {
-    const opened = await this.#collections.withTimeout(
-      this.#rows.findOneAndUpdate(
-        { _id: id, state: 'done' },
-        {
-          $set: { state: 'waiting', dueAt, body: structuredClone(body) as Document },
-          $unset: { doneAt: '' },
-          $inc: { fence: 1 },
-        },
-        { projection: { lane: 1 } },
-      ),
-    )
-    if (opened) await this.#lanes.touch(new Map([[opened.lane, dueAt]]))
-    return opened !== null
-  }
-
   async get(id: string): Promise<Work | undefined> {
     const document = await this.#collections.withTimeout(this.#rows.findOne({ _id: id }))
     return document ? workOf(document) : undefined

@@ -85,8 +85,6 @@ export interface WorkTable {
   putBack(work: Work, change: { readonly dueAt: number; readonly body: JsonObject }): Promise<boolean>
   /** Marks it as done, and lets go of its body. False: somebody else has it by now. */
   finish(work: Work, at: number): Promise<boolean>
-  /** Opens finished work again, due at `dueAt`. False: it is not finished, or not there. */
-  reopen(id: string, change: { readonly dueAt: number; readonly body: JsonObject }): Promise<boolean>
   get(id: string): Promise<Work | undefined>
   /**
    * Work that nobody is at is not due before this time, in lanes that begin so; undefined when none is open. May be too

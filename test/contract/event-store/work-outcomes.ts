@@ -75,24 +75,6 @@ export function workOutcomesContract(makeLog: MakeLog): void {
       only(outcomes.filter(Boolean))
     })
 
-    it('opens finished work again, and no other', async () => {
-      await table.add([job('a')])
-      const change = { dueAt: 300, body: { again: true } }
-      assert.equal(await table.reopen('missing', change), false)
-      assert.equal(await table.reopen('a', change), false)
-      const work = await claimOne(table)
-      assert.equal(await table.reopen('a', change), false)
-      await table.finish(work, 200)
-      assert.equal(await table.reopen('a', change), true)
-      assert.equal(await table.reopen('a', change), false)
-      const open = present(await table.get('a'))
-      assert.equal(open.doneAt, undefined)
-      assert.equal(open.dueAt, 300)
-      assert.deepEqual(open.body, { again: true })
-      assert.equal(await table.finish(work, 400), false)
-      assert.ok((await claimOne(table)).fence > work.fence)
-    })
-
     it('tells when the next free work may be due', async () => {
       assert.equal(await table.nextDueAt(), undefined)
       await table.add([job('b', { lane: 'two', dueAt: 200 }), job('a', { dueAt: 100 }), job('c', { dueAt: 300 })])
