@@ -6,6 +6,7 @@ import type { Logger } from './logger.ts'
 import type { Plugin } from './plugin.ts'
 import { assertOwnAdapters, type OwnAdapters } from './provider/own-adapters.ts'
 import { type RetentionOptions, retentionPolicy } from './retention/retention-options.ts'
+import type { Telemetry } from './telemetry/telemetry.ts'
 
 /** How the provider is put on the log. All optional. */
 export interface EventSourcedOptions {
@@ -34,6 +35,8 @@ export interface EventSourcedOptions {
    * what strangers write an hour, histories of logouts 400 days. `false`: the log grows for ever.
    */
   readonly retention?: RetentionOptions | false
+  /** Where measurements and traces go: `openTelemetry()` of `plugins/telemetry`. Default: nowhere. */
+  readonly telemetry?: Telemetry
 }
 
 const OPTIONS: ReadonlySet<string> = new Set([
@@ -44,6 +47,7 @@ const OPTIONS: ReadonlySet<string> = new Set([
   'heldBytes',
   'adapters',
   'retention',
+  'telemetry',
 ])
 
 /** @throws OptionInvalidError (`OPTION_INVALID`) */
@@ -73,6 +77,13 @@ export function assertOptions(store: EventStore, options: EventSourcedOptions): 
   for (const method of ['debug', 'info', 'warn', 'error'] as const) {
     if (options.logger && typeof options.logger[method] !== 'function')
       throw new OptionInvalidError('logger', `needs a method \`${method}\``)
+  }
+  for (const method of ['span', 'traceparent', 'record', 'observe'] as const) {
+    if (options.telemetry && typeof options.telemetry[method] !== 'function')
+      throw new OptionInvalidError(
+        'telemetry',
+        `needs a method \`${method}\`: use openTelemetry() of plugins/telemetry`,
+      )
   }
   assertOwnAdapters(options.adapters)
   retentionPolicy(options.retention)

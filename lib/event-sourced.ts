@@ -33,6 +33,9 @@ import { type RekeyOptions, rekeyLog } from './rekey/rekey.ts'
 import type { RekeyReport } from './rekey/rekey-report.ts'
 import { LogRetention, type Retention } from './retention/retention.ts'
 import { retentionPolicy } from './retention/retention-options.ts'
+import { logGauges } from './telemetry/log-gauges.ts'
+import { measuredStore } from './telemetry/measured-store.ts'
+import { noTelemetry, type Telemetry } from './telemetry/telemetry.ts'
 
 /** Makes the adapter of a model: what oidc-provider's `adapter` option takes. */
 export type AdapterFactory = (model: string) => ProviderAdapter
@@ -69,6 +72,8 @@ export class EventSourced {
   readonly #formerIssuers: readonly string[]
   readonly #logger: Logger
   readonly #clock: Clock
+  readonly #telemetry: Telemetry
+  #endOfGauges: (() => void) | undefined
   readonly #oneCommit: OneCommit
   readonly #recentSessions = new RecentSessions()
   readonly #sessionTurns = new SessionTurns()
@@ -87,13 +92,15 @@ export class EventSourced {
   /** The stop that was asked for last: a start that is asked for after it waits for it. */
   #stopping: Promise<void> | undefined
 
-  constructor(store: EventStore, options: EventSourcedOptions) {
-    assertOptions(store, options)
+  constructor(given: EventStore, options: EventSourcedOptions) {
+    assertOptions(given, options)
+    this.#clock = options.clock ?? systemClock
+    this.#telemetry = options.telemetry ?? noTelemetry
+    const store = options.telemetry ? measuredStore(given, options.telemetry, this.#clock) : given
     this.#store = store
     this.#plugins = options.plugins ?? []
     this.#logger = options.logger ?? consoleLogger
     const own = options.adapters ?? {}
-    this.#clock = options.clock ?? systemClock
     this.#formerIssuers = options.formerIssuers ?? []
     const issuers = (): readonly string[] => this.#issuers
     this.#log = new ModelLog(store, this.#clock, { issuers, heldBytes: options.heldBytes })
@@ -101,6 +108,7 @@ export class EventSourced {
     this.#heartbeat = new Heartbeat(context)
     this.#retention = new LogRetention({
       ...context,
+      telemetry: this.#telemetry,
       policy: retentionPolicy(options.retention),
       rules: this.#plugins.flatMap(({ retention = [] }) => retention),
     })
@@ -199,6 +207,7 @@ export class EventSourced {
         terminator: this.#terminatorOf(provider),
         features: this.features,
         operators: this.#operators,
+        telemetry: this.#telemetry,
       }
       if (this.#plugins.length > 0) await this.#operators.start() // only plugins use it
       for (const plugin of this.#plugins) {
@@ -206,6 +215,7 @@ export class EventSourced {
         this.#running.push(plugin)
       }
       this.#retention.start()
+      this.#endOfGauges = this.#telemetry.observe(() => logGauges(this.#store, this.#retention, this.#clock))
     } catch (error) {
       await this.#stopRunning()
       throw error
@@ -305,6 +315,8 @@ export class EventSourced {
   }
 
   async #stopRunning(): Promise<void> {
+    this.#endOfGauges?.()
+    this.#endOfGauges = undefined
     const retention = this.#retention.stop()
     const operators = this.#operators.stop()
     // Only those that were started here: a plugin that refused to start may run for another provider.

@@ -63,6 +63,15 @@ export { AccountKeys } from './secrets/account-keys.ts'
 export type { Account } from './secrets/account-names.ts'
 export { type DataKey, ephemeralKeys, generateSecret, type Key, KeyRing, type Keys } from './secrets/key-ring.ts'
 export { isUnreadable } from './secrets/unreadable.ts'
+export { INSTRUMENTS, type Instrument, type InstrumentName } from './telemetry/instruments.ts'
+export {
+  type Attributes,
+  type NewSpan,
+  noTelemetry,
+  type Reading,
+  type Span,
+  type Telemetry,
+} from './telemetry/telemetry.ts'
 export {
   type Anchor,
   type MakeAnchorOptions,

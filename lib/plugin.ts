@@ -10,6 +10,7 @@ import type { SessionObserver } from './provider/session-change.ts'
 import type { SessionTerminator } from './provider/session-terminator.ts'
 import type { RetentionRule } from './retention/retention-rule.ts'
 import type { AccountKeys } from './secrets/account-keys.ts'
+import type { Telemetry } from './telemetry/telemetry.ts'
 
 /** What a plugin works with. */
 export interface Host {
@@ -27,6 +28,7 @@ export interface Host {
   readonly features: FeatureGates
   /** What operators have set, and where a plugin may keep such things of its own. */
   readonly operators: OperatorsState
+  readonly telemetry: Telemetry
 }
 
 /** Something that uses the log. */

@@ -14,6 +14,7 @@ import type { RetentionTable } from '../../lib/log/retention-table.ts'
 import type { WorkTable } from '../../lib/log/work-table.ts'
 import { consoleLogger, type Logger } from '../../lib/logger.ts'
 import { ephemeralKeys, KeyRing, type Keys } from '../../lib/secrets/key-ring.ts'
+import type { Telemetry } from '../../lib/telemetry/telemetry.ts'
 import { MemoryAccountKeys } from './account-keys.ts'
 import { type Commits, CommitsInMemory, withoutClaims } from './commits.ts'
 import { Compaction } from './compaction.ts'
@@ -115,6 +116,10 @@ export class MemoryEventStore implements EventStore {
     this.#liveness = new MemoryLiveness(this.#turns)
     this.#accountKeys = new MemoryAccountKeys(this.#turns, () => this.#compaction.renew())
     this.#retention = new MemoryRetention(this.#turns, ({ positions }) => this.#removed(positions))
+  }
+
+  measure(telemetry: Telemetry): void {
+    this.#writes.onBatch = (commits) => telemetry.record('oidc_provider_eventstore.append.batch_size', commits)
   }
 
   get logId(): string {

@@ -63,6 +63,8 @@ export class WriteQueue {
   #full: StoreUnavailableError | undefined
   #closing: Promise<void> | undefined
   readonly #closes = new AbortController()
+  /** Called with the number of commits of each batch that was written. */
+  onBatch: ((commits: number) => void) | undefined
   #heardOfHang: (() => void) | undefined
 
   /**
@@ -198,6 +200,7 @@ export class WriteQueue {
     const { changes, entries } = this.#decideBatch()
     try {
       if (entries.length > 0) await this.#write(entries, changes)
+      this.#tellBatch(changes)
       this.#afterBatch(true)
       return { changes }
     } catch (cause) {
@@ -205,6 +208,12 @@ export class WriteQueue {
       this.#afterBatch(false)
       return { changes, failure: new OutcomeUnknownError(reasonOf(cause), { cause }) }
     }
+  }
+
+  #tellBatch(changes: readonly QueuedChange[]): void {
+    if (!this.onBatch) return
+    const commits = changes.filter(({ bytes }) => bytes > 0).length
+    if (commits > 0) this.onBatch(commits)
   }
 
   /** Goes on until there is room for the entries on the disk, or until the store closes. */

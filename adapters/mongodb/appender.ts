@@ -50,6 +50,8 @@ export interface AppenderParts {
   readonly fastPath: boolean
   /** Called with each acknowledged commit. */
   readonly onAppended: (document: EventsDocument, bytes: number) => void
+  /** Called with the number of commits of each batch that was answered. */
+  readonly onBatch: (commits: number) => void
 }
 
 /**
@@ -217,7 +219,8 @@ export class Appender {
     outcomes: readonly Outcome[],
     asked: Moment,
   ): void {
-    const { clock, latency } = this.#parts
+    const { clock, latency, onBatch } = this.#parts
+    onBatch(batch.length)
     // How long nothing was heard says nothing of how long an insert takes.
     if (outcomes.every(({ kind }) => kind !== 'unknown')) latency.record(clock.monotonic() - started)
     this.#last = Math.max(this.#last ?? 0, first + batch.length - 1)

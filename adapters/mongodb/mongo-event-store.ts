@@ -16,6 +16,7 @@ import type { SegmentTable } from '../../lib/log/segment-table.ts'
 import type { WorkTable } from '../../lib/log/work-table.ts'
 import { consoleLogger, type Logger } from '../../lib/logger.ts'
 import { KeyRing, type Keys } from '../../lib/secrets/key-ring.ts'
+import { noTelemetry, type Telemetry } from '../../lib/telemetry/telemetry.ts'
 import { MongoAccountKeys } from './account-keys.ts'
 import { Appender } from './appender.ts'
 import { ChangeHint, hasConnectionToSpare } from './change-hint.ts'
@@ -61,6 +62,7 @@ export class MongoEventStore implements EventStore {
   readonly #positions: Positions
   readonly #pages: Pages
   readonly #appender: Appender
+  #telemetry: Telemetry = noTelemetry
   readonly #consumers: MongoConsumers
   readonly #liveness: MongoLiveness
   readonly #work = new Map<string, MongoWork>()
@@ -130,6 +132,7 @@ export class MongoEventStore implements EventStore {
       clock,
       latency: this.#latency,
       fastPath: capabilities.fastPath,
+      onBatch: (commits) => this.#telemetry.record('oidc_provider_eventstore.append.batch_size', commits),
       onAppended: (document, bytes) => {
         this.#runs.appended(document, bytes)
         wakeups.wake()
@@ -152,6 +155,10 @@ export class MongoEventStore implements EventStore {
 
   get forged(): ReadonlySet<number> {
     return this.#collections.macs.forged
+  }
+
+  measure(telemetry: Telemetry): void {
+    this.#telemetry = telemetry
   }
 
   async append(commit: NewCommit): Promise<Appended> {

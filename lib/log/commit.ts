@@ -54,6 +54,8 @@ export interface Appended {
   readonly position: number
   /** The commit's id, made by the writer. */
   readonly id: string
+  /** The trace context that it was stored with, as an append with telemetry returns it. */
+  readonly trace?: string
 }
 
 /** A commit as it was stored. */

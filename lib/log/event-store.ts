@@ -1,4 +1,5 @@
 import type { KeyRing } from '../secrets/key-ring.ts'
+import type { Telemetry } from '../telemetry/telemetry.ts'
 import type { AccountKeyTable } from './account-key-table.ts'
 import type { Appended, Commit, NewCommit } from './commit.ts'
 import type { ConsumerTable } from './consumer-table.ts'
@@ -105,6 +106,9 @@ export interface EventStore {
    * nobody else can write to it.
    */
   readonly forged?: ReadonlySet<number>
+
+  /** Where to record what only the store itself knows: how many commits go with one command. */
+  measure?(telemetry: Telemetry): void
 
   /** Waits for what was appended, then closes. Idempotent. */
   close(): Promise<void>

@@ -5,6 +5,7 @@ import { RetentionBusyError, StoreClosedError } from '../errors.ts'
 import type { EventStore } from '../log/event-store.ts'
 import type { Logger } from '../logger.ts'
 import { AccountKeys } from '../secrets/account-keys.ts'
+import type { Telemetry } from '../telemetry/telemetry.ts'
 import { linkSegments, retireInSegments, thatAreBack } from '../verify/segments.ts'
 import { type Horizon, horizonOf } from './horizon.ts'
 import { isTransient, modelRule } from './model-rule.ts'
@@ -43,6 +44,8 @@ export interface RetentionParts {
   readonly policy: RetentionPolicy | undefined
   /** What plugins know of their own events. */
   readonly rules: readonly RetentionRule[]
+  /** Default: nothing is measured. */
+  readonly telemetry?: Telemetry
 }
 
 /** How a run is made. All optional. */
@@ -294,13 +297,14 @@ export class LogRetention implements Retention {
 
   /** Removes them, then writes down how far it got: after a crash the page is judged again. */
   async #remove(turn: Turn, going: Page['going'], after: number, end: number, advance: () => Memory): Promise<void> {
-    const { store } = this.#parts
+    const { store, telemetry } = this.#parts
     const positions = store.segments
       ? await retireInSegments(store.segments, going)
       : going.map(({ position }) => position)
     const last = positions.at(-1)
     if (last !== undefined) {
       await store.retention.remove({ positions, tombstones: { from: after + 1, to: last } })
+      telemetry?.record('oidc_provider_eventstore.retention.removed', positions.length)
     }
     turn.memory = { ...advance(), removed: turn.memory.removed + positions.length }
     if (end > after) await this.#save(turn)

@@ -180,6 +180,7 @@ export class BackChannelLogout implements Plugin {
       isOn,
       paused: () => this.#paused.ids,
       network: this.#options.network,
+      health: () => this.health(),
     })
     this.observer.attach({
       provider,

@@ -10,6 +10,8 @@ import { PLANNER } from './delivery/planner.ts'
 import { Planning } from './delivery/planning.ts'
 import { logBacklog } from './delivery/planning-lines.ts'
 import type { EndingWork } from './ending/ending-work.ts'
+import type { Health } from './health.ts'
+import { logoutGauges } from './logout-gauges.ts'
 import { guardedNetwork, type Network } from './network/network.ts'
 import type { OidcProvider } from './provider-internals.ts'
 import { STOP_MS } from './work/work-loop.ts'
@@ -29,6 +31,7 @@ export interface BackgroundParts {
   readonly endings: EndingWork
   /** The deployment's own, which is not closed here. Default: a guarded one. */
   readonly network: Network | undefined
+  readonly health: () => Promise<Health>
 }
 
 /** What runs beside the requests, from one start to the next stop: the planner, the dispatcher, and their network. */
@@ -41,6 +44,7 @@ export class Background {
   readonly #atOnce: PlanAtOnce
   readonly #dispatcher: Dispatcher
   #retrying: Promise<void> = Promise.resolve()
+  #endOfGauges: (() => void) | undefined
   readonly #stopping = new AbortController()
 
   constructor(parts: BackgroundParts) {
@@ -58,6 +62,7 @@ export class Background {
       clock,
       logger,
       heartbeat: host.heartbeat,
+      telemetry: host.telemetry,
       policy,
       development,
       isInside,
@@ -74,6 +79,7 @@ export class Background {
       accountKeys: host.accountKeys,
       work: this.#work,
       policy,
+      telemetry: host.telemetry,
       planEndings: (commits) => parts.endings.plan(commits),
       onPlanned: () => this.#dispatcher.wake(),
     })
@@ -113,6 +119,8 @@ export class Background {
     await logBacklog(host.logger, this.#work, provider.issuer)
     await Promise.all([this.#dispatcher.start(), this.#parts.endings.start()])
     this.#retrying = this.#retryParked()
+    const gauges = { issuer: provider.issuer, work: this.#work, health: this.#parts.health }
+    this.#endOfGauges = host.telemetry.observe(() => logoutGauges(gauges))
   }
 
   get dispatcher(): Dispatcher {
@@ -123,6 +131,7 @@ export class Background {
   async stop(): Promise<void> {
     const { host, network, endings } = this.#parts
     this.#stopping.abort()
+    this.#endOfGauges?.()
     this.#planning.stop()
     const planning = Promise.all([this.#planner.stop(), this.#atOnce.stop(), this.#retrying])
     const planner = inTime(planning, host.clock, STOP_MS)

@@ -4,6 +4,7 @@ import {
   type EventStore,
   Heartbeat,
   type Host,
+  noTelemetry,
   type ProviderLike,
   silent,
   systemClock,
@@ -31,5 +32,6 @@ export function hostOf(store: EventStore, provider: ProviderLike, clock: Clock =
     terminator,
     features,
     operators,
+    telemetry: noTelemetry,
   }
 }

@@ -66,7 +66,7 @@ export class LogProcess {
       this.#wakeups.wake()
       for (const follower of this.#followers) follower.appended(commitOf(document))
     }
-    this.#appender = new Appender({ collections, positions, clock, latency, fastPath, onAppended })
+    this.#appender = new Appender({ collections, positions, clock, latency, fastPath, onAppended, onBatch() {} })
   }
 
   /** Appends, and tells what became of it. */

@@ -3,6 +3,9 @@ import {
   type Heartbeat,
   type Logger,
   type NewCommit,
+  noTelemetry,
+  type Span,
+  type Telemetry,
   type Work,
   type WorkTable,
 } from '../../../lib/index.ts'
@@ -12,6 +15,7 @@ import type { Permit } from './circuits.ts'
 import { classifyResponse, type ResponseVerdict, showsLife } from './classify-response.ts'
 import { type Delivery, fromBody, isEarly, MOST_EARLY, type Step, step, toBody } from './delivery.ts'
 import { logExpiry, logOutcome, logUnsent } from './delivery-lines.ts'
+import { DeliveryMeasures } from './delivery-measures.ts'
 import { policyFor } from './delivery-policy.ts'
 import type { LanePlaces } from './lane-places.ts'
 import { commitOfExpiry, commitOfStep, commitOfUnsent } from './outcome-events.ts'
@@ -27,6 +31,8 @@ export interface DeliveryWorkerParts extends AttemptParts {
   readonly heartbeat?: Heartbeat
   /** From 0 up to 1. */
   readonly random: () => number
+  /** Default: nothing is measured. */
+  readonly telemetry?: Telemetry
 }
 
 /** When the courier may go on, and when it is to end. */
@@ -58,11 +64,13 @@ export class DeliveryWorker {
   readonly #parts: DeliveryWorkerParts
   readonly #traffic: Traffic
   readonly #turns: DeliveryWorkerTurns
+  readonly #measures: DeliveryMeasures
 
   constructor(parts: DeliveryWorkerParts, traffic: Traffic, turns: DeliveryWorkerTurns) {
     this.#parts = parts
     this.#traffic = traffic
     this.#turns = turns
+    this.#measures = new DeliveryMeasures(parts.telemetry ?? noTelemetry)
   }
 
   /** Rejects where the store takes it neither as done nor back. */
@@ -91,7 +99,7 @@ export class DeliveryWorker {
       this.#turns.onAsked(work)
     }
     try {
-      if (permit) await this.#try(work, delivery, permit, leave)
+      if (permit) await this.#measures.attempt(work, delivery, (span) => this.#try(work, delivery, permit, leave, span))
       else await this.#giveBack(work, delivery, work.dueAt)
     } finally {
       place?.leave()
@@ -99,20 +107,21 @@ export class DeliveryWorker {
   }
 
   /** @param leave - gives the place at the RP to the next one */
-  async #try(work: Work, delivery: Delivery, permit: Permit, leave: () => void): Promise<void> {
+  async #try(work: Work, delivery: Delivery, permit: Permit, leave: () => void, span: Span): Promise<void> {
     const origins = {
       enter: (origin: string) => this.#traffic.enter(work.lane, origin),
       leave: (origin: string) => this.#traffic.leave(origin),
     }
     const tried = await attempt(this.#parts, { id: work.id, delivery }, origins, this.#turns.hurry)
     if (this.#turns.hurry.aborted) return // others take it over
-    if (tried.kind === 'tried') return this.#settle(work, delivery, permit, tried, leave)
+    if (tried.kind === 'tried') return this.#settle(work, delivery, permit, tried, leave, span)
     this.#traffic.release(work.lane, permit)
     if (tried.kind === 'notOwed') return this.#finish(work)
     if (tried.kind === 'notNow') return this.#giveBack(work, delivery, work.dueAt)
     const { provider, logger } = this.#parts
     await this.#record(commitOfUnsent(work.id, delivery, tried, provider.issuer))
     await this.#finish(work)
+    this.#measures.ended(delivery, tried.kind === 'superseded' ? 'superseded' : 'no_recipient')
     logUnsent(logger, work.id, delivery, tried)
   }
 
@@ -123,6 +132,7 @@ export class DeliveryWorker {
     permit: Permit,
     tried: Extract<Attempt, { kind: 'tried' }>,
     leave: () => void,
+    span: Span,
   ): Promise<void> {
     const { provider, logger } = this.#parts
     const { now, judgement, next } = await this.#classified(delivery, tried).catch((error) => {
@@ -131,9 +141,14 @@ export class DeliveryWorker {
     })
     const recovered = this.#learn(work.lane, permit, tried, judgement)
     leave()
+    this.#measures.tried(span, delivery, tried, next)
     await this.#record(commitOfStep(work.id, next, tried, provider.issuer))
     if (next.kind === 'again') await this.#giveBack(work, next.delivery, next.dueAt)
-    else await this.#finish(work)
+    else {
+      await this.#finish(work)
+      if (next.kind === 'confirmed') this.#measures.confirmed(next.delivery, now)
+      else this.#measures.ended(next.delivery, next.kind)
+    }
     logOutcome(logger, work.id, next, tried.tookMs)
     announceOutcome(this.#parts, next, tried)
     if (recovered) await this.#catchUp(work.lane, delivery.clientId, now)
@@ -166,6 +181,7 @@ export class DeliveryWorker {
     const { provider, logger } = this.#parts
     await this.#record(commitOfExpiry(work.id, delivery, provider.issuer))
     await this.#finish(work)
+    this.#measures.ended(delivery, 'expired')
     logExpiry(logger, work.id, delivery)
   }
 

@@ -31,6 +31,8 @@ export interface Delivery {
   readonly failure?: Failure
   /** The fence of the row when it was last given back: whoever claims it with the next one follows nobody who died. */
   readonly fence?: number
+  /** The trace context (`traceparent`) of the commit that it was planned from. */
+  readonly trace?: string
 }
 
 /** How an attempt failed. */

@@ -23,10 +23,10 @@ export class PlanAtOnce {
   }
 
   /** Neither throws nor waits. */
-  committed({ position }: Appended, events: readonly NewEvent[]): void {
+  committed({ position, trace }: Appended, events: readonly NewEvent[]): void {
     if (this.#isStopped || this.#waiting.length >= MOST_WAITING || this.#isPlanner()) return
     if (!events.some(({ type }) => type === 'session_logout.terminated')) return
-    this.#waiting.push({ position, events })
+    this.#waiting.push({ position, events, ...(trace !== undefined && { meta: { trace } }) })
     this.#running ??= this.#run()
   }
 

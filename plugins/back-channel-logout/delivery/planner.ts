@@ -1,5 +1,5 @@
 import { inParallel } from '../../../lib/in-parallel.ts'
-import type { AccountKeys, Commit, NewEvent, NewWork } from '../../../lib/index.ts'
+import type { AccountKeys, Commit, Meta, NewEvent, NewWork } from '../../../lib/index.ts'
 import type { ToldClients } from '../clients/told-clients.ts'
 import { positionOfEnd } from '../recording/delivery-id.ts'
 import type { LongLogouts } from '../recording/long-logouts.ts'
@@ -33,7 +33,7 @@ export interface Plan {
 }
 
 /** What of a commit is planned from. */
-export type PlannedCommit = Pick<Commit, 'events' | 'position'>
+export type PlannedCommit = Pick<Commit, 'events' | 'position'> & { readonly meta?: Pick<Meta, 'trace'> }
 
 /**
  * Makes deliveries of session ends: for each `terminated` of the batch, one piece of work for each RP that is owed a
@@ -48,14 +48,18 @@ export async function plan(parts: PlanParts, commits: readonly PlannedCommit[], 
   const causes = causesIn(commits)
   const logouts = await parts.logouts.read(causes.keys(), commits)
   const meant = [...logouts.values()].flatMap((logout) => {
-    const { ends, replays } = causes.get(logout.uid) ?? { ends: new Set(), replays: new Set() }
-    const positions = new Set([...ends, ...[...replays].map(positionOfEnd)])
+    const { ends, replays } = causes.get(logout.uid) ?? { ends: new Map(), replays: new Map() }
+    const positions = new Set([...ends.keys(), ...[...replays.keys()].map(positionOfEnd)])
+    const traceOf = (end: Termination, { delivery }: Owed): string | undefined =>
+      replays.get(delivery) ?? ends.get(end.position)
     const concerned = [...positions].sort((a, b) => a - b).flatMap((at) => logout.terminationsAt.get(at) ?? [])
     return concerned.flatMap((end) => [
       ...end.owed
         .filter(({ delivery }) => ends.has(end.position) || replays.has(delivery))
-        .map((owed): Meant => ({ logout, end, owed, isDecided: true })),
-      ...(ends.has(end.position) ? end.undecided : []).map((owed): Meant => ({ logout, end, owed, isDecided: false })),
+        .map((owed): Meant => ({ logout, end, owed, isDecided: true, trace: traceOf(end, owed) })),
+      ...(ends.has(end.position) ? end.undecided : []).map(
+        (owed): Meant => ({ logout, end, owed, isDecided: false, trace: traceOf(end, owed) }),
+      ),
     ])
   })
   const wanted = await wantedOf(parts, meant)
@@ -76,25 +80,27 @@ interface Meant {
   readonly isDecided: boolean
   /** Whether the client has a URI could not be looked up. */
   readonly isUncertain?: boolean
+  /** The trace context of the commit that is the cause. */
+  readonly trace: string | undefined
 }
 
 /** Why deliveries of one session are to be made. */
 interface Causes {
-  /** Positions of its ends. */
-  readonly ends: Set<number>
-  /** Deliveries that an operator has sent again. */
-  readonly replays: Set<string>
+  /** Positions of its ends, each with the trace context of its commit. */
+  readonly ends: Map<number, string | undefined>
+  /** Deliveries that an operator has sent again, likewise. */
+  readonly replays: Map<string, string | undefined>
 }
 
 function causesIn(commits: readonly PlannedCommit[]): Map<string, Causes> {
   const causes = new Map<string, Causes>()
-  for (const { events, position } of commits) {
+  for (const { events, position, meta } of commits) {
     for (const { stream, type, data } of events) {
       const uid = uidOfStream(stream)
       if (uid === undefined) continue
-      const of = causes.get(uid) ?? { ends: new Set(), replays: new Set() }
-      if (type === 'session_logout.terminated') of.ends.add(position)
-      else if (type === 'session_logout.back_channel.replayed') of.replays.add(String(data['delivery']))
+      const of = causes.get(uid) ?? { ends: new Map(), replays: new Map() }
+      if (type === 'session_logout.terminated') of.ends.set(position, meta?.trace)
+      else if (type === 'session_logout.back_channel.replayed') of.replays.set(String(data['delivery']), meta?.trace)
       else continue
       causes.set(uid, of)
     }
@@ -140,7 +146,7 @@ function owedEvent({ uid }: SessionLogout, { delivery, registration }: Owed): Ne
 
 async function workFor(
   { accountKeys }: PlanParts,
-  { logout, end, owed }: Meant,
+  { logout, end, owed, trace }: Meant,
   isDecided: boolean,
   now: number,
 ): Promise<NewWork[]> {
@@ -162,6 +168,7 @@ async function workFor(
     attempts: 0,
     badRequests: 0,
     ...(round > 0 && { round }),
+    ...(trace !== undefined && { trace }),
   }
   return [
     {

@@ -6,6 +6,8 @@ import {
   EventTypeUnknownError,
   type Logger,
   type NewWork,
+  noTelemetry,
+  type Telemetry,
   type WorkTable,
 } from '../../../lib/index.ts'
 import type { ToldClients } from '../clients/told-clients.ts'
@@ -13,6 +15,7 @@ import { readShortLogouts } from '../recording/histories.ts'
 import { LongLogouts } from '../recording/long-logouts.ts'
 import { isStoreUnavailable } from '../work/store-unavailable.ts'
 import { withDeadlines } from './deadlines.ts'
+import { fromBody } from './delivery.ts'
 import type { DeliveryPolicy } from './delivery-policy.ts'
 import { ParkedCommits } from './parked-commits.ts'
 import { type PlannedCommit, type PlanParts, plan } from './planner.ts'
@@ -31,6 +34,8 @@ export interface PlanningParts {
   readonly policy: DeliveryPolicy
   /** Plans ends that come by themselves, or by order, from the same commits. */
   readonly planEndings: (commits: readonly Commit[]) => Promise<void>
+  /** Default: nothing is measured. */
+  readonly telemetry?: Telemetry
   /** Called when deliveries were made. */
   readonly onPlanned: () => void
 }
@@ -44,6 +49,9 @@ const AT_ONCE_OF_ALL = 10_000
 
 /** So many facts are recorded with one commit. */
 const FACTS = 500
+
+/** So many causes of a plan are named in its span. */
+const LINKS = 100
 
 /**
  * Plans batches of commits. A commit that cannot be planned is parked with its reason, and the others go on: one person's
@@ -91,17 +99,21 @@ export class Planning {
   }
 
   async #deliver(commits: readonly PlannedCommit[], logouts: PlanParts['logouts']): Promise<readonly NewWork[]> {
-    const { store, issuer, clients, accountKeys, policy, work, onPlanned } = this.#parts
+    const { store, issuer, clients, accountKeys, policy, work, onPlanned, telemetry = noTelemetry } = this.#parts
     const now = await work.time()
     const made = await plan({ logouts, issuer, clients, accountKeys }, commits, now)
-    for (let at = 0; at < made.events.length; at += FACTS) {
-      const events = made.events.slice(at, at + FACTS)
-      await store.append({ events, meta: { instance: issuer, actor: 'system' } })
-    }
-    if (made.work.length > 0) {
-      await work.add(withDeadlines(made.work, policy, now))
-      onPlanned()
-    }
+    if (made.work.length === 0 && made.events.length === 0) return []
+    const span = { name: 'plan logouts', kind: 'consumer', links: tracesOf(made.work) } as const
+    await telemetry.span(span, async () => {
+      for (let at = 0; at < made.events.length; at += FACTS) {
+        const events = made.events.slice(at, at + FACTS)
+        await store.append({ events, meta: { instance: issuer, actor: 'system' } })
+      }
+      if (made.work.length > 0) {
+        await work.add(withDeadlines(made.work, policy, now))
+        onPlanned()
+      }
+    })
     return made.work
   }
 
@@ -137,4 +149,15 @@ export class Planning {
       }
     }
   }
+}
+
+/** The trace contexts of what a plan comes from: a page of commits may hold many ends. */
+function tracesOf(work: readonly NewWork[]): string[] {
+  const traces = new Set<string>()
+  for (const { body } of work) {
+    const { trace } = fromBody(body)
+    if (trace !== undefined) traces.add(trace)
+    if (traces.size >= LINKS) break
+  }
+  return [...traces]
 }

@@ -1,0 +1,98 @@
+import type { Clock } from '../clock.ts'
+import { EventStoreError } from '../errors.ts'
+import type { Appended, Commit, NewCommit } from '../log/commit.ts'
+import type { EventStore } from '../log/event-store.ts'
+import type { Follower } from '../log/follower.ts'
+import type { Attributes, Telemetry } from './telemetry.ts'
+
+/** What is told of every commit, however it was made. */
+const SPAN = 'oidc_provider_eventstore append'
+
+/**
+ * The same store, whose appends and reads are measured. Each commit is a span, and holds the trace context of that span:
+ * whoever acts on the commit later, wherever, can say what it comes from.
+ */
+export function measuredStore(store: EventStore, telemetry: Telemetry, clock: Clock): EventStore {
+  store.measure?.(telemetry)
+  const seconds = (since: number): number => (clock.monotonic() - since) / 1_000
+
+  const append = async (commit: NewCommit): Promise<Appended> => {
+    const attributes = { 'oidc_provider_eventstore.events': commit.events.length }
+    return telemetry.span({ name: SPAN, kind: 'producer', attributes }, async (span) => {
+      const started = clock.monotonic()
+      const trace = commit.meta?.trace ?? telemetry.traceparent()
+      try {
+        const appended = await store.append(
+          trace === undefined ? commit : { ...commit, meta: { ...commit.meta, trace } },
+        )
+        telemetry.record('oidc_provider_eventstore.append.duration', seconds(started))
+        span.set({ 'oidc_provider_eventstore.position': appended.position })
+        return trace === undefined ? appended : { ...appended, trace }
+      } catch (error) {
+        const type = errorType(error)
+        span.fail(type)
+        telemetry.record('oidc_provider_eventstore.append.duration', seconds(started), { 'error.type': type })
+        if (isConflict(type)) telemetry.record('oidc_provider_eventstore.append.conflicts', 1, { 'error.type': type })
+        throw error
+      }
+    })
+  }
+
+  const measured = async <T>(operation: string, read: () => Promise<T>): Promise<T> => {
+    const started = clock.monotonic()
+    const name = { 'oidc_provider_eventstore.operation': operation }
+    const tell = (more: Attributes): void =>
+      telemetry.record('oidc_provider_eventstore.read.duration', seconds(started), { ...name, ...more })
+    try {
+      const result = await read()
+      tell({})
+      return result
+    } catch (error) {
+      tell({ 'error.type': errorType(error) })
+      throw error
+    }
+  }
+
+  return {
+    append,
+    latest: (stream): Promise<Commit | undefined> => measured('latest', () => store.latest(stream)),
+    read: (stream, options) => measured('read', () => store.read(stream, options)),
+    readStreams: (streams, options) => measured('read_streams', () => store.readStreams(streams, options)),
+    readAll: (options) => measured('read_all', () => store.readAll(options)),
+    entries: (options) => measured('entries', () => store.entries(options)),
+    end: () => store.end(),
+    subscribe: (options) => store.subscribe(options),
+    ...(store.follow && {
+      follow: (listener): Follower => {
+        const follower = store.follow?.(listener) as Follower
+        return {
+          get isFollowing() {
+            return follower.isFollowing
+          },
+          read: (streams, limit) => measured('follow', () => follower.read(streams, limit)),
+          close: () => follower.close(),
+        }
+      },
+    }),
+    work: (table) => store.work(table),
+    index: (name) => store.index(name),
+    close: () => store.close(),
+    keys: store.keys,
+    logId: store.logId,
+    consumers: store.consumers,
+    liveness: store.liveness,
+    accountKeys: store.accountKeys,
+    retention: store.retention,
+    ...(store.segments && { segments: store.segments }),
+    ...(store.forged && { forged: store.forged }),
+  }
+}
+
+function isConflict(type: string): boolean {
+  return type === 'CONCURRENCY' || type === 'ALREADY_CLAIMED'
+}
+
+/** One of few: a code of ours, or that it was another error. */
+function errorType(error: unknown): string {
+  return error instanceof EventStoreError ? error.code : '_OTHER'
+}

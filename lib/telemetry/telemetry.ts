@@ -1,0 +1,55 @@
+import type { InstrumentName } from './instruments.ts'
+
+/** What a measurement or a span is about, by the names of OpenTelemetry's conventions or those in `docs/guides/telemetry.md`. */
+export type Attributes = Readonly<Record<string, string | number | boolean>>
+
+/** A span that is about to begin. */
+export interface NewSpan {
+  readonly name: string
+  readonly kind: 'internal' | 'producer' | 'consumer' | 'client'
+  readonly attributes?: Attributes
+  /**
+   * Trace contexts (W3C Trace Context, section 3.2: `traceparent`) of what has caused this, perhaps hours ago in another
+   * process. What is undefined or malformed is left out.
+   */
+  readonly links?: readonly (string | undefined)[]
+}
+
+/** A span that has begun. */
+export interface Span {
+  set(attributes: Attributes): void
+  /** It did not succeed. `type` is one of few: a code, a status, a state. */
+  fail(type: string): void
+}
+
+/** What a gauge shows now. */
+export interface Reading {
+  readonly instrument: InstrumentName
+  readonly value: number
+  readonly attributes?: Attributes
+}
+
+/**
+ * Where measurements and traces go. `openTelemetry()` of `plugins/telemetry` is one. No method may throw, or wait, but for
+ * the work that a span is around.
+ */
+export interface Telemetry {
+  /** Runs work in a span of its own, which ends with it. What rejects or throws is told of the span, and passed on. */
+  span<T>(span: NewSpan, work: (span: Span) => Promise<T>): Promise<T>
+  /** The trace context of what runs now (`traceparent`). Undefined: nothing is traced. */
+  traceparent(): string | undefined
+  /** One more measurement of a counter or a histogram. */
+  record(instrument: InstrumentName, value: number, attributes?: Attributes): void
+  /** Has gauges read whenever somebody collects. Returns what ends that. */
+  observe(read: () => Promise<readonly Reading[]>): () => void
+}
+
+const NO_SPAN: Span = { set() {}, fail() {} }
+
+/** Measures nothing and traces nothing: what is used where none is given. */
+export const noTelemetry: Telemetry = {
+  span: (_span, work) => work(NO_SPAN),
+  traceparent: () => undefined,
+  record() {},
+  observe: () => () => undefined,
+}

@@ -1,0 +1,55 @@
+import type { Reading, WorkTable } from '../../lib/index.ts'
+import type { Health } from './health.ts'
+import { lanePrefix } from './work/lanes.ts'
+
+/** Of so many clients, those that are owed most, it is told what they are owed. */
+const CLIENTS = 20
+
+/** Among so many of a client's deliveries, those that are tried next, the oldest is looked for. */
+const OF_A_CLIENT = 100
+
+/** What gauges are read from. */
+export interface GaugeParts {
+  readonly issuer: string
+  readonly work: WorkTable
+  readonly health: () => Promise<Health>
+}
+
+/** How back-channel logout stands: what `health()` says, and what is owed to whom. At most 22 reads more than that. */
+export async function logoutGauges(parts: GaugeParts): Promise<readonly Reading[]> {
+  const health = await parts.health()
+  if (!health.store.isReachable) return []
+  const { deliveries, deadLetters, parked, openCircuits = [] } = health
+  return [
+    ...(deliveries?.overdueMs === undefined ? [] : [reading('overdue', deliveries.overdueMs / 1_000)]),
+    reading('circuits_open', openCircuits.length),
+    ...(deadLetters ? [reading('dead_letters', deadLetters.count)] : []),
+    ...(parked ? [reading('parked', parked.count)] : []),
+    ...(await backlog(parts)),
+  ]
+}
+
+async function backlog({ work, issuer }: GaugeParts): Promise<Reading[]> {
+  const now = await work.time()
+  const prefix = lanePrefix(issuer)
+  const lanes = await work.busiest({ prefix, limit: CLIENTS })
+  const readings: Reading[] = []
+  for (const { lane, open } of lanes) {
+    const clientId = lane.slice(prefix.length)
+    const rows = await work.open({ lane, limit: OF_A_CLIENT })
+    const oldest = Math.min(...rows.map(({ body }) => Number(body['endedAt'])))
+    readings.push(reading('backlog', open, clientId))
+    if (Number.isFinite(oldest)) readings.push(reading('backlog_age', Math.max(0, now - oldest) / 1_000, clientId))
+  }
+  return readings
+}
+
+type Name = 'overdue' | 'circuits_open' | 'dead_letters' | 'parked' | 'backlog' | 'backlog_age'
+
+function reading(name: Name, value: number, clientId?: string): Reading {
+  return {
+    instrument: `oidc_provider_eventstore.logout.${name}`,
+    value,
+    ...(clientId !== undefined && { attributes: { 'messaging.destination.name': clientId } }),
+  }
+}
