@@ -1,3 +1,5 @@
+import { printable, printableJson } from './printable.ts'
+
 /** What this package logs to: pino, or anything with the same four methods. */
 export interface Logger {
   debug(fields: object, message: string): void
@@ -25,13 +27,14 @@ function lineOf(level: string, fields: object, message: string): string {
   const { event, ...rest } = fields as { readonly event?: unknown }
   const name = typeof event === 'string' ? ` ${event}` : ''
   const more = Object.keys(rest).length > 0 ? ` ${jsonOf(rest)}` : ''
-  return `oidc-provider-eventstore ${level}${name}: ${message.replace(/\p{Cc}+/gu, ' ')}${more}`
+  return `oidc-provider-eventstore ${level}${name}: ${printable(message.replace(/\p{Cc}+/gu, ' '))}${more}`
 }
 
 /** JSON has no line breaks in it. What it cannot hold must not turn a warning into a failure. */
 function jsonOf(fields: object): string {
   try {
-    return JSON.stringify(fields, (_key, value: unknown) => (value instanceof Error ? errorFields(value) : value))
+    const replace = (_key: string, value: unknown): unknown => (value instanceof Error ? errorFields(value) : value)
+    return printableJson(JSON.stringify(fields, replace))
   } catch {
     return '(fields that are no JSON)'
   }

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { Db } from 'mongodb'
 import { inTime } from '../../lib/in-time.ts'
 import { type EventStore, type Keys, type Logger, StoreUnavailableError, systemClock } from '../../lib/index.ts'
+import { printable } from '../../lib/printable.ts'
 import { UsageError } from './exit-codes.ts'
 import type { Terminal } from './terminal.ts'
 
@@ -213,7 +214,7 @@ function urlOf(uri: string): { readonly host: string; readonly pathname: string 
 /** Warnings of the store go beside the results. */
 function loggerOf({ stderr }: Terminal): Logger {
   const print = (_: object, message: string): void => {
-    stderr.write(`${message}\n`)
+    stderr.write(`${printable(message)}\n`)
   }
   return { debug() {}, info() {}, warn: print, error: print }
 }

@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module'
 import { Command, CommanderError } from 'commander'
 import { EventStoreError } from '../../lib/index.ts'
+import { printable, printableJson } from '../../lib/printable.ts'
 import { type CommandContext, commandContext, type GlobalOptions, type Register } from './command-context.ts'
 import { anchor } from './commands/anchor.ts'
 import { checkpoints } from './commands/checkpoints.ts'
@@ -117,13 +118,14 @@ const NAMES: Readonly<Partial<Record<ExitCode, string>>> = {
 }
 
 function errorLine(error: string, message: string): string {
-  return `${JSON.stringify({ error, message })}\n`
+  return `${printableJson(JSON.stringify({ error, message }))}\n`
 }
 
 function tell(error: unknown, { stderr }: Terminal, isJson: boolean): void {
   const message = error instanceof Error ? error.message : String(error)
   const name = error instanceof EventStoreError ? error.code : undefined
   if (isJson) stderr.write(errorLine(name ?? NAMES[exitCodeOf(error)] ?? 'FAILED', message))
-  else stderr.write(`${name ? `${name}: ` : ''}${message}\n`)
-  if (exitCodeOf(error) === EXIT.fault && error instanceof Error && !isJson) stderr.write(`${error.stack}\n`)
+  else stderr.write(`${name ? `${name}: ` : ''}${printable(message)}\n`)
+  if (exitCodeOf(error) === EXIT.fault && error instanceof Error && !isJson)
+    stderr.write(`${printable(String(error.stack))}\n`)
 }

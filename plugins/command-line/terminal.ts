@@ -1,5 +1,6 @@
 import { createInterface } from 'node:readline/promises'
 import type { Clock } from '../../lib/index.ts'
+import { printable, printableJson } from '../../lib/printable.ts'
 import { NotConfirmed } from './exit-codes.ts'
 
 /** Where a command reads and writes, and what surrounds it. */
@@ -13,7 +14,10 @@ export interface Terminal {
   readonly signal: AbortSignal
 }
 
-/** What a command tells: lines for people, or one JSON value a line for machines. */
+/**
+ * What a command tells: lines for people, or one JSON value a line for machines. What RPs, clients and users have said is
+ * in it: nothing of it reaches the terminal as a control character.
+ */
 export class Output {
   readonly #terminal: Terminal
   readonly #json: boolean
@@ -31,7 +35,7 @@ export class Output {
   /** One result: `text` for people, `value` for machines. */
   result(value: unknown, text: () => string): void {
     this.clearProgress()
-    this.#terminal.stdout.write(`${this.#json ? JSON.stringify(value) : text()}\n`)
+    this.#terminal.stdout.write(`${this.#json ? printableJson(String(JSON.stringify(value))) : printable(text())}\n`)
   }
 
   /** A list, an item at a time; `none` where there is nothing. */
@@ -48,14 +52,15 @@ export class Output {
   /** For people alone, beside the results. */
   note(text: string): void {
     this.clearProgress()
-    if (!this.#json) this.#terminal.stderr.write(`${text}\n`)
+    if (!this.#json) this.#terminal.stderr.write(`${printable(text)}\n`)
   }
 
   /** How far it got: on a terminal, in one line that is written over. */
   progress(text: string): void {
     if (this.#json || !this.#terminal.stderr.isTTY) return
-    this.#terminal.stderr.write(`\r${text.padEnd(this.#progress)}`)
-    this.#progress = text.length
+    const line = printable(text)
+    this.#terminal.stderr.write(`\r${line.padEnd(this.#progress)}`)
+    this.#progress = line.length
   }
 
   /** Before something else is written to the terminal. */
@@ -77,7 +82,7 @@ export async function confirm(terminal: Terminal, what: string, isConfirmed: boo
   const prompt = createInterface({ input: terminal.stdin, output: terminal.stderr })
   try {
     const closed = new Promise<string>((resolve) => prompt.once('close', () => resolve('')))
-    const asked = prompt.question(`${what}. Go on? [y/N] `, { signal: terminal.signal }).catch(() => '')
+    const asked = prompt.question(`${printable(what)}. Go on? [y/N] `, { signal: terminal.signal }).catch(() => '')
     const answer = await Promise.race([asked, closed])
     if (!/^y(es)?$/i.test(answer.trim())) throw new NotConfirmed('nothing was done')
   } finally {

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { packedTarball } from '../support/packed-tarball.ts'
 
 const run = promisify(execFile)
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -117,11 +118,7 @@ describe('the packed tarball', function () {
   before(async () => {
     manifest = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as Manifest
     parent = await mkdtemp(join(tmpdir(), 'eventstore-packed-'))
-    // `npm test` has just built what is packed.
-    await run('npm', ['pack', '--ignore-scripts', '--pack-destination', parent], { cwd: root })
-    const packed = (await readdir(parent)).find((file) => file.endsWith('.tgz'))
-    assert.ok(packed, 'npm pack made a tarball')
-    tarball = join(parent, packed)
+    tarball = await packedTarball(parent)
   })
 
   after(async () => {

@@ -33,6 +33,13 @@ describe('the logger where none is given', () => {
     ])
   })
 
+  it('prints nothing that a terminal could take for a command', async () => {
+    const [printed] = await printedBy(() =>
+      consoleLogger.warn({ event: 'odd', answer: '\u009b2J\u001b[2J\u202e' }, '\u009b2J'),
+    )
+    assert.equal(printed?.line, 'oidc-provider-eventstore WARN odd:  2J {"answer":"\\u009b2J\\u001b[2J\\u202e"}')
+  })
+
   it('prints an error with its code, its stack and what lies beneath, in the same line', async () => {
     const err = new StoreUnavailableError('no server', { cause: new Error('refused') })
     const [printed] = await printedBy(() => consoleLogger.error({ event: 'store_unavailable', err }, 'away'))

@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict'
+import type { NewWork } from '../../lib/index.ts'
+import { DispatchScene } from '../support/dispatch-scene.ts'
+import { workOf } from '../support/planning.ts'
+
+/** Rows of work carry no proof: what somebody could do who writes to the database and has no keys. */
+describe('the dispatcher, with rows of work that somebody without keys has written', () => {
+  let scene: DispatchScene
+
+  beforeEach(() => {
+    scene = new DispatchScene()
+    scene.client('rp')
+    scene.client('other')
+  })
+
+  afterEach(() => scene.stop())
+
+  /** The row of a real end, changed, in place of the real one. */
+  async function plant(change: (row: NewWork) => NewWork): Promise<void> {
+    const planned = await scene.store.end()
+    await scene.owe('rp')
+    const work = scene.store.work('deliveries')
+    const now = await work.time()
+    const rows = await workOf(scene.store, await scene.store.readAll({ after: planned, limit: 100 }), now)
+    assert.equal(rows.length, 1)
+    await work.add(rows.map((row) => change({ ...row, id: `${row.id}1` })))
+  }
+
+  it('tells no RP of a subject that was made up: it does not open', async () => {
+    await plant((row) => ({ ...row, body: { ...row.body, sealedSubject: 'made up' } }))
+    await scene.dispatcher()
+    await scene.clock.advance(60_000)
+    assert.equal(scene.postsTo('rp').length, 1) // the real one
+    assert.equal((await scene.commits('attempt_failed')).length > 0, true)
+  })
+
+  it('tells no RP that a session ended whose login is another one’s: its subject opens there alone', async () => {
+    await plant((row) => ({ ...row, body: { ...row.body, sessionUid: 'session-of-somebody-else' } }))
+    await scene.dispatcher()
+    await scene.clock.advance(60_000)
+    assert.equal(scene.postsTo('rp').length, 1)
+  })
+
+  it('sends nowhere but to the address that the client has: a row holds none', async () => {
+    await plant((row) => ({
+      ...row,
+      body: { ...row.body, uri: 'https://evil.example.com/', back_channel_logout_uri: 'https://evil.example.com/' },
+    }))
+    await scene.dispatcher()
+    await scene.clock.advance(60_000)
+    assert.deepEqual(new Set(scene.posts.map(({ url }) => url)), new Set(['https://rp.example.com/']))
+  })
+})
