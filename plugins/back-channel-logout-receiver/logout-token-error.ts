@@ -1,3 +1,5 @@
+import { pageOf } from './error-page.ts'
+
 /** The token is invalid: sending it again cannot help. Answered with 400. */
 export type RejectedTokenCode =
   | 'token_missing'
@@ -91,6 +93,8 @@ export class LogoutTokenError extends Error {
   override readonly name: string = 'LogoutTokenError'
   readonly code: LogoutTokenErrorCode
   readonly description: string
+  /** The page of the code: how it comes, and what to do. A file of the installed package. */
+  readonly documentation: string
 
   constructor(code: LogoutTokenErrorCode, options: { detail?: string; cause?: unknown } = {}) {
     const { detail, cause } = options
@@ -100,6 +104,7 @@ export class LogoutTokenError extends Error {
     )
     this.code = code
     this.description = advice[code]
+    this.documentation = pageOf(code)
   }
 
   /** True when the token was not validated: the sender should send the same request again (503, never 400). */

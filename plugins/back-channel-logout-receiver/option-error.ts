@@ -1,13 +1,18 @@
+import { pageOf } from './error-page.ts'
+
 /** A wrong or unknown option. Thrown when the receiver is created, before any I/O. */
 export class ReceiverOptionError extends TypeError {
   override readonly name: string = 'ReceiverOptionError'
   readonly code: 'OPTION_INVALID' = 'OPTION_INVALID'
   /** The option's name, as the caller wrote it. */
   readonly option: string
+  /** The page of the code: how it comes, and what to do. A file of the installed package. */
+  readonly documentation: string
 
   constructor(option: string, expectation: string) {
     super(`option "${option}" ${expectation}`)
     this.option = option
+    this.documentation = pageOf(this.code)
   }
 }
 

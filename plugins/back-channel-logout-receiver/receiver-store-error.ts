@@ -1,3 +1,5 @@
+import { pageOf } from './error-page.ts'
+
 /**
  * A store of the receiver failed.
  *
@@ -7,10 +9,13 @@
 export class ReceiverStoreError extends Error {
   override readonly name: string = 'ReceiverStoreError'
   readonly code: 'STORE_UNAVAILABLE' | 'STORE_FULL'
+  /** The page of the code: how it comes, and what to do. A file of the installed package. */
+  readonly documentation: string
 
   constructor(message: string, options: { code?: 'STORE_UNAVAILABLE' | 'STORE_FULL'; cause?: unknown } = {}) {
     const { code = 'STORE_UNAVAILABLE', ...rest } = options
     super(message, rest)
     this.code = code
+    this.documentation = pageOf(code)
   }
 }

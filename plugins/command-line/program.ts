@@ -121,11 +121,16 @@ function errorLine(error: string, message: string): string {
   return `${printableJson(JSON.stringify({ error, message }))}\n`
 }
 
+/** The page of an error's code. It is below node_modules, or wherever npx has put the package. */
+function pageLine(error: unknown): string {
+  return error instanceof EventStoreError ? `see ${error.documentation}\n` : ''
+}
+
 function tell(error: unknown, { stderr }: Terminal, isJson: boolean): void {
   const message = error instanceof Error ? error.message : String(error)
   const name = error instanceof EventStoreError ? error.code : undefined
   if (isJson) stderr.write(errorLine(name ?? NAMES[exitCodeOf(error)] ?? 'FAILED', message))
-  else stderr.write(`${name ? `${name}: ` : ''}${printable(message)}\n`)
+  else stderr.write(`${name ? `${name}: ` : ''}${printable(message)}\n${pageLine(error)}`)
   if (exitCodeOf(error) === EXIT.fault && error instanceof Error && !isJson)
     stderr.write(`${printable(String(error.stack))}\n`)
 }

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, normalize } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import * as errors from '../../lib/errors.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const documents = [
@@ -49,14 +48,6 @@ describe('the documentation', () => {
         `no test is called ${name}`,
       )
     }
-  })
-
-  it('lists every error code', () => {
-    const guide = readFileSync(join(root, 'docs/guides/provider.md'), 'utf8')
-    const source = readFileSync(join(root, 'lib/errors.ts'), 'utf8')
-    const codes = [...source.matchAll(/readonly code = '(\w+)'/g)].map(([, code]) => code)
-    assert.ok(codes.length >= Object.keys(errors).length - 1)
-    for (const code of codes) assert.ok(guide.includes(`\`${code}\``), `${code} is missing`)
   })
 
   it('lists every log line of level error and warn that an OP writes, with its level', () => {

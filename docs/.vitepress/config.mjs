@@ -1,0 +1,45 @@
+import { createRequire } from 'node:module'
+import { defineConfig } from 'vitepress'
+import { slugOf } from './anchors.mjs'
+import { checkSite, writeForModels } from './built-site.mjs'
+import { repositoryLinks } from './links.mjs'
+import { sidebar } from './navigation.mjs'
+
+const { description, version } = createRequire(import.meta.url)('../../package.json')
+// Where the site is served: `DOCS_BASE=/eventstore/ npm run docs` for one below a path.
+const base = process.env.DOCS_BASE ?? '/'
+
+export default defineConfig({
+  base,
+  title: 'oidc-provider-eventstore',
+  description,
+  lang: 'en',
+  cleanUrls: true,
+  srcExclude: ['api/**', 'node_modules/**'],
+  rewrites: {
+    'benchmarks/README.md': 'benchmarks/index.md',
+    'decisions/README.md': 'decisions/index.md',
+    'errors/README.md': 'errors/index.md',
+  },
+  head: [['link', { rel: 'icon', type: 'image/svg+xml', href: `${base}icon.svg` }]],
+  markdown: {
+    anchor: { slugify: slugOf },
+    config: (md) => md.use(repositoryLinks),
+  },
+  themeConfig: {
+    search: { provider: 'local' },
+    nav: [
+      { text: 'Start', link: '/start' },
+      { text: 'Runbook', link: '/runbook' },
+      { text: 'Errors', link: '/errors/' },
+      { text: 'Reference', link: '/reference/' },
+      { text: `v${version}`, link: '/project/changelog' },
+    ],
+    sidebar,
+    outline: [2, 3],
+  },
+  async buildEnd({ outDir, srcDir }) {
+    await checkSite(outDir, base)
+    await writeForModels(outDir, srcDir, description)
+  },
+})
