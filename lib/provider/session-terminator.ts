@@ -24,6 +24,7 @@ export interface GrantState {
   readonly clientId?: string
   /** When it expires, in seconds since 1970. */
   readonly exp?: number
+  readonly payload: Payload
   /** The commit that left this state. */
   readonly commit: string
 }
@@ -36,6 +37,8 @@ export interface TerminationOptions {
    * (`persistsLogout`, which the provider sets where `offline_access` was granted); all.
    */
   readonly grants: 'none' | 'sessionBound' | 'all'
+  /** Grants that are not revoked with it: another session stands on them, too. Default: none. */
+  readonly keptGrants?: ReadonlySet<string>
   /** Only this client's login. Default: the whole session. */
   readonly clientId?: string
   /** Asked of the state that would be ended, each time anew: a session that was written meanwhile is another matter. */
@@ -215,7 +218,10 @@ function authorizationsOf({ authorizations }: Payload): [string, Authorization][
   return typeof authorizations === 'object' && authorizations !== null ? Object.entries(authorizations) : []
 }
 
-function planOf(state: ModelState, { grants, clientId, onlyIf }: TerminationOptions): TerminationPlan | undefined {
+function planOf(
+  state: ModelState,
+  { grants, keptGrants, clientId, onlyIf }: TerminationOptions,
+): TerminationPlan | undefined {
   const session = sessionOf(state)
   if (onlyIf && !onlyIf(session)) return undefined
   const logins = authorizationsOf(state.payload).filter(
@@ -225,7 +231,7 @@ function planOf(state: ModelState, { grants, clientId, onlyIf }: TerminationOpti
   const grantIds = logins.flatMap(([, { grantId, persistsLogout }]) =>
     grantId !== undefined && (grants === 'all' || (grants === 'sessionBound' && !persistsLogout)) ? [grantId] : [],
   )
-  return { session, grantIds: [...new Set(grantIds)] }
+  return { session, grantIds: [...new Set(grantIds)].filter((grantId) => !keptGrants?.has(grantId)) }
 }
 
 function sessionOf({ payload, notes, commit }: ModelState): SessionState {
@@ -236,6 +242,7 @@ function grantOf({ payload, commit }: ModelState): GrantState {
   const { jti, accountId, clientId, exp } = payload
   return {
     id: String(jti),
+    payload,
     commit,
     ...(typeof accountId === 'string' && { accountId }),
     ...(typeof clientId === 'string' && { clientId }),

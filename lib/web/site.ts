@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { sendResponse } from '@remix-run/node-fetch-server'
 import { OptionInvalidError } from '../errors.ts'
-import { type FrameworkRequest, webRequest } from './node-request.ts'
+import { type FrameworkRequest, type Received, webRequest } from './node-request.ts'
 import { errorResponse, WebError } from './web-error.ts'
 
 /** What a site is made of. */
@@ -18,8 +18,10 @@ export interface SiteParts<Context> {
 
 /** What is used of a context of Koa. */
 export interface KoaLike {
-  readonly req: IncomingMessage
+  readonly req: FrameworkRequest
   readonly res: ServerResponse
+  /** The URL before `koa-mount` has shortened it. */
+  readonly originalUrl?: string
   readonly request: { readonly body?: unknown }
   respond?: boolean
 }
@@ -46,7 +48,7 @@ export class Site<Context> {
 
   /** @throws OptionInvalidError */
   constructor({ basePath, answer }: SiteParts<Context>) {
-    if (typeof basePath !== 'string' || !/^(\/[\w.~-]+)*\/?$/.test(basePath))
+    if (typeof basePath !== 'string' || !/^(\/(?!\.{1,2}(\/|$))[\w.~-]+)*\/?$/.test(basePath))
       throw new OptionInvalidError('basePath', 'must be a path that begins with a slash, for example /admin')
     this.basePath = basePath.replace(/\/$/, '')
     this.#answer = answer
@@ -57,18 +59,21 @@ export class Site<Context> {
     const path = this.#pathIn(new URL(request.url).pathname)
     if (path === undefined) return undefined
     const response = await this.#answer(request, path, context)
-    return request.method === 'HEAD' ? new Response(null, response) : response
+    if (request.method !== 'HEAD') return response
+    await response.body?.cancel()
+    return new Response(null, response)
   }
 
-  /** For Koa: `app.use(site.koa)`. The context is Koa's. */
+  /** For Koa: `app.use(site.koa)`, also in an app that is mounted into another one. The context is Koa's. */
   readonly koa = async (ctx: Context & KoaLike, next: () => Promise<unknown>): Promise<void> => {
-    if (!this.#isMine(ctx.req)) {
+    const target = targetOf(ctx.req, ctx.originalUrl)
+    if (!this.#isMine(target)) {
       await next()
       return
     }
-    const response = await this.#respond(ctx.req, ctx.res, ctx.request.body, ctx)
+    const response = await this.#respond(ctx.req, ctx.res, { target, parsed: ctx.request.body }, ctx)
     ctx.respond = false
-    await sendResponse(ctx.res, response)
+    await send(ctx.res, response)
   }
 
   /** For Express, connect, Nest's `app.use()` and Node's own server. The context is the request. */
@@ -77,46 +82,46 @@ export class Site<Context> {
     response: ServerResponse,
     next?: (error?: unknown) => void,
   ): void => {
-    if (!this.#isMine(request)) {
+    const target = targetOf(request)
+    if (!this.#isMine(target)) {
       if (next) next()
-      else void sendResponse(response, errorResponse(NOT_FOUND)).catch(() => response.destroy())
+      else void send(response, errorResponse(NOT_FOUND))
       return
     }
-    this.#respond(request, response, request.body, request)
-      .then((answer) => sendResponse(response, answer))
-      .catch((error: unknown) => {
-        if (next && !response.headersSent) next(error)
-        else response.destroy()
-      })
+    this.#respond(request, response, { target, parsed: request.body }, request).then(
+      (answer) => send(response, answer),
+      (error: unknown) => (next ? next(error) : send(response, errorResponse(UNFORESEEN))),
+    )
   }
 
   /** For Fastify: `site.fastify(app)`, before its routes. The context is Fastify's request. */
   readonly fastify = (app: FastifyLike<Context>): void => {
     app.addHook('onRequest', async (request, reply) => {
-      if (!this.#isMine(request.raw)) return
-      const response = await this.#respond(request.raw, reply.raw, undefined, request)
+      const target = targetOf(request.raw)
+      if (!this.#isMine(target)) return
+      const response = await this.#respond(request.raw, reply.raw, { target, parsed: undefined }, request)
       reply.hijack()
-      await sendResponse(reply.raw, response).catch(() => reply.raw.destroy())
+      await send(reply.raw, response)
     })
   }
 
   async #respond(
-    incoming: FrameworkRequest,
+    incoming: IncomingMessage,
     outgoing: ServerResponse,
-    parsed: unknown,
+    received: Received,
     context: Context,
   ): Promise<Response> {
     let request: Request
     try {
-      request = webRequest(incoming, outgoing, parsed)
+      request = webRequest(incoming, outgoing, received)
     } catch {
       return errorResponse(new WebError(400, 'REQUEST_INVALID', 'the request names no host, or a method that is none'))
     }
     return (await this.fetch(request, context)) ?? errorResponse(NOT_FOUND)
   }
 
-  #isMine({ originalUrl, url = '/' }: FrameworkRequest): boolean {
-    const [path = ''] = (originalUrl ?? url).split('?', 1)
+  #isMine(target: string): boolean {
+    const [path = ''] = target.split('?', 1)
     return this.#pathIn(path) !== undefined
   }
 
@@ -127,3 +132,19 @@ export class Site<Context> {
 }
 
 const NOT_FOUND = new WebError(404, 'NOT_FOUND', 'there is no such thing')
+
+const UNFORESEEN = new WebError(500, 'INTERNAL', 'the request failed in an unforeseen way')
+
+/** What the browser asked for. Express keeps it on Node's request, Koa on its context; the outermost of them is right. */
+function targetOf({ originalUrl, url = '/' }: FrameworkRequest, ofContext?: string): string {
+  return originalUrl ?? ofContext ?? url
+}
+
+/** Never rejects. A stream that fails on the way ends the connection: the client must not take a part for the whole. */
+async function send(outgoing: ServerResponse, response: Response): Promise<void> {
+  if (outgoing.destroyed) {
+    await response.body?.cancel().catch(() => undefined) // the client is gone, and nobody else would end the stream
+    return
+  }
+  await sendResponse(outgoing, response).catch(() => outgoing.destroy())
+}

@@ -23,13 +23,19 @@ import { policyOf } from './delivery/policy-options.ts'
 import { hideFromDiscovery } from './discovery.ts'
 import { EndingWork } from './ending/ending-work.ts'
 import { ENDINGS } from './ending/endings.ts'
+import { assertLiveGrants, type LiveGrant, type LiveGrantCriteria, liveGrantsOf } from './ending/live-grants.ts'
 import {
   assertLiveSessions,
   type LiveSession,
   type LiveSessionCriteria,
   liveSessionsOf,
 } from './ending/live-sessions.ts'
-import type { TerminateManyOptions, TerminateOptions, TerminateWithReasonOptions } from './ending/terminate-options.ts'
+import type {
+  TerminateAccountOptions,
+  TerminateManyOptions,
+  TerminateSessionOptions,
+  TerminateWithReasonOptions,
+} from './ending/terminate-options.ts'
 import { type TerminationReport, type TerminationStatus, Terminations } from './ending/terminations.ts'
 import { type Health, healthOf } from './health.ts'
 import { InternalClients } from './network/internal-clients.ts'
@@ -244,6 +250,17 @@ export class BackChannelLogout implements Plugin {
   }
 
   /**
+   * The receipts of what a termination of many sessions has ended so far, in the order of the ends. A session of which only
+   * logins ended is told with all its ends.
+   *
+   * @param id - as `terminateAccount()` and its like report it
+   * @throws OptionInvalidError (`OPTION_INVALID`)
+   */
+  receiptsOf(id: string, options: Pick<ReadingOptions, 'limit' | 'signal'> = {}): AsyncIterable<Receipt> {
+    return this.#started().receipts.ofTermination(id, options)
+  }
+
+  /**
    * The receipt now, and again after each change, until the session has ended and nobody is still to be told, or `signal`
    * aborts.
    *
@@ -403,13 +420,29 @@ export class BackChannelLogout implements Plugin {
   }
 
   /**
+   * The live grants of an account: what clients may do, with those that hold nothing but a grant. Up to a hundred in the
+   * order in which they were written last, the newest first; beyond that those that began last first. What ended before
+   * costs nothing.
+   *
+   * @throws OptionInvalidError (`OPTION_INVALID`)
+   */
+  grants(
+    criteria: LiveGrantCriteria,
+    options: Pick<ReadingOptions, 'limit' | 'signal'> = {},
+  ): AsyncIterable<LiveGrant> {
+    const { host, clients } = this.#started()
+    assertLiveGrants(criteria, options)
+    return liveGrantsOf({ host, clients, toleranceSeconds: this.#toleranceSeconds }, criteria, options)
+  }
+
+  /**
    * Ends one session: closes it, revokes the grants of its logins that do not outlive a logout, and tells the RPs. One
    * commit. Resolves when it is stored; the RPs are told afterwards.
    *
    * @param uid - the session's uid, not its cookie value. One that has ended, or never was, counts nothing
    * @throws OptionInvalidError (`OPTION_INVALID`), and whatever the store throws: then nothing has ended
    */
-  async terminateSession(uid: string, options: TerminateOptions): Promise<TerminationReport> {
+  async terminateSession(uid: string, options: TerminateSessionOptions): Promise<TerminationReport> {
     return this.#started().terminations.session(uid, options)
   }
 
@@ -421,7 +454,7 @@ export class BackChannelLogout implements Plugin {
    * @throws OptionInvalidError (`OPTION_INVALID`), TerminationUnfinishedError (`TERMINATION_UNFINISHED`) when this process
    *   stops meanwhile, and whatever the store throws before the termination was recorded
    */
-  async terminateAccount(accountId: string, options: TerminateWithReasonOptions): Promise<TerminationReport> {
+  async terminateAccount(accountId: string, options: TerminateAccountOptions): Promise<TerminationReport> {
     return this.#started().terminations.account(accountId, options)
   }
 
@@ -431,6 +464,18 @@ export class BackChannelLogout implements Plugin {
    */
   async terminateClient(clientId: string, options: TerminateManyOptions): Promise<TerminationReport> {
     return this.#started().terminations.client(clientId, options)
+  }
+
+  /**
+   * Takes back what an account has allowed a client: revokes its grants there and ends its logins, of which the RP is told;
+   * the sessions live on without them. The reason is `authorization_removed`. Otherwise as `terminateAccount()`.
+   */
+  async terminateClientOfAccount(
+    accountId: string,
+    clientId: string,
+    options: TerminateManyOptions,
+  ): Promise<TerminationReport> {
+    return this.#started().terminations.clientOfAccount(accountId, clientId, options)
   }
 
   /** Ends all sessions of this issuer that began before the call. Otherwise as `terminateAccount()`. */

@@ -12,16 +12,19 @@ export type { ParkedCommit, ParkedOutcome } from './delivery/parked-commits.ts'
 export type { PausedClient, PauseOptions, PauseTarget } from './delivery/paused-clients.ts'
 export type { PendingCount, PendingCriteria, PendingDelivery } from './delivery/pending.ts'
 export { LogoutNotConfirmed } from './delivery/provider-events.ts'
+export type { LiveGrant, LiveGrantCriteria } from './ending/live-grants.ts'
 export type { LiveLogin, LiveSession, LiveSessionCriteria } from './ending/live-sessions.ts'
 export type { OpenTermination } from './ending/open-terminations.ts'
 export type { Whose } from './ending/order-termination.ts'
 export type {
+  TerminateAccountOptions,
   TerminateManyOptions,
   TerminateOptions,
+  TerminateSessionOptions,
   TerminateWithReasonOptions,
   TerminationProgress,
 } from './ending/terminate-options.ts'
-export { TERMINATION_REASONS, type TerminationReason } from './ending/termination-events.ts'
+export { type OrderReason, TERMINATION_REASONS, type TerminationReason } from './ending/termination-events.ts'
 export type { TerminationReport, TerminationStatus } from './ending/terminations.ts'
 export type { BoundedCount, Health } from './health.ts'
 export type { Answer } from './network/answer.ts'

@@ -251,6 +251,10 @@ export class LogoutOperations {
 }
 
 function assertWhose(whose: Whose): void {
-  if (whose.kind === 'account') assertText('accountId', whose.accountId)
+  if (whose.kind === 'account') {
+    assertText('accountId', whose.accountId)
+    if (whose.clientId !== undefined) assertClearText('clientId', whose.clientId)
+    if (whose.except !== undefined) assertClearText('except', whose.except)
+  }
   if (whose.kind === 'client') assertClearText('clientId', whose.clientId)
 }

@@ -1,4 +1,4 @@
-import { type Host, isUnreadable, type SessionName, type SessionState, type SessionStatus } from '../../../lib/index.ts'
+import type { Host, SessionName, SessionState, SessionStatus } from '../../../lib/index.ts'
 import type { ToldClients } from '../clients/told-clients.ts'
 import { assertKnown, assertReading, assertText, type ReadingOptions } from '../recording/criteria.ts'
 import { accountStreams } from '../recording/index-streams.ts'
@@ -7,6 +7,7 @@ import { PAGE_SIZE } from '../recording/pages.ts'
 import { type CandidatePage, type CandidatePlace, candidates, type Wanted } from './candidates.ts'
 import { earlierTime } from './endings.ts'
 import { deadlineOf } from './expiry.ts'
+import { ifReadable } from './if-readable.ts'
 import { streamOfEntry } from './live-index.ts'
 
 /** So many sessions are looked at at a time. */
@@ -115,15 +116,6 @@ function lastUsedFirst(terminator: Pick<Host['terminator'], 'sessionsStoredBy'>,
   ]
   const sorted = found.sort((a, b) => b.position - a.position)
   return [...new Map(sorted.map(({ name }) => [String(name), name])).values()]
-}
-
-async function ifReadable<T>(read: () => T | Promise<T>): Promise<T | undefined> {
-  try {
-    return await read()
-  } catch (error) {
-    if (isUnreadable(error)) return undefined
-    throw error
-  }
 }
 
 async function liveSessionOf(

@@ -4,14 +4,14 @@ import { terminationOfStream } from '../recording/index-streams.ts'
 import { PAGE_SIZE, pagesOf } from '../recording/pages.ts'
 import { BEYOND_DELIVERY_MS } from '../recording/retention-rule.ts'
 import { ENDINGS } from './endings.ts'
-import { type Ordered, type TerminationReason, terminationJobsStream } from './termination-events.ts'
+import { type Ordered, type OrderReason, terminationJobsStream } from './termination-events.ts'
 import { terminationJobsIn } from './termination-work.ts'
 
 /** An order to end sessions that is not carried out yet. */
 export interface OpenTermination {
   readonly id: string
   readonly of: 'account' | 'client' | 'all'
-  readonly reason: TerminationReason
+  readonly reason: OrderReason
   readonly actor: string
   /** When it was given, milliseconds since 1970. */
   readonly orderedAt: number

@@ -3,7 +3,7 @@ import type { AccountKeys, EventStore, KeyRing, NewCommit } from '../../../lib/i
 import { signOutEvent } from '../../../lib/provider/sign-outs.ts'
 import { terminationStream } from '../recording/index-streams.ts'
 import {
-  type TerminationReason,
+  type OrderReason,
   type TerminationTarget,
   terminationJobsStream,
   toTerminationEvent,
@@ -11,7 +11,14 @@ import {
 
 /** Whose sessions are to end, as the caller says it. */
 export type Whose =
-  | { readonly kind: 'account'; readonly accountId: string }
+  | {
+      readonly kind: 'account'
+      readonly accountId: string
+      /** Only its logins and grants at this client; the sessions live on. */
+      readonly clientId?: string
+      /** The uid of a session that goes on, with the grants that its logins stand on. */
+      readonly except?: string
+    }
   | { readonly kind: 'client'; readonly clientId: string }
   | { readonly kind: 'all' }
 
@@ -31,7 +38,7 @@ export async function newOrder(
   { store, accountKeys }: { readonly store: EventStore; readonly accountKeys: AccountKeys },
   issuer: string,
   whose: Whose,
-  { reason, actor }: { readonly reason: TerminationReason; readonly actor: string },
+  { reason, actor }: { readonly reason: OrderReason; readonly actor: string },
 ): Promise<NewOrder> {
   const { id, target } = newTarget(store.keys, whose)
   const stream = terminationStream(id)
@@ -40,7 +47,8 @@ export async function newOrder(
       ? await accountKeys.seal(whose.accountId, stream, { issuer, accountId: whose.accountId })
       : ''
   const accountId = whose.kind === 'account' ? whose.accountId : undefined
-  const signOut = whose.kind === 'client' ? [] : [signOutEvent(store, issuer, accountId, { reason, actor })]
+  const isWhole = whose.kind === 'all' || (whose.kind === 'account' && whose.clientId === undefined)
+  const signOut = isWhole ? [signOutEvent(store, issuer, accountId, { reason, actor })] : []
   const ordered = toTerminationEvent(
     id,
     { type: 'termination.ordered', target: targetOf(whose, () => sealed), reason, actor },
@@ -58,7 +66,12 @@ export function newTarget(keys: KeyRing, whose: Whose): Pick<NewOrder, 'id' | 't
 function targetOf(whose: Whose, seal: (accountId: string) => string): TerminationTarget {
   switch (whose.kind) {
     case 'account':
-      return { kind: 'account', account: seal(whose.accountId) }
+      return {
+        kind: 'account',
+        account: seal(whose.accountId),
+        ...(whose.clientId !== undefined && { client_id: whose.clientId }),
+        ...(whose.except !== undefined && { except: whose.except }),
+      }
     case 'client':
       return { kind: 'client', client_id: whose.clientId }
     case 'all':

@@ -1,5 +1,5 @@
 import { OptionInvalidError } from '../../../lib/index.ts'
-import { assertActor, assertFlag, assertKnown, assertReading } from '../recording/criteria.ts'
+import { assertActor, assertClearText, assertFlag, assertKnown, assertReading } from '../recording/criteria.ts'
 import { TERMINATION_REASONS, type TerminationReason } from './termination-events.ts'
 
 /** Who ends sessions, and how. */
@@ -8,6 +8,14 @@ export interface TerminateOptions {
   readonly actor: string
   /** Only counts what would end. Default: false. */
   readonly dryRun?: boolean
+}
+
+/** Who ends one session, and how. */
+export interface TerminateSessionOptions extends TerminateOptions {
+  /** Only if it is a session of this account; else it counts nothing, as one that never was. Default: whosever it is. */
+  readonly account?: string
+  /** What RPs may filter on: `single_session` where the user ends it from elsewhere. Default: `admin`. */
+  readonly reason?: 'admin' | 'single_session'
 }
 
 /** How many sessions are ended by one call. */
@@ -31,6 +39,15 @@ export interface TerminateWithReasonOptions extends TerminateManyOptions {
   readonly reason?: TerminationReason
 }
 
+/** The same, of an account. */
+export interface TerminateAccountOptions extends TerminateWithReasonOptions {
+  /**
+   * The uid of a session that goes on, with its logins and the grants that these stand on: the one in which the user asks
+   * for it. An RP that knows no sid of a login can only be told that all have ended.
+   */
+  readonly except?: string
+}
+
 /** What has ended so far. */
 export interface TerminationProgress {
   readonly sessions: number
@@ -40,8 +57,9 @@ export interface TerminationProgress {
 
 /** Checks what all of them take. @throws OptionInvalidError (`OPTION_INVALID`) */
 export function assertTerminateOptions(
-  options: TerminateWithReasonOptions,
-  known: readonly (keyof TerminateWithReasonOptions)[],
+  options: Omit<TerminateAccountOptions, 'reason'> & { readonly reason?: string },
+  known: readonly (keyof TerminateAccountOptions | keyof TerminateSessionOptions)[],
+  reasons: readonly string[] = TERMINATION_REASONS,
 ): void {
   if (typeof options !== 'object' || options === null)
     throw new OptionInvalidError('actor', 'is missing: say who does this, { actor }')
@@ -49,8 +67,9 @@ export function assertTerminateOptions(
   const { actor, dryRun, reason, onProgress, signal } = options
   assertActor(actor)
   assertFlag('dryRun', dryRun)
-  if (reason !== undefined && !TERMINATION_REASONS.includes(reason))
-    throw new OptionInvalidError('reason', `must be one of ${TERMINATION_REASONS.join(', ')}`)
+  if (reason !== undefined && !reasons.includes(reason))
+    throw new OptionInvalidError('reason', `must be one of ${reasons.join(', ')}`)
+  if (options.except !== undefined) assertClearText('except', options.except)
   if (onProgress !== undefined && typeof onProgress !== 'function')
     throw new OptionInvalidError('onProgress', 'must be a function')
   assertReading({ ...(signal !== undefined && { signal }) })

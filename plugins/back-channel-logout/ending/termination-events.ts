@@ -16,10 +16,20 @@ export const TERMINATION_REASONS: readonly TerminationReason[] = [
   'signed_out_everywhere',
 ]
 
+/** Why many sessions are ended: also since a user takes back what a client was allowed. */
+export type OrderReason = TerminationReason | Extract<Reason, 'authorization_removed'>
+
 /** Whose sessions are to end. */
 export type TerminationTarget =
   /** `account` is sealed under the job's stream. */
-  | { readonly kind: 'account'; readonly account: string }
+  | {
+      readonly kind: 'account'
+      readonly account: string
+      /** Only its logins and grants at this client; the sessions live on. */
+      readonly client_id?: string
+      /** The uid of a session that goes on. */
+      readonly except?: string
+    }
   | { readonly kind: 'client'; readonly client_id: string }
   | { readonly kind: 'all' }
 
@@ -39,7 +49,7 @@ export const NOTHING_YET: Tally = { sessions: 0, logins: 0, grants: 0 }
 export interface Ordered {
   readonly type: 'termination.ordered'
   readonly target: TerminationTarget
-  readonly reason: TerminationReason
+  readonly reason: OrderReason
   readonly actor: string
 }
 

@@ -1,14 +1,14 @@
-import type { JsonObject, KeyRing } from '../../../lib/index.ts'
+import type { JsonObject, KeyRing, Payload } from '../../../lib/index.ts'
 import { accountStreams, terminationStream } from '../recording/index-streams.ts'
 import type { CandidatePlace, Wanted } from './candidates.ts'
-import { NOTHING_YET, type Tally, type TerminationReason, type TerminationTarget } from './termination-events.ts'
+import { NOTHING_YET, type OrderReason, type Tally, type TerminationTarget } from './termination-events.ts'
 
 /** A job as it lies in the work table: what is to end, and how far that got. */
 export interface TerminationJob {
   readonly kind: 'job'
   readonly id: string
   readonly target: TerminationTarget
-  readonly reason: TerminationReason
+  readonly reason: OrderReason
   readonly actor: string
   /** Where the job stands in the log: what began after it is not meant. */
   readonly position: number
@@ -46,6 +46,20 @@ export function isMeant(
   return typeof accountId === 'string' && accountId === (accountOf(keys, job) ?? accountId)
 }
 
+/** Whether a session is meant: one of them may go on. */
+export function isMeantSession(
+  keys: KeyRing,
+  job: Pick<TerminationJob, 'id' | 'target'>,
+  { accountId, uid }: Payload,
+): boolean {
+  return isMeant(keys, job, accountId) && uid !== exceptionOf(job)
+}
+
+/** The uid of the session that goes on. Undefined: none does. */
+export function exceptionOf({ target }: Pick<TerminationJob, 'target'>): string | undefined {
+  return target.kind === 'account' ? target.except : undefined
+}
+
 /** Whether no page of it was done yet. */
 export function isAtItsBeginning({ pass, place }: TerminationJob): boolean {
   return pass === 'sessions' && place === undefined
@@ -73,12 +87,12 @@ export function grantsWithSession({
   target,
   reason,
 }: Pick<TerminationJob, 'target' | 'reason'>): 'sessionBound' | 'all' {
-  return reason !== 'admin' || target.kind === 'client' ? 'all' : 'sessionBound'
+  return reason !== 'admin' || clientOf({ target }) !== undefined ? 'all' : 'sessionBound'
 }
 
 /** The client whose logins alone are to end; undefined: it is about whole sessions. */
 export function clientOf({ target }: Pick<TerminationJob, 'target'>): string | undefined {
-  return target.kind === 'client' ? target.client_id : undefined
+  return target.kind === 'all' ? undefined : target.client_id
 }
 
 /** Whether grants that no live session holds are revoked, too. */

@@ -4,6 +4,7 @@ import { recordedLogins } from '../recording/logins.ts'
 import { isStoreUnavailable } from '../work/store-unavailable.ts'
 import { type CandidatePage, candidates } from './candidates.ts'
 import { earlierTime } from './endings.ts'
+import { type Kept, keptBy } from './kept-session.ts'
 import { streamOfEntry } from './live-index.ts'
 import { isGrantExpired, type MeantGrant, meantGrants } from './meant-grants.ts'
 import { Recent } from './recent.ts'
@@ -13,7 +14,7 @@ import {
   afterPage,
   clientOf,
   grantsWithSession,
-  isMeant,
+  isMeantSession,
   revokesLeftGrants,
   type TerminationJob,
   wantedBy,
@@ -60,6 +61,7 @@ class Preview {
   async page(job: TerminationJob, { commits, entries }: CandidatePage): Promise<Tally> {
     const { terminator } = this.#parts.host
     const counts: Tally[] = []
+    const kept = await keptBy(this.#parts.host, job)
     if (job.pass === 'sessions') {
       const found: { readonly name: SessionName; readonly commit?: string }[] = [
         ...commits.flatMap((commit) =>
@@ -68,11 +70,11 @@ class Preview {
         ...entries.map((entry) => ({ name: [streamOfEntry(entry)] })),
       ]
       await inParallel(found, AT_ONCE, ({ name, commit }) =>
-        this.#tried(String(name), async () => counts.push(await this.#session(job, name, commit))),
+        this.#tried(String(name), async () => counts.push(await this.#session(job, name, commit, kept))),
       )
     } else {
       const grants = await meantGrants(this.#parts, job, { commits, entries }, (name, work) => this.#tried(name, work))
-      for (const grant of grants) counts.push(await this.#grant(grant))
+      for (const grant of grants) if (!kept.grants.has(grant.id)) counts.push(await this.#grant(grant, kept))
     }
     return counts.reduce(plus, NOTHING_YET)
   }
@@ -87,15 +89,16 @@ class Preview {
   }
 
   /** Counts where its newest state is met, or where the index names it: a session is in the log once for each write. */
-  async #session(job: TerminationJob, name: SessionName, commit: string | undefined): Promise<Tally> {
+  async #session(job: TerminationJob, name: SessionName, commit: string | undefined, kept: Kept): Promise<Tally> {
     const { target, reason, actor } = job
     const { terminator, store } = this.#parts.host
     const clientId = clientOf({ target })
     const ending = await terminator.preview(name, {
       cause: { reason, actor },
       grants: grantsWithSession({ target, reason }),
+      keptGrants: kept.grants,
       onlyIf: (session) =>
-        session.commit === (commit ?? session.commit) && isMeant(store.keys, job, session.payload['accountId']),
+        session.commit === (commit ?? session.commit) && isMeantSession(store.keys, job, session.payload),
       ...(clientId !== undefined && { clientId }),
     })
     if (!ending || !this.#counted.add(`session ${ending.session.uid}`)) return NOTHING_YET
@@ -109,9 +112,10 @@ class Preview {
     return { sessions: 1, logins: logins.length, grants }
   }
 
-  async #grant({ id, accountId, clientId }: MeantGrant): Promise<Tally> {
+  async #grant({ id, accountId, clientId }: MeantGrant, kept: Kept): Promise<Tally> {
     if (!this.#counted.add(`grant ${id}`)) return NOTHING_YET
-    const isNew = this.#parts.isOn() && this.#told.add(JSON.stringify([accountId, clientId]))
+    const isTold = this.#parts.isOn() && !kept.clients.has(clientId)
+    const isNew = isTold && this.#told.add(JSON.stringify([accountId, clientId]))
     const client = isNew && (await this.#parts.clients.find(clientId))
     return { sessions: 0, logins: client ? 1 : 0, grants: 1 }
   }

@@ -14,12 +14,20 @@ import { pagesOf } from '../recording/pages.ts'
 import { isStoreUnavailable } from '../work/store-unavailable.ts'
 import { candidates } from './candidates.ts'
 import { grantLogout } from './grant-logout.ts'
+import { type Kept, keptBy } from './kept-session.ts'
 import { streamOfEntry } from './live-index.ts'
 import { type MeantGrant, meantGrants } from './meant-grants.ts'
 import { Recent } from './recent.ts'
 import { plus, tallyOf } from './tally.ts'
 import { type Tally, toTerminationEvent } from './termination-events.ts'
-import { afterPage, grantsWithSession, isMeant, type TerminationJob, wantedBy } from './termination-job.ts'
+import {
+  afterPage,
+  clientOf,
+  grantsWithSession,
+  isMeantSession,
+  type TerminationJob,
+  wantedBy,
+} from './termination-job.ts'
 import { AT_ONCE, PAGE, REMEMBERED, type TerminationParts } from './termination-parts.ts'
 import { keyOf, ToldLogins } from './told-logins.ts'
 
@@ -104,12 +112,15 @@ export class TerminationRun {
         )
       }
     }
+    if (commits.length === 0 && entries.length === 0) return
+    const kept = await keptBy(this.#parts.host, job)
     if (job.pass === 'sessions') {
       const names = this.#sessionsIn(job, commits, entries)
-      await inParallel(names, AT_ONCE, (name) => tried(String(name), () => this.#endSession(job, name)))
+      await inParallel(names, AT_ONCE, (name) => tried(String(name), () => this.#endSession(job, name, kept)))
       return
     }
-    const grants = await meantGrants(this.#parts, job, { commits, entries }, tried)
+    const meant = await meantGrants(this.#parts, job, { commits, entries }, tried)
+    const grants = meant.filter(({ id }) => !kept.grants.has(id))
     const told = await this.#toldLogins(job, grants)
     const ofLogin = new Map<string, MeantGrant[]>()
     for (const grant of grants) {
@@ -119,7 +130,7 @@ export class TerminationRun {
     }
     // Of several grants of one RP the first one tells it, so they are revoked one after the other.
     await inParallel([...ofLogin.values()], AT_ONCE, async (some) => {
-      for (const grant of some) await tried(grant.id, () => this.#revoke(job, grant, told))
+      for (const grant of some) await tried(grant.id, () => this.#revoke(job, grant, told, kept))
     })
   }
 
@@ -133,15 +144,17 @@ export class TerminationRun {
     return [...names].filter(([key]) => !this.#checked.has(key)).map(([, name]) => name)
   }
 
-  async #endSession(job: TerminationJob, name: SessionName): Promise<void> {
+  async #endSession(job: TerminationJob, name: SessionName, kept: Kept): Promise<void> {
     const { id, target, reason, actor } = job
+    const clientId = clientOf(job)
     const checked = (): boolean => this.#checked.add(`${id} ${String(name)}`)
     try {
       await this.#endInSpiteOfWrites(name, {
         cause: { reason, actor, terminationId: id },
         grants: grantsWithSession({ target, reason }),
-        onlyIf: ({ payload }) => isMeant(this.#store.keys, job, payload['accountId']),
-        ...(target.kind === 'client' && { clientId: target.client_id }),
+        keptGrants: kept.grants,
+        onlyIf: ({ payload }) => isMeantSession(this.#store.keys, job, payload),
+        ...(clientId !== undefined && { clientId }),
       })
       checked()
     } catch (error) {
@@ -171,13 +184,13 @@ export class TerminationRun {
     return this.#toldBefore.of(job, asked)
   }
 
-  async #revoke(job: TerminationJob, grant: MeantGrant, told: ReadonlySet<string>): Promise<void> {
+  async #revoke(job: TerminationJob, grant: MeantGrant, told: ReadonlySet<string>, kept: Kept): Promise<void> {
     const { provider, isOn, host, clients } = this.#parts
     const { id: grantId, accountId, clientId } = grant
     const { id, reason, actor } = job
     const login = `${id} ${keyOf(grant)}`
     const on = isOn()
-    const tells = on && !this.#told.has(login) && !told.has(keyOf(grant))
+    const tells = on && !this.#told.has(login) && !told.has(keyOf(grant)) && !kept.clients.has(clientId)
     const client = tells ? await clients.find(clientId) : undefined
     const facts = client
       ? await grantLogout(host.accountKeys, provider.issuer, job, { id: grantId, accountId, client })

@@ -37,7 +37,7 @@ async function forWork(
 ): Promise<TerminationTarget | undefined> {
   if (target.kind !== 'account') return target
   const accountId = await keys.open(target.account, stream)
-  return accountId === undefined ? undefined : { kind: 'account', account: keys.ring.seal(accountId, stream) }
+  return accountId === undefined ? undefined : { ...target, account: keys.ring.seal(accountId, stream) }
 }
 
 export function terminationWork(job: TerminationJob, issuer: string): NewWork {

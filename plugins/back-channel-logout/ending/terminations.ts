@@ -9,8 +9,9 @@ import { ENDINGS } from './endings.ts'
 import { newOrder, newTarget, type Whose } from './order-termination.ts'
 import {
   assertTerminateOptions,
+  type TerminateAccountOptions,
   type TerminateManyOptions,
-  type TerminateOptions,
+  type TerminateSessionOptions,
   type TerminateWithReasonOptions,
   type TerminationProgress,
 } from './terminate-options.ts'
@@ -18,8 +19,8 @@ import {
   type Completed,
   NOTHING_YET,
   type Ordered,
+  type OrderReason,
   type Tally,
-  type TerminationReason,
   type TerminationTarget,
   terminationJobsStream,
 } from './termination-events.ts'
@@ -43,8 +44,11 @@ export interface TerminationStatus extends TerminationReport {
   readonly of: 'account' | 'client' | 'all'
   /** Of an account's; absent where it was forgotten, or the key is gone that it is sealed with. */
   readonly accountId?: string
+  /** Of a client's, or of those of an account at a client. */
   readonly clientId?: string
-  readonly reason: TerminationReason
+  /** The uid of a session of the account that goes on. */
+  readonly except?: string
+  readonly reason: OrderReason
   readonly actor: string
   /** When it was ordered, milliseconds since 1970. */
   readonly orderedAt: number
@@ -84,14 +88,17 @@ export class Terminations {
     this.#stopping.abort()
   }
 
-  async session(uid: string, options: TerminateOptions): Promise<TerminationReport> {
+  async session(uid: string, options: TerminateSessionOptions): Promise<TerminationReport> {
     assertText('uid', uid)
-    assertTerminateOptions(options, ['actor', 'dryRun'])
+    assertTerminateOptions(options, ['actor', 'dryRun', 'account', 'reason'], ['admin', 'single_session'])
+    const { actor, account, reason = 'admin' } = options
+    if (account !== undefined) assertText('account', account)
     const { terminator } = this.#parts.host
     const wanted = {
-      cause: { reason: 'admin', actor: options.actor },
+      cause: { reason, actor },
       grants: 'sessionBound',
-      onlyIf: ({ payload }) => typeof payload['accountId'] === 'string',
+      onlyIf: ({ payload: { accountId } }) =>
+        account === undefined ? typeof accountId === 'string' : accountId === account,
     } satisfies Parameters<typeof terminator.end>[1]
     const ending = options.dryRun ? await terminator.preview(uid, wanted) : await terminator.end(uid, wanted)
     if (!ending) return { ...NOTHING_YET, failed: 0 }
@@ -99,10 +106,18 @@ export class Terminations {
     return { sessions: 1, logins, grants: ending.grantIds.length, failed: 0 }
   }
 
-  account(accountId: string, options: TerminateWithReasonOptions): Promise<TerminationReport> {
+  account(accountId: string, options: TerminateAccountOptions): Promise<TerminationReport> {
     assertText('accountId', accountId)
-    assertTerminateOptions(options, ['actor', 'dryRun', 'reason', 'onProgress', 'signal'])
-    return this.#job(options, { kind: 'account', accountId })
+    assertTerminateOptions(options, ['actor', 'dryRun', 'reason', 'except', 'onProgress', 'signal'])
+    const { except } = options
+    return this.#job(options, { kind: 'account', accountId, ...(except !== undefined && { except }) })
+  }
+
+  clientOfAccount(accountId: string, clientId: string, options: TerminateManyOptions): Promise<TerminationReport> {
+    assertText('accountId', accountId)
+    assertClearText('clientId', clientId)
+    assertTerminateOptions(options, ['actor', 'dryRun', 'onProgress', 'signal'])
+    return this.#job({ ...options, reason: 'authorization_removed' }, { kind: 'account', accountId, clientId })
   }
 
   client(clientId: string, options: TerminateManyOptions): Promise<TerminationReport> {
@@ -135,7 +150,15 @@ export class Terminations {
   }
 
   async #job(
-    { actor, dryRun = false, reason = 'admin', onProgress, signal }: TerminateWithReasonOptions,
+    {
+      actor,
+      dryRun = false,
+      reason = 'admin',
+      onProgress,
+      signal,
+    }: TerminateManyOptions & {
+      readonly reason?: OrderReason
+    },
     whose: Whose,
   ): Promise<TerminationReport> {
     signal?.throwIfAborted()
@@ -224,7 +247,8 @@ export class Terminations {
       state: at === undefined ? 'running' : 'completed',
       of: target.kind,
       ...(await this.#accountOf(id, target)),
-      ...(target.kind === 'client' && { clientId: target.client_id }),
+      ...(target.kind !== 'all' && target.client_id !== undefined && { clientId: target.client_id }),
+      ...(target.kind === 'account' && target.except !== undefined && { except: target.except }),
       reason,
       actor,
       orderedAt,

@@ -2,6 +2,7 @@ import type { EventStore } from '../../../lib/index.ts'
 import { assertKnown, assertReading, assertText, type ReadingOptions } from '../recording/criteria.ts'
 import { readLogout } from '../recording/histories.ts'
 import { assertHistory, type HistoryCriteria, type HistoryParts, historyOf } from './history.ts'
+import { assertReceiptsOf, receiptsOfTermination } from './of-termination.ts'
 import { plannedUpTo } from './planned.ts'
 import { type Receipt, type ReceiptView, receiptOf } from './receipt.ts'
 import { type WatchParts, watchReceipt } from './watch.ts'
@@ -23,6 +24,11 @@ export class Receipts {
   history(criteria: HistoryCriteria, options: ReadingOptions): AsyncIterable<Receipt> {
     assertHistory(criteria, options)
     return historyOf(this.#parts, criteria, options)
+  }
+
+  ofTermination(id: string, options: Pick<ReadingOptions, 'limit' | 'signal'>): AsyncIterable<Receipt> {
+    assertReceiptsOf(id, options)
+    return receiptsOfTermination(this.#parts, id, options)
   }
 
   watch(sessionUid: string, options: Pick<ReadingOptions, 'signal'>): AsyncIterable<Receipt> {
