@@ -115,6 +115,11 @@ export class Background {
     this.#retrying = this.#retryParked()
   }
 
+  /** What logout tokens are sent with. */
+  get network(): Network {
+    return this.#network
+  }
+
   get dispatcher(): Dispatcher {
     return this.#dispatcher
   }

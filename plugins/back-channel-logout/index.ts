@@ -1,5 +1,11 @@
 export { BackChannelLogout, backChannelLogout } from './back-channel-logout.ts'
 export type { ClientSettings, LogoutMetadata } from './clients/client-settings.ts'
+export type {
+  ChangeClientOptions,
+  ClientChangeOutcome,
+  LogoutClients,
+  LogoutMetadataChange,
+} from './clients/logout-clients.ts'
 export type { DeadLetter } from './dead-letters/dead-letter.ts'
 export type { DeadLetterCriteria } from './dead-letters/listing.ts'
 export type { ReplayOptions, Replays, ReplayTarget } from './dead-letters/replay.ts'
@@ -37,6 +43,9 @@ export type {
 export type { Network } from './network/network.ts'
 export { type KnownSession, LogoutOperations, type OperationsParts } from './operations.ts'
 export type { BackChannelLogoutOptions } from './options.ts'
+export type { LogoutPages } from './pages/logout-pages.ts'
+export type { Page, PageOptions } from './pages/page.ts'
+export type { SessionCriteria } from './pages/session-page.ts'
 export type { Reason } from './reasons.ts'
 export type { HistoryCriteria } from './receipts/history.ts'
 export type { Receipt, ReceiptEnd, ReceiptEntry } from './receipts/receipt.ts'

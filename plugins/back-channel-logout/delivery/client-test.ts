@@ -20,9 +20,9 @@ export type ClientTest =
       readonly uri: string
       readonly sid: string
     }
-  /** Nothing was sent. */
+  /** Nothing was sent. `busy`: this process tests as many RPs as may be tested at a time, or this one. */
   | {
       readonly kind: 'not_sent'
-      readonly why: 'feature_off' | 'no_uri' | 'uri_invalid' | 'token_not_made'
+      readonly why: 'feature_off' | 'client_unknown' | 'no_uri' | 'uri_invalid' | 'token_not_made' | 'busy'
       readonly message: string
     }
