@@ -316,6 +316,11 @@ export class BackChannelLogout implements Plugin {
     return new LiveIndex(host.store).countSessions(provider.issuer, host.clock.now(), COUNTED_SESSIONS)
   }
 
+  /** The provider's issuer. */
+  get issuer(): string {
+    return this.#started().provider.issuer
+  }
+
   /** Clients whose RPs this process leaves alone, since they fail again and again. */
   openCircuits(): readonly string[] {
     return this.#started().background.dispatcher.openCircuits()
@@ -442,17 +447,23 @@ export class BackChannelLogout implements Plugin {
   }
 
   /**
-   * Plans parked commits again: all of them, or the one at a position. Each start of a process does that by itself, since
+   * Plans parked commits again: all of them, or the one at a position, until `signal` aborts. Each start of a process does that by itself, since
    * a newer version may know what an older one could not plan. Planning one twice tells nobody twice.
    *
    * @throws OptionInvalidError (`OPTION_INVALID`), and whatever the store throws: called again it goes on with the rest
    */
-  async retryParked(options: { readonly actor: string; readonly position?: number }): Promise<ParkedOutcome> {
+  async retryParked(options: {
+    readonly actor: string
+    readonly position?: number
+    readonly signal?: AbortSignal
+  }): Promise<ParkedOutcome> {
     const { background } = this.#started()
-    assertKnown(options, ['actor', 'position'])
-    assertActor(options.actor)
-    assertPosition(options.position)
-    return background.parked.retry(options)
+    assertKnown(options, ['actor', 'position', 'signal'])
+    const { signal, ...which } = options
+    assertActor(which.actor)
+    assertPosition(which.position)
+    assertReading(signal === undefined ? {} : { signal })
+    return background.parked.retry(which, signal)
   }
 
   /**

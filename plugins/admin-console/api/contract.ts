@@ -6,7 +6,7 @@
  * - Errors are `ApiErrorBody`, whatever the route. 401 `NOT_SIGNED_IN`: load the page again, which leads to the sign-in.
  *   403 `ROLE_INSUFFICIENT`: a viewer asked for a change. 403 `CROSS_ORIGIN`. 404 `NOT_FOUND`. 405 `METHOD_NOT_ALLOWED`.
  *   400 `FIELD_INVALID`, `CURSOR_INVALID`, `OPTION_INVALID`. 409 `CLIENT_CHANGED`, `NOT_A_DEAD_LETTER`. 429
- *   `TOO_MANY_OPERATIONS`, `TOO_MANY_STREAMS`, `TOO_MANY_TESTS`. 503: the store does not answer, try again.
+ *   `TOO_MANY_OPERATIONS`, `TOO_MANY_STREAMS`, `TOO_MANY_EXPORTS`. 503: the store does not answer, try again.
  * - What RPs and users say (answers, errors, ids, names of operators) is text, and never HTML.
  */
 import type { Explanation, FeatureState } from 'oidc-provider-eventstore'
@@ -76,10 +76,13 @@ export interface Me {
 export interface Overview {
   readonly at: number
   readonly health: Health
-  /** Live sessions: as the index has them, which may hold some that ended a moment ago. Counted anew once a minute. */
-  readonly sessions: BoundedCount
-  /** What happened within the last 24 hours. */
-  readonly statistics: LogoutStatistics
+  /**
+   * Live sessions: as the index has them, which may hold some that ended a moment ago. Counted anew once a minute. Absent: the
+   * store does not answer.
+   */
+  readonly sessions?: BoundedCount
+  /** What happened within the last 24 hours. Absent: the store does not answer. */
+  readonly statistics?: LogoutStatistics
   /** Since when the RP waits that has waited longest, by the pending deliveries that were looked at. Absent: none waits. */
   readonly oldestPending?: OldestPending
   readonly paused: readonly PausedClient[]
@@ -409,7 +412,8 @@ export interface OperationProgress extends Partial<TerminationProgress> {
  * - `operation`, when one of this process has gone on: `Operation`
  *
  * The browser connects again by itself (`retry: 2000`), and is told the newest position by `hello`: it asks again for what
- * it shows. A `signed_out` event (`{}`) ends the stream: the operator's sign-in is over.
+ * it shows. A stream ends after 15 minutes, so that the application is asked anew who this is: a 401 at the next one means
+ * that the operator's sign-in is over.
  */
 export interface LiveHello {
   readonly process: string
