@@ -493,7 +493,7 @@ function overviewOf(
   return {
     at: now,
     health,
-    sessions: { count: sessions, isExact: sessions < 100_000 },
+    sessions: { count: sessions.length, isExact: sessions.length < 100_000 },
     statistics: {
       since: now - 24 * HOUR,
       isWhole: true,

@@ -98,7 +98,7 @@ function PhaseText({ phase, hasPlan }: { readonly phase: Phase; readonly hasPlan
     case 'planning':
       if (!hasPlan) return null
       return (
-        <p class="busy">
+        <p class="working">
           <span class="spinner" aria-hidden="true" />
           Counting what it comes to
           {phase.operation && phase.operation.progress.done > 0
@@ -118,7 +118,7 @@ function PhaseText({ phase, hasPlan }: { readonly phase: Phase; readonly hasPlan
       )
     case 'starting':
       return (
-        <p class="busy">
+        <p class="working">
           <span class="spinner" aria-hidden="true" />
           Starting…
         </p>

@@ -106,7 +106,7 @@ function Row<T>({ row, id, isOpen, isGone, columns, detail, selection, nameOf }:
               aria-label={`Details of ${name}`}
               onClick={() => changeOpen(isOpen ? undefined : id)}
             >
-              <Icon name="arrow" />
+              <Icon name="chevron" />
             </button>
           </td>
         )}

@@ -7,6 +7,7 @@ const SHAPES = {
   pause: 'M5.8 4v8M10.2 4v8',
   dash: 'M4 8h8',
   arrow: 'M3.5 8h9M9 4.5L12.5 8 9 11.5',
+  chevron: 'M6 3.5L10.5 8 6 12.5',
   back: 'M12.5 8h-9M7 4.5L3.5 8 7 11.5',
   copy: 'M6 5.5h6.5v8H6zM3.5 10.5v-8h6.5',
   search: 'M7 2.8a4.2 4.2 0 1 0 .01 0zM10.2 10.2l3.3 3.3',

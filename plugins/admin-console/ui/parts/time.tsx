@@ -2,18 +2,16 @@ import { useComputed } from '@preact/signals'
 import { currentTime } from '../browser/clock.ts'
 
 const EXACT = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' })
-const RELATIVE = new Intl.RelativeTimeFormat('en', { numeric: 'always', style: 'short' })
 
 /** What a date can hold, in milliseconds (ECMAScript, section 21.4.1.1). */
 const MOST_MS = 8.64e15
 
-/** The steps of relative times: up to so many seconds it is told in this unit of so many seconds. */
-const STEPS = [
-  [60, 1, 'second'],
-  [3_600, 60, 'minute'],
-  [86_400, 3_600, 'hour'],
-  [86_400 * 60, 86_400, 'day'],
-  [Number.POSITIVE_INFINITY, 86_400 * 30, 'month'],
+/** The units of relative times: how many seconds they have, and up to how many seconds they are used. */
+const UNITS = [
+  ['s', 1, 60],
+  ['min', 60, 3_600],
+  ['h', 3_600, 86_400 * 2],
+  ['d', 86_400, 86_400 * 100],
 ] as const
 
 /** When something was or will be: how long ago, and the exact time in its title. */
@@ -30,14 +28,14 @@ export function exactTime(at: number): string {
   return Math.abs(at) <= MOST_MS ? EXACT.format(at) : 'unknown'
 }
 
+/** `12 min ago`, `in 3 h`, `now`; far away the exact time. */
 export function relativeTime(at: number, now: number): string {
-  const seconds = (at - now) / 1_000
-  if (!Number.isFinite(seconds)) return 'unknown'
-  if (Math.abs(seconds) < 5) return 'now'
-  for (const [upTo, unitSeconds, unit] of STEPS) {
-    if (Math.abs(seconds) < upTo) return RELATIVE.format(Math.trunc(seconds / unitSeconds), unit)
-  }
-  return exactTime(at)
+  const seconds = Math.abs(at - now) / 1_000
+  if (seconds < 5) return 'now'
+  const unit = UNITS.find(([, , upTo]) => seconds < upTo)
+  if (!unit) return exactTime(at)
+  const text = `${Math.floor(seconds / unit[1])} ${unit[0]}`
+  return at < now ? `${text} ago` : `in ${text}`
 }
 
 /** So long: `850 ms`, `4.2 s`, `3 min`, `2 h 5 min`, `3 d 4 h`. */

@@ -3,7 +3,6 @@ import type { LiveChanges, LiveHello, LiveTopic, Me, Operation } from '../../api
 import { after, now } from '../browser/clock.ts'
 import { learnOperation } from './operations.ts'
 import { apiUrl, request } from './request.ts'
-import { isSignedOut } from './signed-out.ts'
 
 /**
  * How the stream of changes stands.
@@ -86,10 +85,13 @@ function connect(): void {
   }
   const broke = () => {
     stop()
-    state.value = 'broken'
     since.value ??= now()
+    // The server ends each stream after a while: the first break says nothing yet.
+    if (attempts > 0 || state.value !== 'live') {
+      state.value = 'broken'
+      request<Me>(apiUrl('/me')).catch(() => undefined) // tells, beside, whether the sign-in is over
+    }
     stopCurrent = after(pauseMs(), connect)
-    request<Me>(apiUrl('/me')).catch(() => undefined) // tells, beside, whether the sign-in is over
   }
   const heard = () => {
     stopDoubting()
@@ -113,10 +115,6 @@ function connect(): void {
   follow<Operation>(source, 'operation', (operation) => {
     heard()
     learnOperation(operation)
-  })
-  source.addEventListener('signed_out', () => {
-    broke()
-    isSignedOut.value = true
   })
 }
 

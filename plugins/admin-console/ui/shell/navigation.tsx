@@ -2,6 +2,8 @@ import { signal } from '@preact/signals'
 import { useEffect } from 'preact/hooks'
 import { hrefOf, place } from '../routing/location.ts'
 import { entryOf, SCREENS } from '../routing/screens.ts'
+import { ThemeChoice } from './theme-choice.tsx'
+import { Who } from './who.tsx'
 
 const GROUPS = ['Now', 'Deliveries', 'System'] as const
 
@@ -33,6 +35,10 @@ export function Navigation() {
           </ul>
         </div>
       ))}
+      <div class="group on-phone">
+        <ThemeChoice />
+        <Who />
+      </div>
     </nav>
   )
 }

@@ -30,7 +30,7 @@ export function ClientSettingsView({ detail, reload }: { readonly detail: Client
       />
     )
   return (
-    <section aria-labelledby="client-settings">
+    <section class="panel" aria-labelledby="client-settings">
       <div class="section-head">
         <h2 id="client-settings">Back-channel logout</h2>
         {settings.source === 'stored' && (

@@ -34,7 +34,7 @@ export function ClientTestPanel({ client }: { readonly client: string }) {
     }
   }
   return (
-    <section aria-labelledby="client-test">
+    <section class="panel" aria-labelledby="client-test">
       <h2 id="client-test">Test token</h2>
       <p class="hint">Sends a real logout token for a session that nobody has: the RP ends nothing.</p>
       <AllowedButton onPress={() => void test()} refusal={isRunning.value ? 'A test is under way.' : undefined}>

@@ -15,7 +15,7 @@ import { useResource } from '../../server/resource.ts'
 import { ClientSettingsView } from './client-settings.tsx'
 import { ClientStanding } from './client-standing.tsx'
 import { ClientTestPanel } from './client-test.tsx'
-import { pairText, successText } from './clients.tsx'
+import { successText } from './clients.tsx'
 
 /** One RP: how it does, what can be done for it, and what it says of back-channel logout. */
 export function Client() {
@@ -45,7 +45,7 @@ function ClientOf({ client }: { readonly client: string }) {
           <ClientFigures client={value} />
           <ClientTestPanel client={client} />
           <ClientSettingsView detail={value} reload={reload} />
-          <section aria-labelledby="client-more">
+          <section class="panel" aria-labelledby="client-more">
             <h2 id="client-more">End logins</h2>
             <p class="hint">Ends every login at this RP alone. The sessions of the users live on.</p>
             <AllowedButton tone="danger" onPress={() => askToEndClient(client, reload)}>
@@ -101,7 +101,7 @@ function ClientFigures({ client }: { readonly client: ClientDetail }) {
   const { clientId, pending, oldestPending, statistics } = client
   const lost = (statistics?.rejected ?? 0) + (statistics?.abandoned ?? 0)
   return (
-    <dl class="tiles">
+    <dl class="tiles six">
       <Tile
         label="Pending"
         value={pending === undefined ? 'Very many' : number(pending)}
@@ -113,7 +113,7 @@ function ClientFigures({ client }: { readonly client: ClientDetail }) {
         {...(oldestPending && { to: logoutPath(oldestPending.sessionUid) })}
       />
       <Tile
-        label="Success, 24 hours"
+        label="Success"
         value={successText(statistics?.successRate)}
         hint={
           statistics
@@ -122,16 +122,21 @@ function ClientFigures({ client }: { readonly client: ClientDetail }) {
         }
         to={pathWith('/logouts', { client: clientId })}
       />
-      <Tile label="Latency, half and 95 %" value={pairText(statistics?.latencyMs)} />
+      <Tile
+        label="Latency"
+        value={statistics?.latencyMs ? duration(statistics.latencyMs.p50) : '–'}
+        hint={statistics?.latencyMs ? `p50; p95 ${duration(statistics.latencyMs.p95)}` : 'No attempt confirmed'}
+      />
       <Tile
         label="Time to logout"
         value={statistics?.timeToLogoutMs ? duration(statistics.timeToLogoutMs.p50) : '–'}
         hint={
-          statistics?.timeToLogoutMs ? `95 % within ${duration(statistics.timeToLogoutMs.p95)}` : 'No logout confirmed'
+          statistics?.timeToLogoutMs ? `p50; p95 ${duration(statistics.timeToLogoutMs.p95)}` : 'No logout confirmed'
         }
       />
       <Tile
-        label="Never told, 24 hours"
+        label="Never told"
+        hint="Last 24 hours"
         value={number(lost)}
         tone={lost > 0 ? 'warn' : undefined}
         to={pathWith('/dead-letters', { client: clientId })}

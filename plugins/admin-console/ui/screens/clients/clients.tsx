@@ -49,25 +49,30 @@ const COLUMNS: readonly Column<ClientRow>[] = [
   {
     head: 'Pending',
     kind: 'number',
-    cell: ({ pending }) => (pending === undefined ? 'very many' : number(pending)),
+    cell: ({ pending }) => (pending === undefined ? 'very many' : <Count count={pending} />),
   },
   { head: 'Success', kind: 'number', cell: ({ statistics }) => successText(statistics?.successRate) },
   {
-    head: 'Latency, half and 95 %',
+    head: 'Latency p50, p95',
     kind: 'number',
     cell: ({ statistics }) => pairText(statistics?.latencyMs),
   },
   {
-    head: 'Time to logout, 95 %',
+    head: 'To logout p95',
     kind: 'number',
     cell: ({ statistics }) => (statistics?.timeToLogoutMs ? duration(statistics.timeToLogoutMs.p95) : '–'),
   },
   {
     head: 'Never told',
     kind: 'number',
-    cell: ({ statistics }) => number((statistics?.rejected ?? 0) + (statistics?.abandoned ?? 0)),
+    cell: ({ statistics }) => <Count count={(statistics?.rejected ?? 0) + (statistics?.abandoned ?? 0)} />,
   },
 ]
+
+/** A zero is quiet, so that the others are seen. */
+function Count({ count }: { readonly count: number }) {
+  return count === 0 ? <span class="hint">0</span> : <strong>{number(count)}</strong>
+}
 
 export function successText(rate: number | undefined): string {
   return rate === undefined ? '–' : percent(rate)

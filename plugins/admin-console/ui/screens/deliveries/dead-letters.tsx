@@ -15,10 +15,11 @@ import { ClientLink } from '../../parts/links.tsx'
 import { ScreenHead } from '../../parts/screen-head.tsx'
 import { Empty } from '../../parts/states.tsx'
 import { Time } from '../../parts/time.tsx'
+import { TwoLines } from '../../parts/two-lines.tsx'
 import { counted, FAILURE_REASONS, failureText, toneOf } from '../../parts/words.ts'
 import { place } from '../../routing/location.ts'
 import { DeliveryDetail } from './delivery-detail.tsx'
-import { lastAnswer } from './last-answer.ts'
+import { LastAnswer } from './last-answer.tsx'
 
 /** One request of the server takes so many dead letters. */
 const MOST_AT_ONCE = 100
@@ -112,17 +113,17 @@ function present(filter: Filter): Omit<DeadLettersQuery, keyof PageQuery> {
 }
 
 const COLUMNS: readonly Column<DeadLetter>[] = [
-  { head: 'RP', cell: ({ clientId }) => <ClientLink id={clientId} /> },
+  { head: 'RP', kind: 'grow', cell: ({ clientId }) => <ClientLink id={clientId} /> },
   {
     head: 'Why',
-    cell: ({ state, failureReason }) => (
-      <>
-        <Chip tone={toneOf(state)} text={state} /> <span class="hint">{failureText(failureReason)}</span>
-      </>
+    cell: ({ state, failureReason, attempts }) => (
+      <TwoLines
+        main={<Chip tone={toneOf(state)} text={state} />}
+        sub={`${failureText(failureReason)} · ${counted(attempts, 'attempt')}`}
+      />
     ),
   },
-  { head: 'Last answer', kind: 'grow', cell: (letter) => <span class="one-line">{lastAnswer(letter)}</span> },
-  { head: 'Attempts', kind: 'number', cell: ({ attempts }) => attempts },
+  { head: 'Last answer', kind: 'grow', cell: (letter) => <LastAnswer {...letter} /> },
   { head: 'Given up', cell: ({ at }) => <Time at={at} /> },
   {
     head: 'Actions',

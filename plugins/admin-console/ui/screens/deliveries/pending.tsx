@@ -12,7 +12,7 @@ import { Empty } from '../../parts/states.tsx'
 import { Time } from '../../parts/time.tsx'
 import { place } from '../../routing/location.ts'
 import { DeliveryDetail } from './delivery-detail.tsx'
-import { lastAnswer } from './last-answer.ts'
+import { LastAnswer } from './last-answer.tsx'
 
 /** Logout tokens that are still to be sent. */
 export function Pending() {
@@ -64,7 +64,7 @@ const COLUMNS: readonly Column<PendingDelivery>[] = [
       inHand ? <Chip tone="busy" text="being sent" /> : dueAt <= 0 ? 'at once' : <Time at={dueAt} />,
   },
   { head: 'Attempts', kind: 'number', cell: ({ attempts }) => attempts },
-  { head: 'Last answer', kind: 'grow', cell: (delivery) => <span class="one-line">{lastAnswer(delivery)}</span> },
-  { head: 'Session ended', cell: ({ endedAt }) => <Time at={endedAt} /> },
+  { head: 'Last answer', kind: 'grow', cell: (delivery) => <LastAnswer {...delivery} /> },
+  { head: 'Ended', cell: ({ endedAt }) => <Time at={endedAt} /> },
   { head: 'Given up', cell: ({ expiresAt }) => (expiresAt === undefined ? '–' : <Time at={expiresAt} />) },
 ]

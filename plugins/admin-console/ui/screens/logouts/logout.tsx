@@ -158,7 +158,7 @@ function Known({
     <>
       {timeToLogoutMs !== undefined && `told after ${duration(timeToLogoutMs)}`}
       {failureReason !== undefined && failureText(failureReason)}
-      {status !== undefined && <span class="hint"> status {status}</span>}
+      {status !== undefined && !failureReason?.includes(String(status)) && <span class="hint"> status {status}</span>}
       {nextAttemptAt !== undefined && (
         <span class="hint">
           {' '}

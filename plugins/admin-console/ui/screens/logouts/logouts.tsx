@@ -10,6 +10,7 @@ import { logoutPath } from '../../parts/links.tsx'
 import { ScreenHead } from '../../parts/screen-head.tsx'
 import { Empty } from '../../parts/states.tsx'
 import { duration, Time } from '../../parts/time.tsx'
+import { TwoLines } from '../../parts/two-lines.tsx'
 import { reasonText, toneOf } from '../../parts/words.ts'
 import { hrefOf, place } from '../../routing/location.ts'
 
@@ -79,14 +80,12 @@ const COLUMNS: readonly Column<Receipt>[] = [
       const end = lastOf(ends)
       if (!end) return 'unknown'
       return (
-        <>
-          {reasonText(end.reason)}
-          <span class="hint">
-            {' '}
-            {end.actor === undefined ? '' : `by ${end.actor}`}
-            {end.scope === 'logins' ? ' · single logins' : ''}
-          </span>
-        </>
+        <TwoLines
+          main={reasonText(end.reason)}
+          sub={[end.actor === undefined ? '' : `by ${end.actor}`, end.scope === 'logins' ? 'single logins' : '']
+            .filter((part) => part !== '')
+            .join(' · ')}
+        />
       )
     },
   },

@@ -1,5 +1,6 @@
 import type { LogoutTimeline, TimelineEntry } from 'oidc-provider-eventstore/plugins/back-channel-logout'
 import type { ComponentChildren } from 'preact'
+import { currentTime } from '../../browser/clock.ts'
 import type { Tone } from '../../parts/chip.tsx'
 import { Icon, type IconName } from '../../parts/icon.tsx'
 import { duration, exactTime, Time } from '../../parts/time.tsx'
@@ -98,9 +99,11 @@ function detailsOf(entry: TimelineEntry): ComponentChildren {
       return (
         <>
           <Said {...entry} />
-          <p class="hint">
-            Next try <Time at={entry.nextAttemptAt} />, {exactTime(entry.nextAttemptAt)}
-          </p>
+          {entry.nextAttemptAt > currentTime.value && (
+            <p class="hint">
+              Next try <Time at={entry.nextAttemptAt} />, {exactTime(entry.nextAttemptAt)}
+            </p>
+          )}
         </>
       )
     case 'confirmed':

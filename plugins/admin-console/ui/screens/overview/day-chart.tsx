@@ -8,7 +8,7 @@ import { type DaySeries, daySeries } from './day-series.ts'
 const CLOCK = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' })
 
 /** The last 24 hours by quarters of an hour. The figures under the pointer are told as text below. */
-export function DayChart({ statistics }: { readonly statistics: Overview['statistics'] }) {
+export function DayChart({ statistics }: { readonly statistics: NonNullable<Overview['statistics']> }) {
   const series = daySeries(statistics)
   const frame = useRef<HTMLDivElement>(null)
   const plot = useRef<DayPlot | undefined>(undefined)

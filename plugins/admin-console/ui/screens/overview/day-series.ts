@@ -1,6 +1,6 @@
 import type { Overview } from '../../../api/contract.ts'
 
-type Statistics = Overview['statistics']
+type Statistics = NonNullable<Overview['statistics']>
 
 /** What the chart draws: a value of each for every quarter of an hour. */
 export interface DaySeries {
@@ -19,7 +19,8 @@ const MOST = 98
 
 /** Fills the quarters in which nothing happened, which the server leaves out. */
 export function daySeries({ since, until, quarters }: Statistics): DaySeries {
-  const first = Math.max(quarterOf(since), quarterOf(until) - (MOST - 1) * QUARTER_MS)
+  // The first quarter is cut by the hour, and would look like an outage.
+  const first = Math.max(quarterOf(since) + QUARTER_MS, quarterOf(until) - (MOST - 1) * QUARTER_MS)
   const length = Math.max(1, Math.min(MOST, (quarterOf(until) - first) / QUARTER_MS + 1))
   const starts = Array.from({ length }, (_, index) => first + index * QUARTER_MS)
   const byStart = new Map(quarters.map((quarter) => [quarterOf(quarter.from), quarter]))

@@ -7,15 +7,12 @@ import { bounded, counted, number, percent } from '../../parts/words.ts'
 /** What stands now, and what the last 24 hours were like. */
 export function Figures({ overview }: { readonly overview: Overview }) {
   const { sessions, health, statistics, oldestPending } = overview
-  const { total } = statistics
-  const lost = total.rejected + total.abandoned
-  const attempts = total.confirmed + total.attemptsFailed + lost
   return (
     <div class="figure-groups">
       <section aria-labelledby="figures-now">
         <h2 id="figures-now">Now</h2>
         <dl class="tiles">
-          <Tile label="Live sessions" value={bounded(sessions)} to="/sessions" />
+          <Tile label="Live sessions" value={sessions ? bounded(sessions) : 'Unknown'} to="/sessions" />
           <Tile
             label="Pending deliveries"
             value={pendingText(health.deliveries?.open)}
@@ -36,38 +33,42 @@ export function Figures({ overview }: { readonly overview: Overview }) {
           />
         </dl>
       </section>
-      <section aria-labelledby="figures-day">
-        <h2 id="figures-day">Last 24 hours</h2>
-        <dl class="tiles">
-          <Tile label="Logouts" value={number(total.logouts)} to="/logouts?within=24h" />
-          <Tile
-            label="RPs told"
-            value={number(total.confirmed)}
-            hint={
-              attempts === 0
-                ? 'No attempt was made'
-                : `${percent(total.confirmed / attempts)} of ${counted(attempts, 'attempt')}`
-            }
-          />
-          <Tile
-            label="Time to logout"
-            value={total.timeToLogoutMs ? duration(total.timeToLogoutMs.p50) : '–'}
-            hint={
-              total.timeToLogoutMs
-                ? `Half of them; 95 % within ${duration(total.timeToLogoutMs.p95)}`
-                : 'No RP confirmed'
-            }
-          />
-          <Tile
-            label="Never told"
-            value={number(lost)}
-            hint={`${number(total.rejected)} refused, ${number(total.abandoned)} given up`}
-            tone={lost > 0 ? 'warn' : undefined}
-            to="/dead-letters?within=24h"
-          />
-        </dl>
-      </section>
+      {statistics && <Day figures={statistics.total} />}
     </div>
+  )
+}
+
+function Day({ figures }: { readonly figures: NonNullable<Overview['statistics']>['total'] }) {
+  const lost = figures.rejected + figures.abandoned
+  const attempts = figures.confirmed + figures.attemptsFailed + lost
+  return (
+    <section aria-labelledby="figures-day">
+      <h2 id="figures-day">Last 24 hours</h2>
+      <dl class="tiles">
+        <Tile label="Logouts" value={number(figures.logouts)} to="/logouts?within=24h" />
+        <Tile
+          label="RPs told"
+          value={number(figures.confirmed)}
+          hint={
+            attempts === 0
+              ? 'No attempt was made'
+              : `${percent(figures.confirmed / attempts)} of ${counted(attempts, 'attempt')}`
+          }
+        />
+        <Tile
+          label="Time to logout"
+          value={figures.timeToLogoutMs ? duration(figures.timeToLogoutMs.p50) : '–'}
+          hint={figures.timeToLogoutMs ? `p50; p95 ${duration(figures.timeToLogoutMs.p95)}` : 'No RP confirmed'}
+        />
+        <Tile
+          label="Never told"
+          value={number(lost)}
+          hint={`${number(figures.rejected)} refused, ${number(figures.abandoned)} given up`}
+          tone={lost > 0 ? 'warn' : undefined}
+          to="/dead-letters?within=24h"
+        />
+      </dl>
+    </section>
   )
 }
 

@@ -28,11 +28,11 @@ export function Overview() {
           {failure && <Outdated failure={failure} retry={reload} />}
           <Problems problems={value.problems} />
           <Figures overview={value} />
-          <DayChart statistics={value.statistics} />
+          {value.statistics && <DayChart statistics={value.statistics} />}
           <HealthList health={value.health} />
           <p class="hint">
             As of <Time at={value.at} />
-            {!value.statistics.isWhole &&
+            {value.statistics?.isWhole === false &&
               `. So much is in the log that its newest part alone was counted: the last ${duration(value.statistics.until - value.statistics.since)}`}
             .
           </p>

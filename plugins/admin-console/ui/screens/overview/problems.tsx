@@ -42,12 +42,11 @@ function Item({ problem: { code, severity, message, advice, clientId } }: { read
   const [tone, word] = TONES[severity] ?? TONES.notice
   const [path, text] = clientId === undefined ? (PLACES[code] ?? []) : [clientPath(clientId), clientId]
   return (
-    <li class={`problem ${severity}`}>
+    <li class="problem">
       <Chip tone={tone} text={word} />
-      <div>
-        <p class="problem-message">{message}</p>
-        <p class="hint">{advice}</p>
-      </div>
+      <p>
+        <strong>{message}</strong> <span class="hint">{advice}</span>
+      </p>
       {path !== undefined && (
         <a class="button small" href={hrefOf(path)}>
           {text} <Icon name="arrow" />

@@ -8,7 +8,7 @@ import { Time } from '../../parts/time.tsx'
 import { hrefOf } from '../../routing/location.ts'
 
 /** So many RPs are named in a row; the details name all. */
-const MOST_NAMED = 3
+const MOST_NAMED = 2
 
 export const SESSION_COLUMNS: readonly Column<LiveSession>[] = [
   {
@@ -50,7 +50,7 @@ function Logins({ logins }: Pick<LiveSession, 'logins'>) {
           {clientId}
         </span>
       ))}
-      {logins.length > named.length && <span class="hint">and {logins.length - named.length} more</span>}
+      {logins.length > named.length && <span class="hint">+{logins.length - named.length}</span>}
     </span>
   )
 }

@@ -62,7 +62,7 @@ export function ExplainForm() {
             }}
           />
         </div>
-        <button type="submit" class="primary" aria-disabled={isAsking.value || thing.value.trim() === ''}>
+        <button type="submit" class="primary" aria-disabled={isAsking.value}>
           {isAsking.value ? 'Asking…' : 'Explain'}
         </button>
       </form>

@@ -37,7 +37,7 @@ const COLUMNS: readonly Column<CommitRow>[] = [
 ]
 
 /** So many kinds of events are named in a row. */
-const MOST_NAMED = 4
+const MOST_NAMED = 3
 
 function Events({ commit: { events, eventCount } }: { readonly commit: CommitRow }) {
   const names = [...new Set(events.map(nameOf))]

@@ -6,6 +6,7 @@ import { CopyId } from '../../parts/copy-id.tsx'
 import { ScreenHead } from '../../parts/screen-head.tsx'
 import { Empty } from '../../parts/states.tsx'
 import { duration, Time } from '../../parts/time.tsx'
+import { TwoLines } from '../../parts/two-lines.tsx'
 import { counted, number, reasonText, toneOf } from '../../parts/words.ts'
 import { RunningOperations } from './running-operations.tsx'
 
@@ -38,32 +39,29 @@ const COLUMNS: readonly Column<TerminationStatus>[] = [
   {
     head: 'Ended',
     cell: ({ sessions, logins, grants, failed }) => (
-      <>
-        {counted(sessions, 'session')}, {counted(logins, 'login')}, {counted(grants, 'grant')}
-        {failed > 0 && (
-          <>
-            {' '}
-            <Chip tone="bad" text={`${number(failed)} failed`} />
-          </>
-        )}
-      </>
+      <TwoLines
+        main={
+          <span class="tags">
+            {counted(sessions, 'session')}
+            {failed > 0 && <Chip tone="bad" text={`${number(failed)} failed`} />}
+          </span>
+        }
+        sub={`${counted(logins, 'login')}, ${counted(grants, 'grant')}`}
+      />
     ),
   },
   {
     head: 'Why',
-    cell: ({ reason, actor }) => (
-      <>
-        {reasonText(reason)} <span class="hint">by {actor}</span>
-      </>
-    ),
+    kind: 'grow',
+    cell: ({ reason, actor }) => <TwoLines main={reasonText(reason)} sub={`by ${actor}`} />,
   },
   {
     head: 'Ordered',
     cell: ({ orderedAt, completedAt }) => (
-      <>
-        <Time at={orderedAt} />
-        {completedAt !== undefined && <span class="hint"> took {duration(completedAt - orderedAt)}</span>}
-      </>
+      <TwoLines
+        main={<Time at={orderedAt} />}
+        sub={completedAt === undefined ? '' : `took ${duration(completedAt - orderedAt)}`}
+      />
     ),
   },
   { head: 'Id', cell: ({ id }) => <CopyId id={id} what="termination id" /> },
