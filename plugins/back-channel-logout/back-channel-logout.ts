@@ -2,11 +2,13 @@ import { type Host, type Plugin, ProviderUnfitError } from '../../lib/index.ts'
 import { Background } from './background.ts'
 import { BrokenClients } from './clients/broken-clients.ts'
 import { withBackChannelLogout } from './clients/client-metadata.ts'
+import { LogoutClients } from './clients/logout-clients.ts'
 import { ToldClients } from './clients/told-clients.ts'
 import type { DeadLetter } from './dead-letters/dead-letter.ts'
 import { DeadLetters } from './dead-letters/dead-letters.ts'
 import type { DeadLetterCriteria } from './dead-letters/listing.ts'
 import type { ReplayOptions, Replays, ReplayTarget } from './dead-letters/replay.ts'
+import { ClientTester } from './delivery/client-tester.ts'
 import { type DeliveryPolicy, longestAgeMs } from './delivery/delivery-policy.ts'
 import type { ParkedCommit, ParkedOutcome } from './delivery/parked-commits.ts'
 import { type PausedClient, PausedClients, type PauseOptions, type PauseTarget } from './delivery/paused-clients.ts'
@@ -24,6 +26,7 @@ import { hideFromDiscovery } from './discovery.ts'
 import { EndingWork } from './ending/ending-work.ts'
 import { ENDINGS } from './ending/endings.ts'
 import { assertLiveGrants, type LiveGrant, type LiveGrantCriteria, liveGrantsOf } from './ending/live-grants.ts'
+import { LiveIndex } from './ending/live-index.ts'
 import {
   assertLiveSessions,
   type LiveSession,
@@ -37,15 +40,18 @@ import type {
   TerminateWithReasonOptions,
 } from './ending/terminate-options.ts'
 import { type TerminationReport, type TerminationStatus, Terminations } from './ending/terminations.ts'
-import { type Health, healthOf } from './health.ts'
+import { type BoundedCount, type Health, healthOf } from './health.ts'
 import { InternalClients } from './network/internal-clients.ts'
 import { assertOptions, type BackChannelLogoutOptions } from './options.ts'
-import { internalsOf } from './provider-internals.ts'
+import { LogoutPages } from './pages/logout-pages.ts'
+import { internalsOf, type OidcClient, type OidcProvider } from './provider-internals.ts'
 import { replaceProviderLogout } from './provider-logout.ts'
 import type { HistoryCriteria } from './receipts/history.ts'
 import { assertNoneParked, untilPlanned } from './receipts/planned.ts'
-import type { Receipt } from './receipts/receipt.ts'
+import type { Receipt, Waiting } from './receipts/receipt.ts'
 import { Receipts } from './receipts/receipts.ts'
+import type { LogoutTimeline } from './receipts/timeline.ts'
+import { timelineOf } from './receipts/timeline-of.ts'
 import {
   assertActor,
   assertKnown,
@@ -57,6 +63,8 @@ import {
 import { sessionLogoutRule } from './recording/retention-rule.ts'
 import { BackChannelObserver } from './recording/session-observer.ts'
 import { SingleSession } from './single-session/single-session.ts'
+import { LogStatistics } from './statistics/log-statistics.ts'
+import type { LogoutStatistics } from './statistics/statistics.ts'
 
 /**
  * Back-channel logout (OpenID Connect Back-Channel Logout 1.0) that cannot lose a logout: a plugin for `eventSourced()`.
@@ -76,10 +84,17 @@ interface Running {
   readonly receipts: Receipts
   readonly deadLetters: DeadLetters
   readonly pending: PendingParts
+  readonly statistics: LogStatistics
+  readonly tester: ClientTester
+  readonly waiting: Waiting
+  readonly provider: OidcProvider
   readonly host: Host
   readonly started: Promise<void>
   stopped: Promise<void> | undefined
 }
+
+/** So many live sessions are counted. */
+const COUNTED_SESSIONS = 10_000
 
 /** The plugin, and what it can be asked. */
 export class BackChannelLogout implements Plugin {
@@ -90,6 +105,10 @@ export class BackChannelLogout implements Plugin {
   readonly work: readonly string[] = ['deliveries', ENDINGS]
   /** Which RPs may be inside the operators' own network. */
   readonly network: InternalClients
+  /** The lists a page at a time. */
+  readonly pages: LogoutPages = new LogoutPages(() => this.#pagesParts())
+  /** The clients, as far as back-channel logout goes. */
+  readonly clients: LogoutClients = new LogoutClients(() => this.#clientsParts())
   readonly #options: BackChannelLogoutOptions
   readonly #policy: DeliveryPolicy
   readonly #brokenClients = new BrokenClients()
@@ -114,6 +133,7 @@ export class BackChannelLogout implements Plugin {
   configure<C extends object>(configuration: C): C {
     const { clockTolerance } = configuration as { readonly clockTolerance?: unknown }
     if (typeof clockTolerance === 'number') this.#toleranceSeconds = clockTolerance
+    this.clients.configure(configuration)
     return withBackChannelLogout(configuration, this.#development)
   }
 
@@ -196,8 +216,23 @@ export class BackChannelLogout implements Plugin {
       committed: (appended, events) => background.committed(appended, events),
     })
     const { issuer } = provider
+    const waiting: Waiting = (from, to) => features.offMs('back_channel_logout', from, to)
+    const isInside = (client: OidcClient): boolean => this.network.isInside(client)
     const running: Running = {
       background,
+      provider,
+      waiting,
+      statistics: new LogStatistics({ store, clock: host.clock, issuer, waiting }),
+      tester: new ClientTester({
+        provider,
+        network: background.network,
+        clock: host.clock,
+        logger,
+        policy: this.#policy,
+        development,
+        isInside,
+        isOn,
+      }),
       clients,
       terminations,
       singleSession: new SingleSession({ host, provider, source: this.#options.singleSessionSource }),
@@ -205,7 +240,7 @@ export class BackChannelLogout implements Plugin {
         store,
         issuer,
         clock: host.clock,
-        waiting: (from, to) => features.offMs('back_channel_logout', from, to),
+        waiting,
       }),
       deadLetters: new DeadLetters({ store, issuer }),
       host,
@@ -268,6 +303,45 @@ export class BackChannelLogout implements Plugin {
    */
   watch(sessionUid: string, options: Pick<ReadingOptions, 'signal'> = {}): AsyncIterable<Receipt> {
     return this.#started().receipts.watch(sessionUid, options)
+  }
+
+  /**
+   * What happened to a session's logout: the cause and its commit, each attempt, what operators did, the confirmation; the
+   * oldest first. Nothing of it in the log: no entries.
+   *
+   * @throws OptionInvalidError (`OPTION_INVALID`)
+   */
+  async timeline(sessionUid: string): Promise<LogoutTimeline> {
+    const { host, waiting } = this.#started()
+    assertText('sessionUid', sessionUid)
+    return timelineOf({ store: host.store, waiting }, sessionUid)
+  }
+
+  /**
+   * What happened within the last 24 hours, by client and by quarter of an hour. Counted from the newest 20,000 commits of the
+   * log at most, and kept in this process: the next call reads what came since. Nothing is read while nobody calls.
+   */
+  async statistics(): Promise<LogoutStatistics> {
+    return this.#started().statistics.look()
+  }
+
+  /**
+   * How many live sessions of this issuer there are, counted up to 10,000 by the index: some that ended a moment ago may be
+   * among them.
+   */
+  async countSessions(): Promise<BoundedCount> {
+    const { host, provider } = this.#started()
+    return new LiveIndex(host.store).countSessions(provider.issuer, host.clock.now(), COUNTED_SESSIONS)
+  }
+
+  /** The provider's issuer. */
+  get issuer(): string {
+    return this.#started().provider.issuer
+  }
+
+  /** Clients whose RPs this process leaves alone, since they fail again and again. */
+  openCircuits(): readonly string[] {
+    return this.#started().background.dispatcher.openCircuits()
   }
 
   /**
@@ -391,17 +465,23 @@ export class BackChannelLogout implements Plugin {
   }
 
   /**
-   * Plans parked commits again: all of them, or the one at a position. Each start of a process does that by itself, since
+   * Plans parked commits again: all of them, or the one at a position, until `signal` aborts. Each start of a process does that by itself, since
    * a newer version may know what an older one could not plan. Planning one twice tells nobody twice.
    *
    * @throws OptionInvalidError (`OPTION_INVALID`), and whatever the store throws: called again it goes on with the rest
    */
-  async retryParked(options: { readonly actor: string; readonly position?: number }): Promise<ParkedOutcome> {
+  async retryParked(options: {
+    readonly actor: string
+    readonly position?: number
+    readonly signal?: AbortSignal
+  }): Promise<ParkedOutcome> {
     const { background } = this.#started()
-    assertKnown(options, ['actor', 'position'])
-    assertActor(options.actor)
-    assertPosition(options.position)
-    return background.parked.retry(options)
+    assertKnown(options, ['actor', 'position', 'signal'])
+    const { signal, ...which } = options
+    assertActor(which.actor)
+    assertPosition(which.position)
+    assertReading(signal === undefined ? {} : { signal })
+    return background.parked.retry(which, signal)
   }
 
   /**
@@ -486,6 +566,26 @@ export class BackChannelLogout implements Plugin {
   /** The terminations of many sessions that were ordered, the newest first, and how they stand. */
   terminations(): AsyncGenerator<TerminationStatus, void, undefined> {
     return this.#started().terminations.list()
+  }
+
+  #pagesParts(): ReturnType<ConstructorParameters<typeof LogoutPages>[0]> {
+    const { host, clients, pending, background, terminations, waiting, provider } = this.#started()
+    const { store } = host
+    const { issuer } = provider
+    return {
+      sessions: { host, clients, toleranceSeconds: this.#toleranceSeconds },
+      history: { store, issuer, waiting },
+      deadLetters: { store, issuer },
+      pending,
+      parked: background.parked,
+      terminations,
+    }
+  }
+
+  #clientsParts(): ReturnType<ConstructorParameters<typeof LogoutClients>[0]> {
+    const { host, provider, tester } = this.#started()
+    const { network } = this
+    return { host, provider, tester, network, policy: this.#policy, development: this.#development }
   }
 
   #started(): Running {

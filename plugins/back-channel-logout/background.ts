@@ -123,6 +123,11 @@ export class Background {
     this.#endOfGauges = host.telemetry.observe(() => logoutGauges(gauges))
   }
 
+  /** What logout tokens are sent with. */
+  get network(): Network {
+    return this.#network
+  }
+
   get dispatcher(): Dispatcher {
     return this.#dispatcher
   }

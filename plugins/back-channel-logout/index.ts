@@ -1,7 +1,15 @@
 export { BackChannelLogout, backChannelLogout } from './back-channel-logout.ts'
+export type { ClientSettings, LogoutMetadata } from './clients/client-settings.ts'
+export type {
+  ChangeClientOptions,
+  ClientChangeOutcome,
+  LogoutClients,
+  LogoutMetadataChange,
+} from './clients/logout-clients.ts'
 export type { DeadLetter } from './dead-letters/dead-letter.ts'
 export type { DeadLetterCriteria } from './dead-letters/listing.ts'
 export type { ReplayOptions, Replays, ReplayTarget } from './dead-letters/replay.ts'
+export type { ClientTest } from './delivery/client-test.ts'
 export type {
   CircuitOptions,
   ClientDeliveryOptions,
@@ -38,10 +46,21 @@ export type {
 export type { Network } from './network/network.ts'
 export { type KnownSession, LogoutOperations, type OperationsParts } from './operations.ts'
 export type { BackChannelLogoutOptions } from './options.ts'
+export type { LogoutPages } from './pages/logout-pages.ts'
+export type { Page, PageOptions } from './pages/page.ts'
+export type { SessionCriteria } from './pages/session-page.ts'
 export type { Reason } from './reasons.ts'
 export type { HistoryCriteria } from './receipts/history.ts'
 export type { Receipt, ReceiptEnd, ReceiptEntry } from './receipts/receipt.ts'
+export type { LogoutTimeline, TimelineEntry } from './receipts/timeline.ts'
 export type { ReadingOptions, Time } from './recording/criteria.ts'
 export type { FailedAttempt } from './recording/failed-attempts.ts'
 export type { SessionLogoutEvent } from './recording/session-logout-events.ts'
 export type { SingleSessionSource } from './single-session/page.ts'
+export type {
+  ClientStatistics,
+  LogoutFigures,
+  LogoutStatistics,
+  Percentiles,
+  QuarterStatistics,
+} from './statistics/statistics.ts'

@@ -1,4 +1,4 @@
-import { type ProviderLike, ProviderUnfitError, type RequestContext } from '../../lib/index.ts'
+import { type ProviderAdapter, type ProviderLike, ProviderUnfitError, type RequestContext } from '../../lib/index.ts'
 
 /** What this plugin uses of a client of oidc-provider. */
 export interface OidcClient {
@@ -38,6 +38,9 @@ export interface OidcProvider extends ProviderLike {
   readonly Client: {
     find: (id: string) => Promise<OidcClient | undefined>
     readonly prototype: { backchannelLogout?: (sub: string, sid: string) => Promise<void> }
+    /** Rejects where a client's metadata is not valid. */
+    validate?(metadata: object): Promise<void>
+    readonly adapter?: ProviderAdapter
     /** Checks a client's metadata, and leaves out what no feature knows. */
     readonly Schema?: new (
       metadata: object,

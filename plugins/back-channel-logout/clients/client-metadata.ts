@@ -66,6 +66,22 @@ export function flagProblem(flag: unknown): string | undefined {
   return typeof flag === 'boolean' ? undefined : 'must be true or false'
 }
 
+/** The members of a client's metadata that are about back-channel logout. */
+export const LOGOUT_MEMBERS: readonly string[] = [
+  'backchannel_logout_uri',
+  'backchannel_logout_session_required',
+  INITIATORS,
+  SKIP_SUPERSEDED,
+  GOES_BY_SUB,
+]
+
+/** What is wrong with one of these; undefined: nothing. */
+export function logoutMemberProblem(member: string, value: unknown, development: boolean): string | undefined {
+  return member === 'backchannel_logout_session_required'
+    ? flagProblem(value)
+    : memberProblem(member, value, development)
+}
+
 /** What is wrong with a member that a client has; undefined: nothing, or the member is not ours. */
 function memberProblem(member: string, value: unknown, development: boolean): string | undefined {
   if (member === 'backchannel_logout_uri') return uriProblem(value, development)

@@ -62,13 +62,37 @@ export async function* deadLettersOf(
  * session's stream says; so that nothing has to be remembered from page to page.
  */
 export async function* deadLetterPages(
-  { store, issuer }: DeadLetterParts,
-  { client, since: wished, order = 'oldest', signal }: DeadLetterCriteria & Omit<ReadingOptions, 'limit'>,
+  parts: DeadLetterParts,
+  which: DeadLetterCriteria & Omit<ReadingOptions, 'limit'>,
   size: number = PAGE_SIZE,
 ): AsyncGenerator<readonly FoundLetter[], void> {
+  for await (const { letters } of deadLettersIn(parts, which, size)) if (letters.length > 0) yield letters
+}
+
+/** A page of the log, and the dead letters that became one in it. */
+export interface DeathPage {
+  readonly letters: readonly PlacedLetter[]
+  /** How many commits there were, and the last of them. */
+  readonly looked: number
+  readonly last: number
+}
+
+/** A dead letter, and where in the log it became one: in which commit, and which of its deaths that was. */
+export interface PlacedLetter extends FoundLetter {
+  readonly position: number
+  readonly index: number
+}
+
+/** @param end - the last position of the log that counts. Default: its end */
+export async function* deadLettersIn(
+  { store, issuer }: DeadLetterParts,
+  { client, since: wished, order = 'oldest', signal }: DeadLetterCriteria & Omit<ReadingOptions, 'limit'>,
+  size: number,
+  end?: number,
+): AsyncGenerator<DeathPage, void> {
   const since = millisecondsOf(wished)
   const stream = client === undefined ? deadLettersStream(issuer) : deadLettersOfClientStream(issuer, client)
-  const to = await store.end()
+  const to = end ?? (await store.end())
   const from = since === undefined ? 1 : await positionAt(store, since, to)
   let logouts: ReadonlyMap<string, SessionLogout> = new Map()
   for await (const page of pagesOf(store, [stream], { from, to, order, size })) {
@@ -79,8 +103,8 @@ export async function* deadLetterPages(
     const before = [...logouts].filter(([uid]) => uids.has(uid))
     const fresh = [...uids].filter((uid) => !logouts.has(uid))
     logouts = new Map([...before, ...(await readLogouts(store, fresh))])
-    const meant = lettersOf(deaths, logouts, issuer).filter(({ letter }) => letter.at >= (since ?? 0))
-    if (meant.length > 0) yield meant
+    const letters = lettersOf(deaths, logouts, issuer).filter(({ letter }) => letter.at >= (since ?? 0))
+    yield { letters, looked: page.length, last: Number(page.at(-1)?.position) }
   }
 }
 
@@ -106,11 +130,11 @@ function lettersOf(
   deaths: readonly Death[],
   logouts: ReadonlyMap<string, SessionLogout>,
   issuer: string,
-): FoundLetter[] {
-  return deaths.flatMap(({ uid, delivery, round }) => {
+): PlacedLetter[] {
+  return deaths.flatMap(({ uid, delivery, round, position, index }) => {
     const logout = logouts.get(uid)
     const found = logout && deadLetterOf(logout, delivery, issuer)
-    return found && found.letter.replays === round ? [found] : []
+    return found && found.letter.replays === round ? [{ ...found, position, index }] : []
   })
 }
 
@@ -119,12 +143,14 @@ interface Death {
   readonly uid: string
   readonly delivery: string
   readonly round: number
+  readonly position: number
+  readonly index: number
 }
 
-function deathsIn({ events }: Commit, stream: string): Death[] {
-  return events.flatMap(({ stream: own, also, type, data: { delivery, round = 0 } }) => {
+function deathsIn({ events, position }: Commit, stream: string): Death[] {
+  return events.flatMap(({ stream: own, also, type, data: { delivery, round = 0 } }, index) => {
     const uid = uidOfStream(own)
     if (uid === undefined || !also?.includes(stream) || type === REPLAYED) return []
-    return [{ uid, delivery: String(delivery), round: Number(round) }]
+    return [{ uid, delivery: String(delivery), round: Number(round), position, index }]
   })
 }

@@ -3,6 +3,7 @@ import type {
   Commit,
   EventStore,
   IndexEntry,
+  IndexPlace,
   IndexTable,
   NewEvent,
   NewIndexEntry,
@@ -28,6 +29,14 @@ export interface ParkedOutcome {
   readonly planned: number
   /** How many of those that were tried are still parked. */
   readonly parked: number
+}
+
+/** Some of the parked commits. */
+interface ParkedPage {
+  readonly commits: readonly ParkedCommit[]
+  readonly looked: number
+  /** Where they go on. */
+  readonly next?: IndexPlace
 }
 
 interface Listing {
@@ -101,6 +110,15 @@ export class ParkedCommits {
       left -= page.length
       after = page.at(-1)
     }
+  }
+
+  /** Some of them, from a place on. */
+  async page(limit: number, after?: IndexPlace): Promise<ParkedPage> {
+    await this.#complete()
+    const entries = await this.#index.list({ key: PARKED, limit, ...(after && { after }) })
+    const commits = (await Promise.all(entries.map((entry) => this.#told(entry)))).flat()
+    const last = entries.length < limit ? undefined : entries.at(-1)
+    return { commits, looked: entries.length, ...(last && { next: { first: last.first, id: last.id } }) }
   }
 
   /** How many are parked now, counted up to so many. */

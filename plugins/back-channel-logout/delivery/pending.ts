@@ -63,24 +63,35 @@ export function assertPending(criteria: PendingCriteria, options: Pick<ReadingOp
 
 /** By client, then those due first. Reads the work table alone, a page at a time. */
 export async function* pendingOf(
-  { work, issuer }: PendingParts,
-  { client }: PendingCriteria,
+  parts: PendingParts,
+  criteria: PendingCriteria,
   { limit = Number.POSITIVE_INFINITY, signal }: Pick<ReadingOptions, 'limit' | 'signal'>,
   size: number = PAGE_SIZE,
 ): AsyncGenerator<PendingDelivery, void> {
-  const which = client === undefined ? { prefix: lanePrefix(issuer) } : { lane: laneOf(issuer, client) }
   let left = limit
   for (let after: Work | undefined; left > 0; ) {
     const most = Math.min(size, left)
-    const page = await work.open({ ...which, limit: most, ...(after && { after }) })
-    for (const row of page) {
+    const page = await pendingRows(parts, criteria, most, after)
+    for (const { pending } of page) {
       if (signal?.aborted) return
-      yield pendingDelivery(row)
+      yield pending
     }
     left -= page.length
     if (page.length < most) return
-    after = page.at(-1)
+    after = page.at(-1)?.row
   }
+}
+
+/** Some of them, with their rows in the work table. */
+export async function pendingRows(
+  { work, issuer }: PendingParts,
+  { client }: PendingCriteria,
+  limit: number,
+  after: Pick<Work, 'lane' | 'dueAt' | 'id'> | undefined,
+): Promise<{ readonly row: Work; readonly pending: PendingDelivery }[]> {
+  const which = client === undefined ? { prefix: lanePrefix(issuer) } : { lane: laneOf(issuer, client) }
+  const rows = await work.open({ ...which, limit, ...(after && { after }) })
+  return rows.map((row) => ({ row, pending: pendingDelivery(row) }))
 }
 
 /**

@@ -20,6 +20,9 @@ export type CandidatePlace =
   /** What is older than the index. */
   | { readonly part: 'history'; readonly before: number }
 
+/** So many commands a page costs at most: retention may have removed whatever was at many positions in a row. */
+const MOST_READS = 16
+
 /** Where sessions or grants may be found that live. */
 export interface CandidatePage {
   /** Commits that store some, the newest first. */
@@ -36,7 +39,7 @@ export interface CandidatePage {
  * one of the three, and perhaps in two of them: the checkpoint is read first, and what the planner puts into the index
  * meanwhile is in both. Whoever asks looks at each.
  *
- * @param size - about so many at most
+ * @param size - about so many at most; none, and `next`, where nothing is left of what was at these positions
  */
 export async function candidates(
   store: EventStore,
@@ -47,7 +50,7 @@ export async function candidates(
   let at: CandidatePlace | undefined = place ?? (await beginning(store, wanted))
   const commits: Commit[] = []
   const entries: IndexEntry[] = []
-  while (at && commits.length + entries.length < size) {
+  for (let reads = 0; at && reads < MOST_READS && commits.length + entries.length < size; reads++) {
     const room = size - commits.length - entries.length
     if (at.part === 'index') {
       const { found, next } = await fromIndex(store, wanted, at, room)

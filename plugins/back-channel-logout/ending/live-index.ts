@@ -20,6 +20,9 @@ const SINCE = 'since'
 /** How much later than it says something may still be taken: far beyond any clock tolerance. In milliseconds. */
 const EXPIRY_TOLERANCE_MS = 86_400_000
 
+/** So many entries are counted at a time. */
+const COUNT_SIZE = 1_000
+
 /** The key of everything of a kind, or of what an account has of it. */
 export function liveKey(kind: LiveKind, account?: string): string {
   return account === undefined ? kind : `${kind} ${account}`
@@ -68,6 +71,22 @@ export class LiveIndex {
     return this.#table.list({ key, limit, ...(after && { after }) })
   }
 
+  /**
+   * How many sessions of an issuer there are in it that have not expired, counted up to so many entries. A session that ended
+   * a moment ago may be among them.
+   */
+  async countSessions(issuer: string, now: number, most: number): Promise<{ count: number; isExact: boolean }> {
+    let count = 0
+    let after: IndexPlace | undefined
+    for (let looked = 0; looked < most; looked += COUNT_SIZE) {
+      const page = await this.list(liveKey('session'), COUNT_SIZE, after)
+      count += page.filter((entry) => isOf(entry, issuer) && !isExpired(entry, now)).length
+      if (page.length < COUNT_SIZE) return { count, isExact: (await this.completeAfter()) === 0 }
+      after = page.at(-1)
+    }
+    return { count, isExact: false }
+  }
+
   /** Removes what has expired: nobody told that it ended. */
   async sweep(now: number): Promise<void> {
     await this.#table.sweep(now)
@@ -100,6 +119,15 @@ function firstAndLast(entries: readonly NewIndexEntry[]): NewIndexEntry[] {
 /** The stream of a session's uid, or of a grant, that an entry is about. */
 export function streamOfEntry({ id }: Pick<IndexEntry, 'id'>): string {
   return id.split(' ', 1)[0] ?? id
+}
+
+function isOf({ id }: Pick<IndexEntry, 'id'>, issuer: string): boolean {
+  const named = id.indexOf(' ')
+  return named < 0 || id.slice(named + 1) === issuer
+}
+
+function isExpired({ expiresAt }: IndexEntry, now: number): boolean {
+  return expiresAt !== undefined && expiresAt - EXPIRY_TOLERANCE_MS <= now
 }
 
 /** The same id may be chosen by the applications of two issuers: what one of them ends lives on at the other. */

@@ -67,16 +67,15 @@ export function assertLiveSessions(
  * seen.
  */
 export async function* liveSessionsOf(
-  { host, toleranceSeconds, clients }: LiveSessionParts,
+  parts: LiveSessionParts,
   { account }: LiveSessionCriteria,
   { limit = Number.POSITIVE_INFINITY, signal }: Pick<ReadingOptions, 'limit' | 'signal'>,
   size: number = PAGE_SIZE,
 ): AsyncGenerator<LiveSession, void> {
+  const { host, toleranceSeconds } = parts
   const { store, terminator } = host
   const told = new Set<string>()
-  const now = await earlierTime(host)
-  const isExpired = (session: SessionState): boolean =>
-    (deadlineOf(session, toleranceSeconds) ?? Number.POSITIVE_INFINITY) <= now
+  const isExpired = isExpiredBy(await earlierTime(host), toleranceSeconds)
   const before = (await store.end()) + 1
   const wanted: Wanted = { kind: 'session', accounts: accountStreams(store.keys, account), before }
   let left = limit
@@ -84,17 +83,40 @@ export async function* liveSessionsOf(
   do {
     if (signal?.aborted) return
     const page: CandidatePage = await candidates(store, wanted, place, size)
-    for await (const standing of looks(terminator, lastUsedFirst(terminator, page))) {
-      if (!standing || !('live' in standing) || told.has(standing.live.uid)) continue
+    for await (const session of liveSessionsIn(parts, lastUsedFirst(terminator, page), isExpired, told)) {
       // Another account may have logged in with it meanwhile.
-      if (standing.live.payload['accountId'] !== account || isExpired(standing.live)) continue
-      told.add(standing.live.uid)
-      yield await liveSessionOf(standing.live, account, clients)
+      if (session.accountId !== account) continue
+      yield session
       left -= 1
       if (left === 0 || signal?.aborted) return
     }
     place = page.next
   } while (place)
+}
+
+/** Whether a session has expired by then: as late as any process of the provider might still take it. */
+export function isExpiredBy(now: number, toleranceSeconds: number): (session: SessionState) => boolean {
+  return (session) => (deadlineOf(session, toleranceSeconds) ?? Number.POSITIVE_INFINITY) <= now
+}
+
+/**
+ * Those of these sessions that live, as they stand, of whichever account.
+ *
+ * @param told - by uid: they are left out, and what is told is added
+ */
+export async function* liveSessionsIn(
+  { host, clients }: LiveSessionParts,
+  names: readonly SessionName[],
+  isExpired: (session: SessionState) => boolean,
+  told: Set<string> = new Set(),
+): AsyncGenerator<LiveSession, void> {
+  for await (const standing of looks(host.terminator, names)) {
+    if (!standing || !('live' in standing) || told.has(standing.live.uid)) continue
+    const { accountId } = standing.live.payload
+    if (typeof accountId !== 'string' || isExpired(standing.live)) continue
+    told.add(standing.live.uid)
+    yield await liveSessionOf(standing.live, accountId, clients)
+  }
 }
 
 /** How they stand, some of them looked at at a time. */
@@ -107,7 +129,10 @@ async function* looks(
 }
 
 /** The sessions of a page, each once. */
-function lastUsedFirst(terminator: Pick<Host['terminator'], 'sessionsStoredBy'>, page: CandidatePage): SessionName[] {
+export function lastUsedFirst(
+  terminator: Pick<Host['terminator'], 'sessionsStoredBy'>,
+  page: Pick<CandidatePage, 'commits' | 'entries'>,
+): SessionName[] {
   const found = [
     ...page.commits.flatMap((commit) =>
       terminator.sessionsStoredBy(commit).map((name) => ({ name, position: commit.position })),

@@ -21,6 +21,11 @@ export interface TerminateSessionOptions extends TerminateOptions {
 /** How many sessions are ended by one call. */
 export interface TerminateManyOptions extends TerminateOptions {
   /**
+   * Called once the termination is recorded, with its id in `terminations()`: from now on it is carried out, whatever becomes
+   * of this process. The call rejects with what it throws; the termination goes on.
+   */
+  readonly onOrdered?: (id: string) => void
+  /**
    * Called as it goes on, with what has ended so far; also counts what another process has ended for this call. The call
    * rejects with what it throws; the termination goes on.
    */
@@ -64,12 +69,14 @@ export function assertTerminateOptions(
   if (typeof options !== 'object' || options === null)
     throw new OptionInvalidError('actor', 'is missing: say who does this, { actor }')
   assertKnown(options, known)
-  const { actor, dryRun, reason, onProgress, signal } = options
+  const { actor, dryRun, reason, onOrdered, onProgress, signal } = options
   assertActor(actor)
   assertFlag('dryRun', dryRun)
   if (reason !== undefined && !reasons.includes(reason))
     throw new OptionInvalidError('reason', `must be one of ${reasons.join(', ')}`)
   if (options.except !== undefined) assertClearText('except', options.except)
+  if (onOrdered !== undefined && typeof onOrdered !== 'function')
+    throw new OptionInvalidError('onOrdered', 'must be a function')
   if (onProgress !== undefined && typeof onProgress !== 'function')
     throw new OptionInvalidError('onProgress', 'must be a function')
   assertReading({ ...(signal !== undefined && { signal }) })

@@ -1,6 +1,6 @@
 import { type EventStore, KeyUnknownError, TerminationUnfinishedError } from '../../../lib/index.ts'
 import { assertClearText, assertText } from '../recording/criteria.ts'
-import { terminationOfStream, terminationStream } from '../recording/index-streams.ts'
+import { completionStream, terminationOfStream, terminationStream } from '../recording/index-streams.ts'
 import { recordedLogins } from '../recording/logins.ts'
 import { PAGE_SIZE, pagesOf } from '../recording/pages.ts'
 import { isStoreUnavailable } from '../work/store-unavailable.ts'
@@ -56,6 +56,20 @@ export interface TerminationStatus extends TerminationReport {
   readonly completedAt?: number
 }
 
+/** A page of the log, and the terminations that were ordered in it. */
+export interface TerminationPage {
+  readonly terminations: readonly { readonly status: TerminationStatus; readonly position: number }[]
+  /** How many commits there were, and the last of them. */
+  readonly looked: number
+  readonly last: number
+}
+
+/** That a termination is completed, when, and what it came to. */
+interface Completion {
+  readonly at: number
+  readonly tally: Tally & { readonly failed: number }
+}
+
 /** Told of what has ended so far; and, once, what the job came to. */
 type Watcher = (soFar: TerminationProgress, report: TerminationReport | undefined) => void
 
@@ -108,7 +122,7 @@ export class Terminations {
 
   account(accountId: string, options: TerminateAccountOptions): Promise<TerminationReport> {
     assertText('accountId', accountId)
-    assertTerminateOptions(options, ['actor', 'dryRun', 'reason', 'except', 'onProgress', 'signal'])
+    assertTerminateOptions(options, ['actor', 'dryRun', 'reason', 'except', 'onOrdered', 'onProgress', 'signal'])
     const { except } = options
     return this.#job(options, { kind: 'account', accountId, ...(except !== undefined && { except }) })
   }
@@ -116,36 +130,52 @@ export class Terminations {
   clientOfAccount(accountId: string, clientId: string, options: TerminateManyOptions): Promise<TerminationReport> {
     assertText('accountId', accountId)
     assertClearText('clientId', clientId)
-    assertTerminateOptions(options, ['actor', 'dryRun', 'onProgress', 'signal'])
+    assertTerminateOptions(options, ['actor', 'dryRun', 'onOrdered', 'onProgress', 'signal'])
     return this.#job({ ...options, reason: 'authorization_removed' }, { kind: 'account', accountId, clientId })
   }
 
   client(clientId: string, options: TerminateManyOptions): Promise<TerminationReport> {
     assertClearText('clientId', clientId)
-    assertTerminateOptions(options, ['actor', 'dryRun', 'onProgress', 'signal'])
+    assertTerminateOptions(options, ['actor', 'dryRun', 'onOrdered', 'onProgress', 'signal'])
     return this.#job(options, { kind: 'client', clientId })
   }
 
   all(options: TerminateWithReasonOptions): Promise<TerminationReport> {
-    assertTerminateOptions(options, ['actor', 'dryRun', 'reason', 'onProgress', 'signal'])
+    assertTerminateOptions(options, ['actor', 'dryRun', 'reason', 'onOrdered', 'onProgress', 'signal'])
     return this.#job(options, { kind: 'all' })
   }
 
   /** The newest first. */
   async *list(): AsyncGenerator<TerminationStatus, void, undefined> {
+    for await (const { terminations } of this.listIn(PAGE_SIZE)) for (const { status } of terminations) yield status
+  }
+
+  /**
+   * The same, a page of the log at a time.
+   *
+   * @param to - the last position of the log that counts. Default: its end
+   */
+  async *listIn(size: number, to: number = Number.POSITIVE_INFINITY): AsyncGenerator<TerminationPage, void, undefined> {
     const { store, issuer } = { store: this.#store, issuer: this.#parts.provider.issuer }
-    const completed = new Map<string, { readonly at: number; readonly tally: Tally & { readonly failed: number } }>()
-    for await (const page of pagesOf(store, [terminationJobsStream(issuer)], { order: 'newest', size: PAGE_SIZE })) {
-      for (const { at, events } of page) {
+    const completed = new Map<string, Completion>()
+    const isFromEnd = to === Number.POSITIVE_INFINITY
+    for await (const page of pagesOf(store, [terminationJobsStream(issuer)], { to, order: 'newest', size })) {
+      const terminations: { readonly status: TerminationStatus; readonly position: number }[] = []
+      for (const { at, position, events } of page) {
         for (const { stream, type, data } of events) {
           const id = terminationOfStream(stream)
           if (id === undefined) continue
           if (type === 'termination.completed') completed.set(id, { at, tally: data as unknown as Completed })
           if (type !== 'termination.ordered') continue
-          yield await this.#status(id, data as unknown as Ordered, at, completed.get(id) ?? (await this.#soFar(id)))
+          // What says that it is completed comes after the order, and may lie above the page.
+          const above = isFromEnd || completed.has(id) ? undefined : await this.#completion(id)
+          const known = completed.get(id) ?? above ?? (await this.#soFar(id))
+          const status = await this.#status(id, data as unknown as Ordered, at, known)
+          terminations.push({ status, position })
           completed.delete(id)
         }
       }
+      yield { terminations, looked: page.length, last: Number(page.at(-1)?.position) }
     }
   }
 
@@ -154,6 +184,7 @@ export class Terminations {
       actor,
       dryRun = false,
       reason = 'admin',
+      onOrdered,
       onProgress,
       signal,
     }: TerminateManyOptions & {
@@ -175,6 +206,7 @@ export class Terminations {
     const { position } = await this.#store.append(commit)
     // Sooner than the planner, which makes the same of it: where this fails it is left to that.
     this.#work.begin(newTerminationJob(id, position, { target, reason, actor })).catch(() => undefined)
+    onOrdered?.(id)
     return this.#completed(id, onProgress ?? (() => {}), signal)
   }
 
@@ -228,6 +260,12 @@ export class Terminations {
     const soFar = { sessions, logins, grants }
     for (const watcher of this.#watchers.get(id) ?? [])
       watcher(soFar, isCompleted ? { id, ...soFar, failed } : undefined)
+  }
+
+  async #completion(id: string): Promise<Completion | undefined> {
+    const commit = await this.#store.latest(completionStream(id))
+    const completed = commit?.events.find(({ type }) => type === 'termination.completed')
+    return commit && completed && { at: commit.at, tally: completed.data as unknown as Completed }
   }
 
   async #soFar(id: string): Promise<{ readonly tally: Tally & { readonly failed: number } }> {

@@ -54,24 +54,60 @@ export function assertHistory(criteria: HistoryCriteria, options: ReadingOptions
   assertReading(options)
 }
 
-/**
- * Receipts in the order of the ends, as far as the log goes when it begins. A session may end several times, login by
- * login: it is told at the first end that is asked for, or at the last where the newest come first, which its own stream
- * says; so that nothing has to be remembered from page to page.
- */
+/** Receipts in the order of the ends, as far as the log goes when it begins. */
 export async function* historyOf(
-  { store, issuer, waiting }: HistoryParts,
-  { account, client, since: wished }: HistoryCriteria,
+  parts: HistoryParts,
+  criteria: HistoryCriteria,
   { limit = Number.POSITIVE_INFINITY, order = 'oldest', signal }: ReadingOptions,
   size: number = PAGE_SIZE,
 ): AsyncGenerator<Receipt, void> {
+  let left = limit
+  for await (const { receipts } of historyIn(parts, criteria, { order, ...(signal && { signal }) }, size)) {
+    for (const { receipt } of receipts) {
+      yield receipt
+      left -= 1
+      if (left === 0 || signal?.aborted) return
+    }
+  }
+}
+
+/** A page of the log, and the receipts that are told at an end in it. */
+export interface HistoryPage {
+  readonly receipts: readonly PlacedReceipt[]
+  /** How many commits there were, and the last of them. */
+  readonly looked: number
+  readonly last: number
+}
+
+/** A receipt, and where in the log it is told: at an end in which commit, and which session of that commit it is of. */
+export interface PlacedReceipt {
+  readonly receipt: Receipt
+  readonly position: number
+  readonly index: number
+}
+
+/**
+ * The same, a page of the log at a time. A session may end several times, login by login: it is told at the first end that
+ * is asked for, or at the last where the newest come first, which its own stream says; so that nothing has to be remembered
+ * from page to page.
+ *
+ * @param range - `end`: the last position of the log that counts. Default: its end. `to`: where to begin, of the newest
+ */
+export async function* historyIn(
+  { store, issuer, waiting }: HistoryParts,
+  { account, client, since: wished }: HistoryCriteria,
+  { order = 'oldest', signal }: Omit<ReadingOptions, 'limit'>,
+  size: number,
+  range: { readonly end?: number; readonly to?: number } = {},
+): AsyncGenerator<HistoryPage, void> {
   const since = millisecondsOf(wished)
   const streams = streamsOf(store, issuer, account, client)
-  const to = await store.end()
-  const from = since === undefined ? 1 : await positionAt(store, since, to)
+  const end = range.end ?? (await store.end())
+  const to = range.to ?? end
+  const from = since === undefined ? 1 : await positionAt(store, since, end)
   const isMeant = ({ origin, position, at, owed }: Termination): boolean =>
     origin === issuer &&
-    position <= to &&
+    position <= end &&
     at >= (since ?? 0) &&
     (client === undefined || owed.some(({ registration }) => registration.clientId === client))
   const readSessions = async (uids: ReadonlySet<string>, before: Sessions): Promise<Sessions> => {
@@ -87,19 +123,20 @@ export async function* historyOf(
     return new Map([...[...before].filter(([uid]) => uids.has(uid)), ...fresh])
   }
   let known: Sessions = new Map()
-  let left = limit
   for await (const page of pagesOf(store, streams, { from, to, order, size })) {
     if (signal?.aborted) return
-    const ends = page.flatMap((commit) => uidsEndedIn(commit, streams).map((uid) => ({ uid, at: commit.position })))
+    const ends = page.flatMap((commit) =>
+      uidsEndedIn(commit, streams).map((uid, index) => ({ uid, position: commit.position, index })),
+    )
     known = await readSessions(new Set(ends.map(({ uid }) => uid)), known)
-    for (const { uid, at } of ends) {
+    const receipts = ends.flatMap(({ uid, position, index }): PlacedReceipt[] => {
       const session = known.get(uid)
-      if (session?.toldAt !== at) continue
+      if (session?.toldAt !== position) return []
       const { logout, planned } = session
-      yield receiptOf(logout, { planned, ...(waiting && { waiting }), ...(client !== undefined && { client }) })
-      left -= 1
-      if (left === 0 || signal?.aborted) return
-    }
+      const view = { planned, ...(waiting && { waiting }), ...(client !== undefined && { client }) }
+      return [{ receipt: receiptOf(logout, view), position, index }]
+    })
+    yield { receipts, looked: page.length, last: Number(page.at(-1)?.position) }
   }
 }
 

@@ -1,0 +1,168 @@
+import { type ReadonlySignal, signal } from '@preact/signals'
+import type { Operation } from '../../api/contract.ts'
+import { toast } from '../parts/toasts.tsx'
+import { asFailure, type Failure } from '../server/failure.ts'
+import { cancelOperation, followOperation } from '../server/operations.ts'
+
+/** Something that changes more than the page, and is asked for first. */
+export interface Action {
+  readonly title: string
+  /** What it is about, and what will be the matter afterwards. */
+  readonly about: string
+  /** What the button that does it says. */
+  readonly verb: string
+  readonly isDestructive?: boolean
+  /** The reasons that it may have, as the server names them. */
+  readonly reasons?: readonly string[]
+  /** What has to be typed first, since there is no way back. */
+  readonly mustType?: string
+  /** A dry run, by the server. */
+  readonly plan?: (reason: string | undefined, signal: AbortSignal) => Promise<Operation>
+  /** What the dry run says, a line each; `isNothing` where there is nothing to do. */
+  readonly describePlan?: (operation: Operation) => { readonly lines: readonly string[]; readonly isNothing: boolean }
+  /** Does it. Text: it is done. */
+  readonly act: (reason: string | undefined) => Promise<Operation | string>
+  /** What it came to. */
+  readonly describeResult?: (operation: Operation) => string
+  /** Called when it is over, however it ended. */
+  readonly whenOver?: () => void
+}
+
+/** How far an action is. */
+export type Phase =
+  | { readonly kind: 'planning'; readonly operation?: Operation }
+  | { readonly kind: 'ready'; readonly lines: readonly string[]; readonly isNothing: boolean }
+  | { readonly kind: 'starting' }
+  | { readonly kind: 'running'; readonly operation: Operation; readonly isCancelling: boolean }
+  | { readonly kind: 'over'; readonly text: string; readonly tone: 'good' | 'quiet' | 'bad' }
+  | { readonly kind: 'failing'; readonly failure: Failure; readonly during: 'plan' | 'act' }
+
+/** An action that the operator has asked for, and that waits for a yes, or runs. */
+export interface OpenAction {
+  readonly action: Action
+  readonly reason: string | undefined
+  readonly phase: Phase
+}
+
+const open = signal<OpenAction | undefined>(undefined)
+let abort = new AbortController()
+
+export const openAction: ReadonlySignal<OpenAction | undefined> = open
+
+/** Asks the operator. What it would come to is asked of the server meanwhile. */
+export function ask(action: Action): void {
+  abort.abort()
+  open.value = { action, reason: action.reasons?.[0], phase: { kind: 'planning' } }
+  void plan()
+}
+
+export function chooseReason(reason: string): void {
+  if (!open.value) return
+  open.value = { ...open.value, reason }
+  void plan()
+}
+
+/** Asks again what it would come to. */
+export async function plan(): Promise<void> {
+  const asked = open.value
+  if (!asked) return
+  abort.abort()
+  abort = new AbortController()
+  const { signal: aborted } = abort
+  const { action, reason } = asked
+  if (!action.plan) {
+    show({ kind: 'ready', lines: [], isNothing: false })
+    return
+  }
+  show({ kind: 'planning' })
+  try {
+    const started = await action.plan(reason, aborted)
+    const hear = (operation: Operation) => show({ kind: 'planning', operation })
+    const planned = await followOperation(started, hear, aborted)
+    if (aborted.aborted) return
+    if (planned.state !== 'completed') throw new Error(planned.error?.message ?? `it was ${planned.state}`)
+    show({ kind: 'ready', ...(action.describePlan?.(planned) ?? { lines: [], isNothing: false }) })
+  } catch (error) {
+    if (!aborted.aborted) show({ kind: 'failing', failure: asFailure(error), during: 'plan' })
+  }
+}
+
+/** The operator said yes. */
+export async function act(): Promise<void> {
+  const asked = open.value
+  if (!asked || asked.phase.kind === 'starting' || asked.phase.kind === 'running') return
+  const { action, reason } = asked
+  abort.abort()
+  abort = new AbortController()
+  const { signal: aborted } = abort
+  show({ kind: 'starting' })
+  try {
+    const started = await action.act(reason)
+    if (typeof started === 'string') {
+      if (open.value?.action === action) open.value = undefined
+      toast(started)
+    } else await followToEnd(action, started, aborted)
+    action.whenOver?.()
+  } catch (error) {
+    if (aborted.aborted) return
+    show({ kind: 'failing', failure: asFailure(error), during: 'act' })
+    action.whenOver?.()
+  }
+}
+
+/** Closes the dialog. What runs goes on. */
+export function dismiss(): void {
+  const phase = open.value?.phase
+  if (phase?.kind === 'planning' && phase.operation?.state === 'running') {
+    cancelOperation(phase.operation.id).catch(() => undefined) // counts to its end, where it cannot be told
+  }
+  if (phase?.kind === 'running') toast('It goes on: Terminations shows how far it is.')
+  abort.abort()
+  open.value = undefined
+}
+
+/** Has the server stop what runs, as far as it can be stopped. */
+export async function cancelRunning(): Promise<void> {
+  const phase = open.value?.phase
+  if (phase?.kind !== 'running') return
+  show({ ...phase, isCancelling: true })
+  try {
+    await cancelOperation(phase.operation.id)
+  } catch (error) {
+    toast(asFailure(error).message, 'bad')
+    const now = open.value?.phase
+    if (now?.kind === 'running') show({ ...now, isCancelling: false })
+  }
+}
+
+async function followToEnd(action: Action, started: Operation, aborted: AbortSignal): Promise<void> {
+  const hear = (operation: Operation) => {
+    const before = open.value?.phase
+    const isCancelling = before?.kind === 'running' && before.isCancelling
+    show({ kind: 'running', operation, isCancelling })
+  }
+  const ended = await followOperation(started, hear, aborted)
+  if (aborted.aborted) return
+  show({ kind: 'over', ...describeEnd(action, ended) })
+}
+
+function describeEnd(
+  action: Action,
+  operation: Operation,
+): { readonly text: string; readonly tone: 'good' | 'quiet' | 'bad' } {
+  const { done } = operation.progress
+  switch (operation.state) {
+    case 'completed':
+      return { text: action.describeResult?.(operation) ?? 'Done.', tone: 'good' }
+    case 'cancelled':
+      return { text: `Cancelled: ${done} were done until then, and stay so.`, tone: 'quiet' }
+    case 'left':
+      return { text: 'It cannot be called back, and goes on: Terminations says how far it is.', tone: 'quiet' }
+    default:
+      return { text: operation.error?.message ?? 'It failed, and did not say why.', tone: 'bad' }
+  }
+}
+
+function show(phase: Phase): void {
+  if (open.value) open.value = { ...open.value, phase }
+}

@@ -1,0 +1,146 @@
+import type { ClientDetail } from '../../../api/contract.ts'
+import { askToPause, askToResume, askToRetryNow } from '../../actions/delivery-actions.ts'
+import { askToEndClient } from '../../actions/session-actions.ts'
+import { AllowedButton } from '../../parts/allowed-button.tsx'
+import { Icon } from '../../parts/icon.tsx'
+import { logoutPath, pathWith } from '../../parts/links.tsx'
+import { ScreenHead } from '../../parts/screen-head.tsx'
+import { Failing, Loading, Outdated } from '../../parts/states.tsx'
+import { Tile } from '../../parts/tile.tsx'
+import { duration, Time } from '../../parts/time.tsx'
+import { number } from '../../parts/words.ts'
+import { hrefOf, place } from '../../routing/location.ts'
+import { apiUrl } from '../../server/request.ts'
+import { useResource } from '../../server/resource.ts'
+import { ClientSettingsView } from './client-settings.tsx'
+import { ClientStanding } from './client-standing.tsx'
+import { ClientTestPanel } from './client-test.tsx'
+import { successText } from './clients.tsx'
+
+/** One RP: how it does, what can be done for it, and what it says of back-channel logout. */
+export function Client() {
+  const client = place.value.query.get('client') ?? ''
+  return <ClientOf key={client} client={client} />
+}
+
+function ClientOf({ client }: { readonly client: string }) {
+  const topics = ['clients', 'logouts', 'dead_letters'] as const
+  const { state, reload } = useResource<ClientDetail>(apiUrl('/clients/one', { client }), topics)
+  const { value, failure } = state.value
+  return (
+    <>
+      <p class="crumb">
+        <a href={hrefOf('/clients')}>
+          <Icon name="back" /> Relying parties
+        </a>
+      </p>
+      <ScreenHead title={client} hint={value?.settings.clientName}>
+        {value && <Actions client={value} reload={reload} />}
+      </ScreenHead>
+      {!value && (failure ? <Failing failure={failure} retry={reload} /> : <Loading what={client} />)}
+      {value && (
+        <>
+          {failure && <Outdated failure={failure} retry={reload} />}
+          <Standing client={value} />
+          <ClientFigures client={value} />
+          <ClientTestPanel client={client} />
+          <ClientSettingsView detail={value} reload={reload} />
+          <section class="panel" aria-labelledby="client-more">
+            <h2 id="client-more">End logins</h2>
+            <p class="hint">Ends every login at this RP alone. The sessions of the users live on.</p>
+            <AllowedButton tone="danger" onPress={() => askToEndClient(client, reload)}>
+              End all logins here…
+            </AllowedButton>
+          </section>
+        </>
+      )}
+    </>
+  )
+}
+
+function Actions({ client, reload }: { readonly client: ClientDetail; readonly reload: () => void }) {
+  const { clientId, paused, pending } = client
+  return (
+    <>
+      <AllowedButton
+        onPress={() => askToRetryNow(clientId, reload)}
+        refusal={pending === 0 ? 'Nothing waits for this RP.' : paused ? 'It is paused: resume it first.' : undefined}
+      >
+        Try now…
+      </AllowedButton>
+      {paused ? (
+        <AllowedButton tone="primary" onPress={() => askToResume(clientId, reload)}>
+          Resume…
+        </AllowedButton>
+      ) : (
+        <AllowedButton onPress={() => askToPause(clientId, reload)}>Pause…</AllowedButton>
+      )}
+    </>
+  )
+}
+
+function Standing({ client }: { readonly client: ClientDetail }) {
+  const { paused, circuit, settings } = client
+  return (
+    <div class="standing">
+      <ClientStanding client={client} />
+      {paused && (
+        <span>
+          by {paused.actor}, <Time at={paused.at} />
+        </span>
+      )}
+      {!paused && circuit === 'open' && (
+        <span>This process leaves it alone, since it fails again and again, and probes it now and then.</span>
+      )}
+      {settings.problem !== undefined && <span class="problem-text">It is not told: {settings.problem}</span>}
+    </div>
+  )
+}
+
+function ClientFigures({ client }: { readonly client: ClientDetail }) {
+  const { clientId, pending, oldestPending, statistics } = client
+  const lost = (statistics?.rejected ?? 0) + (statistics?.abandoned ?? 0)
+  return (
+    <dl class="tiles six">
+      <Tile
+        label="Pending"
+        value={pending === undefined ? 'Very many' : number(pending)}
+        to={pathWith('/pending', { client: clientId })}
+      />
+      <Tile
+        label="Oldest pending"
+        value={oldestPending ? <Time at={oldestPending.endedAt} /> : 'None'}
+        {...(oldestPending && { to: logoutPath(oldestPending.sessionUid) })}
+      />
+      <Tile
+        label="Success"
+        value={successText(statistics?.successRate)}
+        hint={
+          statistics
+            ? `${number(statistics.confirmed)} confirmed, ${number(statistics.attemptsFailed)} failed`
+            : 'Nothing was sent'
+        }
+        to={pathWith('/logouts', { client: clientId })}
+      />
+      <Tile
+        label="Latency"
+        value={statistics?.latencyMs ? duration(statistics.latencyMs.p50) : '–'}
+        hint={statistics?.latencyMs ? `p50; p95 ${duration(statistics.latencyMs.p95)}` : 'No attempt confirmed'}
+      />
+      <Tile
+        label="Time to logout"
+        value={statistics?.timeToLogoutMs ? duration(statistics.timeToLogoutMs.p50) : '–'}
+        hint={
+          statistics?.timeToLogoutMs ? `p50; p95 ${duration(statistics.timeToLogoutMs.p95)}` : 'No logout confirmed'
+        }
+      />
+      <Tile
+        label="Never told"
+        hint="Last 24 hours"
+        value={number(lost)}
+        tone={lost > 0 ? 'warn' : undefined}
+        to={pathWith('/dead-letters', { client: clientId })}
+      />
+    </dl>
+  )
+}
