@@ -33,6 +33,7 @@ import { type RekeyOptions, rekeyLog } from './rekey/rekey.ts'
 import type { RekeyReport } from './rekey/rekey-report.ts'
 import { LogRetention, type Retention } from './retention/retention.ts'
 import { retentionPolicy } from './retention/retention-options.ts'
+import { guardedTelemetry } from './telemetry/guarded-telemetry.ts'
 import { logGauges } from './telemetry/log-gauges.ts'
 import { measuredStore } from './telemetry/measured-store.ts'
 import { noTelemetry, type Telemetry } from './telemetry/telemetry.ts'
@@ -95,11 +96,11 @@ export class EventSourced {
   constructor(given: EventStore, options: EventSourcedOptions) {
     assertOptions(given, options)
     this.#clock = options.clock ?? systemClock
-    this.#telemetry = options.telemetry ?? noTelemetry
-    const store = options.telemetry ? measuredStore(given, options.telemetry, this.#clock) : given
+    this.#logger = options.logger ?? consoleLogger
+    this.#telemetry = options.telemetry ? guardedTelemetry(options.telemetry, this.#logger) : noTelemetry
+    const store = options.telemetry ? measuredStore(given, this.#telemetry, this.#clock) : given
     this.#store = store
     this.#plugins = options.plugins ?? []
-    this.#logger = options.logger ?? consoleLogger
     const own = options.adapters ?? {}
     this.#formerIssuers = options.formerIssuers ?? []
     const issuers = (): readonly string[] => this.#issuers

@@ -63,7 +63,14 @@ export { AccountKeys } from './secrets/account-keys.ts'
 export type { Account } from './secrets/account-names.ts'
 export { type DataKey, ephemeralKeys, generateSecret, type Key, KeyRing, type Keys } from './secrets/key-ring.ts'
 export { isUnreadable } from './secrets/unreadable.ts'
-export { INSTRUMENTS, type Instrument, type InstrumentName } from './telemetry/instruments.ts'
+export { errorType } from './telemetry/error-type.ts'
+export {
+  type GaugeName,
+  INSTRUMENTS,
+  type Instrument,
+  type InstrumentName,
+  type RecordedName,
+} from './telemetry/instruments.ts'
 export {
   type Attributes,
   type NewSpan,

@@ -28,7 +28,8 @@ export interface Host {
   readonly features: FeatureGates
   /** What operators have set, and where a plugin may keep such things of its own. */
   readonly operators: OperatorsState
-  readonly telemetry: Telemetry
+  /** Where measurements and traces go. Absent: nowhere. */
+  readonly telemetry?: Telemetry
 }
 
 /** Something that uses the log. */

@@ -14,6 +14,7 @@ import type { RetentionTable } from '../../lib/log/retention-table.ts'
 import type { WorkTable } from '../../lib/log/work-table.ts'
 import { consoleLogger, type Logger } from '../../lib/logger.ts'
 import { ephemeralKeys, KeyRing, type Keys } from '../../lib/secrets/key-ring.ts'
+import { guardedTelemetry } from '../../lib/telemetry/guarded-telemetry.ts'
 import type { Telemetry } from '../../lib/telemetry/telemetry.ts'
 import { MemoryAccountKeys } from './account-keys.ts'
 import { type Commits, CommitsInMemory, withoutClaims } from './commits.ts'
@@ -56,6 +57,7 @@ export class MemoryEventStore implements EventStore {
   readonly keys: KeyRing
   #logId = randomBytes(16).toString('base64url')
   readonly #clock: Clock
+  readonly #logger: Logger
   readonly #journal: Journal
   readonly #commits: Commits
   #state: LogState
@@ -80,6 +82,7 @@ export class MemoryEventStore implements EventStore {
     } = options
     this.keys = new KeyRing(keys)
     this.#clock = clock
+    this.#logger = logger
     this.#journal = journal
     this.#commits = commits
     this.#state = new LogState(commits)
@@ -119,7 +122,8 @@ export class MemoryEventStore implements EventStore {
   }
 
   measure(telemetry: Telemetry): void {
-    this.#writes.onBatch = (commits) => telemetry.record('oidc_provider_eventstore.append.batch_size', commits)
+    const guarded = guardedTelemetry(telemetry, this.#logger)
+    this.#writes.onBatch = (commits) => guarded.record('oidc_provider_eventstore.append.batch_size', commits)
   }
 
   get logId(): string {

@@ -35,6 +35,8 @@ interface QueuedWork {
 interface Settled {
   readonly changes: readonly QueuedChange[]
   readonly failure?: Error
+  /** The journal was written. */
+  readonly isWritten?: boolean
 }
 
 /**
@@ -63,7 +65,7 @@ export class WriteQueue {
   #full: StoreUnavailableError | undefined
   #closing: Promise<void> | undefined
   readonly #closes = new AbortController()
-  /** Called with the number of commits of each batch that was written. */
+  /** Called with the number of appends that were settled by a write. Must not throw. */
   onBatch: ((commits: number) => void) | undefined
   #heardOfHang: (() => void) | undefined
 
@@ -186,8 +188,9 @@ export class WriteQueue {
     while (this.#queue.length > 0 || this.#between.length > 0) {
       const between = this.#between.shift()
       if (between) await between.run()
-      const { changes, failure } = this.#failure ? this.#refuseAll(this.#failure) : await this.#writeBatch()
+      const { changes, failure, isWritten } = this.#failure ? this.#refuseAll(this.#failure) : await this.#writeBatch()
       for (const change of changes) change.settle(failure)
+      if (isWritten) this.#tellBatch(changes)
     }
     this.#running = undefined // here, not in a `then`: the next change may be added before that would run
   }
@@ -200,9 +203,8 @@ export class WriteQueue {
     const { changes, entries } = this.#decideBatch()
     try {
       if (entries.length > 0) await this.#write(entries, changes)
-      this.#tellBatch(changes)
       this.#afterBatch(true)
-      return { changes }
+      return { changes, isWritten: entries.length > 0 }
     } catch (cause) {
       this.#failure ??= refusalOf(cause)
       this.#afterBatch(false)
@@ -210,10 +212,10 @@ export class WriteQueue {
     }
   }
 
+  /** Changes of tables have no bytes. */
   #tellBatch(changes: readonly QueuedChange[]): void {
-    if (!this.onBatch) return
     const commits = changes.filter(({ bytes }) => bytes > 0).length
-    if (commits > 0) this.onBatch(commits)
+    if (commits > 0) this.onBatch?.(commits)
   }
 
   /** Goes on until there is room for the entries on the disk, or until the store closes. */

@@ -220,7 +220,6 @@ export class Appender {
     asked: Moment,
   ): void {
     const { clock, latency, onBatch } = this.#parts
-    onBatch(batch.length)
     // How long nothing was heard says nothing of how long an insert takes.
     if (outcomes.every(({ kind }) => kind !== 'unknown')) latency.record(clock.monotonic() - started)
     this.#last = Math.max(this.#last ?? 0, first + batch.length - 1)
@@ -233,6 +232,7 @@ export class Appender {
       else unresolved.push({ pending, position, outcome, asked })
     }
     if (unresolved.length > 0) this.#slots.keepOpen(this.#resolver.resolve(unresolved))
+    onBatch(batch.length)
   }
 
   #acknowledge(pending: Pending, appended: Appended): void {

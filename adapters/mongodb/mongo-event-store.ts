@@ -16,6 +16,7 @@ import type { SegmentTable } from '../../lib/log/segment-table.ts'
 import type { WorkTable } from '../../lib/log/work-table.ts'
 import { consoleLogger, type Logger } from '../../lib/logger.ts'
 import { KeyRing, type Keys } from '../../lib/secrets/key-ring.ts'
+import { guardedTelemetry } from '../../lib/telemetry/guarded-telemetry.ts'
 import { noTelemetry, type Telemetry } from '../../lib/telemetry/telemetry.ts'
 import { MongoAccountKeys } from './account-keys.ts'
 import { Appender } from './appender.ts'
@@ -158,7 +159,7 @@ export class MongoEventStore implements EventStore {
   }
 
   measure(telemetry: Telemetry): void {
-    this.#telemetry = telemetry
+    this.#telemetry = guardedTelemetry(telemetry, this.#logger)
   }
 
   async append(commit: NewCommit): Promise<Appended> {

@@ -107,7 +107,7 @@ export interface EventStore {
    */
   readonly forged?: ReadonlySet<number>
 
-  /** Where to record what only the store itself knows: how many commits go with one command. */
+  /** Where to record what only the store itself knows: how many appends one write settles. Called again, it replaces. */
   measure?(telemetry: Telemetry): void
 
   /** Waits for what was appended, then closes. Idempotent. */

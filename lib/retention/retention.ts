@@ -136,6 +136,11 @@ export class LogRetention implements Retention {
     }
   }
 
+  /** When it last reached the end of the log, milliseconds since 1970. One read. */
+  async walkedAt(): Promise<number | undefined> {
+    return (await this.#memory()).walkedAt
+  }
+
   async run({ dryRun = false, signal, onProgress }: RetentionRunOptions = {}): Promise<RetentionReport> {
     const tally = new Tally()
     const turn = dryRun ? undefined : await this.#takeNow(signal)

@@ -8,26 +8,32 @@ export interface Instrument {
   readonly buckets?: readonly number[]
 }
 
-/** The names of all that is measured. */
-export type InstrumentName =
+/** The names of what is counted, and of what is measured each time that it happens. */
+export type RecordedName =
   | 'oidc_provider_eventstore.append.duration'
   | 'oidc_provider_eventstore.append.conflicts'
   | 'oidc_provider_eventstore.append.batch_size'
   | 'oidc_provider_eventstore.read.duration'
-  | 'oidc_provider_eventstore.log.end'
-  | 'oidc_provider_eventstore.consumer.lag'
   | 'oidc_provider_eventstore.retention.removed'
-  | 'oidc_provider_eventstore.retention.walk_age'
   | 'messaging.client.operation.duration'
   | 'messaging.client.sent.messages'
   | 'oidc_provider_eventstore.logout.deliveries'
   | 'oidc_provider_eventstore.logout.time_to_logout'
+
+/** The names of what is read when somebody collects. */
+export type GaugeName =
+  | 'oidc_provider_eventstore.log.end'
+  | 'oidc_provider_eventstore.consumer.lag'
+  | 'oidc_provider_eventstore.retention.walk_age'
   | 'oidc_provider_eventstore.logout.backlog'
   | 'oidc_provider_eventstore.logout.backlog_age'
   | 'oidc_provider_eventstore.logout.overdue'
   | 'oidc_provider_eventstore.logout.circuits_open'
   | 'oidc_provider_eventstore.logout.dead_letters'
   | 'oidc_provider_eventstore.logout.parked'
+
+/** The names of all that is measured. */
+export type InstrumentName = RecordedName | GaugeName
 
 const QUICK_SECONDS: readonly number[] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 const PATIENT_SECONDS: readonly number[] = [
@@ -50,7 +56,7 @@ export const INSTRUMENTS: Readonly<Record<InstrumentName, Instrument>> = {
   'oidc_provider_eventstore.append.batch_size': {
     kind: 'histogram',
     unit: '{commit}',
-    description: 'How many commits were stored with one command',
+    description: 'How many appends were settled with one write',
     buckets: [1, 2, 4, 8, 16, 32, 64, 128, 256, 512],
   },
   'oidc_provider_eventstore.read.duration': {
@@ -104,12 +110,13 @@ export const INSTRUMENTS: Readonly<Record<InstrumentName, Instrument>> = {
   'oidc_provider_eventstore.logout.backlog': {
     kind: 'gauge',
     unit: '{delivery}',
-    description: 'Deliveries that an RP is owed, of the RPs that are owed most',
+    description: 'Deliveries that an RP is owed, of the 20 RPs that are owed most',
   },
   'oidc_provider_eventstore.logout.backlog_age': {
     kind: 'gauge',
     unit: 's',
-    description: 'How long ago the session ended whose end an RP has waited for longest',
+    description:
+      'How long ago the session ended that an RP should have been told of first, among its next 100 deliveries',
   },
   'oidc_provider_eventstore.logout.overdue': {
     kind: 'gauge',
@@ -124,11 +131,11 @@ export const INSTRUMENTS: Readonly<Record<InstrumentName, Instrument>> = {
   'oidc_provider_eventstore.logout.dead_letters': {
     kind: 'gauge',
     unit: '{delivery}',
-    description: 'Deliveries that nobody tries any more and nobody has replayed, up to 1,000',
+    description: 'Deliveries that nobody tries any more and nobody has replayed, among the last 100 such facts',
   },
   'oidc_provider_eventstore.logout.parked': {
     kind: 'gauge',
     unit: '{commit}',
-    description: 'Commits whose logouts could not be planned',
+    description: 'Commits whose logouts could not be planned, up to 100',
   },
 }

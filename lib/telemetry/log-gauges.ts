@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts'
 import type { EventStore } from '../log/event-store.ts'
-import type { Retention } from '../retention/retention.ts'
+import type { LogRetention } from '../retention/retention.ts'
 import type { Reading } from './telemetry.ts'
 
 /** So many consumers are told of: a deployment names its own. */
@@ -9,12 +9,12 @@ const CONSUMERS = 100
 /** How the log stands: its end, how far its consumers are behind, and when retention was last at its end. Three reads. */
 export async function logGauges(
   store: Pick<EventStore, 'end' | 'consumers'>,
-  retention: Pick<Retention, 'status'>,
+  retention: Pick<LogRetention, 'walkedAt'>,
   clock: Clock,
 ): Promise<readonly Reading[]> {
   // Consumers first: they are never ahead of an end that is read after them.
   const consumers = await store.consumers.list()
-  const [end, { walkedAt }] = await Promise.all([store.end(), retention.status()])
+  const [end, walkedAt] = await Promise.all([store.end(), retention.walkedAt()])
   return [
     { instrument: 'oidc_provider_eventstore.log.end', value: end },
     ...consumers.slice(0, CONSUMERS).map(

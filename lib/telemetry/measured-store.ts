@@ -1,8 +1,8 @@
 import type { Clock } from '../clock.ts'
-import { EventStoreError } from '../errors.ts'
 import type { Appended, Commit, NewCommit } from '../log/commit.ts'
 import type { EventStore } from '../log/event-store.ts'
 import type { Follower } from '../log/follower.ts'
+import { errorType } from './error-type.ts'
 import type { Attributes, Telemetry } from './telemetry.ts'
 
 /** What is told of every commit, however it was made. */
@@ -17,14 +17,12 @@ export function measuredStore(store: EventStore, telemetry: Telemetry, clock: Cl
   const seconds = (since: number): number => (clock.monotonic() - since) / 1_000
 
   const append = async (commit: NewCommit): Promise<Appended> => {
-    const attributes = { 'oidc_provider_eventstore.events': commit.events.length }
+    const attributes = { 'oidc_provider_eventstore.events': commit?.events?.length ?? 0 }
     return telemetry.span({ name: SPAN, kind: 'producer', attributes }, async (span) => {
       const started = clock.monotonic()
-      const trace = commit.meta?.trace ?? telemetry.traceparent()
+      const trace = commit?.meta?.trace ?? telemetry.traceparent()
       try {
-        const appended = await store.append(
-          trace === undefined ? commit : { ...commit, meta: { ...commit.meta, trace } },
-        )
+        const appended = await store.append(trace === undefined ? commit : traced(commit, trace))
         telemetry.record('oidc_provider_eventstore.append.duration', seconds(started))
         span.set({ 'oidc_provider_eventstore.position': appended.position })
         return trace === undefined ? appended : { ...appended, trace }
@@ -88,11 +86,13 @@ export function measuredStore(store: EventStore, telemetry: Telemetry, clock: Cl
   }
 }
 
-function isConflict(type: string): boolean {
-  return type === 'CONCURRENCY' || type === 'ALREADY_CLAIMED'
+/** What is no commit stays none: the store says what is wrong with it. */
+function traced(commit: NewCommit, trace: string): NewCommit {
+  const { meta = {} } = commit ?? {}
+  if (typeof commit !== 'object' || commit === null || typeof meta !== 'object' || meta === null) return commit
+  return { ...commit, meta: { ...meta, trace } }
 }
 
-/** One of few: a code of ours, or that it was another error. */
-function errorType(error: unknown): string {
-  return error instanceof EventStoreError ? error.code : '_OTHER'
+function isConflict(type: string): boolean {
+  return type === 'CONCURRENCY' || type === 'ALREADY_CLAIMED'
 }

@@ -1,4 +1,4 @@
-import type { InstrumentName } from './instruments.ts'
+import type { GaugeName, RecordedName } from './instruments.ts'
 
 /** What a measurement or a span is about, by the names of OpenTelemetry's conventions or those in `docs/guides/telemetry.md`. */
 export type Attributes = Readonly<Record<string, string | number | boolean>>
@@ -13,6 +13,11 @@ export interface NewSpan {
    * process. What is undefined or malformed is left out.
    */
   readonly links?: readonly (string | undefined)[]
+  /**
+   * Begins a trace of its own, whatever runs here: a loop that serves everybody was woken by one request, and belongs to
+   * none. Default: false.
+   */
+  readonly isRoot?: boolean
 }
 
 /** A span that has begun. */
@@ -24,22 +29,25 @@ export interface Span {
 
 /** What a gauge shows now. */
 export interface Reading {
-  readonly instrument: InstrumentName
+  readonly instrument: GaugeName
   readonly value: number
   readonly attributes?: Attributes
 }
 
 /**
  * Where measurements and traces go. `openTelemetry()` of `plugins/telemetry` is one. No method may throw, or wait, but for
- * the work that a span is around.
+ * the work that a span is around: `eventSourced()` goes on without one that does.
  */
 export interface Telemetry {
-  /** Runs work in a span of its own, which ends with it. What rejects or throws is told of the span, and passed on. */
+  /**
+   * Runs work at once, in a span that ends with it. That it fails is told of the span, by a code and not by its message,
+   * and the failure is passed on.
+   */
   span<T>(span: NewSpan, work: (span: Span) => Promise<T>): Promise<T>
   /** The trace context of what runs now (`traceparent`). Undefined: nothing is traced. */
   traceparent(): string | undefined
   /** One more measurement of a counter or a histogram. */
-  record(instrument: InstrumentName, value: number, attributes?: Attributes): void
+  record(instrument: RecordedName, value: number, attributes?: Attributes): void
   /** Has gauges read whenever somebody collects. Returns what ends that. */
   observe(read: () => Promise<readonly Reading[]>): () => void
 }

@@ -1,5 +1,5 @@
 import { inTime } from '../../lib/in-time.ts'
-import { type Appended, Consumer, type Host, type NewEvent, type WorkTable } from '../../lib/index.ts'
+import { type Appended, Consumer, type Host, type NewEvent, noTelemetry, type WorkTable } from '../../lib/index.ts'
 import type { ToldClients } from './clients/told-clients.ts'
 import type { AttemptParts } from './delivery/attempt.ts'
 import { type DeliveryPolicy, longestTimeoutMs } from './delivery/delivery-policy.ts'
@@ -49,7 +49,7 @@ export class Background {
 
   constructor(parts: BackgroundParts) {
     const { host, provider, clients, policy, development, isInside, isOn, paused } = parts
-    const { store, clock, logger } = host
+    const { store, clock, logger, telemetry = noTelemetry } = host
     this.#parts = parts
     this.#network = parts.network ?? guardedNetwork({ timeoutMs: longestTimeoutMs(policy) })
     this.#work = store.work('deliveries')
@@ -62,7 +62,7 @@ export class Background {
       clock,
       logger,
       heartbeat: host.heartbeat,
-      telemetry: host.telemetry,
+      telemetry,
       policy,
       development,
       isInside,
@@ -79,7 +79,7 @@ export class Background {
       accountKeys: host.accountKeys,
       work: this.#work,
       policy,
-      telemetry: host.telemetry,
+      telemetry,
       planEndings: (commits) => parts.endings.plan(commits),
       onPlanned: () => this.#dispatcher.wake(),
     })
@@ -120,7 +120,7 @@ export class Background {
     await Promise.all([this.#dispatcher.start(), this.#parts.endings.start()])
     this.#retrying = this.#retryParked()
     const gauges = { issuer: provider.issuer, work: this.#work, health: this.#parts.health }
-    this.#endOfGauges = host.telemetry.observe(() => logoutGauges(gauges))
+    this.#endOfGauges = host.telemetry?.observe(() => logoutGauges(gauges))
   }
 
   /** What logout tokens are sent with. */

@@ -1,4 +1,5 @@
-import type { Reading, WorkTable } from '../../lib/index.ts'
+import type { Attributes, Reading, WorkTable } from '../../lib/index.ts'
+import { fromBody } from './delivery/delivery.ts'
 import type { Health } from './health.ts'
 import { lanePrefix } from './work/lanes.ts'
 
@@ -20,11 +21,12 @@ export async function logoutGauges(parts: GaugeParts): Promise<readonly Reading[
   const health = await parts.health()
   if (!health.store.isReachable) return []
   const { deliveries, deadLetters, parked, openCircuits = [] } = health
+  const about = { 'oidc_provider_eventstore.issuer': parts.issuer }
   return [
-    ...(deliveries?.overdueMs === undefined ? [] : [reading('overdue', deliveries.overdueMs / 1_000)]),
-    reading('circuits_open', openCircuits.length),
-    ...(deadLetters ? [reading('dead_letters', deadLetters.count)] : []),
-    ...(parked ? [reading('parked', parked.count)] : []),
+    ...(deliveries?.overdueMs === undefined ? [] : [reading('overdue', deliveries.overdueMs / 1_000, about)]),
+    reading('circuits_open', openCircuits.length, about),
+    ...(deadLetters ? [reading('dead_letters', deadLetters.count, about)] : []),
+    ...(parked ? [reading('parked', parked.count, about)] : []),
     ...(await backlog(parts)),
   ]
 }
@@ -35,21 +37,20 @@ async function backlog({ work, issuer }: GaugeParts): Promise<Reading[]> {
   const lanes = await work.busiest({ prefix, limit: CLIENTS })
   const readings: Reading[] = []
   for (const { lane, open } of lanes) {
-    const clientId = lane.slice(prefix.length)
+    const about = {
+      'oidc_provider_eventstore.issuer': issuer,
+      'messaging.destination.name': lane.slice(prefix.length),
+    }
     const rows = await work.open({ lane, limit: OF_A_CLIENT })
-    const oldest = Math.min(...rows.map(({ body }) => Number(body['endedAt'])))
-    readings.push(reading('backlog', open, clientId))
-    if (Number.isFinite(oldest)) readings.push(reading('backlog_age', Math.max(0, now - oldest) / 1_000, clientId))
+    const oldest = Math.min(...rows.map(({ body }) => fromBody(body).endedAt))
+    readings.push(reading('backlog', open, about))
+    if (Number.isFinite(oldest)) readings.push(reading('backlog_age', Math.max(0, now - oldest) / 1_000, about))
   }
   return readings
 }
 
 type Name = 'overdue' | 'circuits_open' | 'dead_letters' | 'parked' | 'backlog' | 'backlog_age'
 
-function reading(name: Name, value: number, clientId?: string): Reading {
-  return {
-    instrument: `oidc_provider_eventstore.logout.${name}`,
-    value,
-    ...(clientId !== undefined && { attributes: { 'messaging.destination.name': clientId } }),
-  }
+function reading(name: Name, value: number, attributes: Attributes): Reading {
+  return { instrument: `oidc_provider_eventstore.logout.${name}`, value, attributes }
 }

@@ -1,19 +1,23 @@
 import { type BatchObservableCallback, diag, type Meter, type ObservableGauge } from '@opentelemetry/api'
 import { inTime } from '../../lib/in-time.ts'
-import { type Clock, INSTRUMENTS, type InstrumentName, type Reading } from '../../lib/index.ts'
+import { type Clock, type GaugeName, INSTRUMENTS, type Reading } from '../../lib/index.ts'
 
-/** How long a reading may take, in milliseconds. */
+/** How long a collector waits for a reading, in milliseconds. */
 const READING_MS = 10_000
+
+/** So many times as long as a reading took no other one is made: readings take the database a tenth of its time at most. */
+const REST = 10
 
 /**
  * Gauges that are read when somebody collects. Collectors that come at once, or soon after one another, share a reading:
- * their number costs the database nothing. One that fails, or takes too long, shows nothing.
+ * their number costs the database nothing. One that fails, or takes too long, shows nothing; and while it takes too long
+ * there is no other one beside it.
  */
 export class Gauges {
   readonly #meter: () => Meter
   readonly #clock: Clock
   readonly #everyMs: number
-  #instruments: ReadonlyMap<InstrumentName, ObservableGauge> | undefined
+  #instruments: ReadonlyMap<GaugeName, ObservableGauge> | undefined
 
   constructor(meter: () => Meter, clock: Clock, everyMs: number) {
     this.#meter = meter
@@ -24,15 +28,11 @@ export class Gauges {
   /** Returns what ends that. */
   observe(read: () => Promise<readonly Reading[]>): () => void {
     const meter = this.#meter()
-    this.#instruments ??= new Map(
-      Object.entries(INSTRUMENTS).flatMap(([name, { kind, unit, description }]) =>
-        kind === 'gauge' ? [[name as InstrumentName, meter.createObservableGauge(name, { unit, description })]] : [],
-      ),
-    )
+    this.#instruments ??= gaugesOf(meter)
     const instruments = this.#instruments
-    const shared = this.#shared(read)
+    const shared = new SharedReading(read, this.#clock, this.#everyMs)
     const callback: BatchObservableCallback = async (result) => {
-      for (const { instrument, value, attributes = {} } of await shared()) {
+      for (const { instrument, value, attributes = {} } of await shared.inTime()) {
         const gauge = instruments.get(instrument)
         if (gauge) result.observe(gauge, value, attributes)
       }
@@ -41,25 +41,51 @@ export class Gauges {
     meter.addBatchObservableCallback(callback, gauges)
     return () => meter.removeBatchObservableCallback(callback, gauges)
   }
+}
 
-  /** The same reading for all who ask within a while. Never rejects. */
-  #shared(read: () => Promise<readonly Reading[]>): () => Promise<readonly Reading[]> {
-    let last: { readonly at: number; readonly readings: Promise<readonly Reading[]> } | undefined
-    return () => {
-      const now = this.#clock.monotonic()
-      if (!last || now - last.at >= this.#everyMs) last = { at: now, readings: this.#read(read) }
-      return last.readings
-    }
+function gaugesOf(meter: Meter): Map<GaugeName, ObservableGauge> {
+  const gauges = new Map<GaugeName, ObservableGauge>()
+  for (const [name, { kind, unit, description }] of Object.entries(INSTRUMENTS)) {
+    if (kind === 'gauge') gauges.set(name as GaugeName, meter.createObservableGauge(name, { unit, description }))
+  }
+  return gauges
+}
+
+/** The same reading for all who ask within a while. */
+class SharedReading {
+  readonly #read: () => Promise<readonly Reading[]>
+  readonly #clock: Clock
+  readonly #everyMs: number
+  #last: Promise<readonly Reading[]> | undefined
+  /** When another one may be made, by the monotonic clock. While one is under way: never. */
+  #againAt = 0
+
+  constructor(read: () => Promise<readonly Reading[]>, clock: Clock, everyMs: number) {
+    this.#read = read
+    this.#clock = clock
+    this.#everyMs = everyMs
   }
 
-  async #read(read: () => Promise<readonly Reading[]>): Promise<readonly Reading[]> {
+  /** Never rejects. Nothing: it failed, or takes too long. */
+  async inTime(): Promise<readonly Reading[]> {
+    if (!this.#last || this.#clock.monotonic() >= this.#againAt) this.#last = this.#make()
+    const reading = this.#last
+    if (await inTime(reading, this.#clock, READING_MS)) return reading
+    diag.warn(`oidc-provider-eventstore: gauges could not be read within ${READING_MS} ms`)
+    return []
+  }
+
+  async #make(): Promise<readonly Reading[]> {
+    const began = this.#clock.monotonic()
+    this.#againAt = Number.POSITIVE_INFINITY
     try {
-      const reading = read()
-      if (await inTime(reading, this.#clock, READING_MS)) return await reading
-      diag.warn(`oidc-provider-eventstore: gauges could not be read within ${READING_MS} ms`)
+      return await this.#read()
     } catch (error) {
       diag.warn('oidc-provider-eventstore: gauges could not be read', error)
+      return []
+    } finally {
+      const now = this.#clock.monotonic()
+      this.#againAt = Math.max(began + this.#everyMs, now + REST * (now - began))
     }
-    return []
   }
 }

@@ -2,10 +2,12 @@ import {
   type Span as ApiSpan,
   type Counter,
   type Histogram,
+  isSpanContextValid,
   type Meter,
   type MeterProvider,
   metrics,
   SpanKind,
+  type SpanOptions,
   SpanStatusCode,
   type Tracer,
   type TracerProvider,
@@ -14,10 +16,12 @@ import {
 import {
   type Attributes,
   type Clock,
+  errorType,
   INSTRUMENTS,
-  type InstrumentName,
   type NewSpan,
+  OptionInvalidError,
   type Reading,
+  type RecordedName,
   type Span,
   systemClock,
   type Telemetry,
@@ -33,7 +37,8 @@ export interface OpenTelemetryOptions {
   /** Default: the global one. */
   readonly tracerProvider?: TracerProvider
   /**
-   * Gauges are read of the database at most once in so many milliseconds, however many collect. Default: 5 s.
+   * Gauges are read from the database at most once in so many milliseconds, however many collect; and less often where a
+   * reading takes long. Default: 5 s.
    */
   readonly gaugesEveryMs?: number
   readonly clock?: Clock
@@ -52,6 +57,18 @@ const SCOPE = 'oidc-provider-eventstore'
  */
 export function openTelemetry(options: OpenTelemetryOptions = {}): Telemetry {
   assertKnownOptions(options, OPTIONS)
+  const { meterProvider, tracerProvider, gaugesEveryMs = 0, clock } = options
+  if (meterProvider !== undefined && typeof meterProvider?.getMeter !== 'function')
+    throw new OptionInvalidError('meterProvider', 'needs a method `getMeter`: a MeterProvider of an OpenTelemetry SDK')
+  if (tracerProvider !== undefined && typeof tracerProvider?.getTracer !== 'function')
+    throw new OptionInvalidError(
+      'tracerProvider',
+      'needs a method `getTracer`: a TracerProvider of an OpenTelemetry SDK',
+    )
+  if (!(Number.isFinite(gaugesEveryMs) && gaugesEveryMs >= 0))
+    throw new OptionInvalidError('gaugesEveryMs', 'must be milliseconds, 0 or more')
+  if (clock !== undefined && typeof clock?.monotonic !== 'function')
+    throw new OptionInvalidError('clock', 'needs a method `monotonic`')
   return new OpenTelemetry(options)
 }
 
@@ -65,8 +82,8 @@ const KINDS: Readonly<Record<NewSpan['kind'], SpanKind>> = {
 class OpenTelemetry implements Telemetry {
   readonly #meterProvider: MeterProvider | undefined
   readonly #tracer: Tracer
-  readonly #counters = new Map<InstrumentName, Counter>()
-  readonly #histograms = new Map<InstrumentName, Histogram>()
+  readonly #counters = new Map<RecordedName, Counter>()
+  readonly #histograms = new Map<RecordedName, Histogram>()
   readonly #gauges: Gauges
 
   constructor({ meterProvider, tracerProvider, gaugesEveryMs = 5_000, clock = systemClock }: OpenTelemetryOptions) {
@@ -75,18 +92,23 @@ class OpenTelemetry implements Telemetry {
     this.#gauges = new Gauges(() => this.#meter, clock, gaugesEveryMs)
   }
 
-  span<T>({ name, kind, attributes, links = [] }: NewSpan, work: (span: Span) => Promise<T>): Promise<T> {
+  span<T>(
+    { name, kind, attributes, links = [], isRoot = false }: NewSpan,
+    work: (span: Span) => Promise<T>,
+  ): Promise<T> {
     const contexts = links.flatMap((traceparent) => spanContextOf(traceparent) ?? [])
-    const options = {
+    const options: SpanOptions = {
       kind: KINDS[kind],
       ...(attributes && { attributes }),
       links: contexts.map((context) => ({ context })),
+      root: isRoot,
     }
     return this.#tracer.startActiveSpan(name, options, async (span) => {
+      const running = new RunningSpan(span)
       try {
-        return await work(new RunningSpan(span))
+        return await work(running)
       } catch (error) {
-        span.setStatus({ code: SpanStatusCode.ERROR, message: error instanceof Error ? error.message : String(error) })
+        if (!running.hasFailed) running.fail(errorType(error))
         throw error
       } finally {
         span.end()
@@ -96,12 +118,14 @@ class OpenTelemetry implements Telemetry {
 
   traceparent(): string | undefined {
     const context = trace.getActiveSpan()?.spanContext()
-    return context && traceparentOf(context)
+    return context && isSpanContextValid(context) ? traceparentOf(context) : undefined
   }
 
-  record(instrument: InstrumentName, value: number, attributes: Attributes = {}): void {
-    if (INSTRUMENTS[instrument].kind === 'counter') this.#counter(instrument).add(value, attributes)
-    else this.#histogram(instrument).record(value, attributes)
+  /** A name that is none of these is left out: a plugin of somebody else's may be newer than this. */
+  record(instrument: RecordedName, value: number, attributes: Attributes = {}): void {
+    const kind = INSTRUMENTS[instrument]?.kind
+    if (kind === 'counter') this.#counter(instrument).add(value, attributes)
+    else if (kind === 'histogram') this.#histogram(instrument).record(value, attributes)
   }
 
   observe(read: () => Promise<readonly Reading[]>): () => void {
@@ -112,7 +136,7 @@ class OpenTelemetry implements Telemetry {
     return (this.#meterProvider ?? metrics).getMeter(SCOPE)
   }
 
-  #counter(name: InstrumentName): Counter {
+  #counter(name: RecordedName): Counter {
     let counter = this.#counters.get(name)
     if (!counter) {
       const { unit, description } = INSTRUMENTS[name]
@@ -122,7 +146,7 @@ class OpenTelemetry implements Telemetry {
     return counter
   }
 
-  #histogram(name: InstrumentName): Histogram {
+  #histogram(name: RecordedName): Histogram {
     let histogram = this.#histograms.get(name)
     if (!histogram) {
       const { unit, description, buckets = [] } = INSTRUMENTS[name]
@@ -136,6 +160,7 @@ class OpenTelemetry implements Telemetry {
 
 class RunningSpan implements Span {
   readonly #span: ApiSpan
+  hasFailed = false
 
   constructor(span: ApiSpan) {
     this.#span = span
@@ -145,7 +170,9 @@ class RunningSpan implements Span {
     this.#span.setAttributes(attributes)
   }
 
+  /** Without a message: that of an error may hold what strangers have sent. */
   fail(type: string): void {
+    this.hasFailed = true
     this.#span.setAttribute('error.type', type)
     this.#span.setStatus({ code: SpanStatusCode.ERROR })
   }

@@ -12,6 +12,7 @@ import { type Receipt, receiptOf } from '../../plugins/back-channel-logout/recei
 import { sessionLogoutStream, toEvent } from '../../plugins/back-channel-logout/recording/session-logout-events.ts'
 import { FakeClock } from './fake-clock.ts'
 import { KeptLog } from './kept-log.ts'
+import { KeptTelemetry } from './kept-telemetry.ts'
 import { workOf } from './planning.ts'
 import { fold, registered, terminated } from './session-log.ts'
 
@@ -44,6 +45,7 @@ export class DispatchScene {
   readonly clock: FakeClock = new FakeClock()
   readonly store: EventStore = new MemoryEventStore({ clock: this.clock })
   readonly log: KeptLog = new KeptLog()
+  readonly telemetry: KeptTelemetry = new KeptTelemetry()
   readonly posts: Post[] = []
   readonly clients: Map<string, OidcClient> = new Map()
   /** Makes tokens; a test may replace it by something that cannot. */
@@ -53,6 +55,8 @@ export class DispatchScene {
   random: () => number = () => 0.5
   on = true
   readonly paused: Set<string> = new Set()
+  /** The trace context of the requests that end sessions. */
+  trace: string | undefined
   /** What the provider emitted, without its context. */
   readonly emitted: { readonly event: string; readonly args: readonly unknown[] }[] = []
   /** The maximum age of what is planned. */
@@ -97,7 +101,8 @@ export class DispatchScene {
       const user_id = this.store.keys.seal('alice', sessionLogoutStream(uid))
       const login = registered(clientId, `sid-${this.#sessions}`, { user_id })
       const end = terminated('session', { triggered_at_origin: issuer })
-      await this.store.append({ events: [toEvent(uid, login), toEvent(uid, end)] })
+      const meta = this.trace === undefined ? {} : { trace: this.trace }
+      await this.store.append({ events: [toEvent(uid, login), toEvent(uid, end)], meta })
     }
     await this.plan(after)
     return uids
@@ -126,6 +131,7 @@ export class DispatchScene {
       network: this.#network(clock),
       clock,
       logger: this.log,
+      telemetry: this.telemetry,
       policy,
       development: false,
       isInside: ({ clientId }) => clientId.startsWith('inside'),

@@ -4,7 +4,6 @@ import {
   type EventStore,
   Heartbeat,
   type Host,
-  noTelemetry,
   type ProviderLike,
   silent,
   systemClock,
@@ -32,6 +31,5 @@ export function hostOf(store: EventStore, provider: ProviderLike, clock: Clock =
     terminator,
     features,
     operators,
-    telemetry: noTelemetry,
   }
 }

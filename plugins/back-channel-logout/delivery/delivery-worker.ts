@@ -70,7 +70,7 @@ export class DeliveryWorker {
     this.#parts = parts
     this.#traffic = traffic
     this.#turns = turns
-    this.#measures = new DeliveryMeasures(parts.telemetry ?? noTelemetry)
+    this.#measures = new DeliveryMeasures(parts.telemetry ?? noTelemetry, parts.provider.issuer)
   }
 
   /** Rejects where the store takes it neither as done nor back. */
@@ -113,15 +113,18 @@ export class DeliveryWorker {
       leave: (origin: string) => this.#traffic.leave(origin),
     }
     const tried = await attempt(this.#parts, { id: work.id, delivery }, origins, this.#turns.hurry)
-    if (this.#turns.hurry.aborted) return // others take it over
+    if (this.#turns.hurry.aborted) return this.#measures.notSent(span, 'handed_over')
     if (tried.kind === 'tried') return this.#settle(work, delivery, permit, tried, leave, span)
     this.#traffic.release(work.lane, permit)
-    if (tried.kind === 'notOwed') return this.#finish(work)
-    if (tried.kind === 'notNow') return this.#giveBack(work, delivery, work.dueAt)
+    if (tried.kind === 'notOwed' || tried.kind === 'notNow') {
+      const isOwed = tried.kind === 'notNow'
+      this.#measures.notSent(span, isOwed ? 'not_now' : 'not_owed')
+      return isOwed ? this.#giveBack(work, delivery, work.dueAt) : this.#finish(work)
+    }
     const { provider, logger } = this.#parts
     await this.#record(commitOfUnsent(work.id, delivery, tried, provider.issuer))
     await this.#finish(work)
-    this.#measures.ended(delivery, tried.kind === 'superseded' ? 'superseded' : 'no_recipient')
+    this.#measures.ended(delivery, tried.kind === 'superseded' ? 'superseded' : 'no_recipient', span)
     logUnsent(logger, work.id, delivery, tried)
   }
 

@@ -5,6 +5,7 @@ import {
   type EventStore,
   EventTypeUnknownError,
   type Logger,
+  type NewSpan,
   type NewWork,
   noTelemetry,
   type Telemetry,
@@ -103,8 +104,9 @@ export class Planning {
     const now = await work.time()
     const made = await plan({ logouts, issuer, clients, accountKeys }, commits, now)
     if (made.work.length === 0 && made.events.length === 0) return []
-    const span = { name: 'plan logouts', kind: 'consumer', links: tracesOf(made.work) } as const
-    await telemetry.span(span, async () => {
+    const span: NewSpan = { name: 'plan logouts', kind: 'consumer', isRoot: true, links: tracesOf(made.work) }
+    await telemetry.span(span, async (begun) => {
+      begun.set({ 'oidc_provider_eventstore.deliveries': made.work.length })
       for (let at = 0; at < made.events.length; at += FACTS) {
         const events = made.events.slice(at, at + FACTS)
         await store.append({ events, meta: { instance: issuer, actor: 'system' } })

@@ -40,7 +40,7 @@ function asJson<T>(from: T): T {
   return JSON.parse(JSON.stringify(from)) as T
 }
 
-export function contentContract(makeLog: MakeLog, { propertyRuns = 100 }: Capabilities): void {
+export function contentContract(makeLog: MakeLog, { propertyRuns = 100, meta: added = {} }: Capabilities): void {
   describe('what was appended', () => {
     const log = openedLog(makeLog)
 
@@ -153,7 +153,7 @@ export function contentContract(makeLog: MakeLog, { propertyRuns = 100 }: Capabi
       const commit = present(await log.store.latest(stream))
       assert.deepEqual(Object.keys(commit).sort(), ['at', 'events', 'id', 'meta', 'position'])
       assert.deepEqual(Object.keys(present(commit.events[0])).sort(), ['data', 'stream', 'type'])
-      assert.deepEqual(commit.meta, {})
+      assert.deepEqual(commit.meta, added)
     })
 
     it('is what it was when append was called, whatever the caller does to it afterwards', async () => {
@@ -170,7 +170,7 @@ export function contentContract(makeLog: MakeLog, { propertyRuns = 100 }: Capabi
       meta.actor = 'nobody'
       await appended
       inner.list.push(4)
-      assert.deepEqual(present(await log.store.latest(stream)).meta, { actor: 'operator' })
+      assert.deepEqual(present(await log.store.latest(stream)).meta, { actor: 'operator', ...added })
       assert.deepEqual(present(await log.store.latest(stream)).events, [
         { stream, also: [index], type: 'thing.happened', data: { inner: { list: [1, 2] } } },
       ])

@@ -1,4 +1,4 @@
-import type { NewCommit, NewEvent } from '../../../lib/log/commit.ts'
+import type { Meta, NewCommit, NewEvent } from '../../../lib/log/commit.ts'
 import type { EventStore } from '../../../lib/log/event-store.ts'
 
 /** One log, empty at first, and the ways to get at it. */
@@ -34,6 +34,8 @@ export interface Capabilities {
   readonly timeoutMs?: number
   /** How often a property is tried with random values; default 100. */
   readonly propertyRuns?: number
+  /** What it adds to the meta of each commit; default: nothing. */
+  readonly meta?: Meta
 }
 
 /** A store that all tests of a `describe` share, opened before them and removed after them. */

@@ -1,0 +1,56 @@
+import type { Logger } from '../logger.ts'
+import { type NewSpan, noTelemetry, type Reading, type Span, type Telemetry } from './telemetry.ts'
+
+/**
+ * The same telemetry, which breaks nothing: where it throws, rejects or does not run the work of a span, things go on as if
+ * it had not been there. That is logged once.
+ */
+export function guardedTelemetry(telemetry: Telemetry, logger: Logger): Telemetry {
+  let isLogged = false
+  const failed = (err: unknown): void => {
+    if (isLogged) return
+    isLogged = true
+    logger.warn(
+      { event: 'telemetry_failed', err },
+      'telemetry threw: what it should have measured is lost, now and whenever it throws again',
+    )
+  }
+  const attempt = <T>(call: () => T, otherwise: T): T => {
+    try {
+      return call()
+    } catch (err) {
+      failed(err)
+      return otherwise
+    }
+  }
+  const guardedSpan = (span: Span): Span => ({
+    set: (attributes) => attempt(() => span.set(attributes), undefined),
+    fail: (type) => attempt(() => span.fail(type), undefined),
+  })
+  return {
+    span: <T>(span: NewSpan, work: (span: Span) => Promise<T>): Promise<T> => {
+      let running: Promise<T> | undefined
+      const once = (begun: Span): Promise<T> => {
+        running ??= settled(work, begun)
+        return running
+      }
+      const told = attempt(() => telemetry.span(span, (begun) => once(guardedSpan(begun))), undefined)
+      const result = running ?? noTelemetry.span(span, once)
+      // What the work rejects with is its caller's; what else the span rejects with is the telemetry's own failure.
+      Promise.resolve(told).catch((err) => result.catch((own) => own).then((own) => own !== err && failed(err)))
+      return result
+    },
+    traceparent: () => attempt(() => telemetry.traceparent(), undefined),
+    record: (instrument, value, attributes) =>
+      attempt(() => telemetry.record(instrument, value, attributes), undefined),
+    observe: (read: () => Promise<readonly Reading[]>) => {
+      const end = attempt(() => telemetry.observe(read), undefined)
+      return () => attempt(() => end?.(), undefined)
+    },
+  }
+}
+
+/** Rejects where the work throws. */
+async function settled<T>(work: (span: Span) => Promise<T>, span: Span): Promise<T> {
+  return work(span)
+}

@@ -1,0 +1,158 @@
+import assert from 'node:assert/strict'
+import { MemoryEventStore } from '../../adapters/memory/index.ts'
+import { type EventStore, ephemeralKeys, type Reading, silent, type WorkTable } from '../../lib/index.ts'
+import { LogRetention } from '../../lib/retention/retention.ts'
+import { logGauges } from '../../lib/telemetry/log-gauges.ts'
+import type { Health } from '../../plugins/back-channel-logout/health.ts'
+import { logoutGauges } from '../../plugins/back-channel-logout/logout-gauges.ts'
+import { laneOf } from '../../plugins/back-channel-logout/work/lanes.ts'
+import { CountedStore, counted } from '../support/counted-store.ts'
+import { FakeClock } from '../support/fake-clock.ts'
+import { openDatabase } from '../support/mongo-database.ts'
+import { OP } from '../support/planning.ts'
+
+const SIZES = [1, 100, 10_000] as const
+const HEALTH: Health = { isWell: true, store: { isReachable: true }, isOn: true }
+
+function retentionOf(store: EventStore, clock: FakeClock): LogRetention {
+  return new LogRetention({ store, clock, logger: silent, policy: undefined, rules: [] })
+}
+
+/** Rows as the planner makes them: so many for each of so many clients, in one session after the other. */
+async function owe(work: WorkTable, clients: number, each: number, endedAt: (n: number) => number): Promise<void> {
+  for (let client = 0; client < clients; client++) {
+    const lane = laneOf(OP, `rp-${client}`)
+    const rows = Array.from({ length: each }, (_, n) => ({
+      ...{ id: `${client}/${n}`, lane, dueAt: endedAt(n) },
+      body: { endedAt: endedAt(n), clientId: `rp-${client}` },
+    }))
+    for (let at = 0; at < rows.length; at += 1_000) await work.add(rows.slice(at, at + 1_000))
+  }
+}
+
+function of(readings: readonly Reading[], name: string): Reading[] {
+  return readings.filter(({ instrument }) => instrument.endsWith(`.${name}`))
+}
+
+describe('what gauges cost, and show', () => {
+  describe('of the log', () => {
+    it('are three reads, whatever is in it: its end, consumers, and what retention remembers', async () => {
+      const database = await openDatabase('gauges')
+      const store = await CountedStore.open(database, ephemeralKeys())
+      try {
+        const clock = new FakeClock()
+        const retention = retentionOf(store.store, clock)
+        await store.store.consumers.ensure('mine', 0)
+        for (const size of [1, 300]) {
+          const append = (n: number) =>
+            store.store.append({ events: [{ stream: `s:${n}`, type: 'happened', data: {} }] })
+          await Promise.all(Array.from({ length: size }, (_, n) => append(n)))
+          await store.quiet()
+          const { commands, result } = await store.during(() => logGauges(store.store, retention, clock))
+          assert.ok(commands.length <= 3, counted(commands))
+          const end = await store.store.end()
+          assert.deepEqual(result, [
+            { instrument: 'oidc_provider_eventstore.log.end', value: end },
+            {
+              instrument: 'oidc_provider_eventstore.consumer.lag',
+              value: end,
+              attributes: { 'oidc_provider_eventstore.consumer': 'mine' },
+            },
+          ])
+        }
+      } finally {
+        await store.close()
+        await database.drop()
+      }
+    })
+
+    it('are a hundred consumers at most, and the age of the last walk of retention', async () => {
+      const clock = new FakeClock()
+      const store = new MemoryEventStore({ clock })
+      const retention = retentionOf(store, clock)
+      await store.append({ events: [{ stream: 'a:1', type: 'happened', data: {} }] })
+      for (let n = 0; n < 150; n++) await store.consumers.ensure(`consumer-${n}`, 0)
+      assert.deepEqual(of(await logGauges(store, retention, clock), 'walk_age'), [])
+      await retention.run()
+      await clock.advance(90_000)
+      const readings = await logGauges(store, retention, clock)
+      assert.equal(of(readings, 'lag').length, 100)
+      assert.deepEqual(
+        of(readings, 'walk_age').map(({ value }) => value),
+        [90],
+      )
+      await store.close()
+    })
+  })
+
+  describe('of logout', () => {
+    for (const size of SIZES) {
+      it(`are 100 rows of 20 RPs at most, where 25 RPs are owed ${size} each`, async () => {
+        const clock = new FakeClock()
+        const store = new MemoryEventStore({ clock })
+        const work = store.work('deliveries')
+        const now = await work.time()
+        await owe(work, 25, size, (n) => now - 60_000 - n)
+        let rows = 0
+        const { open } = work
+        work.open = async (options) => {
+          const found = await open.call(work, options)
+          rows += found.length
+          return found
+        }
+        const readings = await logoutGauges({ issuer: OP, work, health: async () => HEALTH })
+        assert.ok(rows <= 2_000, `${rows} rows`)
+        assert.deepEqual(
+          of(readings, 'backlog').map(({ value }) => value),
+          Array(20).fill(size),
+        )
+        const ages = of(readings, 'backlog_age')
+        assert.equal(ages.length, 20)
+        for (const { value } of ages) assert.ok(value >= 60 && value < 71, String(value))
+        await store.close()
+      })
+    }
+
+    it('are what health says', async () => {
+      const store = new MemoryEventStore()
+      const health: Health = {
+        ...HEALTH,
+        deliveries: { open: 3, overdueMs: 4_500 },
+        deadLetters: { count: 5, isExact: true },
+        parked: { count: 2, isExact: true },
+        openCircuits: ['one', 'two'],
+      }
+      const readings = await logoutGauges({ issuer: OP, work: store.work('deliveries'), health: async () => health })
+      assert.deepEqual(
+        readings.map(({ instrument, value, attributes }) => [instrument.split('.').at(-1), value, attributes]),
+        [
+          ['overdue', 4.5],
+          ['circuits_open', 2],
+          ['dead_letters', 5],
+          ['parked', 2],
+        ].map((row) => [...row, { 'oidc_provider_eventstore.issuer': OP }]),
+      )
+      await store.close()
+    })
+
+    it('are none while the store does not answer: nothing is not the same as zero', async () => {
+      const store = new MemoryEventStore()
+      const health: Health = { isWell: false, store: { isReachable: false, error: 'away' }, isOn: true }
+      assert.deepEqual(
+        await logoutGauges({ issuer: OP, work: store.work('deliveries'), health: async () => health }),
+        [],
+      )
+      await store.close()
+    })
+
+    it('leave out what health could not tell', async () => {
+      const store = new MemoryEventStore()
+      const readings = await logoutGauges({ issuer: OP, work: store.work('deliveries'), health: async () => HEALTH })
+      assert.deepEqual(
+        readings.map(({ instrument }) => instrument),
+        ['oidc_provider_eventstore.logout.circuits_open'],
+      )
+      await store.close()
+    })
+  })
+})
