@@ -107,6 +107,9 @@ function forTheSuite(base: Configuration): Configuration {
     scopes: ['openid', 'profile', 'email', 'address', 'phone', 'offline_access'],
     findAccount: (_ctx, accountId): Account => ({ accountId, claims: () => claimsOf(accountId) }),
     pkce: { required: () => false }, // most modules send none
+    // Core section 3.1.2.1 wants POST as well. Then the session's cookie has to come along from other sites.
+    enableHttpPostMethods: true,
+    cookies: { ...base.cookies, long: { httpOnly: true, secure: true, sameSite: 'none' } },
     ttl: { ...base.ttl, RefreshToken: 86_400 },
   }
 }
