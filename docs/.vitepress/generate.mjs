@@ -49,6 +49,7 @@ async function makeReference() {
     hideBreadcrumbs: true,
     hidePageHeader: true,
     useCodeBlocks: false,
+    useHTMLAnchors: true,
     sanitizeComments: true,
     parametersFormat: 'table',
     name: 'Reference',
