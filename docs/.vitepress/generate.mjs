@@ -52,6 +52,7 @@ async function makeReference() {
     useHTMLAnchors: true,
     sanitizeComments: true,
     parametersFormat: 'table',
+    groupOrder: ['Functions', 'Classes', '*'],
     name: 'Reference',
     outputs: [{ name: 'markdown', path: join(docs, 'reference') }],
   })
