@@ -50,7 +50,6 @@ async function makeReference() {
     hidePageHeader: true,
     useCodeBlocks: false,
     useHTMLAnchors: true,
-    sanitizeComments: true,
     parametersFormat: 'table',
     groupOrder: ['Functions', 'Classes', '*'],
     name: 'Reference',
