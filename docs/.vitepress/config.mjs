@@ -24,6 +24,7 @@ export default defineConfig({
   head: [['link', { rel: 'icon', type: 'image/svg+xml', href: `${base}icon.svg` }]],
   markdown: {
     anchor: { slugify: slugOf },
+    languageAlias: { cjs: 'js' },
     config: (md) => md.use(repositoryLinks),
   },
   themeConfig: {
@@ -38,6 +39,7 @@ export default defineConfig({
     sidebar,
     outline: [2, 3],
   },
+  vite: { build: { chunkSizeWarningLimit: 2_000 } }, // the index of the search
   async buildEnd({ outDir, srcDir }) {
     await checkSite(outDir, base)
     await writeForModels(outDir, srcDir, description)

@@ -49,8 +49,9 @@ async function makeReference() {
     hideBreadcrumbs: true,
     hidePageHeader: true,
     useCodeBlocks: false,
-    sanitizeComments: true,
+    useHTMLAnchors: true,
     parametersFormat: 'table',
+    groupOrder: ['Functions', 'Classes', '*'],
     name: 'Reference',
     outputs: [{ name: 'markdown', path: join(docs, 'reference') }],
   })

@@ -28,7 +28,9 @@ describe('the code in the documentation', () => {
   it('holds with the types of the built package', function () {
     this.timeout(120_000)
     assert.ok(existsSync(join(root, 'dist/lib/index.d.ts')), 'build first: npm run build')
-    const checked = snippets.filter(({ marker, page }) => marker?.kind === 'types' || page.startsWith('docs/op/'))
+    const checked = snippets.filter(
+      ({ marker, page }) => marker?.kind === 'types' || (marker?.kind === 'run' && page.startsWith('docs/op/')),
+    )
     assert.ok(checked.length > 20)
     const found = compile(checked)
     assert.equal(found, '')

@@ -1,30 +1,15 @@
 import assert from 'node:assert/strict'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { dirname, join, normalize } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { pages, root } from '../documentation/snippets.ts'
 
-const root = fileURLToPath(new URL('../..', import.meta.url))
-const documents = [
-  'README.md',
-  'CONTRIBUTING.md',
-  'CHANGELOG.md',
-  'SECURITY.md',
-  'example/README.md',
-  ...markdownIn('docs'),
-]
 const testFiles = readdirSync(join(root, 'test'), { recursive: true })
   .map((name) => `test/${String(name)}`)
   .filter((name) => name.endsWith('.ts'))
 
 describe('the documentation', () => {
-  for (const document of documents) {
+  for (const document of pages) {
     const text = readFileSync(join(root, document), 'utf8')
-
-    it(`links only to what is there: ${document}`, () => {
-      for (const [, target = ''] of text.matchAll(/\]\((?!https?:|#)([^)#\s]+)[^)]*\)/g)) {
-        assert.ok(existsSync(join(root, normalize(join(dirname(document), target)))), `${target} is not there`)
-      }
-    })
 
     it(`names only tests that are there: ${document}`, () => {
       for (const [, pattern = ''] of text.matchAll(/(test\/[\w./*-]+\.test\.ts)/g)) {
@@ -73,10 +58,4 @@ function namesIn(text: string, quote: string): string[] {
 function sourcesIn(folder: string): string[] {
   const names = readdirSync(join(root, folder), { recursive: true }).map(String)
   return names.filter((name) => name.endsWith('.ts')).map((name) => readFileSync(join(root, folder, name), 'utf8'))
-}
-
-function markdownIn(folder: string): string[] {
-  return readdirSync(join(root, folder), { recursive: true })
-    .map((name) => `${folder}/${String(name)}`)
-    .filter((name) => name.endsWith('.md') && !name.includes('/api/'))
 }
