@@ -21,6 +21,11 @@ export interface TerminateSessionOptions extends TerminateOptions {
 /** How many sessions are ended by one call. */
 export interface TerminateManyOptions extends TerminateOptions {
   /**
+   * Called once the termination is recorded, with the id that names it: from then on it is carried out, also where the
+   * caller gives up waiting. Not called by a dry run.
+   */
+  readonly onOrdered?: (id: string) => void
+  /**
    * Called as it goes on, with what has ended so far; also counts what another process has ended for this call. The call
    * rejects with what it throws; the termination goes on.
    */
@@ -64,13 +69,15 @@ export function assertTerminateOptions(
   if (typeof options !== 'object' || options === null)
     throw new OptionInvalidError('actor', 'is missing: say who does this, { actor }')
   assertKnown(options, known)
-  const { actor, dryRun, reason, onProgress, signal } = options
+  const { actor, dryRun, reason, onOrdered, onProgress, signal } = options
   assertActor(actor)
   assertFlag('dryRun', dryRun)
   if (reason !== undefined && !reasons.includes(reason))
     throw new OptionInvalidError('reason', `must be one of ${reasons.join(', ')}`)
   if (options.except !== undefined) assertClearText('except', options.except)
-  if (onProgress !== undefined && typeof onProgress !== 'function')
-    throw new OptionInvalidError('onProgress', 'must be a function')
+  for (const [name, callback] of Object.entries({ onOrdered, onProgress })) {
+    if (callback !== undefined && typeof callback !== 'function')
+      throw new OptionInvalidError(name, 'must be a function')
+  }
   assertReading({ ...(signal !== undefined && { signal }) })
 }

@@ -108,7 +108,7 @@ export class Terminations {
 
   account(accountId: string, options: TerminateAccountOptions): Promise<TerminationReport> {
     assertText('accountId', accountId)
-    assertTerminateOptions(options, ['actor', 'dryRun', 'reason', 'except', 'onProgress', 'signal'])
+    assertTerminateOptions(options, ['actor', 'dryRun', 'reason', 'except', 'onOrdered', 'onProgress', 'signal'])
     const { except } = options
     return this.#job(options, { kind: 'account', accountId, ...(except !== undefined && { except }) })
   }
@@ -116,18 +116,18 @@ export class Terminations {
   clientOfAccount(accountId: string, clientId: string, options: TerminateManyOptions): Promise<TerminationReport> {
     assertText('accountId', accountId)
     assertClearText('clientId', clientId)
-    assertTerminateOptions(options, ['actor', 'dryRun', 'onProgress', 'signal'])
+    assertTerminateOptions(options, ['actor', 'dryRun', 'onOrdered', 'onProgress', 'signal'])
     return this.#job({ ...options, reason: 'authorization_removed' }, { kind: 'account', accountId, clientId })
   }
 
   client(clientId: string, options: TerminateManyOptions): Promise<TerminationReport> {
     assertClearText('clientId', clientId)
-    assertTerminateOptions(options, ['actor', 'dryRun', 'onProgress', 'signal'])
+    assertTerminateOptions(options, ['actor', 'dryRun', 'onOrdered', 'onProgress', 'signal'])
     return this.#job(options, { kind: 'client', clientId })
   }
 
   all(options: TerminateWithReasonOptions): Promise<TerminationReport> {
-    assertTerminateOptions(options, ['actor', 'dryRun', 'reason', 'onProgress', 'signal'])
+    assertTerminateOptions(options, ['actor', 'dryRun', 'reason', 'onOrdered', 'onProgress', 'signal'])
     return this.#job(options, { kind: 'all' })
   }
 
@@ -154,6 +154,7 @@ export class Terminations {
       actor,
       dryRun = false,
       reason = 'admin',
+      onOrdered,
       onProgress,
       signal,
     }: TerminateManyOptions & {
@@ -175,6 +176,7 @@ export class Terminations {
     const { position } = await this.#store.append(commit)
     // Sooner than the planner, which makes the same of it: where this fails it is left to that.
     this.#work.begin(newTerminationJob(id, position, { target, reason, actor })).catch(() => undefined)
+    onOrdered?.(id)
     return this.#completed(id, onProgress ?? (() => {}), signal)
   }
 
