@@ -71,7 +71,8 @@ export class AccountSessions<Context> implements Plugin {
     if (!host) return errorResponse(NOT_STARTED)
     const own = { host, logout: this.#options.logout, hidden: this.#hidden }
     const answering = { own, gate: this.#gate, wording: this.#wording }
-    if (path.startsWith('/api/')) return answerApi(answering, request, path.slice('/api'.length), context)
+    if (path === '/api' || path.startsWith('/api/'))
+      return answerApi(answering, request, path.slice('/api'.length), context)
     return answerPage({ ...answering, basePath, layout: this.#options.layout }, request, path, context)
   }
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import type { EventStore } from '../../lib/index.ts'
 import { AccountScene } from '../support/account-scene.ts'
+import { allThatOpens } from '../support/all-that-opens.ts'
 
 /** What users find and end of their own is the same on every store. */
 export function accountSessionsContract(name: string, open: () => Promise<EventStore>): void {
@@ -102,13 +103,15 @@ export function accountSessionsContract(name: string, open: () => Promise<EventS
       assert.equal(await at.isLoggedIn(here, 'mail'), true)
     })
 
-    it('forgets what it remembered with the account', async () => {
-      const phone = await at.loggedIn('alice', 'shop')
-      await at.scene.op.eventSourced.forget('alice', { actor: 'anna' })
-      const again = await at.loggedIn('alice', 'shop')
-      const { body } = await at.api(again, '/sessions')
-      assert.equal(body.sessions.length, 1)
-      assert.equal(await at.isLoggedIn(phone), false)
+    it('keeps what it remembered sealed, and forgets it with the account', async () => {
+      const here = await at.loggedIn('alice', 'shop')
+      const { store, op } = at.scene
+      const commits = JSON.stringify(await store.readAll({ after: 0, limit: 1_000 }))
+      assert.equal(commits.includes('203.0.113.7'), false)
+      assert.ok((await allThatOpens(store)).includes('203.0.113.7'), 'the keys open it')
+      await op.eventSourced.forget('alice', { actor: 'anna', settleMs: 0 })
+      assert.equal((await allThatOpens(store)).includes('203.0.113.7'), false, 'no key opens it any more')
+      assert.deepEqual((await at.api(here, '/sessions')).body.error.code, 'NOT_SIGNED_IN')
     })
   })
 }

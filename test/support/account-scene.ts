@@ -37,7 +37,10 @@ export class AccountScene {
   static async start({ clock, store, account: wishes, shop = {} }: AccountSceneOptions = {}): Promise<AccountScene> {
     let account: AccountSessions<Koa.Context> | undefined
     const scene: LogoutScene<'shop' | 'mail'> = await LogoutScene.start(
-      { shop: { client_name: 'Shop', client_uri: 'https://shop.example.com/', ...shop }, mail: { client_name: 'Mail' } },
+      {
+        shop: { client_name: 'Shop', client_uri: 'https://shop.example.com/', ...shop },
+        mail: { client_name: 'Mail' },
+      },
       {
         ...(clock && { clock }),
         ...(store && { store }),
@@ -61,6 +64,7 @@ export class AccountScene {
     )
     if (!account) throw new Error('the scene has made no plugin')
     const app = new Koa()
+    app.silent = true // a test that has it fail says so
     app.use(account.site.koa)
     const server = createServer(app.callback())
     return new AccountScene(scene, account, server, `http://127.0.0.1:${await listen(server, 0)}`)

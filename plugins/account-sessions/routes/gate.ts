@@ -22,8 +22,8 @@ export class Gate<Context> {
   }
 
   /** @throws LoginNeededError (`NOT_SIGNED_IN`), and what the application throws */
-  async signedIn(context: Context, { now }: Pick<Clock, 'now'>): Promise<SignedIn> {
-    return assertSignedIn(await this.#options.authenticate(context), now())
+  async signedIn(context: Context, clock: Pick<Clock, 'now'>): Promise<SignedIn> {
+    return assertSignedIn(await this.#options.authenticate(context), clock.now())
   }
 
   isRecent(who: SignedIn, clock: Pick<Clock, 'now'>): boolean {
@@ -37,8 +37,8 @@ export class Gate<Context> {
   }
 
   /** @throws LoginNeededError (`LOGIN_NOT_RECENT`) */
-  assertRecent(who: SignedIn, { now }: Pick<Clock, 'now'>): void {
-    assertRecent(who, now(), this.#options.recentLoginMs ?? RECENT_LOGIN_MS)
+  assertRecent(who: SignedIn, clock: Pick<Clock, 'now'>): void {
+    assertRecent(who, clock.now(), this.#options.recentLoginMs ?? RECENT_LOGIN_MS)
   }
 
   /** @throws WebError (`OTHER_ORIGIN`): another site's page asks, in the name of whoever is signed in here */
