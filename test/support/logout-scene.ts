@@ -1,6 +1,6 @@
 import type { ClientMetadata } from 'oidc-provider'
 import { MemoryEventStore } from '../../adapters/memory/index.ts'
-import type { Commit, EventStore } from '../../lib/index.ts'
+import type { Commit, EventStore, Plugin } from '../../lib/index.ts'
 import { PLANNER } from '../../plugins/back-channel-logout/delivery/planner.ts'
 import {
   type BackChannelLogout,
@@ -20,6 +20,8 @@ export interface SceneOptions extends Omit<OpOptions, 'plugins' | 'clients'> {
   /** Clients without a server behind them. */
   readonly others?: readonly ClientMetadata[]
   readonly store?: EventStore
+  /** Makes plugins that stand beside back-channel logout. */
+  readonly beside?: (logout: BackChannelLogout) => readonly Plugin[]
 }
 
 /** An OP with back-channel logout, and RPs that are told. */
@@ -30,12 +32,12 @@ export class LogoutScene<Id extends string> {
   readonly op: Op
 
   static async start<Id extends string>(cast: Cast<Id>, options: SceneOptions = {}): Promise<LogoutScene<Id>> {
-    const { logout: wishes, others = [], store = memoryStore(options), ...opOptions } = options
+    const { logout: wishes, others = [], store = memoryStore(options), beside, ...opOptions } = options
     const ids = Object.keys(cast) as Id[]
     const started = await Promise.all(ids.map((id) => startRp(id, cast[id])))
     const logout = backChannelLogout({ development: true, allowInternal: ids, ...wishes })
     const clients = [...started.map(({ metadata }) => metadata), ...others]
-    const op = await startOp(store, { ...opOptions, plugins: [logout], clients })
+    const op = await startOp(store, { ...opOptions, plugins: [logout, ...(beside?.(logout) ?? [])], clients })
     const rps = Object.fromEntries(started.map((rp) => [rp.clientId, rp])) as Record<Id, RelyingParty>
     return new LogoutScene(store, rps, logout, op)
   }

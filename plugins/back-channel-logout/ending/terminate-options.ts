@@ -22,7 +22,7 @@ export interface TerminateSessionOptions extends TerminateOptions {
 export interface TerminateManyOptions extends TerminateOptions {
   /**
    * Called once the termination is recorded, with its id in `terminations()`: from now on it is carried out, whatever becomes
-   * of this process. The call rejects with what it throws; the termination goes on.
+   * of this process. Not called by a dry run. The call rejects with what it throws; the termination goes on.
    */
   readonly onOrdered?: (id: string) => void
   /**
@@ -75,9 +75,9 @@ export function assertTerminateOptions(
   if (reason !== undefined && !reasons.includes(reason))
     throw new OptionInvalidError('reason', `must be one of ${reasons.join(', ')}`)
   if (options.except !== undefined) assertClearText('except', options.except)
-  if (onOrdered !== undefined && typeof onOrdered !== 'function')
-    throw new OptionInvalidError('onOrdered', 'must be a function')
-  if (onProgress !== undefined && typeof onProgress !== 'function')
-    throw new OptionInvalidError('onProgress', 'must be a function')
+  for (const [name, callback] of Object.entries({ onOrdered, onProgress })) {
+    if (callback !== undefined && typeof callback !== 'function')
+      throw new OptionInvalidError(name, 'must be a function')
+  }
   assertReading({ ...(signal !== undefined && { signal }) })
 }
