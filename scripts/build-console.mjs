@@ -28,18 +28,24 @@ export const ASSETS = join(root, 'dist/plugins/admin-console/assets')
 const MEDIA_TYPES = { js: 'text/javascript; charset=utf-8', css: 'text/css; charset=utf-8', svg: 'image/svg+xml' }
 
 /**
- * What uPlot hangs onto its function for callers, and nothing here calls: a bundler cannot know that, and would keep the
- * code behind it. A version of uPlot that is written otherwise fails the build.
+ * What is left out of uPlot: the ways to draw a line that it brings (day-plot.ts has its own), and what it hangs onto its
+ * function for callers. A bundler cannot know that nothing here uses them, and would keep the code behind them. A version
+ * of uPlot that is written otherwise fails the build.
  */
-const UNUSED_OF_UPLOT = [
-  'uPlot.orient   = orient;',
-  'uPlot.rangeAsinh = rangeAsinh;',
-  'uPlot.join = join;',
-  'uPlot.tzDate  = tzDate;',
-  'uPlot.addGap = addGap;',
-  '(paths.stepped = stepped);',
-  '(paths.bars    = bars);',
-  '(paths.spline  = monotoneCubic);',
+const LEFT_OUT_OF_UPLOT = [
+  ['const linearPath = linear() ;', 'const linearPath = null;'],
+  ['const pointsPath = points() ;', 'const pointsPath = null;'],
+  ['uPlot.orient   = orient;', ''],
+  ['uPlot.rangeAsinh = rangeAsinh;', ''],
+  ['uPlot.join = join;', ''],
+  ['uPlot.tzDate  = tzDate;', ''],
+  ['uPlot.addGap = addGap;', ''],
+  ['uPlot.clipGaps = clipGaps;', ''],
+  ['\t\tpoints,\n', ''],
+  ['(paths.linear  = linear);', ''],
+  ['(paths.stepped = stepped);', ''],
+  ['(paths.bars    = bars);', ''],
+  ['(paths.spline  = monotoneCubic);', ''],
 ]
 
 const smallerUplot = {
@@ -47,9 +53,10 @@ const smallerUplot = {
   setup({ onLoad }) {
     onLoad({ filter: /uPlot\.esm\.js$/ }, async ({ path }) => {
       const text = await readFile(path, 'utf8')
-      const missing = UNUSED_OF_UPLOT.filter((line) => !text.includes(line))
-      if (missing.length > 0) throw new Error(`uPlot has no ${missing.join(' ')}: see UNUSED_OF_UPLOT`)
-      return { contents: UNUSED_OF_UPLOT.reduce((left, line) => left.replace(line, ''), text), loader: 'js' }
+      const missing = LEFT_OUT_OF_UPLOT.filter(([line]) => !text.includes(line))
+      if (missing.length > 0) throw new Error(`uPlot has no ${missing.join(' ')}: see LEFT_OUT_OF_UPLOT`)
+      const contents = LEFT_OUT_OF_UPLOT.reduce((left, [line, instead]) => left.replace(line, instead), text)
+      return { contents, loader: 'js' }
     })
   },
 }

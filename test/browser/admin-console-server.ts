@@ -4,9 +4,12 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { DATA_HEADERS, PAGE_HEADERS } from '../../lib/web/page-headers.ts'
 import type {
+  ClientTestAnswer,
+  ExplainAnswer,
   LiveChanges,
   Me,
   Operation,
+  OperationAnswer,
   Page,
   ReplayRequest,
   Role,
@@ -46,6 +49,8 @@ export class FixtureServer {
   readonly asked: string[] = []
   mood: FixtureMood
   data: FixtureData
+  /** Operations stand still. */
+  isStalled = false
   readonly #options: FixtureOptions
   readonly #server: Server
   readonly #streams = new Set<ServerResponse>()
@@ -105,8 +110,14 @@ export class FixtureServer {
       return
     }
     const path = url.pathname.slice(BASE.length)
-    if (path.startsWith('/assets/')) return this.#asset(path.slice('/assets/'.length), response)
-    if (path.startsWith('/api/')) return this.#api(request, response, path.slice('/api'.length), url.searchParams)
+    if (path.startsWith('/assets/')) {
+      await this.#asset(path.slice('/assets/'.length), response)
+      return
+    }
+    if (path.startsWith('/api/')) {
+      await this.#api(request, response, path.slice('/api'.length), url.searchParams)
+      return
+    }
     response.writeHead(200, { ...PAGE_HEADERS, 'Content-Type': 'text/html; charset=utf-8' }).end(this.#page())
   }
 
@@ -131,17 +142,32 @@ export class FixtureServer {
 
   async #api(request: IncomingMessage, response: ServerResponse, path: string, query: URLSearchParams): Promise<void> {
     this.asked.push(`${request.method} ${path}?${query}`)
-    const { mood } = this
-    if (mood === 'signedOut') return fail(response, 401, 'NOT_SIGNED_IN', 'sign in as an operator')
-    if (path === '/live') return this.#follow(response)
-    if (path === '/me') return send(response, 200, this.#me())
-    if (mood === 'failing') return fail(response, 503, 'STORE_UNAVAILABLE', 'the store does not answer: try again')
-    if (request.method === 'GET') return this.#look(response, path, query)
-    const body = JSON.parse(await textOf(request)) as Record<string, unknown>
-    this.changes.push({ method: request.method ?? '', path, body })
+    if (path === '/live' && this.mood !== 'signedOut') {
+      this.#follow(response)
+      return
+    }
+    const body = request.method === 'GET' ? undefined : (JSON.parse(await textOf(request)) as FixtureChange['body'])
+    try {
+      this.#assertAnswered(path)
+      if (body) this.#note(request.method ?? '', path, body)
+      const answer = body ? this.#change(path, body) : this.#look(path, query)
+      send(response, path.startsWith('/operations/') && body ? 202 : 200, answer)
+    } catch (error) {
+      if (!(error instanceof FixtureError)) throw error
+      send(response, error.status, { error: { code: error.code, message: error.message } })
+    }
+  }
+
+  #assertAnswered(path: string): void {
+    if (this.mood === 'signedOut') throw new FixtureError(401, 'NOT_SIGNED_IN', 'sign in as an operator')
+    if (this.mood === 'failing' && path !== '/me')
+      throw new FixtureError(503, 'STORE_UNAVAILABLE', 'the store does not answer: try again')
+  }
+
+  #note(method: string, path: string, body: FixtureChange['body']): void {
+    this.changes.push({ method, path, body })
     if (this.#options.role === 'viewer' && path !== '/explain')
-      return fail(response, 403, 'ROLE_INSUFFICIENT', 'operators alone may do this')
-    this.#change(response, path, body)
+      throw new FixtureError(403, 'ROLE_INSUFFICIENT', 'operators alone may do this')
   }
 
   #me(): Me {
@@ -155,121 +181,82 @@ export class FixtureServer {
     }
   }
 
-  #look(response: ServerResponse, path: string, query: URLSearchParams): void {
+  #look(path: string, query: URLSearchParams): object {
     const { data } = this
     switch (path) {
+      case '/me':
+        return this.#me()
       case '/overview':
-        return send(response, 200, data.overview)
+        return data.overview
       case '/clients':
-        return send(
-          response,
-          200,
-          pageOf(data.clients, query, (row) => row.clientId.includes(query.get('q') ?? '')),
-        )
+        return pageOf(data.clients, query, (row) => row.clientId.includes(query.get('q') ?? ''))
       case '/clients/one':
-        return send(response, 200, data.client(query.get('client') ?? ''))
+        return data.client(query.get('client') ?? '')
       case '/sessions':
-        return send(response, 200, sessionsPage(data, query))
+        return sessionsPage(data, query)
       case '/logouts':
-        return send(response, 200, pageOf(data.logouts, query))
+        return pageOf(data.logouts, query)
       case '/logouts/one':
-        return send(response, 200, data.logout(query.get('session') ?? ''))
+        return data.logout(query.get('session') ?? '')
       case '/dead-letters':
-        return send(
-          response,
-          200,
-          pageOf(data.deadLetters, query, (row) => matches(row, query)),
-        )
+        return pageOf(data.deadLetters, query, (row) => matches(row, query))
       case '/pending':
-        return send(
-          response,
-          200,
-          pageOf(data.pending, query, (row) => matches(row, query)),
-        )
+        return pageOf(data.pending, query, (row) => matches(row, query))
       case '/parked':
-        return send(response, 200, pageOf(data.parked, query))
+        return pageOf(data.parked, query)
       case '/terminations':
-        return send(response, 200, pageOf(data.terminations, query))
+        return pageOf(data.terminations, query)
       case '/features':
-        return send(response, 200, { features: data.features })
+        return { features: data.features }
       case '/log':
-        return send(response, 200, pageOf(data.log, query))
+        return pageOf(data.log, query)
       case '/operations':
-        return send(response, 200, { process: 'fixture', operations: [...this.#operations.values()] })
+        return { process: 'fixture', operations: [...this.#operations.values()] }
       case '/operations/one':
-        return this.#operation(response, query.get('id') ?? '')
+        return this.#goOn(query.get('id') ?? '')
       case '/export/dead-letters':
       case '/export/pending':
-        return send(response, 200, { items: [] })
+        return { items: [] }
       default:
-        return fail(response, 404, 'NOT_FOUND', 'there is no such thing')
+        throw new FixtureError(404, 'NOT_FOUND', 'there is no such thing')
     }
   }
 
-  #change(response: ServerResponse, path: string, body: Readonly<Record<string, unknown>>): void {
+  #change(path: string, body: FixtureChange['body']): object {
     switch (path) {
       case '/operations/terminate':
-        return this.#start(response, 'terminate', body as unknown as TerminateRequest)
+        return this.#start('terminate', body as unknown as TerminateRequest)
       case '/operations/replay':
-        return this.#start(response, 'replay', body as unknown as ReplayRequest)
+        return this.#start('replay', body as unknown as ReplayRequest)
       case '/operations/retry-parked':
-        return this.#start(response, 'retry_parked', body)
+        return this.#start('retry_parked', body)
       case '/operations/cancel':
-        return this.#cancel(response, String(body['id']))
+        return this.#cancel(String(body['id']))
       case '/clients/one':
         if (JSON.stringify(body).includes('http://'))
-          return fail(response, 400, 'FIELD_INVALID', '"changes.backchannel_logout_uri" must be an https URI')
-        return send(response, 200, this.data.client(String(body['client'])))
+          throw new FixtureError(400, 'FIELD_INVALID', '"changes.backchannel_logout_uri" must be an https URI')
+        return this.data.client(String(body['client']))
       case '/clients/test':
-        return send(response, 200, {
-          kind: 'answered',
-          status: 400,
-          answer: '{"error":"unknown session"}',
-          verdict: 'rejected',
-          tookMs: 84,
-          uri: 'https://portal.example.com/oidc/backchannel-logout',
-          sid: 'nobody',
-        })
+        return TEST_ANSWER
       case '/clients/retry':
-        return send(response, 200, { hastened: 12 })
+        return { hastened: 12 }
       case '/clients/pause':
       case '/clients/resume':
-        return send(response, 200, {})
+        return {}
       case '/features':
-        return send(response, 200, { features: this.data.features })
+        return { features: this.data.features }
       case '/explain':
-        return send(response, 200, {
-          model: 'RefreshToken',
-          verdict: 'revoked',
-          summary: 'Its grant was revoked when the session ended.',
-          facts: [
-            {
-              position: 640,
-              at: this.data.now - 7_200_000,
-              model: 'RefreshToken',
-              what: 'stored',
-              beside: ['AccessToken stored'],
-            },
-            {
-              position: 812,
-              at: this.data.now - 3_600_000,
-              model: 'Grant',
-              what: 'revoked',
-              reason: 'rp_initiated',
-              beside: ['Session destroyed'],
-            },
-          ],
-        })
+        return explanation(this.data.now)
       default:
-        return fail(response, 404, 'NOT_FOUND', 'there is no such thing')
+        throw new FixtureError(404, 'NOT_FOUND', 'there is no such thing')
     }
   }
 
   /** A dry run is over at once; everything else goes on by a quarter each time that it is asked after. */
-  #start(response: ServerResponse, kind: Operation['kind'], request: Operation['request']): void {
+  #start(kind: Operation['kind'], request: Operation['request']): OperationAnswer {
     const dryRun = 'dryRun' in request && request.dryRun === true
-    const total =
-      kind === 'terminate' && 'target' in request && 'sessions' in request.target ? request.target.sessions.length : 400
+    const isOfSessions = 'target' in request && 'sessions' in request.target
+    const total = isOfSessions ? (request.target as { sessions: readonly string[] }).sessions.length : 400
     const operation: Operation = {
       id: `op-${this.#operations.size + 1}`,
       kind,
@@ -281,29 +268,32 @@ export class FixtureServer {
       cancelling: 'stops',
       progress: { done: 0, of: total },
     }
-    this.#operations.set(operation.id, dryRun ? completed(operation, total) : operation)
-    send(response, 202, { process: 'fixture', operation: this.#operations.get(operation.id) })
+    return this.#keep(dryRun ? completed(operation, total) : operation)
   }
 
-  #operation(response: ServerResponse, id: string): void {
-    const operation = this.#operations.get(id)
-    if (!operation) return fail(response, 404, 'OPERATION_UNKNOWN', 'this process does not know it')
-    if (operation.state === 'running') {
-      const { done, of = 0 } = operation.progress
-      const further = Math.min(of, done + Math.max(1, of / 4))
-      const next = { ...operation, progress: { ...operation.progress, done: further } }
-      this.#operations.set(id, further === of ? completed(next, of) : next)
-    }
-    send(response, 200, { process: 'fixture', operation: this.#operations.get(id) })
+  #goOn(id: string): OperationAnswer {
+    const operation = this.#find(id)
+    if (operation.state !== 'running' || this.isStalled) return this.#keep(operation)
+    const { done, of = 0 } = operation.progress
+    const further = Math.min(of, done + Math.max(1, of / 4))
+    const next = { ...operation, progress: { ...operation.progress, done: further } }
+    return this.#keep(further === of ? completed(next, of) : next)
   }
 
-  #cancel(response: ServerResponse, id: string): void {
+  #cancel(id: string): OperationAnswer {
+    const { cancelling: _, ...rest } = this.#find(id)
+    return this.#keep({ ...rest, state: 'cancelled', endedAt: Date.now() })
+  }
+
+  #find(id: string): Operation {
     const operation = this.#operations.get(id)
-    if (!operation) return fail(response, 404, 'OPERATION_UNKNOWN', 'this process does not know it')
-    const { cancelling: _, ...rest } = operation
-    const cancelled: Operation = { ...rest, state: 'cancelled', endedAt: Date.now() }
-    this.#operations.set(id, cancelled)
-    send(response, 200, { process: 'fixture', operation: cancelled })
+    if (!operation) throw new FixtureError(404, 'OPERATION_UNKNOWN', 'this process does not know it')
+    return operation
+  }
+
+  #keep(operation: Operation): OperationAnswer {
+    this.#operations.set(operation.id, operation)
+    return { process: 'fixture', operation }
   }
 
   #follow(response: ServerResponse): void {
@@ -311,6 +301,46 @@ export class FixtureServer {
     response.write(`event: hello\ndata: ${JSON.stringify({ process: 'fixture', position: 1 })}\n\n`)
     this.#streams.add(response)
     response.on('close', () => this.#streams.delete(response))
+  }
+}
+
+/** An answer that is an error. */
+class FixtureError extends Error {
+  readonly status: number
+  readonly code: string
+  constructor(status: number, code: string, message: string) {
+    super(message)
+    this.status = status
+    this.code = code
+  }
+}
+
+const TEST_ANSWER: ClientTestAnswer = {
+  kind: 'answered',
+  status: 400,
+  answer: '{"error":"unknown session"}',
+  verdict: 'rejected',
+  tookMs: 84,
+  uri: 'https://portal.example.com/oidc/backchannel-logout',
+  sid: 'nobody',
+}
+
+function explanation(now: number): ExplainAnswer {
+  return {
+    model: 'RefreshToken',
+    verdict: 'revoked',
+    summary: 'Its grant was revoked when the session ended.',
+    facts: [
+      { position: 640, at: now - 7_200_000, model: 'RefreshToken', what: 'stored', beside: ['AccessToken stored'] },
+      {
+        position: 812,
+        at: now - 3_600_000,
+        model: 'Grant',
+        what: 'revoked',
+        reason: 'rp_initiated',
+        beside: ['Session destroyed'],
+      },
+    ],
   }
 }
 
@@ -361,10 +391,6 @@ function matches(row: { readonly clientId: string }, query: URLSearchParams): bo
 
 function send(response: ServerResponse, status: number, body: object): void {
   response.writeHead(status, { ...DATA_HEADERS, 'Content-Type': 'application/json' }).end(JSON.stringify(body))
-}
-
-function fail(response: ServerResponse, status: number, code: string, message: string): void {
-  send(response, status, { error: { code, message } })
 }
 
 async function textOf(request: IncomingMessage): Promise<string> {

@@ -19,11 +19,19 @@ export function ActionDialog() {
     if (isOpen) {
       opener.current = document.activeElement
       element.showModal()
+      element.querySelector<HTMLElement>('[data-first]')?.focus()
     } else {
       element.close()
       if (!opener.current?.isConnected) focusHeading()
     }
   }, [isOpen])
+  const phase = open?.phase.kind
+  useEffect(() => {
+    // The button that had the focus may be gone with the phase before. The first is never the one that destroys.
+    const focused = document.activeElement
+    const isLost = phase !== undefined && (focused === dialog.current || !dialog.current?.contains(focused))
+    if (isLost) dialog.current?.querySelector<HTMLElement>('[data-first]')?.focus()
+  }, [phase])
   const title = useId()
   return (
     <dialog
@@ -148,7 +156,7 @@ function Buttons({ open, mayAct }: { readonly open: OpenAction; readonly mayAct:
   if (phase.kind === 'over')
     return (
       <div class="buttons">
-        <button type="button" class="primary" autofocus onClick={dismiss}>
+        <button type="button" class="primary" data-first onClick={dismiss}>
           Close
         </button>
       </div>
@@ -156,7 +164,7 @@ function Buttons({ open, mayAct }: { readonly open: OpenAction; readonly mayAct:
   if (phase.kind === 'running')
     return (
       <div class="buttons">
-        <button type="button" onClick={dismiss}>
+        <button type="button" data-first onClick={dismiss}>
           Leave it running
         </button>
         <button
@@ -171,7 +179,7 @@ function Buttons({ open, mayAct }: { readonly open: OpenAction; readonly mayAct:
     )
   return (
     <div class="buttons">
-      <button type="button" autofocus onClick={dismiss}>
+      <button type="button" data-first onClick={dismiss}>
         Cancel
       </button>
       {phase.kind === 'failing' ? (

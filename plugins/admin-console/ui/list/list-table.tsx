@@ -29,20 +29,20 @@ export function ListTable<T>(props: ListTableProps<T>) {
   const held = useHeldRows(newest, url, keyOf, selection)
   const open = place.value.query.get('open')
   return (
-    <>
+    <div
+      class="held-list"
+      onPointerEnter={held.enter}
+      onPointerLeave={held.leave}
+      onFocusIn={held.focus}
+      onFocusOut={held.blur}
+    >
       {held.added > 0 && (
-        <button type="button" class="new-rows" onClick={held.release}>
+        <button type="button" class="new-rows small" onClick={held.release}>
           <Icon name="replay" /> Show {counted(held.added, 'new row')}
         </button>
       )}
       <div class="table-frame">
-        <table
-          onKeyDown={moveBetweenRows}
-          onPointerEnter={held.enter}
-          onPointerLeave={held.leave}
-          onFocusIn={held.focus}
-          onFocusOut={held.blur}
-        >
+        <table onKeyDown={moveBetweenRows}>
           <caption class="visually-hidden">{what}</caption>
           <thead>
             <tr>
@@ -67,7 +67,7 @@ export function ListTable<T>(props: ListTableProps<T>) {
           </tbody>
         </table>
       </div>
-    </>
+    </div>
   )
 }
 

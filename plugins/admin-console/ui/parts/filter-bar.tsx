@@ -3,7 +3,7 @@ import type { ComponentChildren } from 'preact'
 import { useEffect, useId, useRef } from 'preact/hooks'
 import { after } from '../browser/clock.ts'
 import { changeQuery, place } from '../routing/location.ts'
-import { Icon } from './icon.tsx'
+import { SearchInput } from './search-input.tsx'
 
 /** So long typing pauses until it is searched, in milliseconds. */
 const PAUSE_MS = 350
@@ -46,27 +46,18 @@ export function SearchField({ name, label, placeholder, isMain }: SearchFieldPro
   return (
     <div class="field grow">
       <label for={id}>{label}</label>
-      <div class="search-box">
-        <Icon name="search" />
-        <input
-          id={id}
-          type="search"
-          autocomplete="off"
-          spellcheck={false}
-          placeholder={placeholder}
-          maxLength={1000}
-          value={text.value}
-          {...(isMain && { 'data-search': true })}
-          onInput={({ currentTarget: { value } }) => {
-            text.value = value
-            stop.current()
-            stop.current = after(PAUSE_MS, () => search(value))
-          }}
-          onKeyDown={({ key, currentTarget: { value } }) => {
-            if (key === 'Enter') search(value)
-          }}
-        />
-      </div>
+      <SearchInput
+        id={id}
+        placeholder={placeholder}
+        text={text.value}
+        isMain={isMain}
+        onText={(value) => {
+          text.value = value
+          stop.current()
+          stop.current = after(PAUSE_MS, () => search(value))
+        }}
+        onEnter={search}
+      />
     </div>
   )
 }
@@ -121,7 +112,7 @@ const WITHIN_MS: Readonly<Record<string, number>> = {
 }
 
 /** The time that "within" means, to the minute, so that the same list stays the same question for a while. */
-export function sinceOf(within: string | null, now: number): number | undefined {
-  const ms = within === null || !Object.hasOwn(WITHIN_MS, within) ? undefined : WITHIN_MS[within]
+export function sinceOf(within: string | undefined, now: number): number | undefined {
+  const ms = within === undefined || !Object.hasOwn(WITHIN_MS, within) ? undefined : WITHIN_MS[within]
   return ms === undefined ? undefined : Math.floor((now - ms) / 60_000) * 60_000
 }

@@ -16,6 +16,11 @@ const current = signal<Place>(placeNow())
 
 export const place: ReadonlySignal<Place> = current
 
+/** What the query of this place says; undefined where it says nothing. */
+export function inQuery(name: string): string | undefined {
+  return current.value.query.get(name) ?? undefined
+}
+
 /** What a link to a place of the console holds. */
 export function hrefOf(to: string): string {
   return `${basePath}${to}`

@@ -2,7 +2,7 @@ import { useSignal } from '@preact/signals'
 import { Fragment } from 'preact'
 import type { ClientDetail } from '../../../api/contract.ts'
 import { AllowedButton } from '../../parts/allowed-button.tsx'
-import { duration } from '../../parts/time.tsx'
+import { duration } from '../../parts/time-text.ts'
 import { reasonText } from '../../parts/words.ts'
 import { ClientForm } from './client-form.tsx'
 

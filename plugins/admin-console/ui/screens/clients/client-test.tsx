@@ -3,7 +3,7 @@ import type { ClientTestAnswer } from '../../../api/contract.ts'
 import { AllowedButton } from '../../parts/allowed-button.tsx'
 import { Chip, type Tone } from '../../parts/chip.tsx'
 import { sentence } from '../../parts/states.tsx'
-import { duration } from '../../parts/time.tsx'
+import { duration } from '../../parts/time-text.ts'
 import { asFailure, type Failure } from '../../server/failure.ts'
 import { apiUrl, request } from '../../server/request.ts'
 

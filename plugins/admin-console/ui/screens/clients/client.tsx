@@ -2,59 +2,60 @@ import type { ClientDetail } from '../../../api/contract.ts'
 import { askToPause, askToResume, askToRetryNow } from '../../actions/delivery-actions.ts'
 import { askToEndClient } from '../../actions/session-actions.ts'
 import { AllowedButton } from '../../parts/allowed-button.tsx'
-import { Icon } from '../../parts/icon.tsx'
+import { Crumb } from '../../parts/crumb.tsx'
 import { logoutPath, pathWith } from '../../parts/links.tsx'
+import { ResourceView } from '../../parts/resource-view.tsx'
 import { ScreenHead } from '../../parts/screen-head.tsx'
-import { Failing, Loading, Outdated } from '../../parts/states.tsx'
 import { Tile } from '../../parts/tile.tsx'
-import { duration, Time } from '../../parts/time.tsx'
+import { Time } from '../../parts/time.tsx'
+import { duration } from '../../parts/time-text.ts'
 import { number } from '../../parts/words.ts'
-import { hrefOf, place } from '../../routing/location.ts'
+import { inQuery } from '../../routing/location.ts'
 import { apiUrl } from '../../server/request.ts'
-import { useResource } from '../../server/resource.ts'
 import { ClientSettingsView } from './client-settings.tsx'
 import { ClientStanding } from './client-standing.tsx'
 import { ClientTestPanel } from './client-test.tsx'
 import { successText } from './clients.tsx'
 
+const TOPICS = ['clients', 'logouts', 'dead_letters'] as const
+
 /** One RP: how it does, what can be done for it, and what it says of back-channel logout. */
 export function Client() {
-  const client = place.value.query.get('client') ?? ''
+  const client = inQuery('client') ?? ''
   return <ClientOf key={client} client={client} />
 }
 
 function ClientOf({ client }: { readonly client: string }) {
-  const topics = ['clients', 'logouts', 'dead_letters'] as const
-  const { state, reload } = useResource<ClientDetail>(apiUrl('/clients/one', { client }), topics)
-  const { value, failure } = state.value
   return (
-    <>
-      <p class="crumb">
-        <a href={hrefOf('/clients')}>
-          <Icon name="back" /> Relying parties
-        </a>
-      </p>
-      <ScreenHead title={client} hint={value?.settings.clientName}>
-        {value && <Actions client={value} reload={reload} />}
-      </ScreenHead>
-      {!value && (failure ? <Failing failure={failure} retry={reload} /> : <Loading what={client} />)}
-      {value && (
+    <ResourceView<ClientDetail>
+      url={apiUrl('/clients/one', { client })}
+      topics={TOPICS}
+      what={client}
+      head={(value, reload) => (
         <>
-          {failure && <Outdated failure={failure} retry={reload} />}
+          <Crumb to="/clients" text="Relying parties" />
+          <ScreenHead title={client} hint={value?.settings.clientName}>
+            {value && <Actions client={value} reload={reload} />}
+          </ScreenHead>
+        </>
+      )}
+    >
+      {(value, reload) => (
+        <>
           <Standing client={value} />
           <ClientFigures client={value} />
           <ClientTestPanel client={client} />
           <ClientSettingsView detail={value} reload={reload} />
           <section class="panel" aria-labelledby="client-more">
             <h2 id="client-more">End logins</h2>
-            <p class="hint">Ends every login at this RP alone. The sessions of the users live on.</p>
+            <p class="hint">Ends every login at this RP alone. The sessions live on.</p>
             <AllowedButton tone="danger" onPress={() => askToEndClient(client, reload)}>
               End all logins here…
             </AllowedButton>
           </section>
         </>
       )}
-    </>
+    </ResourceView>
   )
 }
 

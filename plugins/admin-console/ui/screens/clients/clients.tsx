@@ -5,14 +5,14 @@ import { FilterBar, SearchField } from '../../parts/filter-bar.tsx'
 import { ClientLink } from '../../parts/links.tsx'
 import { ScreenHead } from '../../parts/screen-head.tsx'
 import { Empty } from '../../parts/states.tsx'
-import { duration } from '../../parts/time.tsx'
+import { duration } from '../../parts/time-text.ts'
 import { number, percent } from '../../parts/words.ts'
-import { place } from '../../routing/location.ts'
+import { inQuery } from '../../routing/location.ts'
 import { ClientStanding } from './client-standing.tsx'
 
 /** The RPs, and how each does. */
 export function Clients() {
-  const q = place.value.query.get('q') ?? undefined
+  const q = inQuery('q')
   return (
     <>
       <ScreenHead title="Relying parties" hint="By client id; figures are of the last 24 hours." />

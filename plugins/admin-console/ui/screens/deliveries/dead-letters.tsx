@@ -17,7 +17,7 @@ import { Empty } from '../../parts/states.tsx'
 import { Time } from '../../parts/time.tsx'
 import { TwoLines } from '../../parts/two-lines.tsx'
 import { counted, FAILURE_REASONS, failureText, toneOf } from '../../parts/words.ts'
-import { place } from '../../routing/location.ts'
+import { inQuery } from '../../routing/location.ts'
 import { DeliveryDetail } from './delivery-detail.tsx'
 import { LastAnswer } from './last-answer.tsx'
 
@@ -97,13 +97,12 @@ type Filter = {
 }
 
 function useFilter(): Filter {
-  const { query } = place.value
-  const within = query.get('within')
+  const within = inQuery('within')
   const since = useMemo(() => sinceOf(within, now()), [within])
   return {
-    q: query.get('q') ?? undefined,
-    client: query.get('client') ?? undefined,
-    failureReason: query.get('failureReason') ?? undefined,
+    q: inQuery('q'),
+    client: inQuery('client'),
+    failureReason: inQuery('failureReason'),
     since,
   }
 }

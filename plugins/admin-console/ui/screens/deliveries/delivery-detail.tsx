@@ -1,7 +1,7 @@
 import type { DeadLetter, PendingDelivery } from 'oidc-provider-eventstore/plugins/back-channel-logout'
 import { CopyId } from '../../parts/copy-id.tsx'
 import { ClientLink, logoutPath } from '../../parts/links.tsx'
-import { exactTime } from '../../parts/time.tsx'
+import { exactTime } from '../../parts/time-text.ts'
 import { reasonText } from '../../parts/words.ts'
 import { hrefOf } from '../../routing/location.ts'
 

@@ -43,7 +43,7 @@ const COLUMNS: readonly Column<ParkedCommit>[] = [
     cell: ({ position }) => (
       <AllowedButton
         small
-        label={`Plan commit ${position} again`}
+        label={`Plan again: commit ${position}`}
         onPress={() => askToRetryParked({ position }, () => undefined)}
       >
         Plan again…

@@ -10,14 +10,13 @@ import { ClientLink } from '../../parts/links.tsx'
 import { ScreenHead } from '../../parts/screen-head.tsx'
 import { Empty } from '../../parts/states.tsx'
 import { Time } from '../../parts/time.tsx'
-import { place } from '../../routing/location.ts'
+import { inQuery } from '../../routing/location.ts'
 import { DeliveryDetail } from './delivery-detail.tsx'
 import { LastAnswer } from './last-answer.tsx'
 
 /** Logout tokens that are still to be sent. */
 export function Pending() {
-  const { query } = place.value
-  const filter = { q: query.get('q') ?? undefined, client: query.get('client') ?? undefined }
+  const filter = { q: inQuery('q'), client: inQuery('client') }
   const { client } = filter
   const isFiltered = filter.q !== undefined || client !== undefined
   return (

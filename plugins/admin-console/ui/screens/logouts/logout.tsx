@@ -4,59 +4,69 @@ import { askToReplay } from '../../actions/delivery-actions.ts'
 import { AllowedButton } from '../../parts/allowed-button.tsx'
 import { Chip } from '../../parts/chip.tsx'
 import { CopyId } from '../../parts/copy-id.tsx'
+import { Crumb } from '../../parts/crumb.tsx'
 import { Icon } from '../../parts/icon.tsx'
 import { ClientLink } from '../../parts/links.tsx'
+import { ResourceView } from '../../parts/resource-view.tsx'
 import { ScreenHead } from '../../parts/screen-head.tsx'
-import { Empty, Failing, Loading, Outdated } from '../../parts/states.tsx'
-import { duration, Time } from '../../parts/time.tsx'
+import { Empty } from '../../parts/states.tsx'
+import { Time } from '../../parts/time.tsx'
+import { duration } from '../../parts/time-text.ts'
 import { failureText, reasonText, toneOf } from '../../parts/words.ts'
-import { hrefOf, place } from '../../routing/location.ts'
+import { inQuery } from '../../routing/location.ts'
 import { apiUrl } from '../../server/request.ts'
-import { useResource } from '../../server/resource.ts'
 import { Timeline } from './timeline.tsx'
+
+const TOPICS = ['logouts', 'dead_letters'] as const
 
 /** What became of the logout of a session: RP by RP, and everything that happened. */
 export function Logout() {
-  const session = place.value.query.get('session') ?? ''
+  const session = inQuery('session') ?? ''
   return <LogoutOf key={session} session={session} />
 }
 
 function LogoutOf({ session }: { readonly session: string }) {
-  const { state, reload } = useResource<LogoutDetail>(apiUrl('/logouts/one', { session }), ['logouts', 'dead_letters'])
-  const { value, failure } = state.value
-  const ends = value?.receipt.ends ?? []
-  return (
+  const sessionId = (
     <>
-      <p class="crumb">
-        <a href={hrefOf('/logouts')}>
-          <Icon name="back" /> Logouts
-        </a>
-      </p>
-      <ScreenHead
-        title="Logout of a session"
-        hint={
-          <>
-            Session uid <CopyId id={session} what="session uid" />
-          </>
-        }
-      />
-      {!value && (failure ? <Failing failure={failure} retry={reload} /> : <Loading what="the logout" />)}
-      {value && failure && <Outdated failure={failure} retry={reload} />}
-      {value && ends.length === 0 && value.timeline.entries.length === 0 && (
-        <Empty title="Nothing is known of this session">
-          <p>
-            It has no login that back-channel logout recorded, or it ended so long ago that retention has removed it.
-          </p>
-        </Empty>
-      )}
-      {value && ends.length === 0 && value.timeline.entries.length > 0 && (
-        <p class="notice">
-          <Icon name="clock" /> It has not ended: this is what happened so far.
-        </p>
-      )}
-      {value && ends.map((end) => <End key={`${end.at} ${end.reason}`} end={end} session={session} reload={reload} />)}
-      {value && value.timeline.entries.length > 0 && <Timeline timeline={value.timeline} />}
+      Session uid <CopyId id={session} what="session uid" />
     </>
+  )
+  return (
+    <ResourceView<LogoutDetail>
+      url={apiUrl('/logouts/one', { session })}
+      topics={TOPICS}
+      what="the logout"
+      head={() => (
+        <>
+          <Crumb to="/logouts" text="Logouts" />
+          <ScreenHead title="Logout of a session" hint={sessionId} />
+        </>
+      )}
+    >
+      {({ receipt: { ends }, timeline }, reload) => (
+        <>
+          {ends.length === 0 && <NotEnded isKnown={timeline.entries.length > 0} />}
+          {ends.map((end) => (
+            <End key={`${end.at} ${end.reason}`} end={end} session={session} reload={reload} />
+          ))}
+          {timeline.entries.length > 0 && <Timeline timeline={timeline} />}
+        </>
+      )}
+    </ResourceView>
+  )
+}
+
+function NotEnded({ isKnown }: { readonly isKnown: boolean }) {
+  if (isKnown)
+    return (
+      <p class="notice">
+        <Icon name="clock" /> It has not ended: this is what happened so far.
+      </p>
+    )
+  return (
+    <Empty title="Nothing is known of this session">
+      <p>It has no login that back-channel logout recorded, or it ended so long ago that retention has removed it.</p>
+    </Empty>
   )
 }
 

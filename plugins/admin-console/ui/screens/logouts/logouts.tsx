@@ -9,22 +9,22 @@ import { ChoiceField, FilterBar, SearchField, SinceField, sinceOf } from '../../
 import { logoutPath } from '../../parts/links.tsx'
 import { ScreenHead } from '../../parts/screen-head.tsx'
 import { Empty } from '../../parts/states.tsx'
-import { duration, Time } from '../../parts/time.tsx'
+import { Time } from '../../parts/time.tsx'
+import { duration } from '../../parts/time-text.ts'
 import { TwoLines } from '../../parts/two-lines.tsx'
 import { reasonText, toneOf } from '../../parts/words.ts'
-import { hrefOf, place } from '../../routing/location.ts'
+import { hrefOf, inQuery } from '../../routing/location.ts'
 
 const STATES = ['pending', 'confirmed', 'rejected', 'abandoned', 'superseded'] as const
 
 /** The sessions that ended, or logins in them, and what became of each RP. */
 export function Logouts() {
-  const { query } = place.value
-  const within = query.get('within')
+  const within = inQuery('within')
   const since = useMemo(() => sinceOf(within, now()), [within])
   const filter = {
-    account: query.get('account') ?? undefined,
-    client: query.get('client') ?? undefined,
-    state: query.get('state') ?? undefined,
+    account: inQuery('account'),
+    client: inQuery('client'),
+    state: inQuery('state'),
     since,
   }
   const isFiltered = Object.values(filter).some((value) => value !== undefined)

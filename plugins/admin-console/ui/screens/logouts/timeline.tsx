@@ -3,7 +3,8 @@ import type { ComponentChildren } from 'preact'
 import { currentTime } from '../../browser/clock.ts'
 import type { Tone } from '../../parts/chip.tsx'
 import { Icon, type IconName } from '../../parts/icon.tsx'
-import { duration, exactTime, Time } from '../../parts/time.tsx'
+import { Time } from '../../parts/time.tsx'
+import { duration, exactTime } from '../../parts/time-text.ts'
 import { failureText, reasonText } from '../../parts/words.ts'
 
 /** Everything that happened to the logout, from the first login to the last confirmation. */

@@ -1,4 +1,5 @@
 import uPlot from 'uplot'
+import { bars, QUARTER_SECONDS, steps } from './day-paths.ts'
 import type { DaySeries } from './day-series.ts'
 
 /** The height of the plot, in pixels. */
@@ -59,13 +60,17 @@ export class DayPlot {
       ticks: { stroke: line, width: 1, size: 4 },
       font: `12px ${style.fontFamily}`,
     }
+    const common: uPlot.Series = { points: { show: false } }
     return new uPlot(
       {
         width: Math.max(this.#frame.clientWidth, 200),
         height: HEIGHT,
         legend: { show: false },
         cursor: { y: false, drag: { x: false, y: false }, points: { show: false } },
-        scales: { y: { range: (_, __, max) => [0, Math.max(4, Math.ceil(max * 1.1))] } },
+        scales: {
+          x: { range: (_, min, max) => [min, max + QUARTER_SECONDS] },
+          y: { range: (_, __, max) => [0, Math.max(4, Math.ceil(max * 1.1))] },
+        },
         axes: [
           { ...axis, grid: { show: false }, values: '{HH}:{mm}', space: 64 },
           {
@@ -76,14 +81,9 @@ export class DayPlot {
         ],
         series: [
           {},
-          {
-            fill: confirmed,
-            stroke: confirmed,
-            width: 1,
-            points: { show: false },
-          },
-          { stroke: this.#resolve(colour('--chart-logouts')), width: 2, points: { show: false } },
-          { stroke: this.#resolve(colour('--chart-failed')), width: 2, dash: [5, 4], points: { show: false } },
+          { ...common, paths: bars, fill: confirmed, stroke: confirmed, width: 0 },
+          { ...common, paths: steps, stroke: this.#resolve(colour('--chart-logouts')), width: 2 },
+          { ...common, paths: steps, stroke: this.#resolve(colour('--chart-failed')), width: 2, dash: [5, 4] },
         ],
         hooks: { setCursor: [({ cursor }) => this.#hear(cursor.idx ?? undefined)] },
       },

@@ -1,7 +1,8 @@
 import type { Overview } from '../../../api/contract.ts'
 import { logoutPath } from '../../parts/links.tsx'
 import { Tile } from '../../parts/tile.tsx'
-import { duration, Time } from '../../parts/time.tsx'
+import { Time } from '../../parts/time.tsx'
+import { duration } from '../../parts/time-text.ts'
 import { bounded, counted, number, percent } from '../../parts/words.ts'
 
 /** What stands now, and what the last 24 hours were like. */

@@ -1,6 +1,6 @@
 import type { Overview } from '../../../api/contract.ts'
 import { Chip, type Tone } from '../../parts/chip.tsx'
-import { duration } from '../../parts/time.tsx'
+import { duration } from '../../parts/time-text.ts'
 import { bounded, counted } from '../../parts/words.ts'
 
 type Health = Overview['health']

@@ -1,9 +1,9 @@
 import type { Overview as OverviewAnswer } from '../../../api/contract.ts'
+import { ResourceView } from '../../parts/resource-view.tsx'
 import { ScreenHead } from '../../parts/screen-head.tsx'
-import { Failing, Loading, Outdated } from '../../parts/states.tsx'
-import { duration, Time } from '../../parts/time.tsx'
+import { Time } from '../../parts/time.tsx'
+import { duration } from '../../parts/time-text.ts'
 import { apiUrl } from '../../server/request.ts'
-import { useResource } from '../../server/resource.ts'
 import { me } from '../../shell/me.ts'
 import { DayChart } from './day-chart.tsx'
 import { Figures } from './figures.tsx'
@@ -17,27 +17,32 @@ const REFRESH_MS = 5_000
 
 /** How it stands, problems first. */
 export function Overview() {
-  const { state, reload } = useResource<OverviewAnswer>(apiUrl('/overview'), TOPICS, REFRESH_MS)
-  const { value, failure } = state.value
   return (
-    <>
-      <ScreenHead title="Overview" hint={me.value?.issuer} />
-      {!value && (failure ? <Failing failure={failure} retry={reload} /> : <Loading what="the overview" />)}
-      {value && (
+    <ResourceView<OverviewAnswer>
+      url={apiUrl('/overview')}
+      topics={TOPICS}
+      refreshMs={REFRESH_MS}
+      what="the overview"
+      head={() => <ScreenHead title="Overview" hint={me.value?.issuer} />}
+    >
+      {(overview) => (
         <>
-          {failure && <Outdated failure={failure} retry={reload} />}
-          <Problems problems={value.problems} />
-          <Figures overview={value} />
-          {value.statistics && <DayChart statistics={value.statistics} />}
-          <HealthList health={value.health} />
+          <Problems problems={overview.problems} />
+          <Figures overview={overview} />
+          {overview.statistics && <DayChart statistics={overview.statistics} />}
+          <HealthList health={overview.health} />
           <p class="hint">
-            As of <Time at={value.at} />
-            {value.statistics?.isWhole === false &&
-              `. So much is in the log that its newest part alone was counted: the last ${duration(value.statistics.until - value.statistics.since)}`}
-            .
+            As of <Time at={overview.at} />
+            {cutText(overview)}.
           </p>
         </>
       )}
-    </>
+    </ResourceView>
   )
+}
+
+/** Where there is more in the log than can be counted. */
+function cutText({ statistics }: OverviewAnswer): string {
+  if (!statistics || statistics.isWhole) return ''
+  return `, of the last ${duration(statistics.until - statistics.since)}: more could not be counted`
 }

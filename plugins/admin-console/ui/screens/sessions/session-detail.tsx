@@ -2,7 +2,7 @@ import type { LiveSession } from 'oidc-provider-eventstore/plugins/back-channel-
 import { Chip } from '../../parts/chip.tsx'
 import { CopyId } from '../../parts/copy-id.tsx'
 import { ClientLink, logoutPath } from '../../parts/links.tsx'
-import { exactTime } from '../../parts/time.tsx'
+import { exactTime } from '../../parts/time-text.ts'
 import { hrefOf } from '../../routing/location.ts'
 
 /** A session with each of its logins. */

@@ -1,7 +1,7 @@
 import { useSignal } from '@preact/signals'
 import { useEffect, useId } from 'preact/hooks'
 import { FilterBar } from '../../parts/filter-bar.tsx'
-import { Icon } from '../../parts/icon.tsx'
+import { SearchInput } from '../../parts/search-input.tsx'
 import { changeQuery } from '../../routing/location.ts'
 
 interface SessionFilterProps {
@@ -45,22 +45,15 @@ export function SessionFilter({ account, client }: SessionFilterProps) {
         </div>
         <div class="field grow">
           <label for={ids.text}>{by.value === 'account' ? 'Account id' : 'Client id'}</label>
-          <div class="search-box">
-            <Icon name="search" />
-            <input
-              id={ids.text}
-              type="search"
-              autocomplete="off"
-              spellcheck={false}
-              maxLength={1000}
-              data-search
-              placeholder="A whole id; empty: all sessions"
-              value={text.value}
-              onInput={({ currentTarget }) => {
-                text.value = currentTarget.value
-              }}
-            />
-          </div>
+          <SearchInput
+            id={ids.text}
+            placeholder="A whole id; empty: all sessions"
+            text={text.value}
+            isMain
+            onText={(value) => {
+              text.value = value
+            }}
+          />
         </div>
         <button type="submit" class="primary">
           Show

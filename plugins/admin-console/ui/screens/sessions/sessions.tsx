@@ -8,7 +8,7 @@ import { AllowedButton } from '../../parts/allowed-button.tsx'
 import { ScreenHead } from '../../parts/screen-head.tsx'
 import { Empty } from '../../parts/states.tsx'
 import { counted } from '../../parts/words.ts'
-import { place } from '../../routing/location.ts'
+import { inQuery } from '../../routing/location.ts'
 import { me } from '../../shell/me.ts'
 import { SESSION_COLUMNS } from './session-columns.tsx'
 import { SessionDetail } from './session-detail.tsx'
@@ -19,9 +19,8 @@ const MOST_AT_ONCE = 500
 
 /** The live sessions: of an account, with a login at an RP, or all. */
 export function Sessions() {
-  const { query } = place.value
-  const account = query.get('account') ?? undefined
-  const client = account === undefined ? (query.get('client') ?? undefined) : undefined
+  const account = inQuery('account')
+  const client = account === undefined ? inQuery('client') : undefined
   const selection = useMemo(() => new Selection<LiveSession>(MOST_AT_ONCE), [])
   const clear = () => selection.clear()
   return (

@@ -3,11 +3,10 @@ import type { FeatureChange, FeaturesAnswer } from '../../../api/contract.ts'
 import { ask } from '../../actions/action.ts'
 import { AllowedButton } from '../../parts/allowed-button.tsx'
 import { Chip } from '../../parts/chip.tsx'
+import { ResourceView } from '../../parts/resource-view.tsx'
 import { ScreenHead } from '../../parts/screen-head.tsx'
-import { Failing, Loading, Outdated } from '../../parts/states.tsx'
 import { Time } from '../../parts/time.tsx'
 import { apiUrl, request } from '../../server/request.ts'
-import { useResource } from '../../server/resource.ts'
 
 const NAMES: Readonly<Record<string, readonly [name: string, about: string, off: string]>> = {
   back_channel_logout: [
@@ -27,22 +26,26 @@ const LEVELS = [
   ['system', 'all issuers of the log'],
 ] as const
 
+const TOPICS = ['features'] as const
+
 /** How each feature stands, and who has set it when. */
 export function Features() {
-  const { state, reload } = useResource<FeaturesAnswer>(apiUrl('/features'), ['features'])
-  const { value, failure } = state.value
   return (
-    <>
-      <ScreenHead
-        title="Features"
-        hint="What is set for this issuer wins; then what is set for all issuers; then the configuration."
-      />
-      {!value && (failure ? <Failing failure={failure} retry={reload} /> : <Loading what="the features" />)}
-      {value && failure && <Outdated failure={failure} retry={reload} />}
-      {value?.features.map((feature) => (
-        <FeaturePanel key={feature.feature} state={feature} reload={reload} />
-      ))}
-    </>
+    <ResourceView<FeaturesAnswer>
+      url={apiUrl('/features')}
+      topics={TOPICS}
+      what="the features"
+      head={() => (
+        <ScreenHead
+          title="Features"
+          hint="This issuer’s setting wins, then that of all issuers, then the configuration."
+        />
+      )}
+    >
+      {({ features }, reload) =>
+        features.map((feature) => <FeaturePanel key={feature.feature} state={feature} reload={reload} />)
+      }
+    </ResourceView>
   )
 }
 

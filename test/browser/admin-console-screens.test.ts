@@ -1,0 +1,182 @@
+import assert from 'node:assert/strict'
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Page } from 'playwright-core'
+import type { Role } from '../../plugins/admin-console/api/contract.ts'
+import { violationsOn } from './accessibility.ts'
+import { fixtureData } from './admin-console-data.ts'
+import { ConsoleScene, DESK, PHONE, settled } from './admin-console-scene.ts'
+import type { FixtureServer } from './admin-console-server.ts'
+
+/** Screens, what each shows of a busy OP, and of one at which nothing has happened. */
+const SCREENS = [
+  { name: 'overview', path: '/', full: 'legacy-portal fails again and again', empty: 'Nothing needs you.' },
+  { name: 'clients', path: '/clients', full: 'team-010.apps.example', empty: 'No RP yet' },
+  { name: 'client', path: '/clients/one?client=legacy-portal', full: '25,466', empty: 'Test token' },
+  { name: 'sessions', path: '/sessions', full: 'mallory', empty: 'Nobody is logged in' },
+  { name: 'logouts', path: '/logouts', full: 'Ended by an operator', empty: 'Nobody has logged out yet' },
+  {
+    name: 'logout',
+    path: '/logouts/one?session=vK00001',
+    full: 'Attempt 2 at legacy-portal failed',
+    empty: 'Timeline',
+  },
+  { name: 'dead-letters', path: '/dead-letters', full: 'connect ECONNREFUSED', empty: 'None: every RP was told' },
+  { name: 'pending', path: '/pending', full: 'being sent', empty: 'Nothing is pending' },
+  { name: 'parked', path: '/parked', full: '81204', empty: 'None: every commit was planned' },
+  { name: 'terminations', path: '/terminations', full: 'All sessions of dave', empty: 'Nobody has ordered one' },
+  { name: 'features', path: '/features', full: 'deploy pipeline', empty: 'by the configuration' },
+  { name: 'log', path: '/log', full: 'Session destroyed', empty: 'The log is empty' },
+] as const
+
+const ROLES: readonly Role[] = ['viewer', 'operator']
+
+const LOOKS = [
+  ['light', 'light', DESK],
+  ['dark', 'dark', DESK],
+  ['phone', 'light', PHONE],
+] as const
+
+const artefacts = fileURLToPath(new URL('../../artefacts', import.meta.url))
+
+describe('the screens of the admin console', function () {
+  this.timeout(300_000)
+  let scene: ConsoleScene
+
+  before(async function () {
+    const opened = await ConsoleScene.open()
+    if (!opened) return this.skip()
+    scene = opened
+    await mkdir(artefacts, { recursive: true })
+  })
+
+  after(() => scene?.close())
+
+  afterEach(() => {
+    if (scene) assert.deepEqual(scene.complaints.splice(0), [], 'no error, and nothing that the policy forbids')
+  })
+
+  async function show(page: Page, server: FixtureServer, path: string): Promise<void> {
+    await page.goto(server.url(path))
+    await settled(page)
+  }
+
+  async function assertAccessible(page: Page, what: string): Promise<void> {
+    const found = await violationsOn(page, ['minor', 'moderate', 'serious', 'critical'])
+    assert.deepEqual(found, [], `${what} is accessible`)
+  }
+
+  for (const role of ROLES) {
+    describe(`for a ${role}`, () => {
+      let page: Page
+      let full: FixtureServer
+      let empty: FixtureServer
+      let failing: FixtureServer
+
+      before(async () => {
+        page = await scene.newPage()
+        full = await scene.serve(fixtureData(100_000), role)
+        empty = await scene.serve(fixtureData(0), role)
+        failing = await scene.serve(fixtureData(100), role, 'failing')
+      })
+
+      for (const screen of SCREENS) {
+        it(`shows ${screen.name} of a busy OP: in light and dark, at a desk and on a phone`, async () => {
+          for (const [look, colorScheme, viewport] of LOOKS) {
+            await page.emulateMedia({ colorScheme })
+            await page.setViewportSize(viewport)
+            await show(page, full, screen.path)
+            await page.locator('main').getByText(screen.full).first().waitFor()
+            const what = `${screen.name}-${role}-${look}`
+            assert.equal(await page.evaluate('document.documentElement.scrollWidth'), viewport.width, `${what} fits`)
+            if (role === 'viewer' && look !== 'light') continue // the same, but for what the buttons say
+            await assertAccessible(page, what)
+            await page.screenshot({ path: join(artefacts, `console-${what}.png`), animations: 'disabled' })
+          }
+          await page.emulateMedia({ colorScheme: 'light' })
+          await page.setViewportSize(DESK)
+        })
+
+        it(`shows ${screen.name} of an OP at which nothing has happened`, async () => {
+          await show(page, empty, screen.path)
+          await page.locator('main').getByText(screen.empty).first().waitFor()
+          await assertAccessible(page, `${screen.name} without anything`)
+        })
+
+        it(`says on ${screen.name} that the server could not answer, and tries again`, async () => {
+          failing.mood = 'failing'
+          await show(page, failing, screen.path)
+          const alert = page.locator('main').getByRole('alert')
+          await alert.getByText('The server could not answer').waitFor()
+          await alert.getByText('The store does not answer: try again. (STORE_UNAVAILABLE)').waitFor()
+          await assertAccessible(page, `${screen.name} that fails`)
+          failing.mood = 'well'
+          await alert.getByRole('button', { name: 'Try again' }).click()
+          await alert.waitFor({ state: 'detached' })
+        })
+      }
+    })
+  }
+
+  it('says on every screen that nobody is signed in any more', async () => {
+    const page = await scene.newPage()
+    const server = await scene.serve(fixtureData(100), 'operator', 'signedOut')
+    for (const { path, name } of SCREENS) {
+      await show(page, server, path)
+      await page.getByText('You are signed out: what is shown is not up to date').waitFor()
+      await assertAccessible(page, `${name} without a sign-in`)
+    }
+  })
+
+  it('says on every screen that the server cannot be reached', async () => {
+    const page = await scene.newPage()
+    const server = await scene.serve(fixtureData(100))
+    await page.route('**/api/**', (route) => route.abort('connectionrefused'))
+    for (const { path } of SCREENS) {
+      await show(page, server, path)
+      await page.locator('main').getByText('The server cannot be reached').first().waitFor()
+      await page.locator('[data-live=broken]').getByText('Not live').waitFor()
+    }
+    await assertAccessible(page, 'the console without a server')
+  })
+
+  it('keeps what it has shown when the server fails later, and says that it is not up to date', async () => {
+    const page = await scene.newPage()
+    const server = await scene.serve(fixtureData(100))
+    await show(page, server, '/dead-letters')
+    await page.locator('[data-live=live]').waitFor()
+    server.mood = 'failing'
+    server.tellChanges(['dead_letters'])
+    await page.getByText('This is not up to date.').waitFor()
+    assert.equal(await page.locator('tbody tr').count(), 100)
+    server.mood = 'well'
+    await page.getByRole('button', { name: 'Try again' }).click()
+    await page.getByText('This is not up to date.').waitFor({ state: 'detached' })
+  })
+
+  it('shows as text what RPs answer and what anything is called', async () => {
+    const page = await scene.newPage()
+    const server = await scene.serve(fixtureData(300, (usual) => `${HOSTILE} ${usual}`))
+    for (const { path, name } of SCREENS) {
+      await show(page, server, path)
+      if (name !== 'parked' && name !== 'log') await page.locator('main').getByText(HOSTILE).first().waitFor()
+      const openers = page.locator('[data-row][aria-expanded]')
+      if ((await openers.count()) > 0) {
+        await openers.first().click()
+        await page.locator('.detail').waitFor()
+      }
+      assert.equal(
+        await page.locator(':is(main, header, nav, dialog) :is(img, script, iframe, object)').count(),
+        0,
+        name,
+      )
+    }
+    await show(page, server, '/dead-letters')
+    await page.getByRole('button', { name: 'Send again' }).first().click()
+    await page.getByRole('dialog').getByText(HOSTILE).waitFor()
+    assert.equal(await page.evaluate('window.ran'), undefined)
+  })
+})
+
+const HOSTILE = `<img src=x onerror="window.ran=1">'"><script>window.ran=1</script>\${window.ran=1}`

@@ -1,0 +1,110 @@
+import assert from 'node:assert/strict'
+import { silent, TerminationUnfinishedError } from '../../lib/index.ts'
+import { WebError } from '../../lib/web/web-error.ts'
+import type { Operation } from '../../plugins/admin-console/api/contract.ts'
+import {
+  type NewOperation,
+  type OperationControl,
+  Operations,
+} from '../../plugins/admin-console/operations/operations.ts'
+import { FakeClock } from '../support/fake-clock.ts'
+
+describe('operations of a process', () => {
+  let told: Operation[]
+  let operations: Operations
+
+  beforeEach(() => {
+    told = []
+    operations = new Operations({
+      clock: new FakeClock(),
+      logger: silent,
+      onChange: (operation) => told.push(operation),
+    })
+  })
+  afterEach(() => operations.close())
+
+  const start = (run: NewOperation['run']): Operation =>
+    operations.start({ kind: 'terminate', dryRun: false, request: { target: { all: true } }, actor: 'olga', run })
+  const untilAborted = ({ signal }: OperationControl): Promise<never> =>
+    new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
+  const over = async (id: string): Promise<Operation> => {
+    while (operations.find(id).state === 'running') await new Promise((resolve) => setImmediate(resolve))
+    return operations.find(id)
+  }
+
+  it('tell how far they are, and what they came to', async () => {
+    const { id, state } = start(async ({ progress }) => {
+      progress({ done: 1, of: 2 })
+      return { replayed: 2 }
+    })
+    assert.equal(state, 'running')
+    const done = await over(id)
+    assert.deepEqual([done.state, done.result, done.cancelling], ['completed', { replayed: 2 }, undefined])
+    assert.deepEqual(
+      told.map(({ state, progress }) => [state, progress.done]),
+      [
+        ['running', 1],
+        ['completed', 1],
+      ],
+    )
+  })
+
+  it('are cancelled, unless they are ordered: those go on elsewhere, and are left', async () => {
+    const one = start(untilAborted)
+    assert.equal(operations.find(one.id).cancelling, 'stops')
+    operations.cancel(one.id)
+    assert.equal((await over(one.id)).state, 'cancelled')
+    const other = start((control) => {
+      control.ordered('termination-1')
+      return untilAborted(control)
+    })
+    await new Promise((resolve) => setImmediate(resolve))
+    assert.equal(operations.find(other.id).cancelling, 'leaves')
+    operations.cancel(other.id)
+    const left = await over(other.id)
+    assert.deepEqual([left.state, left.termination], ['left', 'termination-1'])
+    assert.equal(operations.cancel(other.id).state, 'left') // it is over already
+  })
+
+  it('are left where this process stops while others go on', async () => {
+    const { id } = start(async ({ ordered }) => {
+      ordered('termination-2')
+      throw new TerminationUnfinishedError('termination-2')
+    })
+    assert.equal((await over(id)).state, 'left')
+  })
+
+  it('tell an error that is the operator’s to know, and hide one that nobody foresaw', async () => {
+    const known = start(() => Promise.reject(new WebError(409, 'NOT_A_DEAD_LETTER', 'it is none')))
+    assert.deepEqual((await over(known.id)).error, { code: 'NOT_A_DEAD_LETTER', message: 'it is none' })
+    const unforeseen = start(() => Promise.reject(new Error('secret')))
+    assert.equal((await over(unforeseen.id)).error?.code, 'FAILED')
+    assert.ok(!JSON.stringify(operations.find(unforeseen.id)).includes('secret'))
+  })
+
+  it('run eight at a time, and are remembered a hundred at most', async () => {
+    for (let n = 0; n < 8; n++) start(untilAborted)
+    assert.throws(
+      () => start(untilAborted),
+      (error) => error instanceof WebError && error.status === 429,
+    )
+    for (const { id } of operations.list()) operations.cancel(id)
+    for (const { id } of operations.list()) await over(id)
+    for (let n = 0; n < 200; n++) await over(start(async () => ({ replayed: n })).id)
+    assert.ok(operations.list().length <= 101)
+  })
+
+  it('are unknown to another process, and to one that has started anew', () => {
+    assert.throws(() => operations.find('x'), /OPERATION_UNKNOWN|does not know/)
+  })
+
+  it('start no more once the console is closed, which cancels them', async () => {
+    const { id } = start(untilAborted)
+    operations.close()
+    assert.equal((await over(id)).state, 'cancelled')
+    assert.throws(
+      () => start(untilAborted),
+      (error) => error instanceof WebError && error.code === 'STOPPING',
+    )
+  })
+})

@@ -1,0 +1,247 @@
+import assert from 'node:assert/strict'
+import fc from 'fast-check'
+import { MemoryEventStore } from '../../adapters/memory/index.ts'
+import type { NewCommit } from '../../lib/index.ts'
+import { type SessionLogoutEvent, toEvent } from '../../plugins/back-channel-logout/recording/session-logout-events.ts'
+import { Histogram } from '../../plugins/back-channel-logout/statistics/histogram.ts'
+import { LogStatistics } from '../../plugins/back-channel-logout/statistics/log-statistics.ts'
+import { FakeClock } from '../support/fake-clock.ts'
+
+const ISSUER = 'https://op.example.com'
+const HOUR = 3_600_000
+
+/** A fact of a logout, of one client. */
+type Fact = 'ended' | 'sent' | 'failed' | 'rejected' | 'abandoned' | 'superseded' | 'stranger' | 'other'
+
+describe('the statistics of the last day', () => {
+  let clock: FakeClock
+  let store: MemoryEventStore
+  let reads: number
+
+  beforeEach(() => {
+    clock = new FakeClock()
+    store = new MemoryEventStore({ clock })
+    reads = 0
+    const { readAll } = store
+    store.readAll = (options) => {
+      reads += 1
+      return readAll.call(store, options)
+    }
+  })
+  afterEach(() => store.close())
+
+  const statistics = (waiting: (from: number, to: number) => number = () => 0): LogStatistics =>
+    new LogStatistics({ store, clock, issuer: ISSUER, waiting })
+
+  const append = (event: SessionLogoutEvent, instance = ISSUER): Promise<{ readonly position: number }> =>
+    store.append({ events: [toEvent('uid', event)], meta: { instance } })
+
+  const end = (): Promise<{ readonly position: number }> =>
+    append({ type: 'session_logout.terminated', reason: 'admin', triggered_at_origin: ISSUER, scope: 'session' })
+
+  const sent = (position: number, clientId: string, tookMs = 40, instance = ISSUER) =>
+    append(
+      {
+        type: 'session_logout.back_channel.sent',
+        delivery: `${position}/0.0`,
+        client_id: clientId,
+        oidc_session_id: 'sid',
+        attempt: 1,
+        status: 200,
+        took_ms: tookMs,
+      },
+      instance,
+    )
+
+  async function happen(fact: Fact, clientId: string, ended: number): Promise<void> {
+    const of = { delivery: `${ended}/0.0`, client_id: clientId }
+    const prefix = 'session_logout.back_channel'
+    switch (fact) {
+      case 'ended':
+        await end()
+        return
+      case 'sent':
+        await sent(ended, clientId)
+        return
+      case 'failed':
+        await append({ type: `${prefix}.attempt_failed`, ...of, attempt: 1, next_attempt_at: 0 })
+        return
+      case 'rejected':
+        await append({ type: `${prefix}.rejected`, ...of, attempt: 1, status: 410, answer: '' })
+        return
+      case 'abandoned':
+        await append({ type: `${prefix}.abandoned`, ...of, attempts: 1, failure_reason: 'expired' })
+        return
+      case 'superseded':
+        await append({ type: `${prefix}.superseded`, ...of, attempts: 0, superseded_by: 'newer_login' })
+        return
+      case 'stranger':
+        await sent(ended, clientId, 40, 'https://another.example.com')
+        return
+      case 'other':
+        await store.append({ events: [{ stream: 'Grant:x', type: 'stored', data: {} }] } satisfies NewCommit)
+    }
+  }
+
+  it('agree with a recount, however often it is looked on the way', async () => {
+    const facts: readonly Fact[] = [
+      'ended',
+      'sent',
+      'failed',
+      'rejected',
+      'abandoned',
+      'superseded',
+      'stranger',
+      'other',
+    ]
+    const step = fc.record({
+      fact: fc.constantFrom(...facts),
+      client: fc.constantFrom('shop', 'mail'),
+      afterMs: fc.integer({ min: 0, max: 4 * HOUR }),
+      looks: fc.boolean(),
+    })
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
+        clock = new FakeClock()
+        store = new MemoryEventStore({ clock })
+        const counted = statistics()
+        const { position } = await end()
+        const happened: { readonly fact: Fact; readonly client: string; readonly at: number }[] = [
+          { fact: 'ended', client: '', at: clock.now() },
+        ]
+        for (const { fact, client, afterMs, looks } of steps) {
+          await clock.advance(afterMs)
+          await happen(fact, client, position)
+          happened.push({ fact, client, at: clock.now() })
+          if (looks) await counted.look()
+        }
+        await clock.advance(2_000)
+        const { since, total, clients, isWhole } = await counted.look()
+        assert.ok(isWhole)
+        assert.ok(since > clock.now() - 24 * HOUR && since <= clock.now() - 23.75 * HOUR + 1)
+        const within = happened.filter(({ at }) => at >= since)
+        const count = (fact: Fact, client?: string): number =>
+          within.filter((one) => one.fact === fact && (client === undefined || one.client === client)).length
+        const expected = (client?: string) => ({
+          logouts: client === undefined ? count('ended') : 0,
+          confirmed: count('sent', client),
+          attemptsFailed: count('failed', client),
+          rejected: count('rejected', client),
+          abandoned: count('abandoned', client),
+          superseded: count('superseded', client),
+        })
+        const plain = ({ timeToLogoutMs: _, latencyMs: __, ...counts }: typeof total) => counts
+        assert.deepEqual(plain(total), expected())
+        for (const { clientId, ...figures } of clients) assert.deepEqual(plain(figures), expected(clientId))
+        assert.equal(total.timeToLogoutMs?.count ?? 0, count('sent'))
+        await store.close()
+      }),
+      { numRuns: 60 },
+    )
+  })
+
+  it('read what is new alone, and nothing while nobody looks', async () => {
+    for (let n = 0; n < 3_500; n++) await happen('other', '', 0)
+    const { position } = await end()
+    const counted = statistics()
+    await counted.look()
+    const first = reads
+    assert.ok(first <= 25, `${first} reads`) // 13 for where the day begins, one for each thousand commits
+    await clock.advance(HOUR)
+    await sent(position, 'shop')
+    assert.equal(reads, first)
+    const { total } = await counted.look()
+    assert.equal(total.confirmed, 1)
+    assert.equal(reads, first + 1)
+    await Promise.all([counted.look(), counted.look()])
+    assert.equal(reads, first + 1) // told again, within a second
+  })
+
+  it('say since when, where the log holds more than is read', async () => {
+    await end()
+    await clock.advance(HOUR)
+    for (let n = 0; n < 20_000; n++) await happen('other', '', 0)
+    const counted = await statistics().look()
+    assert.equal(counted.isWhole, false)
+    assert.equal(counted.since, clock.now())
+    assert.equal(counted.total.logouts, 0)
+    assert.ok(reads <= 45, `${reads} reads`)
+  })
+
+  it('begin anew where more came meanwhile than is read for a look', async () => {
+    const counted = statistics()
+    await end()
+    assert.equal((await counted.look()).total.logouts, 1)
+    await clock.advance(HOUR)
+    for (let n = 0; n < 20_001; n++) await happen('other', '', 0)
+    const later = await counted.look()
+    assert.deepEqual([later.total.logouts, later.isWhole], [0, false])
+  })
+
+  it('tell the time to logout of an end that was recorded before what is read', async () => {
+    const { position } = await end()
+    await clock.advance(40 * HOUR)
+    await sent(position, 'shop')
+    const { total } = await statistics().look()
+    assert.equal(total.logouts, 0)
+    const p95 = total.timeToLogoutMs?.p95 ?? 0
+    assert.ok(p95 >= 40 * HOUR && p95 <= 44.1 * HOUR, String(p95))
+  })
+
+  it('leave out of the time to logout what nobody could send', async () => {
+    const { position } = await end()
+    await clock.advance(10_000)
+    await sent(position, 'shop')
+    const { total } = await statistics((from, to) => (to - from) / 2).look()
+    assert.ok((total.timeToLogoutMs?.p50 ?? 0) < 5_600)
+    assert.ok((total.timeToLogoutMs?.p50 ?? 0) >= 5_000)
+  })
+
+  it('wait for a commit that may still come below others, and not for ever', async () => {
+    await happen('other', '', 0)
+    const { position } = await end()
+    const { readAll } = store
+    store.readAll = async (options) => (await readAll.call(store, options)).filter((commit) => commit.position !== 1)
+    const counted = statistics()
+    assert.equal(position, 2)
+    assert.equal((await counted.look()).total.logouts, 0)
+    await clock.advance(60_001)
+    assert.equal((await counted.look()).total.logouts, 1)
+  })
+
+  it('keep the figures of 500 clients, and count the others in the total', async () => {
+    const { position } = await end()
+    for (let n = 0; n < 510; n++) await sent(position, `client-${n}`)
+    const { clients, moreClients, total } = await statistics().look()
+    assert.deepEqual([clients.length, moreClients, total.confirmed], [500, 10, 510])
+  })
+})
+
+describe('a histogram', () => {
+  it('tells percentiles that are at most 10 % too high, and never too low', () => {
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: 1, max: 4_000_000_000 }), { minLength: 1 }), (values) => {
+        const histogram = new Histogram()
+        for (const value of values) histogram.record(value)
+        const sorted = values.toSorted((a, b) => a - b)
+        const told = histogram.percentiles()
+        for (const [share, found] of [
+          [0.5, told?.p50],
+          [0.95, told?.p95],
+        ] as const) {
+          const exact = Number(sorted[Math.ceil(share * sorted.length) - 1])
+          assert.ok(Number(found) >= exact * (1 - 1e-9) && Number(found) <= exact * 1.1 * (1 + 1e-9))
+        }
+      }),
+    )
+  })
+
+  it('adds up, and is of a bounded size', () => {
+    const [one, other] = [new Histogram(), new Histogram()]
+    for (let ms = 0; ms < 100; ms++) one.record(ms)
+    other.record(Number.MAX_SAFE_INTEGER)
+    one.add(other)
+    assert.equal(one.percentiles()?.count, 101)
+    assert.equal(new Histogram().percentiles(), undefined)
+  })
+})
