@@ -28,6 +28,8 @@ export interface OpSetup {
   readonly quicker: number
   /** How deliveries are tried. Default: the plugin's. */
   readonly delivery?: DeliveryOptions
+  /** It tells whoever started it of each span. */
+  readonly traced?: boolean
 }
 
 /** An error that it met and told its logger of, or its provider's listeners. */
@@ -85,7 +87,9 @@ const logger: Logger = {
   ...silent,
   error: (fields, message) => complain(message, (fields as { readonly err?: unknown }).err),
 }
+const tracing = setup.traced ? (await import('./tracing.ts')).tracing((span) => process.send?.({ span })) : {}
 const op = await startOp(store, {
+  ...tracing,
   plugins: [logout],
   clients: setup.clients,
   issuer: setup.issuer,

@@ -1,4 +1,4 @@
-import { createServer, type RequestListener, type Server } from 'node:http'
+import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { exportJWK, generateKeyPair, type JWK } from 'jose'
 import Provider, { type ClientMetadata, type Configuration } from 'oidc-provider'
@@ -11,6 +11,7 @@ import {
   type OwnAdapters,
   type Plugin,
   silent,
+  type Telemetry,
 } from '../../lib/index.ts'
 import { type Answer, field, UserAgent } from './user-agent.ts'
 
@@ -34,6 +35,9 @@ export interface OpOptions {
   readonly logger?: Logger
   readonly clock?: Clock
   readonly adapters?: OwnAdapters
+  readonly telemetry?: Telemetry
+  /** Runs each request, as an instrumentation of HTTP does. */
+  readonly around?: (request: IncomingMessage, run: () => void) => void
   /** Whether requests are one commit each. Default: yes. */
   readonly attach?: boolean
 }
@@ -73,14 +77,16 @@ export async function startOp(store: EventStore, options: OpOptions = {}): Promi
     ...(options.clock && { clock: options.clock }),
     ...(options.formerIssuers && { formerIssuers: options.formerIssuers }),
     ...(options.adapters && { adapters: options.adapters }),
+    ...(options.telemetry && { telemetry: options.telemetry }),
   })
   const configuration = await testConfiguration(options)
   const provider = withoutNotices(() => new Provider(issuer, op.configure(configuration)))
   if (options.attach ?? true) await op.start(provider)
   let callback: RequestListener | undefined
+  const { around = (_request, run) => run() } = options
   server.on('request', (request, response) => {
     callback ??= provider.callback() // as late as that, so that a test may start it itself
-    callback(request, response)
+    around(request, () => callback?.(request, response))
   })
   return {
     issuer,
