@@ -5,11 +5,20 @@ import type { Commit } from '../../lib/index.ts'
 import type { Receipt, TerminationReport } from '../../plugins/back-channel-logout/index.ts'
 import { type Guardian, startGuardian } from './guardian.ts'
 import type { KillPoint } from './kill-point.ts'
+import { leaks } from './leak-check.ts'
 import type { Complaint, Held, OpSetup, Question, TerminationWish } from './op-program.ts'
 import type { ToldSpan } from './tracing.ts'
 
 const PROGRAM = fileURLToPath(new URL('op-program.ts', import.meta.url))
 const TYPES = new URL('types.mjs', import.meta.url).href
+
+/** What it tells without being asked. */
+interface Told {
+  readonly complaint?: Complaint
+  readonly span?: ToldSpan
+  /** What it has logged. */
+  readonly line?: string
+}
 
 interface Reply {
   readonly id: number
@@ -58,8 +67,9 @@ export class OpProcess {
     this.complaints = complaints
     const spans: ToldSpan[] = []
     this.spans = spans
-    child.on('message', ({ complaint, span }: { readonly complaint?: Complaint; readonly span?: ToldSpan }) => {
+    child.on('message', ({ complaint, span, line }: Told) => {
       if (complaint) complaints.push(complaint)
+      if (line !== undefined) leaks.line(line)
       if (span) {
         spans.push(span)
         this.#told.emit('span', span)
