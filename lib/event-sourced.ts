@@ -8,7 +8,7 @@ import type { Feature } from './features/feature-gates.ts'
 import { Features } from './features/features.ts'
 import type { EventStore } from './log/event-store.ts'
 import { Heartbeat } from './log/heartbeat.ts'
-import { consoleLogger, type Logger } from './logger.ts'
+import { componentLogger, consoleLogger, type Logger } from './logger.ts'
 import { OperatorsLog } from './operators/operators-log.ts'
 import type { Plugin } from './plugin.ts'
 import { type AutocommitWrite, ModelAdapter, type UnitSource } from './provider/adapter.ts'
@@ -71,6 +71,8 @@ export class EventSourced {
   readonly #operators: OperatorsLog
   readonly #heartbeat: Heartbeat
   readonly #formerIssuers: readonly string[]
+  /** As it was given: each part makes its own of it. */
+  readonly #hostLogger: Logger
   readonly #logger: Logger
   readonly #clock: Clock
   readonly #telemetry: Telemetry
@@ -96,7 +98,8 @@ export class EventSourced {
   constructor(given: EventStore, options: EventSourcedOptions) {
     assertOptions(given, options)
     this.#clock = options.clock ?? systemClock
-    this.#logger = options.logger ?? consoleLogger
+    this.#hostLogger = options.logger ?? consoleLogger
+    this.#logger = componentLogger(this.#hostLogger, 'provider')
     this.#telemetry = options.telemetry ? guardedTelemetry(options.telemetry, this.#logger) : noTelemetry
     const store = options.telemetry ? measuredStore(given, this.#telemetry, this.#clock) : given
     this.#store = store
@@ -203,7 +206,7 @@ export class EventSourced {
         accountKeys: this.#log.accountKeys,
         provider,
         clock: this.#clock,
-        logger: this.#logger,
+        logger: this.#hostLogger,
         heartbeat: this.#heartbeat,
         terminator: this.#terminatorOf(provider),
         features: this.features,

@@ -1,11 +1,54 @@
 import { printable, printableJson } from './printable.ts'
 
-/** What this package logs to: pino, or anything with the same four methods. */
+/**
+ * What this package logs to: pino, or anything with the same four methods. Every line has an `event`, which names what
+ * happened, and a `component`, which names the part that says so. `docs/logging.md` lists them, and says what each level
+ * means.
+ */
 export interface Logger {
   debug(fields: object, message: string): void
   info(fields: object, message: string): void
   warn(fields: object, message: string): void
   error(fields: object, message: string): void
+  /** A logger that adds these fields to each of its lines. Absent: they are given with each line. */
+  child?(fields: { readonly component: string }): Logger
+}
+
+/** The parts that log. */
+export type Component =
+  | 'provider'
+  | 'consumer'
+  | 'heartbeat'
+  | 'operators'
+  | 'retention'
+  | 'telemetry'
+  | 'store'
+  | 'planner'
+  | 'dispatcher'
+  | 'terminations'
+  | 'expiry'
+  | 'clients'
+  | 'single_session'
+  | 'receiver'
+
+/** The logger that a part was made from. */
+const ORIGINS = new WeakMap<Logger, Logger>()
+
+/** The logger of a part, made from the deployment's own, or from that of another part. */
+export function componentLogger(given: Logger, component: Component): Logger {
+  const origin = ORIGINS.get(given) ?? given
+  const logger = origin.child?.({ component }) ?? withFields(origin, { component })
+  ORIGINS.set(logger, origin)
+  return logger
+}
+
+function withFields(logger: Logger, fields: object): Logger {
+  return {
+    debug: (more, message) => logger.debug({ ...fields, ...more }, message),
+    info: (more, message) => logger.info({ ...fields, ...more }, message),
+    warn: (more, message) => logger.warn({ ...fields, ...more }, message),
+    error: (more, message) => logger.error({ ...fields, ...more }, message),
+  }
 }
 
 /** Prints nothing: for those who want to hear nothing, not even of what fails. */

@@ -5,7 +5,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Clock } from '../../lib/clock.ts'
 import { OptionInvalidError, StoreRefusedError, StoreUnavailableError } from '../../lib/errors.ts'
 import { assertKnownOptions } from '../../lib/known-options.ts'
-import { consoleLogger, type Logger } from '../../lib/logger.ts'
+import { componentLogger, consoleLogger, type Logger } from '../../lib/logger.ts'
 import { KeyRing, type Keys } from '../../lib/secrets/key-ring.ts'
 import { MemoryEventStore, type MemoryOptions } from '../memory/memory-event-store.ts'
 import { CommitsInJournal } from './commits-in-journal.ts'
@@ -73,8 +73,9 @@ export class FileEventStore extends MemoryEventStore {
   static async #openHeld(
     folder: string,
     lock: FolderLock,
-    { keys, logger = consoleLogger, clock }: FileOptions,
+    { keys, logger: given = consoleLogger, clock }: FileOptions,
   ): Promise<FileEventStore> {
+    const logger = componentLogger(given, 'store')
     const path = join(folder, JOURNAL)
     await assertNoLink(path)
     const ring = keys ?? (await loadOrCreateKeys(path, folder))

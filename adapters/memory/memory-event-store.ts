@@ -12,7 +12,7 @@ import type { LogEntry } from '../../lib/log/log-entry.ts'
 import { prepare } from '../../lib/log/prepare.ts'
 import type { RetentionTable } from '../../lib/log/retention-table.ts'
 import type { WorkTable } from '../../lib/log/work-table.ts'
-import { consoleLogger, type Logger } from '../../lib/logger.ts'
+import { componentLogger, consoleLogger, type Logger } from '../../lib/logger.ts'
 import { ephemeralKeys, KeyRing, type Keys } from '../../lib/secrets/key-ring.ts'
 import { guardedTelemetry } from '../../lib/telemetry/guarded-telemetry.ts'
 import type { Telemetry } from '../../lib/telemetry/telemetry.ts'
@@ -78,8 +78,9 @@ export class MemoryEventStore implements EventStore {
       clock = systemClock,
       journal = noJournal,
       commits = new CommitsInMemory(),
-      logger = consoleLogger,
+      logger: given = consoleLogger,
     } = options
+    const logger = componentLogger(given, 'store')
     this.keys = new KeyRing(keys)
     this.#clock = clock
     this.#logger = logger

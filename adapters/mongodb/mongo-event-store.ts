@@ -14,7 +14,7 @@ import type { LogEntry } from '../../lib/log/log-entry.ts'
 import type { RetentionTable } from '../../lib/log/retention-table.ts'
 import type { SegmentTable } from '../../lib/log/segment-table.ts'
 import type { WorkTable } from '../../lib/log/work-table.ts'
-import { consoleLogger, type Logger } from '../../lib/logger.ts'
+import { componentLogger, consoleLogger, type Logger } from '../../lib/logger.ts'
 import { KeyRing, type Keys } from '../../lib/secrets/key-ring.ts'
 import { guardedTelemetry } from '../../lib/telemetry/guarded-telemetry.ts'
 import { noTelemetry, type Telemetry } from '../../lib/telemetry/telemetry.ts'
@@ -100,12 +100,13 @@ export class MongoEventStore implements EventStore {
     collections: Collections,
     keys: KeyRing,
     capabilities: ServerCapabilities,
-    { clock = systemClock, logger = consoleLogger }: MongoOptions,
+    { clock = systemClock, logger: given = consoleLogger }: MongoOptions,
   ) {
     this.keys = keys
     setMaxListeners(0, this.#closing.signal) // one for each subscription
     this.#collections = collections
     this.#clock = clock
+    const logger = componentLogger(given, 'store')
     this.#logger = logger
     this.#positions = new Positions(collections, clock)
     this.#pages = new Pages(collections, this.#positions)

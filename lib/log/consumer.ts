@@ -12,7 +12,7 @@ import {
 } from '../errors.ts'
 import { inTime } from '../in-time.ts'
 import { assertKnownOptions } from '../known-options.ts'
-import { consoleLogger, type Logger } from '../logger.ts'
+import { componentLogger, consoleLogger, type Logger } from '../logger.ts'
 import type { Commit } from './commit.ts'
 import type { ConsumerRecord } from './consumer-table.ts'
 import type { EventStore } from './event-store.ts'
@@ -96,7 +96,8 @@ export class Consumer {
   /** @throws OptionInvalidError (`OPTION_INVALID`) */
   constructor(options: ConsumerOptions) {
     assertOptions(options)
-    this.#options = { clock: systemClock, logger: consoleLogger, ...options }
+    const { logger: given = consoleLogger } = options
+    this.#options = { clock: systemClock, ...options, logger: componentLogger(given, 'consumer') }
     const { store, clock, logger, heartbeat, leaseMs } = this.#options
     this.#heartbeat = heartbeat ?? new Heartbeat({ store, clock, logger })
     this.#member = {
@@ -334,7 +335,7 @@ export class Consumer {
     } catch (error) {
       if (isStoreUnavailable(error)) throw error
       this.#options.logger.warn(
-        { err: error, consumer: this.#options.name },
+        { event: 'batch_not_handled', err: error, consumer: this.#options.name },
         'a batch could not be handled and is tried commit by commit',
       )
       for (const commit of commits) {
@@ -355,13 +356,19 @@ export class Consumer {
         if (isStoreUnavailable(error)) throw error
         last = error
         this.#progress() // it fails, and says so: it does not hang
-        logger.warn({ err: error, consumer: name, position: commit.position, attempt }, 'a commit could not be handled')
+        logger.warn(
+          { event: 'commit_not_handled', err: error, consumer: name, position: commit.position, attempt },
+          'a commit could not be handled',
+        )
         if (attempt < tries) await clock.sleep(Math.min(10_000, 50 * 2 ** attempt), signal)
       }
     }
     if (onFailure === 'stop') throw new ConsumerStoppedError(name, commit.position, { cause: last })
     const why = last instanceof Error ? last.message : String(last)
-    logger.error({ err: last, consumer: name, position: commit.position }, 'a commit is parked')
+    logger.error(
+      { event: 'consumer_parked_commit', err: last, consumer: name, position: commit.position },
+      'a commit is parked',
+    )
     await store.work(PARKED).add([
       {
         id: `${name}@${commit.position}`,

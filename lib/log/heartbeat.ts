@@ -1,5 +1,5 @@
 import type { Clock, Timer } from '../clock.ts'
-import type { Logger } from '../logger.ts'
+import { componentLogger, type Logger } from '../logger.ts'
 import type { EventStore } from './event-store.ts'
 import type { Living, Sign } from './liveness-table.ts'
 
@@ -51,7 +51,7 @@ export class Heartbeat {
   #failing = false
 
   constructor(parts: HeartbeatParts) {
-    this.#parts = parts
+    this.#parts = { ...parts, logger: componentLogger(parts.logger, 'heartbeat') }
   }
 
   /** Resolves when the first sign of life is stored: work that is claimed before would be nobody's. */

@@ -4,7 +4,7 @@ import { fullJitter } from '../full-jitter.ts'
 import type { Commit, Event, Meta, NewEvent } from '../log/commit.ts'
 import type { EventStore } from '../log/event-store.ts'
 import type { Heartbeat } from '../log/heartbeat.ts'
-import type { Logger } from '../logger.ts'
+import { componentLogger, type Logger } from '../logger.ts'
 import type {
   Level,
   NewOperatorChange,
@@ -68,7 +68,7 @@ export class OperatorsLog implements OperatorsState {
   #told = new AbortController()
 
   constructor(parts: OperatorsLogParts) {
-    this.#parts = parts
+    this.#parts = { ...parts, logger: componentLogger(parts.logger, 'operators') }
   }
 
   /** Reads, then reads again whenever something was set. Idempotent. */
@@ -164,11 +164,15 @@ export class OperatorsLog implements OperatorsState {
   async #tryToRead(): Promise<void> {
     try {
       await this.refresh()
-      if (this.#failing) this.#parts.logger.info({}, 'what operators have set can be read again')
+      if (this.#failing)
+        this.#parts.logger.info({ event: 'operators_readable' }, 'what operators have set can be read again')
       this.#failing = false
     } catch (err) {
       if (!this.#failing)
-        this.#parts.logger.warn({ err }, 'what operators have set cannot be read: what is known holds until it can')
+        this.#parts.logger.warn(
+          { event: 'operators_unreadable', err },
+          'what operators have set cannot be read: what is known holds until it can',
+        )
       this.#failing = true
     }
   }

@@ -3,7 +3,7 @@ import type { Clock, Timer } from '../clock.ts'
 import { sweepAccountKeys } from '../erasure/sweep-account-keys.ts'
 import { RetentionBusyError, StoreClosedError } from '../errors.ts'
 import type { EventStore } from '../log/event-store.ts'
-import type { Logger } from '../logger.ts'
+import { componentLogger, type Logger } from '../logger.ts'
 import { AccountKeys } from '../secrets/account-keys.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import { linkSegments, retireInSegments, thatAreBack } from '../verify/segments.ts'
@@ -92,7 +92,7 @@ export class LogRetention implements Retention {
   #isHeldLogged = false
 
   constructor(parts: RetentionParts) {
-    this.#parts = parts
+    this.#parts = { ...parts, logger: componentLogger(parts.logger, 'retention') }
     this.#accountKeys = new AccountKeys(parts.store, parts.clock)
     this.#rules = [modelRule, signOutRule, forgottenRule, ...parts.rules]
   }

@@ -1,11 +1,12 @@
-import type { Logger } from '../logger.ts'
+import { componentLogger, type Logger } from '../logger.ts'
 import { type NewSpan, noTelemetry, type Reading, type Span, type Telemetry } from './telemetry.ts'
 
 /**
  * The same telemetry, which breaks nothing: where it throws, rejects or does not run the work of a span, things go on as if
  * it had not been there. That is logged once.
  */
-export function guardedTelemetry(telemetry: Telemetry, logger: Logger): Telemetry {
+export function guardedTelemetry(telemetry: Telemetry, given: Logger): Telemetry {
+  const logger = componentLogger(given, 'telemetry')
   let isLogged = false
   const failed = (err: unknown): void => {
     if (isLogged) return

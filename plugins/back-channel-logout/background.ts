@@ -1,5 +1,13 @@
 import { inTime } from '../../lib/in-time.ts'
-import { type Appended, Consumer, type Host, type NewEvent, noTelemetry, type WorkTable } from '../../lib/index.ts'
+import {
+  type Appended,
+  Consumer,
+  componentLogger,
+  type Host,
+  type NewEvent,
+  noTelemetry,
+  type WorkTable,
+} from '../../lib/index.ts'
 import type { ToldClients } from './clients/told-clients.ts'
 import type { AttemptParts } from './delivery/attempt.ts'
 import { type DeliveryPolicy, longestTimeoutMs } from './delivery/delivery-policy.ts'
@@ -116,7 +124,7 @@ export class Background {
     const { host, provider } = this.#parts
     // The cut-over: nobody is told of what ended before the first start.
     await this.#planner.start(await host.store.end())
-    await logBacklog(host.logger, this.#work, provider.issuer)
+    await logBacklog(componentLogger(host.logger, 'dispatcher'), this.#work, provider.issuer)
     await Promise.all([this.#dispatcher.start(), this.#parts.endings.start()])
     this.#retrying = this.#retryParked()
     const gauges = { issuer: provider.issuer, work: this.#work, health: this.#parts.health }
@@ -141,13 +149,15 @@ export class Background {
     const planning = Promise.all([this.#planner.stop(), this.#atOnce.stop(), this.#retrying])
     const planner = inTime(planning, host.clock, STOP_MS)
     const [planned] = await Promise.all([planner, this.#dispatcher.stop(), endings.stop()])
-    if (!planned) host.logger.warn({}, 'the planner could not be ended in time, the store does not answer')
+    const logger = componentLogger(host.logger, 'planner')
+    if (!planned)
+      logger.warn({ event: 'planner_not_stopped' }, 'the planner could not be ended in time, the store does not answer')
     if (!network) await this.#network.close()
   }
 
   /** A newer version may know what an older one could not plan. */
   async #retryParked(): Promise<void> {
-    const { logger } = this.#parts.host
+    const logger = componentLogger(this.#parts.host.logger, 'planner')
     try {
       const { planned } = await this.parked.retry({ actor: 'system' }, this.#stopping.signal)
       if (planned > 0) logger.info({ event: 'parked_commits_planned', planned }, 'parked commits were planned')

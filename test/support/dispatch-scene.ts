@@ -13,6 +13,7 @@ import { sessionLogoutStream, toEvent } from '../../plugins/back-channel-logout/
 import { FakeClock } from './fake-clock.ts'
 import { KeptLog } from './kept-log.ts'
 import { KeptTelemetry } from './kept-telemetry.ts'
+import { checkedLogger, leaks } from './leak-check.ts'
 import { workOf } from './planning.ts'
 import { fold, registered, terminated } from './session-log.ts'
 
@@ -92,6 +93,7 @@ export class DispatchScene {
 
   /** Ends so many sessions with a login at the client. Returns their uids; the deliveries are in the work table. */
   async owe(clientId: string, count: number = 1, issuer: string = OP): Promise<string[]> {
+    leaks.subject('alice')
     const after = await this.store.end()
     const uids: string[] = []
     for (let i = 0; i < count; i++) {
@@ -130,7 +132,7 @@ export class DispatchScene {
       work: this.store.work('deliveries'),
       network: this.#network(clock),
       clock,
-      logger: this.log,
+      logger: checkedLogger(this.log),
       telemetry: this.telemetry,
       policy,
       development: false,

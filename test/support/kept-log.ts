@@ -1,7 +1,9 @@
 import type { Logger } from '../../lib/index.ts'
 
+type Level = Exclude<keyof Logger, 'child'>
+
 export interface Line {
-  readonly level: keyof Logger
+  readonly level: Level
   readonly fields: Readonly<Record<string, unknown>>
   readonly message: string
 }
@@ -9,6 +11,8 @@ export interface Line {
 /** A logger that keeps what it was told. */
 export class KeptLog implements Logger {
   readonly lines: Line[] = []
+  /** The parts that have logged. */
+  readonly components: Set<string> = new Set()
 
   debug(fields: object, message: string): void {
     this.#keep('debug', fields, message)
@@ -26,12 +30,23 @@ export class KeptLog implements Logger {
     this.#keep('error', fields, message)
   }
 
+  /** Keeps the lines of a part with all the others, without its name in the fields. */
+  child({ component }: { readonly component: string }): Logger {
+    const of =
+      (level: Level) =>
+      (fields: object, message: string): void => {
+        this.components.add(component)
+        this.#keep(level, fields, message)
+      }
+    return { debug: of('debug'), info: of('info'), warn: of('warn'), error: of('error') }
+  }
+
   /** The lines whose message matches. */
   of(pattern: RegExp): Line[] {
     return this.lines.filter(({ message }) => pattern.test(message))
   }
 
-  #keep(level: keyof Logger, fields: object, message: string): void {
+  #keep(level: Level, fields: object, message: string): void {
     this.lines.push({ level, fields: { ...fields }, message })
   }
 }

@@ -1,3 +1,5 @@
+import { consoleLogger, silent } from '../../lib/logger.ts'
+import { checkedLogger, leaks } from './leak-check.ts'
 import { leftRunning } from './left-running.ts'
 import { stopSharedServer } from './mongo-database.ts'
 
@@ -17,25 +19,46 @@ for (const method of ['warn', 'error'] as const) {
   }
 }
 
+// Whatever logs to one of the two has its lines looked at for secrets; scenes see to the other loggers.
+for (const logger of [silent, consoleLogger]) Object.assign(logger, checkedLogger({ ...logger }))
+
 /** Sockets that were told to close need a few turns of the event loop before they are gone. */
 const GRACE_MS = Number(process.env['EVENTSTORE_TEST_GRACE_MS'] ?? 10_000)
 
 /** After each file where files run side by side, each in one of several processes; else after all of them. */
 export const mochaHooks = {
-  async afterAll(this: Mocha.Context): Promise<void> {
-    await Promise.resolve() // mocha sets its timer after the call
-    this.runnable().clearTimeout() // it would be one of those left
-    const deadline = performance.now() + GRACE_MS
-    let left = leftRunning()
-    while (left.length > 0 && performance.now() < deadline) {
-      // Not unref'ed: with nothing else alive the process would end here, in the middle of the report. The turn after it
-      // is for the timer itself to be off the list.
-      await new Promise((resolve) => setTimeout(resolve, 20))
-      await new Promise((resolve) => setImmediate(resolve))
-      left = leftRunning()
-    }
-    if (left.length > 0) throw new LeftRunning(left)
+  beforeEach(this: Mocha.Context): void {
+    leaks.during = this.currentTest?.fullTitle() ?? 'no test'
   },
+
+  afterEach(): void {
+    leaks.look()
+  },
+
+  async afterAll(this: Mocha.Context): Promise<void> {
+    await nothingLeft(this)
+    noLeaks()
+  },
+}
+
+function noLeaks(): void {
+  const found = leaks.take()
+  if (found.length > 0) throw new Leaked(found)
+}
+
+async function nothingLeft(hook: Mocha.Context): Promise<void> {
+  await Promise.resolve() // mocha sets its timer after the call
+  hook.runnable().clearTimeout() // it would be one of those left
+  const deadline = performance.now() + GRACE_MS
+  let left = leftRunning()
+  while (left.length > 0 && performance.now() < deadline) {
+    // Not unref'ed: with nothing else alive the process would end here, in the middle of the report. The turn after it
+    // is for the timer itself to be off the list.
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    await new Promise((resolve) => setImmediate(resolve))
+    left = leftRunning()
+  }
+  if (left.length > 0) throw new LeftRunning(left)
 }
 
 /** The server of a run in one process. Where there are several, each one's own ends with it. */
@@ -47,6 +70,14 @@ class LeftRunning extends Error {
   constructor(left: string[]) {
     super(`the tests left something running:\n${left.map((line) => `  - ${line}`).join('\n')}`)
     // Where the check stands says nothing about what was left.
+    this.stack = this.message
+  }
+}
+
+class Leaked extends Error {
+  constructor(found: readonly string[]) {
+    super(`log lines, spans or measurements hold secrets:\n${found.map((line) => `  - ${line}`).join('\n')}`)
+    // Where the check stands says nothing about what was logged.
     this.stack = this.message
   }
 }

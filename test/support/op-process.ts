@@ -1,14 +1,24 @@
 import { type ChildProcess, fork } from 'node:child_process'
-import { once } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import type { Commit } from '../../lib/index.ts'
 import type { Receipt, TerminationReport } from '../../plugins/back-channel-logout/index.ts'
 import { type Guardian, startGuardian } from './guardian.ts'
 import type { KillPoint } from './kill-point.ts'
+import { leaks } from './leak-check.ts'
 import type { Complaint, Held, OpSetup, Question, TerminationWish } from './op-program.ts'
+import type { ToldSpan } from './tracing.ts'
 
 const PROGRAM = fileURLToPath(new URL('op-program.ts', import.meta.url))
 const TYPES = new URL('types.mjs', import.meta.url).href
+
+/** What it tells without being asked. */
+interface Told {
+  readonly complaint?: Complaint
+  readonly span?: ToldSpan
+  /** What it has logged. */
+  readonly line?: string
+}
 
 interface Reply {
   readonly id: number
@@ -24,7 +34,10 @@ export class OpProcess {
   readonly died: Promise<void>
   /** Errors that it met, in their order. */
   readonly complaints: readonly Complaint[]
+  /** Spans that have ended there, where it is traced. */
+  readonly spans: readonly ToldSpan[]
   readonly #child: ChildProcess
+  readonly #told = new EventEmitter()
   #questions = 0
   /** While it stands still it would not see that whoever started it is gone. */
   #guardian: Guardian | undefined
@@ -52,10 +65,27 @@ export class OpProcess {
     this.died = once(child, 'exit').then(() => undefined)
     const complaints: Complaint[] = []
     this.complaints = complaints
-    child.on('message', ({ complaint }: { readonly complaint?: Complaint }) => {
+    const spans: ToldSpan[] = []
+    this.spans = spans
+    child.on('message', ({ complaint, span, line }: Told) => {
       if (complaint) complaints.push(complaint)
+      if (line !== undefined) leaks.line(line)
+      if (span) {
+        spans.push(span)
+        this.#told.emit('span', span)
+      }
     })
     child.on('error', () => {}) // a message that it does not take any more: whoever asked hears of its death
+  }
+
+  /** Resolves with a span of this name, once so many of them have ended. */
+  async span(name: string, count = 1): Promise<ToldSpan> {
+    for (;;) {
+      const span = this.spans.filter((one) => one.name === name)[count - 1]
+      if (span) return span
+      await Promise.race([once(this.#told, 'span'), this.died])
+      if (!this.isAlive && !this.spans.some((one) => one.name === name)) throw new Error(`no span ${name}`)
+    }
   }
 
   get isAlive(): boolean {

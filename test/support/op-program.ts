@@ -15,6 +15,7 @@ import { wholeLog } from '../contract/event-store/invariants.ts'
 import { type KillPoint, MortalNetwork, mortalStore } from './kill-point.ts'
 import { startOp } from './op.ts'
 import { quickClock } from './quick-clock.ts'
+import { leaks } from './leak-check.ts'
 import { openPlace, type Place } from './store-place.ts'
 
 /** What it is. */
@@ -28,6 +29,8 @@ export interface OpSetup {
   readonly quicker: number
   /** How deliveries are tried. Default: the plugin's. */
   readonly delivery?: DeliveryOptions
+  /** It tells whoever started it of each span. */
+  readonly traced?: boolean
 }
 
 /** An error that it met and told its logger of, or its provider's listeners. */
@@ -67,6 +70,8 @@ export type Question =
   /** What it holds of the machine, once its garbage was collected. */
   | { readonly memory: true }
 
+// Secrets are known to who started it: that looks at the lines.
+leaks.line = (line) => process.send?.({ line })
 process.on('disconnect', () => process.exit(1))
 if (!process.connected) process.exit(1)
 
@@ -85,7 +90,9 @@ const logger: Logger = {
   ...silent,
   error: (fields, message) => complain(message, (fields as { readonly err?: unknown }).err),
 }
+const tracing = setup.traced ? (await import('./tracing.ts')).tracing((span) => process.send?.({ span })) : {}
 const op = await startOp(store, {
+  ...tracing,
   plugins: [logout],
   clients: setup.clients,
   issuer: setup.issuer,

@@ -1,4 +1,4 @@
-import { createServer, type RequestListener, type Server } from 'node:http'
+import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { exportJWK, generateKeyPair, type JWK } from 'jose'
 import Provider, { type ClientMetadata, type Configuration } from 'oidc-provider'
@@ -11,7 +11,9 @@ import {
   type OwnAdapters,
   type Plugin,
   silent,
+  type Telemetry,
 } from '../../lib/index.ts'
+import { checkedLogger, checkedTelemetry, leaks } from './leak-check.ts'
 import { type Answer, field, UserAgent } from './user-agent.ts'
 
 /** An OP on the log, listening on a port of its own. */
@@ -34,6 +36,9 @@ export interface OpOptions {
   readonly logger?: Logger
   readonly clock?: Clock
   readonly adapters?: OwnAdapters
+  readonly telemetry?: Telemetry
+  /** Runs each request, as an instrumentation of HTTP does. */
+  readonly around?: (request: IncomingMessage, run: () => void) => void
   /** Whether requests are one commit each. Default: yes. */
   readonly attach?: boolean
 }
@@ -42,11 +47,11 @@ let signingKey: Promise<JWK> | undefined
 
 /** One signing key for all OPs of a test run: making an RSA key takes its time. */
 export function testSigningKey(): Promise<JWK> {
-  signingKey ??= generateKeyPair('RS256', { extractable: true }).then(async ({ privateKey }) => ({
-    ...(await exportJWK(privateKey)),
-    kid: 'test',
-    use: 'sig',
-  }))
+  signingKey ??= generateKeyPair('RS256', { extractable: true }).then(async ({ privateKey }) => {
+    const key = await exportJWK(privateKey)
+    leaks.secret(key.d, 'the signing key')
+    return { ...key, kid: 'test', use: 'sig' }
+  })
   return signingKey
 }
 
@@ -69,18 +74,21 @@ export async function startOp(store: EventStore, options: OpOptions = {}): Promi
   const issuer = options.issuer ?? `http://127.0.0.1:${port}`
   const op = eventSourced(store, {
     ...(options.plugins && { plugins: options.plugins }),
-    logger: options.logger ?? silent,
+    logger: checkedLogger(options.logger ?? silent),
+    telemetry: options.telemetry ?? checkedTelemetry(),
     ...(options.clock && { clock: options.clock }),
     ...(options.formerIssuers && { formerIssuers: options.formerIssuers }),
     ...(options.adapters && { adapters: options.adapters }),
   })
+  for (const { client_secret } of options.clients ?? []) leaks.secret(client_secret, 'a client secret')
   const configuration = await testConfiguration(options)
   const provider = withoutNotices(() => new Provider(issuer, op.configure(configuration)))
   if (options.attach ?? true) await op.start(provider)
   let callback: RequestListener | undefined
+  const { around = (_request, run) => run() } = options
   server.on('request', (request, response) => {
     callback ??= provider.callback() // as late as that, so that a test may start it itself
-    callback(request, response)
+    around(request, () => callback?.(request, response))
   })
   return {
     issuer,
@@ -181,6 +189,7 @@ export class Person {
 
   /** Fills in a development interaction. */
   async submit(page: Answer, login = 'alice'): Promise<Answer> {
+    leaks.subject(login)
     const action = field(page.text, /action="([^"]+)"/)
     const prompt = field(page.text, /name="prompt" value="([^"]+)"/)
     return this.agent.post(new URL(action, page.url).href, {
@@ -284,11 +293,19 @@ export interface TokenAnswer {
   readonly body: Record<string, unknown>
 }
 
+/** What an endpoint gives to one client alone. */
+const SECRETS = [
+  ...['access_token', 'refresh_token', 'id_token', 'device_code', 'user_code', 'auth_req_id', 'request_uri'],
+  ...['client_secret', 'registration_access_token'],
+]
+
 async function answerOf(response: Response): Promise<TokenAnswer> {
   const text = await response.text()
+  const body = text === '' ? {} : (JSON.parse(text) as Record<string, unknown>)
+  for (const name of SECRETS) leaks.secret(body[name], `the ${name} of an answer`)
   return {
     status: response.status,
     headers: response.headers,
-    body: text === '' ? {} : (JSON.parse(text) as Record<string, unknown>),
+    body,
   }
 }

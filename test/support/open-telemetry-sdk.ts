@@ -1,4 +1,4 @@
-import { type Context, type ContextManager, context } from '@opentelemetry/api'
+import { type ContextManager, context } from '@opentelemetry/api'
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
 import {
   type DataPoint,

@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import type { ClientMetadata } from 'oidc-provider'
 import { type LogoutToken, verifyLogoutToken } from '../../plugins/back-channel-logout-receiver/index.ts'
+import { leaks } from './leak-check.ts'
 import { testClient } from './op.ts'
 
 /** How an RP answers a logout token. */
@@ -34,6 +35,8 @@ export async function startRp(clientId: string, more: Partial<ClientMetadata> = 
       for await (const chunk of request) body += String(chunk)
       const token = new URLSearchParams(body).get('logout_token') ?? ''
       tokens.push(token)
+      leaks.secret(token, 'a logout token')
+      leaks.secret(token.split('.')[2], 'the signature of a logout token')
       for (const { count, resolve } of waiting) if (tokens.length >= count) resolve()
       await behaviour(token, response, request)
     })()

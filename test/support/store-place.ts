@@ -5,6 +5,7 @@ import { MongoClient } from 'mongodb'
 import { FileEventStore } from '../../adapters/file/index.ts'
 import { MongoEventStore } from '../../adapters/mongodb/index.ts'
 import { type EventStore, generateSecret, type Keys } from '../../lib/index.ts'
+import { leaks } from './leak-check.ts'
 import { openDatabase } from './mongo-database.ts'
 
 /** Where a log is kept: what a process needs to open it, as JSON. */
@@ -24,7 +25,11 @@ export async function newPlace(kind: Place['kind']): Promise<PrivatePlace> {
     return { place: { kind, folder }, drop: () => rm(folder, { recursive: true, force: true }) }
   }
   const { uri, name, drop } = await openDatabase('op')
-  const key = (): Keys['sealing'] => [{ id: 'test', secret: generateSecret() }]
+  const key = (): Keys['sealing'] => {
+    const secret = generateSecret()
+    leaks.secret(secret, 'a key of the log')
+    return [{ id: 'test', secret }]
+  }
   return { place: { kind, uri, name, keys: { sealing: key(), hashing: key() } }, drop }
 }
 

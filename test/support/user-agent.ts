@@ -1,3 +1,8 @@
+import { leaks } from './leak-check.ts'
+
+/** What of a redirect is for the one who gets it alone. */
+const SECRETS = ['code', 'access_token', 'id_token', 'id_token_hint', 'response']
+
 /** A response with its body read. */
 export interface Answer {
   readonly status: number
@@ -39,6 +44,7 @@ export class UserAgent {
       ...(this.#patienceMs !== undefined && { signal: AbortSignal.timeout(this.#patienceMs) }),
     })
     this.#keep(url, response.headers.getSetCookie())
+    noteSecrets(response.headers.get('location'), url)
     return { status: response.status, headers: response.headers, text: await response.text(), url }
   }
 
@@ -90,10 +96,18 @@ export class UserAgent {
       const path = attributes.find((attribute) => /^path=/i.test(attribute))?.slice(5) ?? '/'
       const expires = attributes.find((attribute) => /^expires=/i.test(attribute))?.slice(8)
       const key = `${host} ${path} ${name}`
+      leaks.secret(value, `the cookie ${name}`)
       if (value === '' || (expires && Date.parse(expires) < Date.now())) this.#cookies.delete(key)
       else this.#cookies.set(key, { name, value, path, host })
     }
   }
+}
+
+function noteSecrets(location: string | null, url: string): void {
+  if (location === null || !URL.canParse(location, url)) return
+  const { searchParams, hash } = new URL(location, url)
+  for (const parameters of [searchParams, new URLSearchParams(hash.slice(1))])
+    for (const name of SECRETS) leaks.secret(parameters.get(name), `the ${name} of a redirect`)
 }
 
 /** The value of a hidden field, or the target of a form. */

@@ -134,7 +134,7 @@ describe('a journal most of which is not needed any more', () => {
     }
     const store = new RenewedStore({ journal, logger })
     const rewrite = (): Promise<void> => store.accountKeys.destroy(['a key'], 1)
-    const told = { event: 'journal_not_rewritten', err: why }
+    const told = { component: 'store', event: 'journal_not_rewritten', err: why }
     for (const _ of range(3)) await rejectsWith('STORE_UNAVAILABLE', rewrite)
     assert.deepEqual(lines, [told])
     fails = false

@@ -130,7 +130,7 @@ describe('the RPs that may be inside the network', () => {
       ['returns nothing', () => undefined, /must return true or false at once/],
     ] as readonly (readonly [string, (client: unknown) => unknown, RegExp])[]) {
       it(`are nobody where the rule ${what}, and the log says which client it was`, async () => {
-        const lines: { event?: unknown; clientId?: unknown; err?: unknown }[] = []
+        const lines: { event?: unknown; client_id?: unknown; err?: unknown }[] = []
         const process = operatedProcess(store, { clock, issuers: [ISSUER] })
         await process.operators.start()
         running.push(process)
@@ -138,7 +138,7 @@ describe('the RPs that may be inside the network', () => {
         await clients.start(process.operators, { ...silent, error: (fields) => lines.push(fields) })
         assert.equal(clients.isInside(inStaging), false)
         assert.equal(lines.length, 1)
-        assert.deepEqual([lines[0]?.event, lines[0]?.clientId], ['allow_internal_failed', 'registered'])
+        assert.deepEqual([lines[0]?.event, lines[0]?.client_id], ['allow_internal_failed', 'registered'])
         assert.match(String(lines[0]?.err), why)
       })
     }

@@ -81,6 +81,27 @@ describe('a run of the tests', () => {
     assert.match(output, /server listening on port \d+/)
   })
 
+  for (const options of [[], ['--parallel', '--jobs', '2']]) {
+    it(`fails when a line that was logged holds a secret, and names the test ${options[0] ?? ''}`, async () => {
+      const { code, lastLine, output } = await runOf(
+        `
+        import { consoleLogger, silent } from ${JSON.stringify(join(root, 'lib/logger.ts'))}
+        import { leaks } from ${JSON.stringify(join(root, 'test/support/leak-check.ts'))}
+        it('logs a code', () => {
+          silent.debug({ event: 'code_used', code: 'vY3nUqk1Yh2cW0rT8sJ5bL7d' }, 'a code was used')
+          leaks.secret('vY3nUqk1Yh2cW0rT8sJ5bL7d', 'a code')
+        })
+        it('logs a token', () => consoleLogger.warn({ token: 'eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2ln' }, 'a token'))
+        it('logs nothing', () => {})`,
+        options,
+      )
+      assert.equal(lastLine, '3 passed, 1 failed, 0 skipped')
+      assert.equal(code, 1)
+      assert.match(output, /a code, in "logs a code": a code was used/)
+      assert.match(output, /a JWT, in "logs a token": a token/)
+    })
+  }
+
   it('fails when its process ends before its tests do', async () => {
     const { code, lastLine } = await runOf(`
       it('passes', () => {})

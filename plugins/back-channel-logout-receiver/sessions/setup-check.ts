@@ -34,7 +34,7 @@ export class SetupCheck {
     if (!this.#hasSeenLogin && !this.#hasWarnedOfLogin) {
       this.#hasWarnedOfLogin = true
       this.#logger.warn(
-        { event: 'login_never_recorded' },
+        { event: 'login_never_recorded', component: 'receiver' },
         'a logout token was accepted, but since this process started onLogin() was never called and no checked session ' +
           'had a recorded login. Call sessions.onLogin(session, claims) in the login callback, or no session can be logged out',
       )
@@ -42,7 +42,7 @@ export class SetupCheck {
     if (!this.#hasCheckedSession && !this.#hasWarnedOfCheck) {
       this.#hasWarnedOfCheck = true
       this.#logger.warn(
-        { event: 'session_never_checked' },
+        { event: 'session_never_checked', component: 'receiver' },
         'a logout token was accepted, but since this process started no session was checked. Use koaSessionCheck, ' +
           'expressSessionCheck or sessions.isLoggedOut() at each request, or everybody stays logged in',
       )

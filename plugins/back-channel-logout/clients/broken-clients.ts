@@ -1,4 +1,4 @@
-import type { Clock, Logger, RequestContext } from '../../../lib/index.ts'
+import { type Clock, componentLogger, type Logger, type RequestContext } from '../../../lib/index.ts'
 import type { OidcProvider } from '../provider-internals.ts'
 import { isStoreUnavailable } from '../work/store-unavailable.ts'
 import { answeredInTime } from './answered-in-time.ts'
@@ -11,7 +11,8 @@ export class BrokenClients {
   readonly #attached = new WeakSet<OidcProvider['Client']>()
 
   /** From now on the provider's clients are found so. Idempotent: a provider may be started again. */
-  attach(provider: OidcProvider, logger: Logger, clock: Clock): void {
+  attach(provider: OidcProvider, given: Logger, clock: Clock): void {
+    const logger = componentLogger(given, 'clients')
     const { Client } = provider
     if (this.#attached.has(Client)) return
     this.#attached.add(Client)
@@ -24,7 +25,7 @@ export class BrokenClients {
       } catch (error) {
         if (isStoreUnavailable(error)) throw error // nobody must be logged out by half
         logger.warn(
-          { err: error, client_id: id },
+          { event: 'client_unreadable', err: error, client_id: id },
           'a client cannot be loaded: the logout goes on as if it was not there',
         )
         return undefined

@@ -1,4 +1,4 @@
-import type { Clock, Logger } from '../../../lib/index.ts'
+import { type Clock, componentLogger, type Logger } from '../../../lib/index.ts'
 import { TERMINATION_REASONS } from '../ending/termination-events.ts'
 import type { OidcClient, OidcProvider } from '../provider-internals.ts'
 import type { Reason } from '../reasons.ts'
@@ -41,7 +41,7 @@ export class ToldClients {
   #failing = false
 
   constructor(parts: ToldClientsParts) {
-    this.#parts = parts
+    this.#parts = { ...parts, logger: componentLogger(parts.logger, 'clients') }
   }
 
   /**

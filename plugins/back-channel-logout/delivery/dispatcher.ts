@@ -1,4 +1,4 @@
-import { Heartbeat, type Work } from '../../../lib/index.ts'
+import { componentLogger, Heartbeat, type Work } from '../../../lib/index.ts'
 import { laneOf, lanePrefix } from '../work/lanes.ts'
 import { WorkLoop } from '../work/work-loop.ts'
 import { AT_ONCE, DeliveryWorker, type DeliveryWorkerParts } from './delivery-worker.ts'
@@ -38,7 +38,8 @@ export class Dispatcher {
   #tookSome = false
   #lookedForOverdueAt: number | undefined
 
-  constructor(parts: DeliveryWorkerParts) {
+  constructor(given: DeliveryWorkerParts) {
+    const parts = { ...given, logger: componentLogger(given.logger, 'dispatcher') }
     const { work, clock, logger, policy, provider, paused } = parts
     const { issuer } = provider
     this.#parts = parts

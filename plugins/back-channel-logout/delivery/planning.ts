@@ -2,6 +2,7 @@ import {
   type AccountKeys,
   type Clock,
   type Commit,
+  componentLogger,
   type EventStore,
   EventTypeUnknownError,
   type Logger,
@@ -65,7 +66,7 @@ export class Planning {
   readonly #stopping = new AbortController()
 
   constructor(parts: PlanningParts) {
-    this.#parts = parts
+    this.#parts = { ...parts, logger: componentLogger(parts.logger, 'planner') }
     this.#logouts = new LongLogouts(parts.store)
     this.parked = new ParkedCommits({
       store: parts.store,

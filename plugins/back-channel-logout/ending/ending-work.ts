@@ -1,4 +1,11 @@
-import { AlreadyClaimedError, type Commit, type Work, type WorkTable } from '../../../lib/index.ts'
+import {
+  AlreadyClaimedError,
+  type Commit,
+  componentLogger,
+  type Logger,
+  type Work,
+  type WorkTable,
+} from '../../../lib/index.ts'
 import { completionStream, terminationStream } from '../recording/index-streams.ts'
 import { lanePrefix } from '../work/lanes.ts'
 import { retryUntilStored } from '../work/retry-until-stored.ts'
@@ -40,6 +47,7 @@ const SET_ASIDE_MS = 60_000
 /** Ends sessions beside the requests: those that expired, and those that a job names. */
 export class EndingWork {
   readonly #parts: EndingParts
+  readonly #logger: Logger
   readonly #work: WorkTable
   readonly #run: TerminationRun
   readonly #expiries: ExpiryPlanner
@@ -53,7 +61,9 @@ export class EndingWork {
 
   constructor(parts: EndingParts) {
     const { host } = parts
-    const { clock, logger } = host
+    const { clock } = host
+    const logger = componentLogger(host.logger, 'terminations')
+    this.#logger = logger
     this.#parts = parts
     this.#work = host.store.work(ENDINGS)
     this.#run = new TerminationRun(parts)
@@ -134,13 +144,15 @@ export class EndingWork {
   }
 
   async #process(work: Work): Promise<void> {
-    const { logger } = this.#parts.host
     const body = work.body as unknown as TerminationJob | Expiry
     try {
       await (body.kind === 'job' ? this.#runNextPage(work, body) : this.#look(work, body))
     } catch (err) {
       if (this.#loop.stopping.aborted) return // others take it over
-      logger.error({ err, work: work.id }, 'an end of sessions failed in an unforeseen way; it will be tried again')
+      this.#logger.error(
+        { event: 'end_set_aside', err, work: work.id },
+        'an end of sessions failed in an unforeseen way; it will be tried again',
+      )
       await this.#retryUntilStored(async () =>
         this.#work.putBack(work, { dueAt: (await this.#now()) + SET_ASIDE_MS, body: work.body }),
       )
@@ -222,6 +234,7 @@ export class EndingWork {
   }
 
   #retryUntilStored<T>(write: () => Promise<T>): Promise<T> {
-    return retryUntilStored(write, this.#parts.host, this.#loop.stopping)
+    const { clock } = this.#parts.host
+    return retryUntilStored(write, { clock, logger: this.#logger }, this.#loop.stopping)
   }
 }

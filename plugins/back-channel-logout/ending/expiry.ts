@@ -1,5 +1,6 @@
 import {
   type Commit,
+  componentLogger,
   isUnreadable,
   type JsonObject,
   type Logger,
@@ -64,7 +65,7 @@ export class ExpiryPlanner {
   constructor(endings: SessionTerminator, toleranceSeconds: number, logger: Logger) {
     this.#endings = endings
     this.#toleranceSeconds = toleranceSeconds
-    this.#logger = logger
+    this.#logger = componentLogger(logger, 'expiry')
   }
 
   /**
@@ -97,7 +98,10 @@ export class ExpiryPlanner {
       return await this.#endings.loggedInBy(commit)
     } catch (err) {
       if (!isUnreadable(err)) throw err
-      this.#logger.warn({ err, position: commit.position }, 'a session cannot be read: its expiry will not be noticed')
+      this.#logger.warn(
+        { event: 'session_unreadable', err, position: commit.position },
+        'a session cannot be read: its expiry will not be noticed',
+      )
       return []
     }
   }

@@ -1,9 +1,11 @@
 import { inParallel } from '../../../lib/in-parallel.ts'
 import {
   type Commit,
+  componentLogger,
   type EventStore,
   fullJitter,
   type IndexEntry,
+  type Logger,
   SessionChangedError,
   type SessionName,
   type TerminationOptions,
@@ -46,6 +48,7 @@ const PAUSE = { firstMs: 100, mostMs: 12_800 }
  */
 export class TerminationRun {
   readonly #parts: TerminationParts
+  readonly #logger: Logger
   /** Sessions that were looked at. */
   readonly #checked = new Recent(REMEMBERED)
   /** Accounts at clients of which a job need not tell the RP any more. */
@@ -57,6 +60,7 @@ export class TerminationRun {
 
   constructor(parts: TerminationParts, page: number = PAGE) {
     this.#parts = parts
+    this.#logger = componentLogger(parts.host.logger, 'terminations')
     this.#toldBefore = new ToldLogins(parts.host.store)
     this.#page = page
   }
@@ -106,7 +110,7 @@ export class TerminationRun {
       } catch (err) {
         if (isStoreUnavailable(err)) throw err
         failed.add(name)
-        this.#parts.host.logger.error(
+        this.#logger.error(
           { event: 'termination_incomplete', err, termination: job.id },
           'a session or a grant could not be ended; the termination goes on without it',
         )

@@ -1,4 +1,5 @@
 import {
+  componentLogger,
   EventTypeUnknownError,
   type Logger,
   type OperatorChange,
@@ -61,7 +62,7 @@ export class InternalClients {
   /** Follows what operators say. Resolves when what they have said before is known. */
   async start(operators: OperatorsState, logger: Logger = silent): Promise<void> {
     this.#operators = operators
-    this.#logger = logger
+    this.#logger = componentLogger(logger, 'clients')
     this.#unfollow ??= operators.follow(PERMISSION, (acts) => this.#hear(acts))
     await operators.refresh()
   }
@@ -86,7 +87,7 @@ export class InternalClients {
       throw new OptionInvalidError('allowInternal', 'must return true or false at once')
     } catch (err) {
       this.#logger.error(
-        { event: 'allow_internal_failed', clientId: client.clientId, err },
+        { event: 'allow_internal_failed', client_id: client.clientId, err },
         'the function allowInternal failed; the client counts as one outside the network',
       )
       return false

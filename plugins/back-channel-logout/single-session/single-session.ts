@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import type { Host, RequestContext } from '../../../lib/index.ts'
+import { componentLogger, type Host, type Logger, type RequestContext } from '../../../lib/index.ts'
 import type { OidcProvider } from '../provider-internals.ts'
 import { readForm, type SingleSessionForm } from './form.ts'
 import { type Hint, isSubject, readHint } from './hint.ts'
@@ -53,9 +53,11 @@ const SINGLE = '/single'
  */
 export class SingleSession {
   readonly #parts: SingleSessionParts
+  readonly #logger: Logger
 
   constructor(parts: SingleSessionParts) {
     this.#parts = parts
+    this.#logger = componentLogger(parts.host.logger, 'single_session')
   }
 
   /** Answers the page's form. False: the request is another one. */
@@ -135,8 +137,8 @@ export class SingleSession {
     try {
       return await isSubject(this.#parts.provider, hint, accountId)
     } catch (err) {
-      this.#parts.host.logger.error(
-        { err, client_id: hint.client.clientId },
+      this.#logger.error(
+        { event: 'subject_not_compared', err, client_id: hint.client.clientId },
         'the subject of an id_token_hint could not be compared: pairwiseIdentifier must work without a request',
       )
       return false
