@@ -167,6 +167,11 @@ describe('the packed tarball', function () {
         files.filter((file) => /^(test|example|node_modules)\b|\.test\.|tsbuildinfo/.test(file)),
         [],
       )
+      // What builds the site of the documentation, and what it makes.
+      assert.deepEqual(
+        files.filter((file) => /^docs\/(\.vitepress|node_modules|package|project|public|reference)\b/.test(file)),
+        [],
+      )
       const maps = files.filter((file) => file.endsWith('.map'))
       assert.notEqual(maps.length, 0)
       for (const map of maps) {
