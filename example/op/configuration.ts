@@ -2,6 +2,7 @@ import type { ClientMetadata, Configuration } from 'oidc-provider'
 import { rpSecrets } from '../rp/secrets.ts'
 import type { Place, RpId, Settings } from '../settings.ts'
 import { findAccount } from './accounts.ts'
+import { ownClient } from './devices.ts'
 import { loggedOutPage, logoutPage, providerFailurePage } from './provider-pages.ts'
 import type { OpSecrets } from './secrets.ts'
 
@@ -12,12 +13,15 @@ const HOUR = 60 * MINUTE
 export async function configuration(settings: Settings, { cookieKeys, jwks }: OpSecrets): Promise<Configuration> {
   const places = [settings.op, ...settings.rps]
   return {
-    clients: await Promise.all(settings.rps.map((rp) => client(rp, settings.stateFolder))),
+    clients: [
+      ...(await Promise.all(settings.rps.map((rp) => client(rp, settings.stateFolder)))),
+      ownClient(settings.op),
+    ],
     jwks,
     findAccount,
     claims: { openid: ['sub'], profile: ['name'] },
     scopes: ['openid', 'profile'],
-    responseTypes: ['code'],
+    responseTypes: ['code', 'none'], // the second for the OP's own pages
     interactions: { url: (_ctx, { uid }) => `/interaction/${uid}` },
     cookies: {
       keys: [...cookieKeys],

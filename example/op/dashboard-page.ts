@@ -4,6 +4,7 @@ import { clockTime, countdown, span } from '../pages/clock-time.ts'
 import { type Html, html } from '../pages/html.ts'
 import type { Place } from '../settings.ts'
 import { nameOf } from './accounts.ts'
+import { DEVICES } from './devices.ts'
 import { GIVEN_UP, REASONS } from './reasons.ts'
 import type { RecentLogout } from './recent-logouts.ts'
 
@@ -55,7 +56,7 @@ function you(session: SessionView, places: readonly Place[], endSession: string)
   return html`<p class="account"><span class="avatar" aria-hidden="true">${nameOf(accountId).charAt(0)}</span>
 <span><b>${nameOf(accountId)}</b>, logged in here${loginTs !== undefined && html` since ${clockTime(loginTs * 1_000)}`}<br>
 <span class="rps">${rps.length > 0 ? rps.map(({ name, id }) => html`<span class="rp" data-app="${id}">${name}</span> `) : 'at no RP yet'}</span></span></p>
-<p class="choices"><a class="button" href="${endSession}">Log out</a></p>`
+<p class="choices"><a class="button" href="${DEVICES}/">Your devices and apps</a> <a class="button" href="${endSession}">Log out</a></p>`
 }
 
 function receipt(logout: RecentLogout, places: readonly Place[]): Html {

@@ -6,6 +6,7 @@ import { type Html, html } from '../pages/html.ts'
 import { show } from '../pages/layout.ts'
 import type { Place } from '../settings.ts'
 import { accountIdOf, KNOWN_ACCOUNTS, nameOf } from './accounts.ts'
+import { OWN_CLIENT } from './devices.ts'
 
 type Interaction = Awaited<ReturnType<Provider['interactionDetails']>>
 
@@ -22,10 +23,15 @@ export function interactions(provider: Provider, places: readonly Place[]): Midd
     if (match === null) return next()
     const interaction = await found(provider, ctx)
     const answer = match.groups?.['answer']
-    if (answer === undefined && ctx.method === 'GET') return ask(ctx, interaction, places)
-    if (answer === undefined || ctx.method !== 'POST') return next()
-    await parseForm(ctx, async () => {})
-    const result = await resultOf(answer, provider, interaction, ctx)
+    let result: InteractionResults
+    if (answer === undefined && ctx.method === 'GET') {
+      if (!isOwnConsent(interaction)) return ask(ctx, interaction, places)
+      result = { consent: { grantId: await grant(provider, interaction) } }
+    } else {
+      if (answer === undefined || ctx.method !== 'POST') return next()
+      await parseForm(ctx, async () => {})
+      result = await resultOf(answer, provider, interaction, ctx)
+    }
     // Stored before the browser is sent on, so that it finds the result where it arrives.
     ctx.redirect(
       await provider.interactionResult(ctx.req, ctx.res, result, { mergeWithLastSubmission: answer !== 'cancel' }),
@@ -43,9 +49,15 @@ async function found(provider: Provider, ctx: Context): Promise<Interaction> {
   }
 }
 
+/** Nobody is asked whether the OP may show him its own pages. */
+function isOwnConsent({ prompt, params }: Interaction): boolean {
+  return prompt.name === 'consent' && params['client_id'] === OWN_CLIENT
+}
+
 function ask(ctx: Context, interaction: Interaction, places: readonly Place[]): void {
   const { prompt, params } = interaction
-  const rp = places.find(({ id }) => id === params['client_id'])?.name ?? String(params['client_id'])
+  const id = String(params['client_id'])
+  const rp = places.find((place) => place.id === id)?.name ?? (id === OWN_CLIENT ? 'The OP' : id)
   const page = prompt.name === 'login' ? loginPage(ctx.path, rp) : consentPage(ctx.path, rp, interaction)
   show(ctx, { app: 'op', places, ...page })
 }

@@ -15,6 +15,7 @@ import type { Settings } from '../settings.ts'
 import { serve } from '../web-server.ts'
 import { configuration } from './configuration.ts'
 import { dashboard, LOG } from './dashboard.ts'
+import { devices } from './devices.ts'
 import { followLog } from './follow-log.ts'
 import { healthCheck } from './health-check.ts'
 import { interactions } from './interactions.ts'
@@ -59,9 +60,10 @@ async function startOn(store: EventStore, settings: Settings, logger: Logger): P
     allowInternal: rps.map(({ id }) => id),
     delivery: { retryDelaysMs: settings.retryDelaysMs, jitter: 0 },
   })
-  const onLog = eventSourced(store, { plugins: [logout], logger })
+  const account = devices(logout, () => provider, op, places)
+  const onLog = eventSourced(store, { plugins: [logout, account], logger })
   const secrets = await opSecrets(settings.stateFolder)
-  const provider = new Provider(`${op.origin}/oidc`, onLog.configure(await configuration(settings, secrets)))
+  const provider: Provider = new Provider(`${op.origin}/oidc`, onLog.configure(await configuration(settings, secrets)))
   await onLog.start(provider)
 
   const liveUpdates = new LiveUpdates()
@@ -101,6 +103,7 @@ async function startOn(store: EventStore, settings: Settings, logger: Logger): P
       unforeseen,
     }),
   )
+  app.use(account.site.koa)
   app.use(interactions(provider, places))
   app.use(mount('/oidc', provider))
 

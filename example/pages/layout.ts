@@ -26,7 +26,8 @@ export function show(ctx: Context, page: Page, status = 200): void {
   ctx.body = layout(page).toString()
 }
 
-function layout({ app, places, title, main, updates, wide = false, script, stylesheet }: Page): Html {
+/** The whole document. */
+export function layout({ app, places, title, main, updates, wide = false, script, stylesheet }: Page): Html {
   const role = app === 'op' ? 'OpenID Provider' : 'Relying party'
   const name = places.find(({ id }) => id === app)?.name ?? ''
   return html`<!doctype html>

@@ -7,6 +7,8 @@ export interface RequestContext {
   status: number
   body: unknown
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
+  /** The client's address; of what a proxy says, what the application's `proxy` setting trusts. */
+  readonly ip?: string
   readonly headerSent: boolean
   /** Koa's content negotiation: the best of these types for the client. */
   accepts?(...types: string[]): string | false | string[]

@@ -3,7 +3,6 @@ import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
-const PACKAGE = 'oidc-provider-eventstore/'
 
 /** The code of a guide, as modules that stand side by side in a folder. */
 export class GuideCode {
@@ -49,8 +48,8 @@ export class GuideCode {
     let code = this.#blocks.get(heading)
     if (code === undefined) throw new Error(`the guide has no code below "${heading}"`)
     this.#run.add(heading)
-    code = code.replaceAll(/'oidc-provider-eventstore\/([^']+)'/g, (specifier) => {
-      const source = join(root, specifier.slice(1 + PACKAGE.length, -1), 'index.ts')
+    code = code.replaceAll(/'oidc-provider-eventstore(?:\/([^']+))?'/g, (_specifier, entry: string | undefined) => {
+      const source = join(root, entry ?? 'lib', 'index.ts')
       return `'${pathToFileURL(source)}'`
     })
     for (const [text, value] of Object.entries(values)) {

@@ -31,7 +31,7 @@ ${uri !== undefined && html`<p><a href="${uri}" rel="noreferrer">${new URL(uri).
 <p class="as-hint">${since !== undefined && timed(texts.accessSince, since, wording)}${since !== undefined && expiresAt !== undefined && ' · '}${expiresAt !== undefined && timed(texts.accessUntil, expiresAt, wording)}</p>
 ${!canBeTold && html`<p class="as-hint">${texts.cannotBeTold}</p>`}
 </div>
-${isRecent && html`<form method="post" action="${basePath}/apps/revoke"><input type="hidden" name="clientId" value="${clientId}"><button>${texts.revokeApp}<span class="as-unseen">: ${name}</span></button></form>`}
+${isRecent && html`<form method="post" action="${basePath}/apps/revoke"><input type="hidden" name="clientId" value="${clientId}"><button aria-label="${texts.revokeApp}: ${name}">${texts.revokeApp}</button></form>`}
 </li>`
 }
 

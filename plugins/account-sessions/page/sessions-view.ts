@@ -35,7 +35,7 @@ ${facts !== '' && html`<p>${facts}</p>`}
 <p class="as-hint">${loggedInAt !== undefined && timed(texts.loggedIn, loggedInAt, wording)}${loggedInAt !== undefined && usedAt !== undefined && ' · '}${usedAt !== undefined && timed(texts.lastUsed, usedAt, wording)}</p>
 ${apps.length > 0 && html`<p class="as-hint">${filled(texts.signedInAt, { apps: wording.list(apps.map((app) => app.name)) })}</p>`}
 </div>
-${isRecent && html`<form method="post" action="${basePath}/sessions/end"><input type="hidden" name="id" value="${id}"><button>${texts.endSession}<span class="as-unseen">: ${name}${isCurrent && ` (${texts.thisDevice})`}</span></button></form>`}
+${isRecent && html`<form method="post" action="${basePath}/sessions/end"><input type="hidden" name="id" value="${id}"><button aria-label="${texts.endSession}: ${name}${isCurrent && ` (${texts.thisDevice})`}">${texts.endSession}</button></form>`}
 </li>`
 }
 

@@ -26,7 +26,7 @@ export const STYLESHEET = `:root {
 }
 .as-card > div { min-width: 0; }
 .as-card form { flex: none; }
-.as-may { margin: .25rem 0 .5rem; padding-left: 1.2rem; }
+.as-may { list-style: disc; margin: .25rem 0 .5rem; padding-left: 1.2rem; }
 .as-badge {
   display: inline-block; margin-left: .35rem; padding: 0 .5rem; border: 1px solid currentColor; border-radius: 1rem;
   font-size: .8rem; font-weight: 600; color: var(--as-accent);
@@ -41,7 +41,6 @@ export const STYLESHEET = `:root {
 .as-all { display: grid; gap: .35rem; justify-items: start; }
 .as-notice { margin: 1.25rem 0; padding: 1rem; border: 1px solid var(--as-line); border-radius: .6rem; background: var(--as-card); }
 .as-ended { background: var(--as-good); }
-.as-unseen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 @media (max-width: 34rem) {
   .as-card { flex-direction: column; }
 }
