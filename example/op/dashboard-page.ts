@@ -29,7 +29,7 @@ export function dashboardPage({ session, logouts, commits, places, endSession }:
 <div class="columns">
 <section aria-labelledby="receipts-title">
 <h2 id="receipts-title">Logouts</h2>
-<p class="hint lead">End sessions, send what an RP has missed, switch features: the <a href="/operators">operators’ page</a>.</p>
+<p class="hint lead">End sessions, send what an RP has missed, switch features: the <a href="/operators">operators’ console</a>.</p>
 <div id="receipts" data-live aria-live="polite">${logouts.length > 0 ? logouts.map((logout) => receipt(logout, places)) : html`<p class="empty">None yet. Log in at both RPs, then log out at one.</p>`}</div>
 </section>
 <section aria-labelledby="log-title">

@@ -3,7 +3,7 @@ import type { BackChannelLogout } from 'oidc-provider-eventstore/plugins/back-ch
 
 /**
  * For a load balancer or a probe, under `/health`: 200 or 503, and no more than that. Names of clients and errors are for
- * operators, who find all of it under `/operators/api/health`.
+ * operators, who find all of it in their console.
  */
 export function healthCheck(logout: BackChannelLogout): Middleware {
   return async (ctx, next) => {

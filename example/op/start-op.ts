@@ -2,10 +2,9 @@ import Koa from 'koa'
 import mount from 'koa-mount'
 import Provider from 'oidc-provider'
 import { type EventStore, eventSourced } from 'oidc-provider-eventstore'
+import { adminConsole } from 'oidc-provider-eventstore/plugins/admin-console'
 import { backChannelLogout } from 'oidc-provider-eventstore/plugins/back-channel-logout'
 import type { Logger } from 'pino'
-import { operators } from '../operators/operators.ts'
-import { makePassword, SignIn } from '../operators/sign-in.ts'
 import { assets } from '../pages/assets.ts'
 import { failurePages } from '../pages/failures.ts'
 import { LiveUpdates } from '../pages/live-updates.ts'
@@ -20,6 +19,8 @@ import { followLog } from './follow-log.ts'
 import { healthCheck } from './health-check.ts'
 import { interactions } from './interactions.ts'
 import { openStore } from './open-store.ts'
+import { makePassword, OperatorSignIn } from './operator-sign-in.ts'
+import { CONSOLE, operatorSignInRoutes, SIGN_IN, SIGN_OUT } from './operator-sign-in-routes.ts'
 import { RecentLogouts } from './recent-logouts.ts'
 import { opSecrets } from './secrets.ts'
 
@@ -28,7 +29,7 @@ const LOGOUTS = 12
 const LOOK_BACK = 2_000
 
 export interface RunningOp extends Running {
-  /** The way in to the operators' page: other at each start. */
+  /** The way in to the operators' console: other at each start. */
   readonly operatorPassword: string
 }
 
@@ -84,6 +85,18 @@ async function startOn(store: EventStore, settings: Settings, logger: Logger): P
   const unforeseen = (err: unknown, { method, path }: Koa.Context): void =>
     logger.error({ err, method, path }, 'failed')
   const operatorPassword = makePassword()
+  const signIn = new OperatorSignIn(operatorPassword)
+  const operatorConsole = adminConsole<Koa.Context>({
+    op: onLog,
+    logout,
+    store,
+    authorize: signIn.authorize,
+    basePath: CONSOLE,
+    origin: op.origin,
+    signInUrl: SIGN_IN,
+    signOutUrl: SIGN_OUT,
+    logger,
+  })
   const app = new Koa()
   // Mounted, the provider writes its cookies through this application, and reads some of them through itself.
   app.keys = [...secrets.cookieKeys]
@@ -92,18 +105,9 @@ async function startOn(store: EventStore, settings: Settings, logger: Logger): P
   app.use(assets)
   app.use(healthCheck(logout))
   app.use(dashboard({ provider, store, recentLogouts, liveUpdates }, places))
-  app.use(
-    operators({
-      logout,
-      features: onLog.features,
-      signIn: new SignIn(operatorPassword),
-      origin: op.origin,
-      places,
-      follow: (ctx) => liveUpdates.open(ctx, LOG),
-      unforeseen,
-    }),
-  )
   app.use(account.site.koa)
+  app.use(operatorSignInRoutes(signIn, op.origin, places))
+  app.use(operatorConsole.koa)
   app.use(interactions(provider, places))
   app.use(mount('/oidc', provider))
 
@@ -118,6 +122,7 @@ async function startOn(store: EventStore, settings: Settings, logger: Logger): P
       operatorPassword,
       async stop() {
         liveUpdates.close() // or the server would wait for open pages
+        operatorConsole.close()
         await server.close()
         await stop()
       },

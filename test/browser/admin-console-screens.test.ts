@@ -32,6 +32,9 @@ const SCREENS = [
 
 const ROLES: readonly Role[] = ['viewer', 'operator']
 
+/** Rows of a page: what is checked is the same in each. */
+const ROWS = 20
+
 const LOOKS = [
   ['light', 'light', DESK],
   ['dark', 'dark', DESK],
@@ -77,6 +80,7 @@ describe('the screens of the admin console', function () {
       before(async () => {
         page = await scene.newPage()
         full = await scene.serve(fixtureData(100_000), role)
+        full.mostRows = ROWS
         empty = await scene.serve(fixtureData(0), role)
         failing = await scene.serve(fixtureData(100), role, 'failing')
       })

@@ -49,6 +49,8 @@ export class FixtureServer {
   readonly asked: string[] = []
   mood: FixtureMood
   data: FixtureData
+  /** So many rows are on a page at most: a server may answer fewer than it is asked for. */
+  mostRows = 200
   /** Operations stand still. */
   isStalled = false
   readonly #options: FixtureOptions
@@ -182,34 +184,34 @@ export class FixtureServer {
   }
 
   #look(path: string, query: URLSearchParams): object {
-    const { data } = this
+    const { data, mostRows } = this
     switch (path) {
       case '/me':
         return this.#me()
       case '/overview':
         return data.overview
       case '/clients':
-        return pageOf(data.clients, query, (row) => row.clientId.includes(query.get('q') ?? ''))
+        return pageOf(data.clients, query, mostRows, (row) => row.clientId.includes(query.get('q') ?? ''))
       case '/clients/one':
         return data.client(query.get('client') ?? '')
       case '/sessions':
-        return sessionsPage(data, query)
+        return sessionsPage(data, query, mostRows)
       case '/logouts':
-        return pageOf(data.logouts, query)
+        return pageOf(data.logouts, query, mostRows)
       case '/logouts/one':
         return data.logout(query.get('session') ?? '')
       case '/dead-letters':
-        return pageOf(data.deadLetters, query, (row) => matches(row, query))
+        return pageOf(data.deadLetters, query, mostRows, (row) => matches(row, query))
       case '/pending':
-        return pageOf(data.pending, query, (row) => matches(row, query))
+        return pageOf(data.pending, query, mostRows, (row) => matches(row, query))
       case '/parked':
-        return pageOf(data.parked, query)
+        return pageOf(data.parked, query, mostRows)
       case '/terminations':
-        return pageOf(data.terminations, query)
+        return pageOf(data.terminations, query, mostRows)
       case '/features':
         return { features: data.features }
       case '/log':
-        return pageOf(data.log, query)
+        return pageOf(data.log, query, mostRows)
       case '/operations':
         return { process: 'fixture', operations: [...this.#operations.values()] }
       case '/operations/one':
@@ -363,8 +365,13 @@ function completed(operation: Operation, total: number): Operation {
 /** As much as the real server looks at for one page. */
 const MOST_LOOKED_AT = 2_000
 
-function pageOf<T>(rows: Rows<T>, query: URLSearchParams, isWanted: (row: T) => boolean = () => true): Page<T> {
-  const limit = Number(query.get('limit') ?? 50)
+function pageOf<T>(
+  rows: Rows<T>,
+  query: URLSearchParams,
+  mostRows: number,
+  isWanted: (row: T) => boolean = () => true,
+): Page<T> {
+  const limit = Math.min(mostRows, Number(query.get('limit') ?? 50))
   const first = Number(query.get('cursor') ?? 0)
   const items: T[] = []
   let index = first
@@ -375,9 +382,9 @@ function pageOf<T>(rows: Rows<T>, query: URLSearchParams, isWanted: (row: T) => 
   return { items, looked: index - first, ...(index < rows.length && { next: String(index) }) }
 }
 
-function sessionsPage(data: FixtureData, query: URLSearchParams): Page<unknown> {
+function sessionsPage(data: FixtureData, query: URLSearchParams, mostRows: number): Page<unknown> {
   const [account, client] = [query.get('account'), query.get('client')]
-  return pageOf(data.sessions, query, ({ accountId, logins }) => {
+  return pageOf(data.sessions, query, mostRows, ({ accountId, logins }) => {
     if (account !== null) return accountId === account
     return client === null || logins.some(({ clientId }) => clientId === client)
   })

@@ -440,6 +440,17 @@ describe('the admin console in an operator’s hand', function () {
       assert.equal(await link.isVisible(), false)
     })
 
+    it('has cards on a phone, whose checkboxes and details can be touched', async () => {
+      await page.setViewportSize(PHONE)
+      await go('/sessions')
+      await page.getByRole('checkbox', { name: 'the session of bob' }).check()
+      await page.getByRole('button', { name: /^Details of the session of alice/ }).click()
+      await page.locator('.detail').waitFor()
+      await page.getByRole('button', { name: 'End 1 session' }).waitFor()
+      assert.equal(await page.evaluate('document.documentElement.scrollWidth'), PHONE.width)
+      assert.deepEqual(await violationsOn(page, ['minor', 'moderate', 'serious', 'critical']), [])
+    })
+
     it('turns nothing for those who want no motion', async () => {
       await page.emulateMedia({ reducedMotion: 'reduce' })
       await go('/sessions')

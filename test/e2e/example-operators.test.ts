@@ -2,12 +2,13 @@ import assert from 'node:assert/strict'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { ApiErrorBody, LiveChanges, Me } from '../../plugins/admin-console/api/contract.ts'
 import { type ExamplePlaces, ExampleProcess, examplePlaces } from '../support/example-process.ts'
-import { type Answer, UserAgent } from '../support/user-agent.ts'
+import { UserAgent } from '../support/user-agent.ts'
 
 const OTHER_SITE = { origin: 'https://evil.example.com', 'sec-fetch-site': 'cross-site' }
 
-describe('the operators’ page of the example', function () {
+describe('the operators’ console of the example', function () {
   this.timeout(300_000)
   let folder: string
   let places: ExamplePlaces
@@ -34,17 +35,18 @@ describe('the operators’ page of the example', function () {
     return found
   }
 
-  async function signedIn(agent = new UserAgent()): Promise<UserAgent> {
-    const answer = await agent.post(`${page}/sign-in`, { name: 'anna', password: password() }, own)
+  async function signedIn(more: Record<string, string> = {}): Promise<UserAgent> {
+    const agent = new UserAgent()
+    const answer = await agent.post(`${page}/sign-in`, { name: 'anna', password: password(), ...more }, own)
     assert.deepEqual([answer.status, answer.headers.get('location')], [303, '/operators'])
     return agent
   }
 
   /** With any cookie: also with one that a browser would have thrown away. */
   async function operatorOf(cookie: string | undefined): Promise<string> {
-    const response = await fetch(`${page}/api/operator`, { headers: { cookie: `op.operator=${cookie}` } })
-    const { operator = '', error } = (await response.json()) as { operator?: string; error?: { code: string } }
-    return error?.code ?? operator
+    const response = await fetch(`${page}/api/me`, { headers: { cookie: `op.operator=${cookie}` } })
+    const { name = '', role, error } = (await response.json()) as Partial<Me & ApiErrorBody>
+    return error?.code ?? `${name}, ${role}`
   }
 
   it('is linked from the first page, and asks who comes without a session to sign in', async () => {
@@ -67,8 +69,9 @@ describe('the operators’ page of the example', function () {
     assert.deepEqual(others, [])
     assert.match(cookie, /^op\.operator=[\w-]{43}; path=\/operators; expires=[^;]+; samesite=strict; httponly$/)
     const agent = await signedIn()
-    assert.match((await agent.get(page)).text, /Signed in as <b>anna<\/b>/)
-    assert.equal(await operatorOf(agent.cookie('op.operator')), 'anna')
+    assert.match((await agent.get(page)).text, /<meta name="base-path" content="\/operators">/)
+    assert.match((await agent.get(`${page}/logouts`)).text, /<script type="module" src="\/operators\/assets\//)
+    assert.equal(await operatorOf(agent.cookie('op.operator')), 'anna, operator')
   })
 
   it('lets nobody in with another password, no name, a cookie of their own, or from another site', async () => {
@@ -93,11 +96,22 @@ describe('the operators’ page of the example', function () {
     assert.equal(await operatorOf('x'.repeat(43)), 'NOT_SIGNED_IN')
   })
 
+  it('lets whoever only wants to look change nothing', async () => {
+    const agent = await signedIn({ looks: 'yes' })
+    assert.equal(await operatorOf(agent.cookie('op.operator')), 'anna, viewer')
+    const response = await fetch(`${page}/api/features`, {
+      method: 'PUT',
+      headers: { ...own, cookie: `op.operator=${agent.cookie('op.operator')}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ feature: 'single_session_termination', level: 'instance', enabled: true }),
+    })
+    assert.equal(response.status, 403)
+  })
+
   it('is over with the sign-out, and with the process', async () => {
     const agent = await signedIn()
     const first = agent.cookie('op.operator')
     assert.equal((await agent.post(`${page}/sign-out`, {}, OTHER_SITE)).status, 403)
-    assert.equal(await operatorOf(first), 'anna')
+    assert.equal(await operatorOf(first), 'anna, operator')
     assert.equal((await agent.post(`${page}/sign-out`, {}, own)).status, 303)
     assert.equal(agent.cookie('op.operator'), undefined)
     assert.equal(await operatorOf(first), 'NOT_SIGNED_IN')
@@ -111,14 +125,7 @@ describe('the operators’ page of the example', function () {
 
   it('has headers that let nothing in from elsewhere, and nothing inline', async () => {
     const agent = await signedIn()
-    const script = await agent.get(`${page}/assets/operators.js`)
-    assert.equal(script.headers.get('content-type'), 'text/javascript; charset=utf-8')
-    const answers = [
-      await agent.get(page),
-      await agent.get(`${page}/sign-in`),
-      await agent.get(`${page}/nowhere`),
-      script,
-    ]
+    const answers = [await agent.get(page), await agent.get(`${page}/nowhere`)]
     for (const { headers, url } of answers) {
       const policy = new Map(
         String(headers.get('content-security-policy'))
@@ -145,7 +152,7 @@ describe('the operators’ page of the example', function () {
       assert.equal(headers.get('cross-origin-opener-policy'), 'same-origin')
       assert.equal(headers.get('referrer-policy'), 'same-origin')
     }
-    for (const { text } of answers.slice(0, 2)) {
+    for (const { text } of [...answers, await agent.get(`${page}/sign-in`)]) {
       assert.doesNotMatch(text, /<script(?![^>]* src=)|<style|\sstyle=|\son\w+=/)
     }
   })
@@ -153,13 +160,14 @@ describe('the operators’ page of the example', function () {
   it('announces that something has changed, to operators only', async () => {
     const agent = await signedIn()
     const cookie = `op.operator=${agent.cookie('op.operator')}`
-    const { body, headers } = await fetch(`${page}/api/changes`, { headers: { ...own, cookie } })
-    assert.equal(headers.get('content-type'), 'text/event-stream')
+    const { body, headers } = await fetch(`${page}/api/live`, { headers: { ...own, cookie } })
+    assert.equal(headers.get('content-type'), 'text/event-stream; charset=utf-8')
     const announced = (async () => {
       let text = ''
       for await (const chunk of body ?? []) {
         text += Buffer.from(chunk).toString()
-        if (text.includes('event: changed\n')) return
+        const [, data = '{}'] = /event: changes\ndata: (.*)\n/.exec(text) ?? []
+        if ((JSON.parse(data) as Partial<LiveChanges>).topics?.includes('features')) return
       }
       throw new Error(`the stream ended: ${text}`)
     })()
@@ -170,7 +178,7 @@ describe('the operators’ page of the example', function () {
       body: JSON.stringify(gate),
     })
     await announced
-    const stranger: Answer = await new UserAgent().get(`${page}/api/changes`, own)
+    const stranger = await new UserAgent().get(`${page}/api/live`, own)
     assert.equal(stranger.status, 401)
   })
 

@@ -3,7 +3,7 @@ import { isHelpOpen } from '../browser/shortcuts.ts'
 import { SCREENS } from '../routing/screens.ts'
 
 const KEYS: readonly (readonly [keys: string, what: string])[] = [
-  ['/', 'Search on this screen'],
+  ['/', 'Search here'],
   ['↓ ↑', 'From row to row'],
   ['Home End', 'First and last row'],
   ['Enter', 'Open the row'],

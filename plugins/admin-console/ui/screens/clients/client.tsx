@@ -91,7 +91,7 @@ function Standing({ client }: { readonly client: ClientDetail }) {
         </span>
       )}
       {!paused && circuit === 'open' && (
-        <span>This process leaves it alone, since it fails again and again, and probes it now and then.</span>
+        <span>It fails again and again: this process only probes it now and then.</span>
       )}
       {settings.problem !== undefined && <span class="problem-text">It is not told: {settings.problem}</span>}
     </div>

@@ -71,9 +71,7 @@ export function DeadLetters() {
           isFiltered ? (
             <Empty title="No dead letter is found by this filter" />
           ) : (
-            <Empty title="None: every RP was told">
-              <p>What an RP refuses, or does not answer until all attempts are spent, appears here.</p>
-            </Empty>
+            <Empty title="None: every RP was told" />
           )
         }
       />

@@ -23,11 +23,7 @@ export function Parked() {
         keyOf={({ position }) => String(position)}
         nameOf={({ position }) => `commit ${position}`}
         columns={COLUMNS}
-        empty={
-          <Empty title="None: every commit was planned">
-            <p>A commit is parked when it cannot be read, for example since a key is missing.</p>
-          </Empty>
-        }
+        empty={<Empty title="None: every commit was planned" />}
       />
     </>
   )

@@ -16,11 +16,13 @@ export const bars: uPlot.Series.PathBuilder = (plot, series, from, to) => {
   return { fill, flags: FILL_AND_STROKE }
 }
 
-/** A line that is level for each quarter of an hour. */
+/** A line that is level for each quarter of an hour. Where there is nothing there is no line. */
 export const steps: uPlot.Series.PathBuilder = (plot, series, from, to) => {
   const stroke = new Path2D()
+  const ground = Math.round(plot.valToPos(0, 'y', true))
   eachQuarter(plot, series, from, to, (left, right, y) => {
-    stroke.lineTo(left, y)
+    if (y === ground) stroke.moveTo(right, y)
+    else stroke.lineTo(left, y)
     stroke.lineTo(right, y)
   })
   return { stroke, flags: FILL_AND_STROKE }

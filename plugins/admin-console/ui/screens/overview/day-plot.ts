@@ -72,7 +72,7 @@ export class DayPlot {
           y: { range: (_, __, max) => [0, Math.max(4, Math.ceil(max * 1.1))] },
         },
         axes: [
-          { ...axis, grid: { show: false }, values: '{HH}:{mm}', space: 64 },
+          { ...axis, grid: { show: false }, values: '{HH}:{mm}', space: 64, size: 32 },
           {
             ...axis,
             size: 44,

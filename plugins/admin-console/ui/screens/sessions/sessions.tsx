@@ -84,12 +84,7 @@ function EndMany({ account, client }: Scope) {
 }
 
 function Nobody({ account, client }: Scope) {
-  if (account !== undefined)
-    return (
-      <Empty title={`${account} has no live session`}>
-        <p>The account id is compared as a whole, letter by letter.</p>
-      </Empty>
-    )
+  if (account !== undefined) return <Empty title={`${account} has no live session`} />
   if (client !== undefined)
     return (
       <Empty title={`No live session has a login at ${client}`}>

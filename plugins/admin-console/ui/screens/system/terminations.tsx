@@ -24,11 +24,7 @@ export function Terminations() {
         keyOf={({ id }) => id}
         nameOf={({ id }) => `termination ${id}`}
         columns={COLUMNS}
-        empty={
-          <Empty title="Nobody has ordered one">
-            <p>Ending all sessions of an account, all logins at an RP, or every session, is listed here.</p>
-          </Empty>
-        }
+        empty={<Empty title="Nobody has ordered one" />}
       />
     </>
   )

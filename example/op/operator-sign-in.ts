@@ -1,19 +1,20 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { Context } from 'koa'
+import type { Operator } from 'oidc-provider-eventstore/plugins/admin-console'
 
 const COOKIE = 'op.operator'
 const LASTS_MS = 8 * 60 * 60_000
 
 interface SignedIn {
-  readonly name: string
+  readonly operator: Operator
   readonly until: number
 }
 
 /**
  * Who is an operator, in this example: whoever knows the password that the process has made at its start. An application
- * puts its own in this place (its own login, its own roles), and hands `authorize` to `operatorsRoutes()`.
+ * puts its own in this place (its own login, its own roles), and hands `authorize` to `adminConsole()`.
  */
-export class SignIn {
+export class OperatorSignIn {
   readonly #password: string
   /** By the hash of the cookie's value: what is in memory opens no door. */
   readonly #signedIn = new Map<string, SignedIn>()
@@ -22,21 +23,27 @@ export class SignIn {
     this.#password = password
   }
 
-  /** The name of the operator whose browser this is. */
-  readonly authorize = (ctx: Context): string | undefined => {
+  /** The operator whose browser this is. */
+  readonly authorize = (ctx: Context): Operator | undefined => {
     const cookie = ctx.cookies.get(COOKIE)
     const found = cookie === undefined ? undefined : this.#signedIn.get(hashOf(cookie))
-    return found !== undefined && found.until > Date.now() ? found.name : undefined
+    return found !== undefined && found.until > Date.now() ? found.operator : undefined
   }
 
-  /** @returns whether that was the password, and this is a name */
-  signIn(ctx: Context, name: unknown, password: unknown): boolean {
+  /**
+   * @param form - `looks`: only looks, and changes nothing
+   * @returns whether that was the password, and this is a name
+   */
+  signIn(ctx: Context, { name, password, looks }: Readonly<Record<string, unknown>>): boolean {
     if (typeof name !== 'string' || typeof password !== 'string') return false
     const called = name.trim()
     if (!/^[\p{L}\p{N} ._@-]{1,40}$/u.test(called) || !isSame(password, this.#password)) return false
     this.#sweep()
     const cookie = randomBytes(32).toString('base64url')
-    this.#signedIn.set(hashOf(cookie), { name: called, until: Date.now() + LASTS_MS })
+    this.#signedIn.set(hashOf(cookie), {
+      operator: { name: called, role: looks === undefined ? 'operator' : 'viewer' },
+      until: Date.now() + LASTS_MS,
+    })
     this.#setCookie(ctx, cookie)
     return true
   }
