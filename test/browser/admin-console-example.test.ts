@@ -196,7 +196,7 @@ describe('the admin console of the example in a browser', function () {
     await page.locator('main').getByText('feature.reset').first().waitFor()
     await page.getByLabel('What became of this token').fill('nobody-knows-this-token-0123456789abcdef0123')
     await page.getByRole('button', { name: 'Explain' }).click()
-    await page.getByText('never stored').waitFor()
+    await page.getByText('never stored', { exact: true }).waitFor()
     const viewer = await scene.newPage()
     await signIn(viewer, { looks: true })
     await viewer.goto(`${places.op}/operators/sessions`)

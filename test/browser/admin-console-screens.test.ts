@@ -73,12 +73,15 @@ describe('the screens of the admin console', function () {
   for (const role of ROLES) {
     describe(`for a ${role}`, () => {
       let page: Page
+      let unfollowed: Page
       let full: FixtureServer
       let empty: FixtureServer
       let failing: FixtureServer
 
       before(async () => {
         page = await scene.newPage()
+        unfollowed = await scene.newPage()
+        await unfollowed.route('**/api/live', (route) => route.abort()) // so that the button alone asks again
         full = await scene.serve(fixtureData(100_000), role)
         full.mostRows = ROWS
         empty = await scene.serve(fixtureData(0), role)
@@ -110,11 +113,11 @@ describe('the screens of the admin console', function () {
 
         it(`says on ${screen.name} that the server could not answer, and tries again`, async () => {
           failing.mood = 'failing'
-          await show(page, failing, screen.path)
-          const alert = page.locator('main').getByRole('alert')
+          await show(unfollowed, failing, screen.path)
+          const alert = unfollowed.locator('main').getByRole('alert')
           await alert.getByText('The server could not answer').waitFor()
           await alert.getByText('The store does not answer: try again. (STORE_UNAVAILABLE)').waitFor()
-          await assertAccessible(page, `${screen.name} that fails`)
+          await assertAccessible(unfollowed, `${screen.name} that fails`)
           failing.mood = 'well'
           await alert.getByRole('button', { name: 'Try again' }).click()
           await alert.waitFor({ state: 'detached' })

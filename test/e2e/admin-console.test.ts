@@ -279,6 +279,21 @@ describe('the console', () => {
     assert.equal(removed.body.settings.problem, 'it has no backchannel_logout_uri')
   })
 
+  it('shows a stored client whose metadata is not valid, and changes nothing that leaves it so', async () => {
+    const broken = { ...testClient('broken'), redirect_uris: ['no uri'] }
+    await scene.scene.op.eventSourced.adapter('Client').upsert('broken', broken as never)
+    const { body } = await scene.get<ClientDetail>('/clients/one', { client: 'broken' })
+    assert.equal(body.settings.source, 'unreadable')
+    assert.match(String(body.settings.problem), /^its metadata is not valid: redirect_uris/)
+    const changes = { backchannel_logout_uri: 'https://broken.example.com/' }
+    const change = { client: 'broken', version: body.settings.version, changes }
+    const refused = await scene.ask<ApiErrorBody>('PUT', '/clients/one', OLGA, change)
+    assert.equal(refused.status, 400)
+    assert.match(refused.body.error.message, /make the client invalid: redirect_uris/)
+    const stored = await scene.scene.op.eventSourced.adapter('Client').find('broken')
+    assert.equal(stored?.['backchannel_logout_uri'], undefined)
+  })
+
   it('switches a feature in the operator’s name, and takes it back', async () => {
     const gate = { feature: 'single_session_termination', level: 'instance' }
     const set = await scene.ask<FeaturesAnswer>('PUT', '/features', OLGA, { ...gate, enabled: true })

@@ -202,9 +202,10 @@ interface FoundClient {
   readonly problem?: string
 }
 
-/** What oidc-provider throws where a client's metadata is not valid. */
+/** What oidc-provider throws where a client's metadata is not valid (RFC 7591 section 3.2.2). */
 function isInvalid(error: unknown): error is Error & { readonly error_description?: string } {
-  return error instanceof Error && 'error' in error && error.error === 'invalid_client_metadata'
+  const code = error instanceof Error && 'error' in error ? error.error : undefined
+  return code === 'invalid_client_metadata' || code === 'invalid_redirect_uri'
 }
 
 function membersOf(payload: Payload): LogoutMetadata {

@@ -69,6 +69,10 @@ export function Outdated({ failure, retry }: { readonly failure: Failure; readon
 
 /** The message of a failure as a sentence, with its code. */
 export function sentence({ message, code }: Failure): string {
-  const text = message === '' ? 'It did not say why' : `${message.charAt(0).toUpperCase()}${message.slice(1)}`
-  return `${/[.!?]$/.test(text) ? text : `${text}.`}${code === undefined ? '' : ` (${code})`}`
+  return `${asSentence(message === '' ? 'it did not say why' : message)}${code === undefined ? '' : ` (${code})`}`
+}
+
+/** With a capital letter at its start and a stop at its end. */
+export function asSentence(text: string): string {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? '' : '.'}`
 }

@@ -2,7 +2,7 @@ import { useSignal } from '@preact/signals'
 import { useId } from 'preact/hooks'
 import type { ExplainAnswer, ExplainRequest } from '../../../api/contract.ts'
 import { Chip, type Tone } from '../../parts/chip.tsx'
-import { sentence } from '../../parts/states.tsx'
+import { asSentence, sentence } from '../../parts/states.tsx'
 import { Time } from '../../parts/time.tsx'
 import { number, reasonText } from '../../parts/words.ts'
 import { asFailure, type Failure } from '../../server/failure.ts'
@@ -89,7 +89,7 @@ function Explanation({ explanation: { model, verdict, summary, facts } }: { read
       <p>
         <Chip tone={TONES[verdict] ?? 'warn'} text={verdict.replaceAll('_', ' ')} /> <strong>{model}</strong>
       </p>
-      <p>{summary}</p>
+      <p>{asSentence(summary)}</p>
       {facts.length > 0 && (
         <ol class="facts">
           {facts.map((fact) => (
