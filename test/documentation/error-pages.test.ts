@@ -68,7 +68,7 @@ describe('the pages of the error codes', () => {
 function codes(): Set<string> {
   const inSources = ['lib', 'adapters', 'plugins'].flatMap((part) =>
     sourcesIn(part).flatMap((source) =>
-      [...source.matchAll(/\bcode(?:\??:| =) '([A-Z_]+)'/g)].map(([, code = '']) => code),
+      [...source.matchAll(/(?:\bcode(?:\??:| =)|new WebError\(\s*\d+,)\s*'([A-Z_]+)'/g)].map(([, code = '']) => code),
     ),
   )
   return new Set([

@@ -106,9 +106,9 @@ describe('the API of devices and apps', () => {
 
   it('refuses pages of other origins, also to look', async () => {
     for (const headers of [{ 'Sec-Fetch-Site': 'cross-site' }, { Origin: 'https://other.example.com' }]) {
-      assert.equal((await at.api(here, '/sessions', undefined, headers)).body.error.code, 'OTHER_ORIGIN')
+      assert.equal((await at.api(here, '/sessions', undefined, headers)).body.error.code, 'CROSS_ORIGIN')
       for (const [path, body] of ENDS)
-        assert.deepEqual((await at.api(here, path, body, headers)).body.error.code, 'OTHER_ORIGIN')
+        assert.deepEqual((await at.api(here, path, body, headers)).body.error.code, 'CROSS_ORIGIN')
     }
     const form = { form: { id: 'x' }, headers: { Origin: 'https://other.example.com' } }
     const page = await at.page(here, '/sessions/end', form)

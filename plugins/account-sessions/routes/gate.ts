@@ -41,10 +41,10 @@ export class Gate<Context> {
     assertRecent(who, clock.now(), this.#options.recentLoginMs ?? RECENT_LOGIN_MS)
   }
 
-  /** @throws WebError (`OTHER_ORIGIN`): another site's page asks, in the name of whoever is signed in here */
+  /** @throws WebError (`CROSS_ORIGIN`): another site's page asks, in the name of whoever is signed in here */
   assertOwnPage(request: Request): void {
     if (!isSameOrigin(request, this.#options.origin))
-      throw new WebError(403, 'OTHER_ORIGIN', 'this is answered to pages of its own origin only')
+      throw new WebError(403, 'CROSS_ORIGIN', 'this is answered to pages of its own origin only')
   }
 
   /** Where to log in. It leads to a page: what an application makes of it must not run a script. */

@@ -135,7 +135,7 @@ function messageOf({ status, code }: WebError, texts: AccountSessionsTexts): str
       return texts.sessionUnknown
     case 'APP_UNKNOWN':
       return texts.appUnknown
-    case 'OTHER_ORIGIN':
+    case 'CROSS_ORIGIN':
       return texts.otherOrigin
     default:
       return status >= 500 ? texts.unavailable : texts.requestInvalid
