@@ -1,7 +1,7 @@
 import Koa from 'koa'
 import mount from 'koa-mount'
 import Provider from 'oidc-provider'
-import { type EventStore, eventSourced } from 'oidc-provider-eventstore'
+import { type EventStore, eventSourced, type Telemetry } from 'oidc-provider-eventstore'
 import { backChannelLogout } from 'oidc-provider-eventstore/plugins/back-channel-logout'
 import type { Logger } from 'pino'
 import { operators } from '../operators/operators.ts'
@@ -18,6 +18,7 @@ import { dashboard, LOG } from './dashboard.ts'
 import { followLog } from './follow-log.ts'
 import { healthCheck } from './health-check.ts'
 import { interactions } from './interactions.ts'
+import type { Metrics } from './metrics.ts'
 import { openStore } from './open-store.ts'
 import { RecentLogouts } from './recent-logouts.ts'
 import { opSecrets } from './secrets.ts'
@@ -34,23 +35,34 @@ export interface RunningOp extends Running {
 /** Starts the OP: the log, the provider on it, the plugin, and the pages around them. */
 export async function startOp(settings: Settings, logger: Logger): Promise<RunningOp> {
   const { store, where, close } = await openStore(settings, logger)
+  let metrics: Metrics | undefined
   try {
-    const started = await startOn(store, settings, logger)
+    // Loaded when it is needed: nothing else of the OP needs OpenTelemetry.
+    if (settings.metricsPort !== undefined)
+      metrics = await (await import('./metrics.ts')).serveMetrics(settings.metricsPort)
+    const started = await startOn(store, settings, logger, metrics?.telemetry)
     logger.info(`the log is in ${where}`)
     return {
       operatorPassword: started.operatorPassword,
       async stop() {
         await started.stop()
+        await metrics?.stop()
         await close()
       },
     }
   } catch (error) {
+    await metrics?.stop()
     await close()
     throw error
   }
 }
 
-async function startOn(store: EventStore, settings: Settings, logger: Logger): Promise<RunningOp> {
+async function startOn(
+  store: EventStore,
+  settings: Settings,
+  logger: Logger,
+  telemetry: Telemetry | undefined,
+): Promise<RunningOp> {
   const { op, rps } = settings
   const places = [op, ...rps]
   const logout = backChannelLogout({
@@ -59,7 +71,7 @@ async function startOn(store: EventStore, settings: Settings, logger: Logger): P
     allowInternal: rps.map(({ id }) => id),
     delivery: { retryDelaysMs: settings.retryDelaysMs, jitter: 0 },
   })
-  const onLog = eventSourced(store, { plugins: [logout], logger })
+  const onLog = eventSourced(store, { plugins: [logout], logger, ...(telemetry && { telemetry }) })
   const secrets = await opSecrets(settings.stateFolder)
   const provider = new Provider(`${op.origin}/oidc`, onLog.configure(await configuration(settings, secrets)))
   await onLog.start(provider)
