@@ -18,8 +18,7 @@ const SPAN = 'oidc_provider_eventstore append'
 export function measuredStore(store: EventStore, telemetry: Telemetry, clock: Clock): EventStore {
   store.measure?.(telemetry)
   // From the start, so that the first one is seen as an increase.
-  for (const type of CONFLICTS)
-    telemetry.record('oidc_provider_eventstore.append.conflicts', 0, { 'error.type': type })
+  for (const type of CONFLICTS) telemetry.record('oidc_provider_eventstore.append.conflicts', 0, { 'error.type': type })
   const seconds = (since: number): number => (clock.monotonic() - since) / 1_000
 
   const append = async (commit: NewCommit): Promise<Appended> => {
@@ -36,7 +35,8 @@ export function measuredStore(store: EventStore, telemetry: Telemetry, clock: Cl
         const type = errorType(error)
         span.fail(type)
         telemetry.record('oidc_provider_eventstore.append.duration', seconds(started), { 'error.type': type })
-        if (CONFLICTS.has(type)) telemetry.record('oidc_provider_eventstore.append.conflicts', 1, { 'error.type': type })
+        if (CONFLICTS.has(type))
+          telemetry.record('oidc_provider_eventstore.append.conflicts', 1, { 'error.type': type })
         throw error
       }
     })

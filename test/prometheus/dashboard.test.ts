@@ -67,8 +67,13 @@ describe('the dashboard and the alerts, with a Prometheus that reads the example
         await isWritten(String(annotations['docs']))
       }
       // What the load has done is what is shown.
-      const owed = await prometheus.query('max by (messaging_destination_name) (oidc_provider_eventstore_logout_backlog)')
-      assert.deepEqual(owed.map(({ metric }) => metric['messaging_destination_name']), ['rp-two'])
+      const owed = await prometheus.query(
+        'max by (messaging_destination_name) (oidc_provider_eventstore_logout_backlog)',
+      )
+      assert.deepEqual(
+        owed.map(({ metric }) => metric['messaging_destination_name']),
+        ['rp-two'],
+      )
       const confirmed = 'oidc_provider_eventstore_logout_deliveries_total{oidc_provider_eventstore_outcome="confirmed"}'
       assert.ok(valuesOf(await prometheus.query(`sum(${confirmed})`)).some((value) => value > 0))
     } finally {
@@ -89,7 +94,10 @@ describe('the dashboard and the alerts, with a Prometheus that reads the example
     }
     const known = Object.keys(INSTRUMENTS).map((name) => name.replaceAll('.', '_'))
     for (const metric of metricsIn(expressions))
-      assert.ok(known.some((name) => metric === name || metric.startsWith(`${name}_`)), metric)
+      assert.ok(
+        known.some((name) => metric === name || metric.startsWith(`${name}_`)),
+        metric,
+      )
   })
 
   it('is a dashboard whose panels have a title, a description and a place of their own', () => {

@@ -13,9 +13,9 @@ import {
 import { guardedNetwork } from '../../plugins/back-channel-logout/network/network.ts'
 import { wholeLog } from '../contract/event-store/invariants.ts'
 import { type KillPoint, MortalNetwork, mortalStore } from './kill-point.ts'
+import { leaks } from './leak-check.ts'
 import { startOp } from './op.ts'
 import { quickClock } from './quick-clock.ts'
-import { leaks } from './leak-check.ts'
 import { openPlace, type Place } from './store-place.ts'
 
 /** What it is. */

@@ -230,7 +230,9 @@ describe('opening a file event store after a crash', () => {
       assert.equal(await store.end(), 2)
       assert.equal((await store.append(commitTo('a'))).position, 3)
     })
-    assert.deepEqual(warnings, [{ component: 'store', event: 'journal_tail_cut', file: journal(), offset: last, bytes: 100 }])
+    assert.deepEqual(warnings, [
+      { component: 'store', event: 'journal_tail_cut', file: journal(), offset: last, bytes: 100 },
+    ])
     await opened(folder.path, { logger }, async (store) => assert.equal(await store.end(), 3))
     assert.equal(warnings.length, 1)
   })

@@ -46,7 +46,8 @@ describe('log lines', () => {
     for (const [event, { levels, fields }] of written) {
       const row = listed.get(event)
       assert.deepEqual([row?.level], [...levels], event)
-      for (const field of fields) if (field !== 'component') assert.ok(row?.fields.includes(field), `${event} has a field ${field}`)
+      for (const field of fields)
+        if (field !== 'component') assert.ok(row?.fields.includes(field), `${event} has a field ${field}`)
       assert.ok((row?.meaning.length ?? 0) > 10 && (row?.whatToDo.length ?? 0) > 3, event)
     }
   })
@@ -97,7 +98,8 @@ describe('the logger of a part', () => {
 
   it('is what an OP gives to its parts', async () => {
     const components = new Set<unknown>()
-    const write = (line: string): void => void components.add((JSON.parse(line) as Record<string, unknown>)['component'])
+    const write = (line: string): void =>
+      void components.add((JSON.parse(line) as Record<string, unknown>)['component'])
     const logger = pino({ level: 'debug' }, { write })
     const store = new MemoryEventStore({ logger })
     const op = eventSourced(store, { logger, retention: false })
@@ -145,7 +147,11 @@ function eventsIn(call: string): string[] {
 }
 
 function writtenIn(text: string): Written[] {
-  const once = [...text.matchAll(/#logOnce\(\s*'(\w+)'/g)].map(([, event = '']) => ({ event, level: 'error', fields: [] }))
+  const once = [...text.matchAll(/#logOnce\(\s*'(\w+)'/g)].map(([, event = '']) => ({
+    event,
+    level: 'error',
+    fields: [],
+  }))
   const calls = callsIn(text).flatMap(({ level, call }) => {
     const fields = call.slice(call.indexOf('{') + 1, call.indexOf('}'))
     const named = [...fields.matchAll(/(?:^|[,{])\s*([a-z]\w*)\s*(?=[:,]|$)/g)].map(([, name = '']) => name)

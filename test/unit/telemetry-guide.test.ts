@@ -31,15 +31,15 @@ describe('the guide to telemetry', () => {
         (name) => `plugins/back-channel-logout/${name}`,
       ),
     ].map((name) => readFileSync(join(root, name), 'utf8'))
-    const named = sources.flatMap((source) => [...source.matchAll(/'([a-z_]+(?:\.[a-z_]+)+)'/g)].map(([, name = '']) => name))
+    const named = sources.flatMap((source) =>
+      [...source.matchAll(/'([a-z_]+(?:\.[a-z_]+)+)'/g)].map(([, name = '']) => name),
+    )
     const attributes = new Set(named.filter((name) => !(name in INSTRUMENTS)))
     const listed = [...section('Attributes').matchAll(/^\| ([^|]+) \|/gm)].flatMap(([, names = '']) => [
       ...names.matchAll(/`([^`]+)`/g),
     ])
     assert.deepEqual(listed.map(([, name]) => name).sort(), [...attributes].sort())
-    const spans = sources.flatMap((source) => [
-      ...source.matchAll(/(?:name: |const SPAN = )'([a-z_]+(?: [a-z]+)+)'/g),
-    ])
+    const spans = sources.flatMap((source) => [...source.matchAll(/(?:name: |const SPAN = )'([a-z_]+(?: [a-z]+)+)'/g)])
     const listedSpans = [...section('Spans').matchAll(/^\| `([^`]+)` \|/gm)]
     assert.deepEqual(listedSpans.map(([, name]) => name).sort(), spans.map(([, name]) => name).sort())
   })

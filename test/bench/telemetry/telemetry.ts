@@ -4,9 +4,9 @@ import { MeterProvider, MetricReader } from '@opentelemetry/sdk-metrics'
 import { BasicTracerProvider, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base'
 import { MemoryEventStore } from '../../../adapters/memory/index.ts'
 import { type EventStore, systemClock, type Telemetry } from '../../../lib/index.ts'
+import { silent } from '../../../lib/logger.ts'
 import { guardedTelemetry } from '../../../lib/telemetry/guarded-telemetry.ts'
 import { measuredStore } from '../../../lib/telemetry/measured-store.ts'
-import { silent } from '../../../lib/logger.ts'
 import { openTelemetry } from '../../../plugins/telemetry/index.ts'
 import { type Candidate, contest, keepInFlight } from '../contest.ts'
 import type { Benchmark, Row } from '../report.ts'
@@ -29,7 +29,10 @@ export const telemetry: Benchmark = {
       [TO, undefined],
       ['with the API, and no SDK', openTelemetry()],
       ['with an SDK that measures', openTelemetry({ meterProvider: sdk.meterProvider })],
-      ['with an SDK that measures and traces', openTelemetry({ meterProvider: sdk.meterProvider, tracerProvider: sdk.tracerProvider })],
+      [
+        'with an SDK that measures and traces',
+        openTelemetry({ meterProvider: sdk.meterProvider, tracerProvider: sdk.tracerProvider }),
+      ],
     ]
     const rows: Row[] = []
     for (const what of ['append', 'read'] as const) {
