@@ -30,6 +30,8 @@ export interface Settings {
   /** Waits between the attempts to tell an RP, in milliseconds. After the last one nobody tries any more. */
   readonly retryDelaysMs: readonly number[]
   readonly logLevel: string
+  /** Where Prometheus finds the OP's measurements. Absent: nothing is measured. */
+  readonly metricsPort: number | undefined
 }
 
 type Environment = Readonly<Record<string, string | undefined>>
@@ -56,6 +58,7 @@ export function readSettings(given: Environment): Settings {
     keys: keysIn(environment['OP_KEYS']),
     down: new Set([...isDown(one.id, 'RP_ONE', environment), ...isDown(two.id, 'RP_TWO', environment)]),
     retryDelaysMs: delaysIn(environment['RETRY_DELAYS']),
+    metricsPort: portIn('METRICS_PORT', environment['METRICS_PORT']),
     logLevel: oneOf(LOG_LEVELS, 'LOG_LEVEL', environment['LOG_LEVEL'] ?? 'info'),
   }
 }
@@ -72,13 +75,17 @@ function place<Id extends AppId>(
   usualPort: number,
   environment: Environment,
 ): Place<Id> {
-  const port = Number(environment[portVariable] ?? usualPort)
-  if (!Number.isInteger(port) || port < 1 || port > 65_535) {
-    throw new StartupError(`${portVariable} is "${environment[portVariable]}": it must be a port, from 1 to 65535`)
-  }
+  const port = portIn(portVariable, environment[portVariable]) ?? usualPort
   // One host for all three, so that the example works whatever `localhost` resolves to. Cookies know hosts and no
   // ports: each application has cookie names of its own.
   return { id, name, port, portVariable, origin: `http://127.0.0.1:${port}` }
+}
+
+function portIn(variable: string, value: string | undefined): number | undefined {
+  if (value === undefined) return undefined
+  const port = Number(value)
+  if (Number.isInteger(port) && port >= 1 && port <= 65_535) return port
+  throw new StartupError(`${variable} is "${value}": it must be a port, from 1 to 65535`)
 }
 
 function chosen(names: string): Set<AppId> {

@@ -30,6 +30,8 @@ export type Component =
   | 'clients'
   | 'single_session'
   | 'receiver'
+  | 'console'
+  | 'account_sessions'
 
 /** The logger that a part was made from. */
 const ORIGINS = new WeakMap<Logger, Logger>()

@@ -1,7 +1,7 @@
 import Koa from 'koa'
 import mount from 'koa-mount'
 import Provider from 'oidc-provider'
-import { type EventStore, eventSourced } from 'oidc-provider-eventstore'
+import { type EventStore, eventSourced, type Telemetry } from 'oidc-provider-eventstore'
 import { adminConsole } from 'oidc-provider-eventstore/plugins/admin-console'
 import { backChannelLogout } from 'oidc-provider-eventstore/plugins/back-channel-logout'
 import type { Logger } from 'pino'
@@ -18,6 +18,7 @@ import { devices } from './devices.ts'
 import { followLog } from './follow-log.ts'
 import { healthCheck } from './health-check.ts'
 import { interactions } from './interactions.ts'
+import type { Metrics } from './metrics.ts'
 import { openStore } from './open-store.ts'
 import { makePassword, OperatorSignIn } from './operator-sign-in.ts'
 import { CONSOLE, operatorSignInRoutes, SIGN_IN, SIGN_OUT } from './operator-sign-in-routes.ts'
@@ -36,23 +37,34 @@ export interface RunningOp extends Running {
 /** Starts the OP: the log, the provider on it, the plugin, and the pages around them. */
 export async function startOp(settings: Settings, logger: Logger): Promise<RunningOp> {
   const { store, where, close } = await openStore(settings, logger)
+  let metrics: Metrics | undefined
   try {
-    const started = await startOn(store, settings, logger)
+    // Loaded when it is needed: nothing else of the OP needs OpenTelemetry.
+    if (settings.metricsPort !== undefined)
+      metrics = await (await import('./metrics.ts')).serveMetrics(settings.metricsPort)
+    const started = await startOn(store, settings, logger, metrics?.telemetry)
     logger.info(`the log is in ${where}`)
     return {
       operatorPassword: started.operatorPassword,
       async stop() {
         await started.stop()
+        await metrics?.stop()
         await close()
       },
     }
   } catch (error) {
+    await metrics?.stop()
     await close()
     throw error
   }
 }
 
-async function startOn(store: EventStore, settings: Settings, logger: Logger): Promise<RunningOp> {
+async function startOn(
+  store: EventStore,
+  settings: Settings,
+  logger: Logger,
+  telemetry: Telemetry | undefined,
+): Promise<RunningOp> {
   const { op, rps } = settings
   const places = [op, ...rps]
   const logout = backChannelLogout({
@@ -62,7 +74,7 @@ async function startOn(store: EventStore, settings: Settings, logger: Logger): P
     delivery: { retryDelaysMs: settings.retryDelaysMs, jitter: 0 },
   })
   const account = devices(logout, () => provider, op, places)
-  const onLog = eventSourced(store, { plugins: [logout, account], logger })
+  const onLog = eventSourced(store, { plugins: [logout, account], logger, ...(telemetry && { telemetry }) })
   const secrets = await opSecrets(settings.stateFolder)
   const provider: Provider = new Provider(`${op.origin}/oidc`, onLog.configure(await configuration(settings, secrets)))
   await onLog.start(provider)

@@ -99,7 +99,8 @@ export class LogRetention implements Retention {
 
   /** Looks from time to time whether there is something to do. Idempotent. */
   start(): void {
-    const { policy, logger, store } = this.#parts
+    const { policy, logger, store, telemetry } = this.#parts
+    telemetry?.record('oidc_provider_eventstore.retention.removed', 0)
     if (policy === undefined) {
       logger.warn(
         { event: 'retention_off' },

@@ -5,6 +5,9 @@ import type { Follower } from '../log/follower.ts'
 import { errorType } from './error-type.ts'
 import type { Attributes, Telemetry } from './telemetry.ts'
 
+/** The codes of commits that lost. */
+const CONFLICTS: ReadonlySet<string> = new Set(['CONCURRENCY', 'ALREADY_CLAIMED'])
+
 /** What is told of every commit, however it was made. */
 const SPAN = 'oidc_provider_eventstore append'
 
@@ -14,6 +17,8 @@ const SPAN = 'oidc_provider_eventstore append'
  */
 export function measuredStore(store: EventStore, telemetry: Telemetry, clock: Clock): EventStore {
   store.measure?.(telemetry)
+  // From the start, so that the first one is seen as an increase.
+  for (const type of CONFLICTS) telemetry.record('oidc_provider_eventstore.append.conflicts', 0, { 'error.type': type })
   const seconds = (since: number): number => (clock.monotonic() - since) / 1_000
 
   const append = async (commit: NewCommit): Promise<Appended> => {
@@ -30,7 +35,8 @@ export function measuredStore(store: EventStore, telemetry: Telemetry, clock: Cl
         const type = errorType(error)
         span.fail(type)
         telemetry.record('oidc_provider_eventstore.append.duration', seconds(started), { 'error.type': type })
-        if (isConflict(type)) telemetry.record('oidc_provider_eventstore.append.conflicts', 1, { 'error.type': type })
+        if (CONFLICTS.has(type))
+          telemetry.record('oidc_provider_eventstore.append.conflicts', 1, { 'error.type': type })
         throw error
       }
     })
@@ -91,8 +97,4 @@ function traced(commit: NewCommit, trace: string): NewCommit {
   const { meta = {} } = commit ?? {}
   if (typeof commit !== 'object' || commit === null || typeof meta !== 'object' || meta === null) return commit
   return { ...commit, meta: { ...meta, trace } }
-}
-
-function isConflict(type: string): boolean {
-  return type === 'CONCURRENCY' || type === 'ALREADY_CLAIMED'
 }

@@ -1,4 +1,4 @@
-import type { Host, Plugin, SessionObserver } from '../../lib/index.ts'
+import { componentLogger, type Host, type Plugin, type SessionObserver } from '../../lib/index.ts'
 import { Site } from '../../lib/web/site.ts'
 import { errorResponse, WebError } from '../../lib/web/web-error.ts'
 import { type AccountSessionsOptions, assertOptions } from './options.ts'
@@ -55,7 +55,7 @@ export class AccountSessions<Context> implements Plugin {
   }
 
   async start(host: Host): Promise<void> {
-    this.#observer.attach(host.clock, host.logger)
+    this.#observer.attach(host.clock, componentLogger(host.logger, 'account_sessions'))
     this.#host = host
   }
 

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { consoleLogger, systemClock } from '../../lib/index.ts'
+import { componentLogger, consoleLogger, systemClock } from '../../lib/index.ts'
 import { PAGE_HEADERS } from '../../lib/web/page-headers.ts'
 import { Site } from '../../lib/web/site.ts'
 import { errorResponse, WebError } from '../../lib/web/web-error.ts'
@@ -44,7 +44,8 @@ const API = '/api'
 export function adminConsole<Context>(options: AdminConsoleOptions<Context>): AdminConsole<Context> {
   assertOptions(options)
   const { op, logout, store, signInUrl, origin, basePath = '/admin' } = options
-  const { clock = systemClock, logger = consoleLogger } = options
+  const { clock = systemClock } = options
+  const logger = componentLogger(options.logger ?? consoleLogger, 'console')
   const assets = new Assets(options.assets)
   const process = randomBytes(6).toString('base64url')
   const live = new LiveFeed({ store, clock, logger, process })

@@ -17,8 +17,22 @@ import { start } from './log/start.ts'
 import { logout } from './logout/logout.ts'
 import { machineOf, tableOf, write } from './report.ts'
 import { benchServer } from './server.ts'
+import { telemetry } from './telemetry/telemetry.ts'
 
-const BENCHMARKS = [append, flow, logout, signOutEverywhere, dispatch, deliver, idle, find, follow, start, embedded]
+const BENCHMARKS = [
+  append,
+  flow,
+  logout,
+  signOutEverywhere,
+  dispatch,
+  deliver,
+  idle,
+  find,
+  follow,
+  start,
+  embedded,
+  telemetry,
+]
 
 const { values, positionals } = parseArgs({
   options: { quick: { type: 'boolean' }, keep: { type: 'boolean' }, commits: { type: 'string' } },

@@ -40,6 +40,7 @@ describe('the settings of the example', () => {
     const uri = { MONGODB_URI: 'mongodb://127.0.0.1' }
     const refused: readonly (readonly [Record<string, string>, RegExp])[] = [
       [{ OP_PORT: 'many' }, /^OP_PORT is "many": it must be a port, from 1 to 65535$/],
+      [{ METRICS_PORT: '65536' }, /^METRICS_PORT is "65536": it must be a port/],
       [{ RP_TWO_PORT: '0' }, /^RP_TWO_PORT is "0": it must be a port/],
       [{ START: 'op,rp-three' }, /^START knows op, rp-one, rp-two, not "rp-three"$/],
       [{ RP_ONE: 'dead' }, /^RP_ONE knows up, down, not "dead"$/],

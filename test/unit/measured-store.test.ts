@@ -21,6 +21,7 @@ describe('a store that is measured', () => {
     inner = new SteeredStore(new MemoryEventStore({ clock }))
     telemetry = new KeptTelemetry()
     store = measuredStore(inner, telemetry, clock)
+    telemetry.measurements.splice(0)
   })
   afterEach(() => store.close())
 
@@ -69,6 +70,17 @@ describe('a store that is measured', () => {
     ])
     assert.deepEqual(telemetry.of('append.duration').at(-1)?.attributes, attributes)
     assert.equal(telemetry.spans.at(-1)?.failed, 'ALREADY_CLAIMED')
+  })
+
+  it('shows from the start that no commit has lost', () => {
+    measuredStore(inner, telemetry, clock)
+    assert.deepEqual(
+      telemetry.of('append.conflicts').map(({ value, attributes }) => [value, attributes['error.type']]),
+      [
+        [0, 'CONCURRENCY'],
+        [0, 'ALREADY_CLAIMED'],
+      ],
+    )
   })
 
   it('tells of an error that is none of ours by no word of it', async () => {
