@@ -372,6 +372,20 @@ describe('the page of devices and apps, as an application wants it', () => {
     assert.deepEqual([await at.isLoggedIn(here), await at.isLoggedIn(phone)], [false, false])
   })
 
+  it('shows no session of another account, though the application names it', async () => {
+    let who: SignedIn | undefined
+    at = await AccountScene.start({ account: { authenticate: () => who } })
+    const [alice, bob] = [await at.loggedIn('alice', 'shop'), await at.loggedIn('bob', 'shop')]
+    who = { accountId: 'alice', sessionUid: await at.uidOf(bob), authenticatedAt: Date.now() }
+    const { body } = await at.api(undefined, '/sessions')
+    assert.deepEqual(
+      body.sessions.map(({ id, isCurrent }: Record<string, unknown>) => [id, isCurrent]),
+      [[await at.uidOf(alice), false]],
+    )
+    assert.equal((await at.api(undefined, '/sessions/end', { id: who.sessionUid })).status, 404)
+    assert.equal(await at.isLoggedIn(bob), true)
+  })
+
   it('shows nothing where authenticate() answers with something that cannot be', async () => {
     let who: unknown
     at = await AccountScene.start({ account: { authenticate: () => who as SignedIn } })

@@ -104,12 +104,24 @@ describe('what an account ends of its own', () => {
       )
       assert.deepEqual(await grants('alice'), ['one', 'two'])
       assert.equal(await scene.op.provider.Grant.find(lost), undefined)
-      // An RP that holds a grant alone is told without a sid, which would end this session's login there as well.
       assert.deepEqual(await told(id), [
         ['signed_out_everywhere', 'one', 'confirmed'],
         ['signed_out_everywhere', 'two', 'confirmed'],
       ])
       assert.ok((await here.authorize('one', { prompt: 'none' })).get('code'))
+    })
+
+    it('end, and an RP that holds a grant alone is not told without a sid: the one has a login there', async () => {
+      const here = await sessionOf(await loggedIn('alice', 'one'))
+      const lost = await offlineGrant('alice', 'one')
+      const options = { ...ACTOR, reason: 'signed_out_everywhere', except: here.uid } as const
+      const dry = await scene.logout.terminateAccount('alice', { ...options, dryRun: true })
+      const { id, ...report } = await scene.logout.terminateAccount('alice', options)
+      assert.deepEqual(report, { sessions: 0, logins: 0, grants: 1, failed: 0 })
+      assert.deepEqual(dry, report)
+      assert.equal(await scene.op.provider.Grant.find(lost), undefined)
+      assert.deepEqual(await told(id), [])
+      assert.deepEqual(scene.rps.one.tokens, [])
     })
 
     it('end, and a grant that they share with the one stays', async () => {
