@@ -81,7 +81,7 @@ class Consumer {
 }
 
 /** The entries whose types are in terms of oidc-provider's: a project in TypeScript needs `@types/oidc-provider` for them. */
-const NEED_TYPES = ['.', './plugins/back-channel-logout', './plugins/admin-console']
+const NEED_TYPES = ['.', './plugins/account-sessions', './plugins/back-channel-logout', './plugins/admin-console']
 
 /** A program that imports each entry, by name for its types and at run time for its values, and prints them. */
 function importing(specifiers: string[]): string {
