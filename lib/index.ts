@@ -22,7 +22,7 @@ export { type RemoveConsumerOptions, type RemovedConsumer, removeConsumer } from
 export type { Removal, RetentionState, RetentionTable } from './log/retention-table.ts'
 export type { FoundSegment, Segment, SegmentTable } from './log/segment-table.ts'
 export type { ClaimOptions, LaneCount, NewWork, Work, WorkTable } from './log/work-table.ts'
-export { componentLogger, consoleLogger, type Logger, silent } from './logger.ts'
+export { type Component, componentLogger, consoleLogger, type Logger, silent } from './logger.ts'
 export type {
   Level,
   NewOperatorChange,

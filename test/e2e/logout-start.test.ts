@@ -19,7 +19,7 @@ describe('back-channel logout that is started again', () => {
   let host: Host
 
   beforeEach(async () => {
-    scene = await LogoutScene.start({ rp: {} })
+    scene = await LogoutScene.start({ rp: {} }, { measured: false })
     host = hostOf(scene.store, providerOf(scene.op))
   })
 
@@ -66,7 +66,7 @@ describe('back-channel logout that is started again', () => {
 describe('a start of back-channel logout that fails', () => {
   for (const what of ['the end of the log', 'what is open', 'the first sign of life'] as const) {
     it(`leaves nothing that runs, and can be repeated: ${what} cannot be had`, async () => {
-      const scene = await LogoutScene.start({ rp: {} }, { attach: false })
+      const scene = await LogoutScene.start({ rp: {} }, { attach: false, measured: false })
       const host = hostOf(scene.store, providerOf(scene.op))
       try {
         const mend = breaking(scene.store, what)
@@ -87,7 +87,7 @@ describe('a start of back-channel logout that fails', () => {
 
 describe('a stop of back-channel logout while the database hangs', () => {
   it('does not wait for the planner to give its lease back', async () => {
-    const scene = await LogoutScene.start({ rp: {} }, { attach: false })
+    const scene = await LogoutScene.start({ rp: {} }, { attach: false, measured: false })
     const clock = new FakeClock()
     const log = new KeptLog()
     try {
@@ -114,7 +114,7 @@ describe('one back-channel logout for two providers', () => {
   let other: Op
 
   beforeEach(async () => {
-    scene = await LogoutScene.start({ rp: {} })
+    scene = await LogoutScene.start({ rp: {} }, { measured: false })
     ;({ store, logout } = scene)
     other = await startOp(store, { clients: [testClient('rp')] })
   })

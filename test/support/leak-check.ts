@@ -36,6 +36,8 @@ export class LeakCheck {
   readonly #subjects = new Set<string>()
   #lines: Line[] = []
   #looked: Line[] = []
+  /** Than when it looked last: lines of before are looked at again. */
+  #knowsMore = false
   readonly #told = new Set<string>()
   readonly #leaks = new Set<string>()
   /** The title of the test that runs. */
@@ -44,13 +46,17 @@ export class LeakCheck {
   /** From now on no line may hold it, nor may one of those before that are still known. */
   secret(value: unknown, what: string): void {
     if (typeof value !== 'string' || value.length < LEAST) return
-    if (value.length < BEGINNING) this.#short.set(value, what)
-    else this.#beginnings.set(value.slice(0, BEGINNING), what)
+    const [known, key] =
+      value.length < BEGINNING ? [this.#short, value] : [this.#beginnings, value.slice(0, BEGINNING)]
+    if (!known.has(key)) this.#knowsMore = true
+    known.set(key, what)
   }
 
   /** The id of an account: no line may have it as a word. */
   subject(id: unknown): void {
-    if (typeof id === 'string' && id.length >= 3) this.#subjects.add(id)
+    if (typeof id !== 'string' || id.length < 3 || this.#subjects.has(id)) return
+    this.#subjects.add(id)
+    this.#knowsMore = true
   }
 
   line(text: string): void {
@@ -69,12 +75,13 @@ export class LeakCheck {
   /** Looks at what was logged since the last time, and again at some of before. */
   look(): void {
     const lines = [...this.#looked, ...this.#lines]
-    for (const { text, during } of lines) {
+    for (const { text, during } of this.#knowsMore ? lines : this.#lines) {
       const what = this.leakIn(text)
       if (what !== undefined) this.#leaks.add(`${what}, in "${during}": ${text.slice(0, 2_000)}`)
     }
     this.#looked = lines.slice(-AGAIN)
     this.#lines = []
+    this.#knowsMore = false
   }
 
   /** What has leaked so far; from then on it is not told again. */

@@ -27,6 +27,18 @@ interface Reply {
   readonly failed?: string
 }
 
+/** What it says when it listens; it may have logged before. */
+function portOf(child: ChildProcess): Promise<number> {
+  return new Promise((resolve) => {
+    const hear = ({ port }: { readonly port?: number }): void => {
+      if (port === undefined) return
+      child.off('message', hear)
+      resolve(port)
+    }
+    child.on('message', hear)
+  })
+}
+
 /** An OP in another process. */
 export class OpProcess {
   readonly port: number
@@ -54,7 +66,7 @@ export class OpProcess {
     const failed = once(child, 'exit').then(([code]) => {
       throw new Error(`the OP's process ended with ${code} before it was there:\n${complaints}`)
     })
-    const [{ port }] = (await Promise.race([once(child, 'message'), failed])) as [{ port: number }]
+    const port = await Promise.race([portOf(child), failed])
     failed.catch(() => {}) // from now on its end is expected
     return new OpProcess(child, port)
   }

@@ -37,6 +37,8 @@ export interface OpOptions {
   readonly clock?: Clock
   readonly adapters?: OwnAdapters
   readonly telemetry?: Telemetry
+  /** Whether the store is measured, and the telemetry looked at for secrets. Default: yes. */
+  readonly measured?: boolean
   /** Runs each request, as an instrumentation of HTTP does. */
   readonly around?: (request: IncomingMessage, run: () => void) => void
   /** Whether requests are one commit each. Default: yes. */
@@ -75,7 +77,7 @@ export async function startOp(store: EventStore, options: OpOptions = {}): Promi
   const op = eventSourced(store, {
     ...(options.plugins && { plugins: options.plugins }),
     logger: checkedLogger(options.logger ?? silent),
-    telemetry: options.telemetry ?? checkedTelemetry(),
+    ...((options.measured ?? true) && { telemetry: options.telemetry ?? checkedTelemetry() }),
     ...(options.clock && { clock: options.clock }),
     ...(options.formerIssuers && { formerIssuers: options.formerIssuers }),
     ...(options.adapters && { adapters: options.adapters }),
