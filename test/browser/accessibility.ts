@@ -5,11 +5,15 @@ import type { Page } from 'playwright-core'
 /** How much something keeps people out, in axe's words. */
 type Impact = 'minor' | 'moderate' | 'serious' | 'critical'
 
-/** What axe finds on the page, of these impacts. */
-export async function violationsOn(page: Page, impacts: readonly Impact[]): Promise<string[]> {
+/** What axe finds on the page, of these impacts; by all its rules, or by some. */
+export async function violationsOn(
+  page: Page,
+  impacts: readonly Impact[],
+  rules?: readonly string[],
+): Promise<string[]> {
   axe ??= await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
   await page.evaluate(axe)
-  const { violations } = (await page.evaluate('axe.run()')) as {
+  const { violations } = (await page.evaluate(`axe.run(${rules ? JSON.stringify({ runOnly: rules }) : ''})`)) as {
     violations: { id: string; impact: Impact; nodes: { html: string; failureSummary: string }[] }[]
   }
   return violations

@@ -35,10 +35,11 @@ const ROLES: readonly Role[] = ['viewer', 'operator']
 /** Rows of a page: what is checked is the same in each. */
 const ROWS = 20
 
+/** How a screen is looked at, and by which of axe's rules: by those that colours and sizes decide, once it has passed all. */
 const LOOKS = [
-  ['light', 'light', DESK],
-  ['dark', 'dark', DESK],
-  ['phone', 'light', PHONE],
+  ['light', 'light', DESK, undefined],
+  ['dark', 'dark', DESK, ['color-contrast']],
+  ['phone', 'light', PHONE, ['color-contrast', 'target-size', 'scrollable-region-focusable']],
 ] as const
 
 const artefacts = fileURLToPath(new URL('../../artefacts', import.meta.url))
@@ -65,8 +66,8 @@ describe('the screens of the admin console', function () {
     await settled(page)
   }
 
-  async function assertAccessible(page: Page, what: string): Promise<void> {
-    const found = await violationsOn(page, ['minor', 'moderate', 'serious', 'critical'])
+  async function assertAccessible(page: Page, what: string, rules?: readonly string[]): Promise<void> {
+    const found = await violationsOn(page, ['minor', 'moderate', 'serious', 'critical'], rules)
     assert.deepEqual(found, [], `${what} is accessible`)
   }
 
@@ -90,15 +91,16 @@ describe('the screens of the admin console', function () {
 
       for (const screen of SCREENS) {
         it(`shows ${screen.name} of a busy OP: in light and dark, at a desk and on a phone`, async () => {
-          for (const [look, colorScheme, viewport] of LOOKS) {
+          await show(page, full, screen.path)
+          await page.locator('main').getByText(screen.full).first().waitFor()
+          for (const [look, colorScheme, viewport, rules] of LOOKS) {
             await page.emulateMedia({ colorScheme })
             await page.setViewportSize(viewport)
-            await show(page, full, screen.path)
-            await page.locator('main').getByText(screen.full).first().waitFor()
+            await settled(page)
             const what = `${screen.name}-${role}-${look}`
             assert.equal(await page.evaluate('document.documentElement.scrollWidth'), viewport.width, `${what} fits`)
             if (role === 'viewer' && look !== 'light') continue // the same, but for what the buttons say
-            await assertAccessible(page, what)
+            await assertAccessible(page, what, rules)
             await page.screenshot({ path: join(artefacts, `console-${what}.png`), animations: 'disabled' })
           }
           await page.emulateMedia({ colorScheme: 'light' })
@@ -108,7 +110,7 @@ describe('the screens of the admin console', function () {
         it(`shows ${screen.name} of an OP at which nothing has happened`, async () => {
           await show(page, empty, screen.path)
           await page.locator('main').getByText(screen.empty).first().waitFor()
-          await assertAccessible(page, `${screen.name} without anything`)
+          if (role === 'operator') await assertAccessible(page, `${screen.name} without anything`)
         })
 
         it(`says on ${screen.name} that the server could not answer, and tries again`, async () => {
@@ -117,7 +119,7 @@ describe('the screens of the admin console', function () {
           const alert = unfollowed.locator('main').getByRole('alert')
           await alert.getByText('The server could not answer').waitFor()
           await alert.getByText('The store does not answer: try again. (STORE_UNAVAILABLE)').waitFor()
-          await assertAccessible(unfollowed, `${screen.name} that fails`)
+          if (role === 'operator') await assertAccessible(unfollowed, `${screen.name} that fails`)
           failing.mood = 'well'
           await alert.getByRole('button', { name: 'Try again' }).click()
           await alert.waitFor({ state: 'detached' })
@@ -132,7 +134,7 @@ describe('the screens of the admin console', function () {
     for (const { path, name } of SCREENS) {
       await show(page, server, path)
       await page.getByText('You are signed out: what is shown is not up to date').waitFor()
-      await assertAccessible(page, `${name} without a sign-in`)
+      if (path === '/') await assertAccessible(page, `${name} without a sign-in`)
     }
   })
 
