@@ -46,8 +46,7 @@ export class LeakCheck {
   /** From now on no line may hold it, nor may one of those before that are still known. */
   secret(value: unknown, what: string): void {
     if (typeof value !== 'string' || value.length < LEAST) return
-    const [known, key] =
-      value.length < BEGINNING ? [this.#short, value] : [this.#beginnings, value.slice(0, BEGINNING)]
+    const [known, key] = value.length < BEGINNING ? [this.#short, value] : [this.#beginnings, value.slice(0, BEGINNING)]
     if (!known.has(key)) this.#knowsMore = true
     known.set(key, what)
   }
