@@ -1,4 +1,5 @@
 import type { DeadLetter, Page, PendingDelivery } from 'oidc-provider-eventstore/plugins/back-channel-logout'
+import type { Clock, Timer } from '../../../lib/index.ts'
 import { assertKnown, requiredOneOf, text } from '../../../lib/web/fields.ts'
 import { DATA_HEADERS } from '../../../lib/web/page-headers.ts'
 import { WebError } from '../../../lib/web/web-error.ts'
@@ -14,6 +15,9 @@ const PAGE = 200
 /** So many files are written at a time. */
 const MOST_AT_ONCE = 4
 
+/** A file that nobody goes on reading for so long, in milliseconds, is given up: its place is for others. */
+const STALLED_MS = 120_000
+
 type Cell = string | number | undefined
 
 /** A list as a file. */
@@ -25,10 +29,12 @@ interface Sheet<T extends object> {
 
 /** Writes lists as files, some at a time. */
 export class Exports {
+  readonly #clock: Clock
   readonly #mostRows: number
   #writing = 0
 
-  constructor(mostRows: number = MOST_ROWS) {
+  constructor(clock: Clock, mostRows: number = MOST_ROWS) {
+    this.#clock = clock
     this.#mostRows = mostRows
   }
 
@@ -43,7 +49,7 @@ export class Exports {
     this.#writing += 1
     const parts = format === 'csv' ? this.#csv(sheet) : this.#json(sheet)
     return new Response(
-      bodyOf(parts, () => (this.#writing -= 1)),
+      bodyOf(parts, this.#clock, () => (this.#writing -= 1)),
       {
         headers: {
           ...DATA_HEADERS,
@@ -75,12 +81,17 @@ export class Exports {
         yield `\n],"isComplete":${next.value}}\n`
         return
       }
-      yield `${separator}${next.value.map((item) => JSON.stringify(item)).join(',\n')}`
-      separator = ',\n'
+      const rowsOfPage = next.value.map((item) => JSON.stringify(item)).join(',\n')
+      yield rowsOfPage && `${separator}${rowsOfPage}`
+      if (rowsOfPage) separator = ',\n'
     }
   }
 
-  /** @returns whether there are no more */
+  /**
+   * Page by page, also those in which nothing was meant: between two of them it can be ended.
+   *
+   * @returns whether there are no more
+   */
   async *#rows<T extends object>({ page }: Sheet<T>): AsyncGenerator<readonly T[], boolean> {
     let left = this.#mostRows
     let cursor: string | undefined
@@ -90,7 +101,7 @@ export class Exports {
         yield items.slice(0, left)
         return false
       }
-      if (items.length > 0) yield items
+      yield items
       left -= items.length
       cursor = next
     } while (cursor !== undefined)
@@ -177,21 +188,38 @@ function timeOf(at: number): Cell {
   return Number.isNaN(date.getTime()) ? at : date.toISOString()
 }
 
-/** Reads a page when the one before was taken, and lets go when nobody takes any more. */
-function bodyOf(parts: AsyncGenerator<string, void>, onEnd: () => void): ReadableStream<Uint8Array> {
+/** Reads on when what was read before was taken, and lets go when nobody takes any more. */
+function bodyOf(
+  parts: AsyncGenerator<string, void>,
+  clock: Pick<Clock, 'setTimeout'>,
+  onEnd: () => void,
+): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder()
+  let stalled: Timer | undefined
   let isOver = false
   const over = (): void => {
+    stalled?.cancel()
     if (!isOver) onEnd()
     isOver = true
   }
   return new ReadableStream<Uint8Array>({
     async pull(controller) {
+      stalled?.cancel()
       try {
-        const { done, value } = await parts.next()
-        if (!done) return controller.enqueue(encoder.encode(value))
-        over()
-        controller.close()
+        for (let next = await parts.next(); !isOver; next = await parts.next()) {
+          if (next.done) {
+            over()
+            return controller.close()
+          }
+          if (next.value === '') continue
+          controller.enqueue(encoder.encode(next.value))
+          stalled = clock.setTimeout(() => {
+            over()
+            controller.error(new Error('nobody goes on reading the file'))
+            void parts.return()
+          }, STALLED_MS)
+          return
+        }
       } catch (error) {
         over()
         throw error
