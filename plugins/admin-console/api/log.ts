@@ -27,12 +27,19 @@ export const explain: Route = {
 /** So many reads find a page, each of twice as many positions: retention has removed most of an old log. */
 const MOST_READS = 8
 
+/** So many positions are read at a time, at most: there may be a commit at each of them. */
+const MOST_SIZE = 1_000
+
 /** @param before - only what is below this position. Default: everything */
 async function tailOf(store: EventStore, limit: number, before: number | undefined): Promise<LogPage> {
   let below = before ?? (await store.end()) + 1
   let found: Commit[] = []
   let looked = 0
-  for (let reads = 0, size = limit; reads < MOST_READS && below > 1 && found.length < limit; reads++, size *= 2) {
+  for (
+    let reads = 0, size = limit;
+    reads < MOST_READS && below > 1 && found.length < limit;
+    reads++, size = Math.min(2 * size, MOST_SIZE)
+  ) {
     const after = Math.max(0, below - 1 - size)
     const page = await store.readAll({ after, limit: below - 1 - after })
     found = [...found, ...page.filter(({ position }) => position < below).reverse()]
