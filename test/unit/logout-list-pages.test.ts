@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { type LogList, type LogPage, logPage } from '../../plugins/back-channel-logout/pages/log-page.ts'
+import { cursorAt, hasShape, placeAt } from '../../plugins/back-channel-logout/pages/page.ts'
 import { range } from '../contract/event-store/log-under-test.ts'
 
 /** A list in a log: of each commit, so many items. */
@@ -62,5 +63,27 @@ describe('a list in the log, page by page', () => {
       pages += 1
     } while (cursor !== undefined)
     assert.deepEqual([found, pages], [1, 5])
+  })
+})
+
+describe('a cursor', () => {
+  const isPlace = (place: unknown): place is { readonly to: number } => hasShape(place, { to: 'whole' })
+
+  it('names a place in its own list, and is refused by others', () => {
+    const cursor = cursorAt('a list', { to: 7 })
+    assert.deepEqual(placeAt('a list', cursor, isPlace), { to: 7 })
+    assert.throws(() => placeAt('another list', cursor, isPlace), { code: 'OPTION_INVALID', option: 'cursor' })
+  })
+
+  it('is refused where it names no position', () => {
+    for (const to of [1.5, -1, 1e300, '1', null, {}])
+      assert.throws(() => placeAt('a list', cursorAt('a list', { to }), isPlace), { code: 'OPTION_INVALID' })
+  })
+
+  it('is short, however long the name of the list is', () => {
+    const list = `history ${JSON.stringify(['"'.repeat(1_000), '\u0001'.repeat(1_000)])}`
+    const cursor = cursorAt(list, { to: 7 })
+    assert.ok(cursor.length < 200, `${cursor.length}`)
+    assert.deepEqual(placeAt(list, cursor, isPlace), { to: 7 })
   })
 })

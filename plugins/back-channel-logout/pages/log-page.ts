@@ -69,5 +69,5 @@ async function beginning(list: Pick<LogList<never>, 'end'>): Promise<Place> {
 }
 
 function isPlace(place: unknown): place is Place {
-  return hasShape(place, { end: 'number', to: 'number', 'after?': 'number' })
+  return hasShape(place, { end: 'whole', to: 'whole', 'after?': 'whole' })
 }

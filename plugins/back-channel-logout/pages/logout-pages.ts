@@ -129,5 +129,5 @@ export class LogoutPages {
 }
 
 function isIndexPlace(place: unknown): place is IndexPlace {
-  return hasShape(place, { first: 'number', id: 'string' })
+  return hasShape(place, { first: 'whole', id: 'string' })
 }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { type Json, OptionInvalidError } from '../../../lib/index.ts'
 import { assertKnown, assertReading } from '../recording/criteria.ts'
 
@@ -46,7 +47,7 @@ export function limitOf({ limit = USUAL }: { readonly limit?: number }): number 
 
 /** A place in a list, as text that is good for that list alone. */
 export function cursorAt(list: string, place: Json): string {
-  return Buffer.from(JSON.stringify([list, place])).toString('base64url')
+  return Buffer.from(JSON.stringify([digestOf(list), place])).toString('base64url')
 }
 
 /**
@@ -62,19 +63,29 @@ export function placeAt<T>(
 ): T | undefined {
   if (cursor === undefined) return undefined
   const parsed = typeof cursor === 'string' && cursor.length <= CURSOR_CHARS ? parse(cursor) : undefined
-  if (Array.isArray(parsed) && parsed.length === 2 && parsed[0] === list && isPlace(parsed[1])) return parsed[1]
+  if (Array.isArray(parsed) && parsed.length === 2 && parsed[0] === digestOf(list) && isPlace(parsed[1]))
+    return parsed[1]
   throw new OptionInvalidError('cursor', 'must be `next` of a page of the same list')
 }
 
-/** Whether a value is an object with these members, of these types; a name that ends with `?` may be absent. */
-export function hasShape(value: unknown, shape: Readonly<Record<string, 'number' | 'string'>>): boolean {
+/**
+ * Whether a value is an object with these members, of these types; a name that ends with `?` may be absent. `whole`: a whole
+ * number from 0, as positions are.
+ */
+export function hasShape(value: unknown, shape: Readonly<Record<string, 'number' | 'string' | 'whole'>>): boolean {
   if (typeof value !== 'object' || value === null) return false
   return Object.entries(shape).every(([name, type]) => {
     const isOptional = name.endsWith('?')
     const member = (value as Readonly<Record<string, unknown>>)[isOptional ? name.slice(0, -1) : name]
     if (member === undefined) return isOptional
+    if (type === 'whole') return typeof member === 'number' && Number.isSafeInteger(member) && member >= 0
     return type === 'number' ? typeof member === 'number' && Number.isFinite(member) : typeof member === 'string'
   })
+}
+
+/** The name of a list is as long as what is asked for. */
+function digestOf(list: string): string {
+  return createHash('sha256').update(list).digest('base64url').slice(0, 22)
 }
 
 function parse(cursor: string): unknown {

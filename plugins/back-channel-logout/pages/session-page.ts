@@ -151,16 +151,16 @@ function listOf(criteria: SessionCriteria): string {
 }
 
 function isClientPlace(place: unknown): place is Place {
-  return hasShape(place, { before: 'number', registeredBefore: 'number' })
+  return hasShape(place, { before: 'whole', registeredBefore: 'whole' })
 }
 
 function isCandidatePlace(place: unknown): place is Place {
-  if (!hasShape(place, { before: 'number' })) return false
+  if (!hasShape(place, { before: 'whole' })) return false
   const { at } = place as { readonly at?: unknown }
   const part = (at as { readonly part?: unknown } | undefined)?.part
-  if (part === 'tail') return hasShape(at, { from: 'number', before: 'number' })
-  if (part === 'history') return hasShape(at, { before: 'number' })
-  if (part !== 'index' || !hasShape(at, { name: 'number' })) return false
+  if (part === 'tail') return hasShape(at, { from: 'whole', before: 'whole' })
+  if (part === 'history') return hasShape(at, { before: 'whole' })
+  if (part !== 'index' || !hasShape(at, { name: 'whole' })) return false
   const { after } = at as { readonly after?: unknown }
-  return after === undefined || hasShape(after, { first: 'number', id: 'string' })
+  return after === undefined || hasShape(after, { first: 'whole', id: 'string' })
 }
