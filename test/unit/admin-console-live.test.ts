@@ -129,6 +129,17 @@ describe('the live feed', () => {
     assert.equal(feed.listening, 0)
   })
 
+  it('lets a browser go for which more than half a megabyte waits', async () => {
+    await feed.listen('vera', new AbortController().signal)
+    const clientId = 'x'.repeat(1_000)
+    for (let n = 0; n < 12; n++) {
+      const event = { stream: 'session_logout:uid', type: 'happened', data: { client_id: clientId } }
+      for (let commit = 0; commit < 50; commit++) await store.append({ events: [event] })
+      await clock.advance(1_000)
+    }
+    assert.equal(feed.listening, 0)
+  })
+
   it('ends with the browser, with the store and with the console', async () => {
     const gone = new AbortController()
     const reading = new Reading(await feed.listen('vera', gone.signal))

@@ -1,7 +1,8 @@
 import { DATA_HEADERS } from '../../../lib/web/page-headers.ts'
 
-/** So many chunks may wait for a browser that does not read: then it is let go, and connects again. */
+/** So many chunks, and bytes, may wait for a browser that does not read: then it is let go, and connects again. */
 const MOST_WAITING = 64
+const MOST_BYTES = 524_288
 
 /** Server-sent events to one browser (HTML, section 9.2). */
 export class EventStream {
@@ -20,7 +21,10 @@ export class EventStream {
         },
         cancel: () => this.#over(),
       },
-      { highWaterMark: MOST_WAITING },
+      {
+        highWaterMark: MOST_BYTES,
+        size: (chunk) => Math.max(chunk?.byteLength ?? 0, MOST_BYTES / MOST_WAITING),
+      },
     )
     this.response = new Response(body, {
       headers: { ...DATA_HEADERS, 'Content-Type': 'text/event-stream; charset=utf-8', 'X-Accel-Buffering': 'no' },
