@@ -8,6 +8,9 @@ export function queryFields(query: URLSearchParams): Fields {
   return Object.fromEntries([...query].filter(([, value]) => value !== ''))
 }
 
+/** As long as the longest name of strangers that is recorded: what a list tells must be good for asking. */
+const MOST_CHARS = 1_024
+
 /** A misspelt `dryRun` must not end anything. */
 export function assertKnown(fields: Fields, known: readonly string[]): void {
   for (const name of Object.keys(fields)) {
@@ -18,8 +21,8 @@ export function assertKnown(fields: Fields, known: readonly string[]): void {
 export function text(fields: Fields, name: string): string | undefined {
   const value = fields[name]
   if (value === undefined) return undefined
-  if (typeof value !== 'string' || value === '' || value.length > 1_000)
-    throw invalid(name, 'must be text, of 1,000 characters at most')
+  if (typeof value !== 'string' || value === '' || value.length > MOST_CHARS)
+    throw invalid(name, 'must be text, of 1,024 characters at most')
   return value
 }
 

@@ -36,9 +36,9 @@ describe('the fields of a request', () => {
     assert.throws(() => requiredOneOf({}, 'a', ['x']), INVALID)
   })
 
-  it('are text of 1 to 1,000 characters', () => {
-    assert.equal(text({ a: 'x'.repeat(1_000) }, 'a'), 'x'.repeat(1_000))
-    for (const a of ['', 'x'.repeat(1_001), 1, null, ['x'], {}]) assert.throws(() => text({ a }, 'a'), INVALID)
+  it('are text of 1 to 1,024 characters, as client ids are that are recorded', () => {
+    assert.equal(text({ a: 'x'.repeat(1_024) }, 'a'), 'x'.repeat(1_024))
+    for (const a of ['', 'x'.repeat(1_025), 1, null, ['x'], {}]) assert.throws(() => text({ a }, 'a'), INVALID)
   })
 
   it('are true or false, and nothing that looks like it', () => {
