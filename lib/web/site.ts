@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { sendResponse } from '@remix-run/node-fetch-server'
 import { OptionInvalidError } from '../errors.ts'
 import { type FrameworkRequest, type Received, webRequest } from './node-request.ts'
+import { DATA_HEADERS } from './page-headers.ts'
 import { errorResponse, WebError } from './web-error.ts'
 
 /** What a site is made of. */
@@ -85,12 +86,12 @@ export class Site<Context> {
     const target = targetOf(request)
     if (!this.#isMine(target)) {
       if (next) next()
-      else void send(response, errorResponse(NOT_FOUND))
+      else void send(response, errorResponse(NOT_FOUND, DATA_HEADERS))
       return
     }
     this.#respond(request, response, { target, parsed: request.body }, request).then(
       (answer) => send(response, answer),
-      (error: unknown) => (next ? next(error) : send(response, errorResponse(UNFORESEEN))),
+      (error: unknown) => (next ? next(error) : send(response, errorResponse(UNFORESEEN, DATA_HEADERS))),
     )
   }
 
@@ -115,9 +116,12 @@ export class Site<Context> {
     try {
       request = webRequest(incoming, outgoing, received)
     } catch {
-      return errorResponse(new WebError(400, 'REQUEST_INVALID', 'the request names no host, or a method that is none'))
+      return errorResponse(
+        new WebError(400, 'REQUEST_INVALID', 'the request names no host, or a method that is none'),
+        DATA_HEADERS,
+      )
     }
-    return (await this.fetch(request, context)) ?? errorResponse(NOT_FOUND)
+    return (await this.fetch(request, context)) ?? errorResponse(NOT_FOUND, DATA_HEADERS)
   }
 
   #isMine(target: string): boolean {

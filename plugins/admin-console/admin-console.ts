@@ -1,12 +1,15 @@
 import { randomBytes } from 'node:crypto'
 import { componentLogger, consoleLogger, systemClock } from '../../lib/index.ts'
-import { PAGE_HEADERS } from '../../lib/web/page-headers.ts'
+import { DATA_HEADERS, PAGE_HEADERS } from '../../lib/web/page-headers.ts'
 import { Site } from '../../lib/web/site.ts'
 import { errorResponse, WebError } from '../../lib/web/web-error.ts'
 import { answerApi } from './api/answer.ts'
 import { Exports } from './api/exports.ts'
+import { countPending } from './api/known-clients.ts'
+import { lookAtAll } from './api/overview.ts'
 import type { RouteParts } from './api/route.ts'
 import { SessionCount } from './api/session-count.ts'
+import { Shared } from './api/shared.ts'
 import { LiveFeed } from './live/live-feed.ts'
 import { Operations } from './operations/operations.ts'
 import { type AdminConsoleOptions, assertOptions, type Operator } from './options.ts'
@@ -50,6 +53,7 @@ export function adminConsole<Context>(options: AdminConsoleOptions<Context>): Ad
   const process = randomBytes(6).toString('base64url')
   const live = new LiveFeed({ store, clock, logger, process })
   const operations = new Operations({ clock, logger, onChange: (operation) => live.operation(operation) })
+  const sessionCount = new SessionCount(logout, clock)
   const parts: RouteParts = {
     op,
     logout,
@@ -58,8 +62,10 @@ export function adminConsole<Context>(options: AdminConsoleOptions<Context>): Ad
     live,
     operations,
     process,
-    exports: new Exports(),
-    sessionCount: new SessionCount(logout, clock),
+    exports: new Exports(clock),
+    sessionCount,
+    overview: new Shared(() => lookAtAll({ logout, clock, sessionCount })),
+    pendingByClient: new Shared(() => countPending(logout)),
     ...(options.signOutUrl !== undefined && { signOutUrl: options.signOutUrl }),
     ...(options.clients && { clients: options.clients }),
   }
@@ -68,7 +74,7 @@ export function adminConsole<Context>(options: AdminConsoleOptions<Context>): Ad
 
   const answerPage = async (request: Request, context: Context): Promise<Response> => {
     if (request.method !== 'GET' && request.method !== 'HEAD')
-      return errorResponse(new WebError(405, 'METHOD_NOT_ALLOWED', 'this takes GET'), { Allow: 'GET' })
+      return errorResponse(new WebError(405, 'METHOD_NOT_ALLOWED', 'this takes GET'), { ...DATA_HEADERS, Allow: 'GET' })
     if (await operatorOf(options, context)) return consoleDocument(site.basePath, assets)
     if (signInUrl === undefined) return notSignedInDocument()
     return new Response(null, { status: 302, headers: { ...PAGE_HEADERS, Location: signInUrl } })
@@ -80,7 +86,8 @@ export function adminConsole<Context>(options: AdminConsoleOptions<Context>): Ad
       async answer(request, path, context) {
         if (path.startsWith(ASSETS))
           return (
-            assets.answer(path.slice(ASSETS.length)) ?? errorResponse(new WebError(404, 'NOT_FOUND', 'no such file'))
+            assets.answer(path.slice(ASSETS.length)) ??
+            errorResponse(new WebError(404, 'NOT_FOUND', 'no such file'), DATA_HEADERS)
           )
         if (path === API || path.startsWith(`${API}/`))
           return answerApi(request, path.slice(API.length), {

@@ -279,6 +279,65 @@ describe('the console', () => {
     assert.equal(removed.body.settings.problem, 'it has no backchannel_logout_uri')
   })
 
+  it('undoes nothing that is stored while it changes a client, and brings none back', async () => {
+    const clients = scene.scene.op.eventSourced.adapter('Client')
+    const metadata = testClient('racing', { backchannel_logout_uri: 'https://racing.example.com/bcl' })
+    const rotated = { ...metadata, client_secret: 'rotated' }
+    const { store } = scene
+    const { append } = store
+    const changed = async (meanwhile: () => Promise<unknown>) => {
+      await clients.upsert('racing', metadata as never)
+      const { body } = await scene.get<ClientDetail>('/clients/one', { client: 'racing' })
+      store.append = async (commit) => {
+        const appended = await append.call(store, commit)
+        if (!commit.events.some(({ type }) => type === 'logout_client.change_requested')) return appended
+        store.append = append
+        await meanwhile()
+        return appended
+      }
+      const changes = { backchannel_logout_uri: 'https://racing.example.com/logout' }
+      const change = { client: 'racing', version: body.settings.version, changes }
+      return scene.ask<ApiErrorBody>('PUT', '/clients/one', OLGA, change)
+    }
+    const conflict = await changed(() => clients.upsert('racing', rotated as never))
+    assert.equal(conflict.status, 409, conflict.text)
+    assert.equal(conflict.body.error.code, 'CLIENT_CHANGED')
+    assert.equal((await clients.find('racing'))?.['client_secret'], 'rotated')
+    assert.equal((await changed(() => clients.destroy('racing'))).body.error.code, 'CLIENT_UNKNOWN')
+    assert.equal(await clients.find('racing'), undefined)
+  })
+
+  it('lets one of two who change a client at once through, and tells the other', async () => {
+    const clients = scene.scene.op.eventSourced.adapter('Client')
+    await clients.upsert('both', testClient('both') as never)
+    const { body } = await scene.get<ClientDetail>('/clients/one', { client: 'both' })
+    const change = (changes: object) =>
+      scene.ask('PUT', '/clients/one', OLGA, { client: 'both', version: body.settings.version, changes })
+    const answers = await Promise.all([
+      change({ backchannel_logout_uri: 'https://both.example.com/1' }),
+      change({ backchannel_logout_skip_superseded: true }),
+    ])
+    assert.deepEqual(answers.map(({ status }) => status).toSorted(), [200, 409])
+  })
+
+  it('looks once at what is owed for all who ask at the same time', async () => {
+    const { logout } = scene.scene
+    const { health, pendingByClient } = logout
+    const asked: string[] = []
+    logout.health = () => {
+      asked.push('health')
+      return health.call(logout)
+    }
+    logout.pendingByClient = (options) => {
+      asked.push('pending')
+      return pendingByClient.call(logout, options)
+    }
+    const all = ['/overview', '/clients'].flatMap((path) => Array.from({ length: 20 }, () => scene.get(path)))
+    assert.deepEqual(new Set((await Promise.all(all)).map(({ status }) => status)), new Set([200]))
+    Object.assign(logout, { health, pendingByClient })
+    assert.deepEqual(asked.toSorted(), ['health', 'pending'])
+  })
+
   it('shows a stored client whose metadata is not valid, and changes nothing that leaves it so', async () => {
     const broken = { ...testClient('broken'), redirect_uris: ['no uri'] }
     await scene.scene.op.eventSourced.adapter('Client').upsert('broken', broken as never)
@@ -292,6 +351,25 @@ describe('the console', () => {
     assert.match(refused.body.error.message, /make the client invalid: redirect_uris/)
     const stored = await scene.scene.op.eventSourced.adapter('Client').find('broken')
     assert.equal(stored?.['backchannel_logout_uri'], undefined)
+  })
+
+  it('shows that a stored client cannot be opened, and changes nothing of it', async () => {
+    const { keys } = scene.store
+    const [stream] = keys.streams('Client', 'sealed')
+    const sealed = keys.seal({ payload: testClient('sealed') as never }, 'another stream')
+    await scene.store.append({ events: [{ stream, type: 'stored', data: { model: 'Client', sealed } }] })
+    const { status, body } = await scene.get<ClientDetail>('/clients/one', { client: 'sealed' })
+    assert.equal(status, 200, JSON.stringify(body))
+    assert.equal(body.settings.source, 'unreadable')
+    assert.match(String(body.settings.problem), /^it cannot be opened/)
+    const changes = { backchannel_logout_uri: 'https://sealed.example.com/' }
+    const refused = await scene.ask<ApiErrorBody>('PUT', '/clients/one', OLGA, {
+      client: 'sealed',
+      version: 'x',
+      changes,
+    })
+    assert.equal(refused.body.error.code, 'CLIENT_NOT_STORED')
+    assert.equal((await scene.get('/clients', { q: 'sealed' })).status, 200)
   })
 
   it('switches a feature in the operator’s name, and takes it back', async () => {
@@ -381,6 +459,9 @@ describe('the console', () => {
     assert.equal((await scene.fetch('/admin/assets/manifest.json', VERA)).status, 404)
     assert.equal((await scene.fetch('/admin/assets/../x', VERA)).status, 200) // a page as any other
     assert.equal((await scene.fetch('/admin/x', VERA, { method: 'POST' })).status, 405)
+    // An older process does not have the files of a newer one: no cache may keep that.
+    const absent = await scene.fetch('/admin/assets/console-9.js', VERA)
+    assert.equal(absent.headers.get('Cache-Control'), 'no-store')
     assert.equal(await scene.site.fetch(new Request(`${ORIGIN}/administration`), VERA), undefined)
   })
 

@@ -1,4 +1,4 @@
-import type { ClientStatistics, PausedClient } from 'oidc-provider-eventstore/plugins/back-channel-logout'
+import type { ClientStatistics, PausedClient, PendingCount } from 'oidc-provider-eventstore/plugins/back-channel-logout'
 import type { ClientRow, ClientStatisticsRow } from './contract.ts'
 import type { RouteParts } from './route.ts'
 
@@ -8,6 +8,11 @@ const MOST_COUNTED = 1_000
 /** Of a client beyond them so many pending deliveries are counted. */
 const MOST_PENDING = 1_000
 
+/** What clients are still to get, those with most first. */
+export function countPending(logout: RouteParts['logout']): Promise<readonly PendingCount[]> {
+  return logout.pendingByClient({ limit: MOST_COUNTED })
+}
+
 /** What is known of RPs by their deliveries, at one moment. */
 export class KnownClients {
   readonly #logout: RouteParts['logout']
@@ -16,9 +21,12 @@ export class KnownClients {
   readonly #statistics: ReadonlyMap<string, ClientStatistics>
   readonly #open: ReadonlySet<string>
 
-  static async look({ logout }: Pick<RouteParts, 'logout'>): Promise<KnownClients> {
+  static async look({
+    logout,
+    pendingByClient,
+  }: Pick<RouteParts, 'logout' | 'pendingByClient'>): Promise<KnownClients> {
     const [pending, paused, { clients }] = await Promise.all([
-      logout.pendingByClient({ limit: MOST_COUNTED }),
+      pendingByClient.look(),
       logout.paused(),
       logout.statistics(),
     ])

@@ -3,7 +3,7 @@ import { assertKnown } from '../../../lib/web/fields.ts'
 import type { Me, OldestPending, Overview } from './contract.ts'
 import { problemsOf } from './problems.ts'
 import { REASONS } from './reasons.ts'
-import type { Route } from './route.ts'
+import type { Route, RouteParts } from './route.ts'
 
 /** Who is signed in, and what the pages need to know. */
 export const showMe: Route = {
@@ -28,32 +28,36 @@ const LOOKED_AT = 200
 /** How it stands. While the store does not answer, that is what it says. */
 export const showOverview: Route = {
   role: 'viewer',
-  async handle({ logout, sessionCount, clock, fields }) {
+  async handle({ overview, fields }) {
     assertKnown(fields, [])
-    const at = clock.now()
-    const health = await logout.health()
-    if (!health.store.isReachable) {
-      const overview: Overview = { at, health, paused: [], problems: problemsOf({ health, paused: [] }) }
-      return { body: overview }
-    }
-    const [sessions, statistics, paused, pending] = await Promise.all([
-      sessionCount.look(),
-      logout.statistics(),
-      logout.paused(),
-      logout.pages.pending({}, { limit: LOOKED_AT }),
-    ])
-    const oldestPending = oldestOf(pending)
-    const overview: Overview = {
-      at,
-      health,
-      sessions,
-      statistics,
-      paused,
-      problems: problemsOf({ health, paused }),
-      ...(oldestPending && { oldestPending }),
-    }
-    return { body: overview }
+    return { body: await overview.look() }
   },
+}
+
+export async function lookAtAll({
+  logout,
+  sessionCount,
+  clock,
+}: Pick<RouteParts, 'logout' | 'sessionCount' | 'clock'>): Promise<Overview> {
+  const at = clock.now()
+  const health = await logout.health()
+  if (!health.store.isReachable) return { at, health, paused: [], problems: problemsOf({ health, paused: [] }) }
+  const [sessions, statistics, paused, pending] = await Promise.all([
+    sessionCount.look(),
+    logout.statistics(),
+    logout.paused(),
+    logout.pages.pending({}, { limit: LOOKED_AT }),
+  ])
+  const oldestPending = oldestOf(pending)
+  return {
+    at,
+    health,
+    sessions,
+    statistics,
+    paused,
+    problems: problemsOf({ health, paused }),
+    ...(oldestPending && { oldestPending }),
+  }
 }
 
 /** The one that has waited longest, of those on a page. */

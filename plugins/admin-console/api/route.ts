@@ -1,10 +1,13 @@
+import type { PendingCount } from 'oidc-provider-eventstore/plugins/back-channel-logout'
 import type { Clock } from '../../../lib/index.ts'
 import type { Fields } from '../../../lib/web/fields.ts'
 import type { LiveFeed } from '../live/live-feed.ts'
 import type { Operations } from '../operations/operations.ts'
 import type { AdminConsoleOptions, Operator } from '../options.ts'
+import type { Overview } from './contract.ts'
 import type { Exports } from './exports.ts'
 import type { SessionCount } from './session-count.ts'
+import type { Shared } from './shared.ts'
 
 /** What routes work with. */
 export interface RouteParts
@@ -14,6 +17,9 @@ export interface RouteParts
   readonly live: LiveFeed
   readonly exports: Exports
   readonly sessionCount: SessionCount
+  /** What costs a look at everything that is owed. */
+  readonly overview: Shared<Overview>
+  readonly pendingByClient: Shared<readonly PendingCount[]>
   /** Names this process. */
   readonly process: string
 }

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
-import { type Host, OptionInvalidError, type Payload } from '../../../lib/index.ts'
+import { isDeepStrictEqual } from 'node:util'
+import { type Host, isUnreadable, OptionInvalidError, type Payload } from '../../../lib/index.ts'
 import type { ClientTest } from '../delivery/client-test.ts'
 import type { ClientTester } from '../delivery/client-tester.ts'
 import { type DeliveryPolicy, policyFor } from '../delivery/delivery-policy.ts'
@@ -48,6 +49,8 @@ const CHANGE_REQUESTED = 'logout_client.change_requested'
 export class LogoutClients {
   readonly #parts: () => LogoutClientsParts
   #configured: readonly string[] = []
+  /** Those that this process changes now. */
+  readonly #changing = new Set<string>()
 
   constructor(parts: () => LogoutClientsParts) {
     this.#parts = parts
@@ -106,14 +109,33 @@ export class LogoutClients {
     assertActor(options.actor)
     assertText('version', options.version)
     this.#assertChanges(changes)
+    if (this.#changing.has(clientId)) return this.#told('conflict', clientId)
+    this.#changing.add(clientId)
+    try {
+      return await this.#change(clientId, changes, options)
+    } finally {
+      this.#changing.delete(clientId)
+    }
+  }
+
+  async #change(
+    clientId: string,
+    changes: LogoutMetadataChange,
+    options: ChangeClientOptions,
+  ): Promise<ClientChangeOutcome> {
     const found = await this.#find(clientId)
     if (!found) return { kind: 'unknown' }
-    const { adapter } = this.#parts().provider.Client
+    const { provider, host } = this.#parts()
+    const { adapter } = provider.Client
     if (!found.stored || typeof adapter?.upsert !== 'function') return { kind: 'not_stored' }
     if (versionOf(found.metadata) !== options.version) return this.#told('conflict', clientId)
     const payload = changed(found.stored, changes)
     await this.#assertValid(payload)
     await this.#record(clientId, Object.keys(changes), options.actor)
+    // An adapter stores a client as a whole: what was stored meanwhile must not be undone, and a client that was deleted
+    // must not come back.
+    const stored = await answeredInTime(adapter.find(clientId), host.clock)
+    if (!isDeepStrictEqual(stored, found.stored)) return this.#told('conflict', clientId)
     await adapter.upsert(clientId, payload)
     return this.#told('changed', clientId)
   }
@@ -144,6 +166,8 @@ export class LogoutClients {
     try {
       client = await answeredInTime(provider.Client.find(clientId), host.clock)
     } catch (error) {
+      if (isUnreadable(error))
+        return { source: 'unreadable', metadata: {}, problem: `it cannot be opened: ${error.message}` }
       if (isStoreUnavailable(error) || !isInvalid(error)) throw error
       problem = `its metadata is not valid: ${error.error_description ?? error.message}`
     }
