@@ -1,5 +1,5 @@
 import type { Host, SessionState } from '../../../lib/index.ts'
-import { exceptionOf, type TerminationJob } from './termination-job.ts'
+import { exceptionOf, isMeant, type TerminationJob } from './termination-job.ts'
 
 /** What goes on with the session that a job leaves alone. */
 export interface Kept {
@@ -11,15 +11,16 @@ export interface Kept {
 
 const NOTHING: Kept = { grants: new Set(), clients: new Set() }
 
-/** As it stands now: a session that has ended meanwhile keeps nothing. */
+/** As it stands now: a session that has ended meanwhile keeps nothing, nor does one of another account. */
 export async function keptBy(
-  { terminator }: Pick<Host, 'terminator'>,
-  job: Pick<TerminationJob, 'target'>,
+  { terminator, store }: Pick<Host, 'terminator' | 'store'>,
+  job: Pick<TerminationJob, 'id' | 'target'>,
 ): Promise<Kept> {
   const uid = exceptionOf(job)
   if (uid === undefined) return NOTHING
   const status = await terminator.status(uid)
-  return status && 'live' in status ? keptOf(status.live) : NOTHING
+  if (!status || !('live' in status)) return NOTHING
+  return isMeant(store.keys, job, status.live.payload['accountId']) ? keptOf(status.live) : NOTHING
 }
 
 function keptOf({ payload: { authorizations } }: SessionState): Kept {
