@@ -41,7 +41,7 @@ export function guardedTelemetry(telemetry: Telemetry, given: Logger): Telemetry
       Promise.resolve(told).catch((err) => result.catch((own) => own).then((own) => own !== err && failed(err)))
       return result
     },
-    traceparent: () => attempt(() => telemetry.traceparent(), undefined),
+    traceparent: () => attempt(() => checkedTrace(telemetry.traceparent()), undefined),
     record: (instrument, value, attributes) =>
       attempt(() => telemetry.record(instrument, value, attributes), undefined),
     observe: (read: () => Promise<readonly Reading[]>) => {
@@ -49,6 +49,16 @@ export function guardedTelemetry(telemetry: Telemetry, given: Logger): Telemetry
       return () => attempt(() => end?.(), undefined)
     },
   }
+}
+
+/** So many characters a trace context has at most: version 00 has 55, later ones may have more. */
+const MOST_CHARACTERS = 256
+
+/** It is stored with each commit: what a store would refuse must not be given to it. */
+function checkedTrace(trace: unknown): string | undefined {
+  if (trace === undefined) return undefined
+  if (typeof trace === 'string' && trace.length <= MOST_CHARACTERS && /^[\x21-\x7e]+$/.test(trace)) return trace
+  throw new TypeError('traceparent() has returned what is no trace context')
 }
 
 /** Rejects where the work throws. */

@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts'
+import { CommitTooLargeError } from '../errors.ts'
 import type { Appended, Commit, NewCommit } from '../log/commit.ts'
 import type { EventStore } from '../log/event-store.ts'
 import type { Follower } from '../log/follower.ts'
@@ -27,10 +28,10 @@ export function measuredStore(store: EventStore, telemetry: Telemetry, clock: Cl
       const started = clock.monotonic()
       const trace = commit?.meta?.trace ?? telemetry.traceparent()
       try {
-        const appended = await store.append(trace === undefined ? commit : traced(commit, trace))
+        const appended = await appendTraced(store, commit, trace)
         telemetry.record('oidc_provider_eventstore.append.duration', seconds(started))
         span.set({ 'oidc_provider_eventstore.position': appended.position })
-        return trace === undefined ? appended : { ...appended, trace }
+        return appended
       } catch (error) {
         const type = errorType(error)
         span.fail(type)
@@ -89,6 +90,17 @@ export function measuredStore(store: EventStore, telemetry: Telemetry, clock: Cl
     retention: store.retention,
     ...(store.segments && { segments: store.segments }),
     ...(store.forged && { forged: store.forged }),
+  }
+}
+
+/** A commit that is as large as may be goes without its trace: nothing was queued when it is refused for its size. */
+async function appendTraced(store: EventStore, commit: NewCommit, trace: string | undefined): Promise<Appended> {
+  if (trace === undefined) return store.append(commit)
+  try {
+    return { ...(await store.append(traced(commit, trace))), trace }
+  } catch (error) {
+    if (!(error instanceof CommitTooLargeError) || commit?.meta?.trace !== undefined) throw error
+    return store.append(commit)
   }
 }
 

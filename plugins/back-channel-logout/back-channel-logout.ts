@@ -568,6 +568,16 @@ export class BackChannelLogout implements Plugin {
     return this.#started().terminations.list()
   }
 
+  /**
+   * What a termination of many sessions came to. Undefined: it is not carried out yet, or there is none of this id.
+   *
+   * @param id - as `terminateAccount()` and its like report it
+   * @throws OptionInvalidError (`OPTION_INVALID`)
+   */
+  async termination(id: string): Promise<TerminationReport | undefined> {
+    return this.#started().terminations.report(id)
+  }
+
   #pagesParts(): ReturnType<ConstructorParameters<typeof LogoutPages>[0]> {
     const { host, clients, pending, background, terminations, waiting, provider } = this.#started()
     const { store } = host

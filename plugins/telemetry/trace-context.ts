@@ -8,9 +8,9 @@ export function traceparentOf({ traceId, spanId, traceFlags }: SpanContext): str
   return `00-${traceId}-${spanId}-${(traceFlags & 0xff).toString(16).padStart(2, '0')}`
 }
 
-/** Undefined: that is none. */
-export function spanContextOf(traceparent: string | undefined): SpanContext | undefined {
-  const [, traceId, spanId, flags] = TRACEPARENT.exec(traceparent ?? '') ?? []
+/** Undefined: that is none. What lies in a database may be anything. */
+export function spanContextOf(traceparent: unknown): SpanContext | undefined {
+  const [, traceId, spanId, flags] = (typeof traceparent === 'string' && TRACEPARENT.exec(traceparent)) || []
   if (traceId === undefined || spanId === undefined || flags === undefined) return undefined
   const context = { traceId, spanId, traceFlags: Number.parseInt(flags, 16), isRemote: true }
   return isSpanContextValid(context) ? context : undefined

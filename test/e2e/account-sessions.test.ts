@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
+import { MemoryEventStore } from '../../adapters/memory/index.ts'
+import { StoreUnavailableError } from '../../lib/errors.ts'
 import type { LoginRequest, SignedIn } from '../../plugins/account-sessions/index.ts'
 import { AccountScene } from '../support/account-scene.ts'
 import { FakeClock } from '../support/fake-clock.ts'
@@ -384,6 +386,55 @@ describe('the page of devices and apps, as an application wants it', () => {
     )
     assert.equal((await at.api(undefined, '/sessions/end', { id: who.sessionUid })).status, 404)
     assert.equal(await at.isLoggedIn(bob), true)
+  })
+
+  it('shows what never expires, though no calendar goes so far', async () => {
+    at = await AccountScene.start()
+    const here = await at.loggedIn('alice', 'shop')
+    const { Grant } = at.scene.op.provider
+    const grant = new Grant({ accountId: 'alice', clientId: 'mail', ...{ exp: Number.MAX_SAFE_INTEGER } })
+    grant.addOIDCScope('openid')
+    await grant.save()
+    const { status, text } = await at.page(here)
+    assert.equal(status, 200)
+    assert.match(text, /<h3>Mail<\/h3>/)
+    const { body } = await at.api(here, '/apps')
+    assert.deepEqual(
+      body.apps.map(({ name, expiresAt }: Record<string, unknown>) => [name, typeof expiresAt]),
+      [
+        ['Mail', 'undefined'],
+        ['Shop', 'number'],
+      ],
+    )
+  })
+
+  it('tells its users nothing of the database, though that cannot be reached', async () => {
+    const store = new MemoryEventStore()
+    let who: SignedIn | undefined
+    at = await AccountScene.start({ store, account: { authenticate: () => who } })
+    await at.loggedIn('alice', 'shop')
+    who = { accountId: 'alice', authenticatedAt: Date.now() }
+    const { end } = store
+    store.end = () => Promise.reject(new StoreUnavailableError('MongoDB cannot be reached (10.1.2.3:27017)'))
+    for (const [path, body] of [['/sessions'], ['/apps'], ['/sessions/end-others', {}]] as const) {
+      const answer = await at.api(undefined, path, body)
+      assert.deepEqual([answer.status, answer.body.error.code], [503, 'STORE_UNAVAILABLE'], path)
+      assert.equal(JSON.stringify(answer.body).includes('10.1.2.3'), false)
+    }
+    const page = await at.page(undefined)
+    assert.deepEqual([page.status, page.text.includes('10.1.2.3')], [503, false])
+    store.end = end
+  })
+
+  it('sends nobody to what is neither a path of its own nor a web address', async () => {
+    let login = ''
+    at = await AccountScene.start({ account: { login: () => login } })
+    for (const wrong of ['//other.example.com', '/\\other.example.com', '/\t/other.example.com', 'javascript:x', '']) {
+      login = wrong
+      assert.equal((await at.page(undefined)).status, 500, JSON.stringify(wrong))
+    }
+    login = '/login?a=/b'
+    assert.equal((await at.page(undefined)).headers.get('location'), login)
   })
 
   it('shows nothing where authenticate() answers with something that cannot be', async () => {

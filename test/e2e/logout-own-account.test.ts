@@ -150,6 +150,18 @@ describe('what an account ends of its own', () => {
       ])
     })
 
+    it('end as if there were none where the one is another account’s', async () => {
+      const bob = await sessionOf(await loggedIn('bob', 'two'))
+      await offlineGrant('alice', 'two')
+      const options = { ...ACTOR, reason: 'signed_out_everywhere', except: bob.uid } as const
+      const dry = await scene.logout.terminateAccount('alice', { ...options, dryRun: true })
+      const { id, ...report } = await scene.logout.terminateAccount('alice', options)
+      assert.deepEqual(report, { sessions: 0, logins: 1, grants: 1, failed: 0 })
+      assert.deepEqual(dry, report)
+      assert.deepEqual(await told(id), [['signed_out_everywhere', 'two', 'confirmed']])
+      assert.deepEqual(await grants('bob'), ['two'])
+    })
+
     it('are listed with the one that goes on', async () => {
       const here = await sessionOf(await loggedIn('alice', 'one'))
       await scene.logout.terminateAccount('alice', { ...ACTOR, except: here.uid })

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { MemoryEventStore } from '../../adapters/memory/index.ts'
-import { eventSourced, type NewSpan, type Span, type Telemetry } from '../../lib/index.ts'
+import { eventSourced, type NewCommit, type NewSpan, type Span, type Telemetry } from '../../lib/index.ts'
+import { COMMIT_BYTES_LIMIT, prepare } from '../../lib/log/prepare.ts'
 import { guardedTelemetry } from '../../lib/telemetry/guarded-telemetry.ts'
 import { measuredStore } from '../../lib/telemetry/measured-store.ts'
 import { commitTo, fresh } from '../contract/event-store/log-under-test.ts'
@@ -94,6 +95,36 @@ describe('telemetry that throws', () => {
       })
     })
   }
+
+  for (const trace of [null, 42, {}, '', 'half \ud800', '0\u0000', 'x'.repeat(10_000)]) {
+    it(`breaks no commit where its trace context is none: ${JSON.stringify(trace).slice(0, 20)}`, async () => {
+      const log = new KeptLog()
+      const telemetry = Object.assign(new KeptTelemetry(), { trace: trace as string })
+      const store = measuredStore(new MemoryEventStore(), guardedTelemetry(telemetry, log), new FakeClock())
+      const stream = fresh()
+      await store.append(commitTo(stream))
+      assert.deepEqual((await store.latest(stream))?.meta, {})
+      assert.deepEqual(
+        log.lines.map(({ fields }) => fields['event']),
+        ['telemetry_failed'],
+      )
+      await store.close()
+    })
+  }
+
+  it('refuses no commit that is as large as may be, which goes without its trace', async () => {
+    const telemetry = Object.assign(new KeptTelemetry(), { trace: `00-${'1'.repeat(32)}-${'2'.repeat(16)}-01` })
+    const store = measuredStore(new MemoryEventStore(), guardedTelemetry(telemetry, new KeptLog()), new FakeClock())
+    const stream = fresh()
+    const ofLength = (length: number): NewCommit => commitTo(stream, { data: { text: 'x'.repeat(length) } })
+    const most = COMMIT_BYTES_LIMIT - prepare(ofLength(0)).bytes
+    await store.append(ofLength(most))
+    assert.deepEqual((await store.latest(stream))?.meta, {})
+    await assert.rejects(store.append(ofLength(most + 1)), { code: 'COMMIT_TOO_LARGE' })
+    await store.append(ofLength(most - 100))
+    assert.deepEqual((await store.latest(stream))?.meta, { trace: telemetry.trace })
+    await store.close()
+  })
 
   it('is no failure where the work throws before it is asynchronous', async () => {
     const log = new KeptLog()

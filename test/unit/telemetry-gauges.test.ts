@@ -131,6 +131,43 @@ describe('gauges', () => {
     assert.deepEqual(await third, [{ value: 2, attributes: {} }])
   })
 
+  it('show 0 for what was shown and is not told any more: the SDK would show its last value for ever', async () => {
+    let names = ['one', 'two']
+    telemetry.observe(async () => names.map((name) => ({ instrument: LAG, value: 7, attributes: { name } }) as const))
+    telemetry.observe(end)
+    await sdk.shown(LAG)
+    names = ['two', 'three']
+    await clock.advance(5_000)
+    assert.deepEqual(
+      (await sdk.shown(LAG)).map(({ value, attributes }) => [attributes['name'], value]),
+      [
+        ['one', 0],
+        ['two', 7],
+        ['three', 7],
+      ],
+    )
+    names = ['one']
+    await clock.advance(5_000)
+    assert.deepEqual(
+      (await sdk.shown(LAG)).map(({ value }) => value),
+      [7, 0, 0],
+    )
+  })
+
+  it('show no 0 for what a reading that failed does not tell', async () => {
+    let reads = async (): Promise<Reading[]> => [{ instrument: LAG, value: 7 }]
+    telemetry.observe(() => reads())
+    await sdk.shown(LAG)
+    for (const nothing of [async () => [], async () => Promise.reject(new Error('away'))]) {
+      reads = nothing
+      await clock.advance(5_000)
+      assert.equal(
+        (await sdk.shown(LAG)).some(({ value }) => value === 0),
+        false,
+      )
+    }
+  })
+
   it('leave no timer when they were read', async () => {
     telemetry.observe(end)
     await sdk.metrics()

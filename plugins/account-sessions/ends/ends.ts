@@ -1,3 +1,4 @@
+import type { TerminationReport } from 'oidc-provider-eventstore/plugins/back-channel-logout'
 import { WebError } from '../../../lib/web/web-error.ts'
 import { hasAccess } from '../own/own-apps.ts'
 import { clientIdsOf, ownSession } from '../own/own-sessions.ts'
@@ -69,11 +70,18 @@ export async function revokeApp(parts: OwnParts, who: SignedIn, clientId: string
   )
 }
 
-/** Waits for a termination, but not for ever: once it is recorded it is carried out whatever becomes of this request. */
+/**
+ * Waits for a termination, but not for ever: once it is recorded it is carried out whatever becomes of this request.
+ *
+ * @throws WebError (`ENDED_IN_PART`): something could not be ended; nobody must take it for ended
+ */
 async function ordered(
   parts: OwnParts,
   clientIds: readonly string[],
-  terminate: (waiting: { readonly signal: AbortSignal; readonly onOrdered: (id: string) => void }) => Promise<unknown>,
+  terminate: (waiting: {
+    readonly signal: AbortSignal
+    readonly onOrdered: (id: string) => void
+  }) => Promise<Pick<TerminationReport, 'failed'>>,
 ): Promise<Ended> {
   const { clock } = parts.host
   const at = timeOf(parts)
@@ -81,20 +89,23 @@ async function ordered(
   const timer = clock.setTimeout(() => impatient.abort(), PATIENCE_MS)
   let id: string | undefined
   const reference = (known: string): EndReference => ({ of: 'termination', id: known, at, clientIds })
+  let failed: number
   try {
-    await terminate({
+    const report = await terminate({
       signal: impatient.signal,
       onOrdered: (recorded) => {
         id = recorded
       },
     })
-    return { reference: reference(String(id)), isComplete: true }
+    failed = report.failed
   } catch (error) {
     if (id === undefined) throw error
     return { reference: reference(id), isComplete: false }
   } finally {
     timer.cancel()
   }
+  if (failed > 0) throw new WebError(503, 'ENDED_IN_PART', 'some of it could not be ended: ask for it again')
+  return { reference: reference(String(id)), isComplete: true }
 }
 
 /** The end is recorded by the store's clock, or that of another process. */

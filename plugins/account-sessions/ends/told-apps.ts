@@ -30,6 +30,8 @@ type Standing = (typeof WORST)[number]
 
 /** What became of it by now. */
 export async function toldApps(parts: OwnParts, reference: EndReference): Promise<ToldApps> {
+  // Before the receipts: what is carried out has ended all that it is about, and there are no more of them.
+  const isCarriedOut = await isDone(parts, reference)
   const receipts = await receiptsOf(parts, reference)
   const standing = new Map<string, Standing>()
   for (const { clientId, state } of receipts.flatMap((receipt) => entriesOf(receipt, reference))) {
@@ -37,7 +39,7 @@ export async function toldApps(parts: OwnParts, reference: EndReference): Promis
     const [before, now] = [standing.get(clientId), STANDING[state]]
     if (before === undefined || WORST.indexOf(now) < WORST.indexOf(before)) standing.set(clientId, now)
   }
-  const settled = receipts.every((receipt) => receipt.settled)
+  const settled = isCarriedOut && receipts.every((receipt) => receipt.settled)
   const others = reference.clientIds.filter((clientId) => !standing.has(clientId) && !parts.hidden.has(clientId))
   const apps = await appsOf(parts.host, [...standing.keys(), ...others])
   const those = (wanted: Standing): App[] =>
@@ -59,6 +61,11 @@ const STANDING: Readonly<Record<ReceiptEntry['state'], Standing>> = {
   rejected: 'unreached',
   abandoned: 'unreached',
   superseded: 'spared',
+}
+
+/** One session ends with the commit that ends it; many end one after the other, and not all of them may have by now. */
+async function isDone({ logout }: OwnParts, { of, id }: EndReference): Promise<boolean> {
+  return of === 'session' || (await logout.termination(id)) !== undefined
 }
 
 async function receiptsOf({ logout }: OwnParts, { of, id }: EndReference): Promise<Receipt[]> {

@@ -2,6 +2,7 @@ import type { LiveGrant } from 'oidc-provider-eventstore/plugins/back-channel-lo
 import { firstOf } from '../../../lib/web/some-of.ts'
 import type { SignedIn } from '../who/signed-in.ts'
 import { type App, appsOf } from './client-names.ts'
+import { knownTime } from './known-time.ts'
 import { clientIdsOf, ownSession, type Some } from './own-sessions.ts'
 import type { OwnParts } from './parts.ts'
 
@@ -72,8 +73,8 @@ export async function hasAccess(
 }
 
 function toOwnApp(app: App, grants: readonly LiveGrant[]): OwnApp {
-  const since = grants.map((grant) => grant.since).filter((at) => at !== undefined)
-  const expiries = grants.map(({ expiresAt }) => expiresAt ?? Number.POSITIVE_INFINITY)
+  const since = grants.map((grant) => knownTime(grant.since)).filter((at) => at !== undefined)
+  const expiries = grants.map(({ expiresAt }) => knownTime(expiresAt) ?? Number.POSITIVE_INFINITY)
   const expiresAt = Math.max(...expiries)
   return {
     ...app,

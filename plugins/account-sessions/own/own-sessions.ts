@@ -5,6 +5,7 @@ import { descriptionIn, type LoginDescription } from '../remembered/description.
 import { NOTE, usedAtIn } from '../remembered/login-observer.ts'
 import type { SignedIn } from '../who/signed-in.ts'
 import { type App, appsOf } from './client-names.ts'
+import { knownTime } from './known-time.ts'
 import type { OwnParts } from './parts.ts'
 
 /** A session of the account that lives, as it is told to its owner. */
@@ -82,13 +83,15 @@ function toOwnSession(state: SessionState, isCurrent: boolean, apps: readonly Ap
   const { loginTs, exp } = state.payload
   const note = state.note(NOTE)
   const usedAt = usedAtIn(note)
+  const loggedInAt = typeof loginTs === 'number' ? knownTime(loginTs * 1_000) : undefined
+  const expiresAt = typeof exp === 'number' ? knownTime(exp * 1_000) : undefined
   return {
     id: state.uid,
     isCurrent,
     ...descriptionIn(note),
-    ...(typeof loginTs === 'number' && { loggedInAt: loginTs * 1_000 }),
+    ...(loggedInAt !== undefined && { loggedInAt }),
     ...(usedAt !== undefined && { usedAt }),
-    ...(typeof exp === 'number' && { expiresAt: exp * 1_000 }),
+    ...(expiresAt !== undefined && { expiresAt }),
     apps,
   }
 }

@@ -93,8 +93,16 @@ async function endedAnswer<Context>(
 async function failure<Context>({ gate }: Answering<Context>, error: unknown, context: Context): Promise<Response> {
   const known = asWebError(error)
   if (!known) throw error
-  const { status, code, message } = known
+  const { status, code } = known
+  const message = messageFor(known)
   const login = known instanceof LoginNeededError ? await gate.loginUrl(context, known.reason) : undefined
   const headers = { ...DATA_HEADERS, ...(known instanceof MethodNotAllowedError && { Allow: known.allow }) }
   return Response.json({ error: { code, message, ...(login !== undefined && { login }) } }, { status, headers })
 }
+
+/** What the store says of its trouble names hosts and users of the database: it is for operators, and not for everybody. */
+function messageFor(error: WebError): string {
+  return UNAVAILABLE.has(error.code) ? 'this cannot be answered now: try again' : error.message
+}
+
+const UNAVAILABLE: ReadonlySet<string> = new Set(['STORE_UNAVAILABLE', 'OUTCOME_UNKNOWN', 'TERMINATION_UNFINISHED'])

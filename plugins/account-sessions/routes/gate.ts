@@ -51,7 +51,8 @@ export class Gate<Context> {
   async loginUrl(context: Context, reason: LoginReason): Promise<string> {
     const { login } = this.#options
     const url = typeof login === 'string' ? login : await login(context, { reason, returnTo: this.#returnTo })
-    if (typeof url !== 'string' || !/^(https?:\/\/|\/(?!\/))/.test(url))
+    // Browsers take `/\` for `//`, and leave tabs and line breaks out.
+    if (typeof url !== 'string' || !/^(https?:\/\/|\/(?![/\\\t\r\n]))/.test(url))
       throw new TypeError('login() has answered with something that is neither a path nor a web address')
     return url
   }

@@ -179,6 +179,15 @@ export class Terminations {
     }
   }
 
+  /** What a termination came to. Undefined: it is not carried out yet, or there is none of this id. */
+  async report(id: string): Promise<TerminationReport | undefined> {
+    assertText('id', id)
+    const completed = await completionOf(this.#store, id)
+    if (!completed) return undefined
+    const { sessions, logins, grants, failed } = completed
+    return { id, sessions, logins, grants, failed }
+  }
+
   async #job(
     {
       actor,
@@ -248,12 +257,12 @@ export class Terminations {
 
   /** Undefined: it is not completed, or nobody knows. It is recorded, so that the store's trouble is none of the caller's. */
   async #reportOf(id: string): Promise<TerminationReport | undefined> {
-    const completed = await completionOf(this.#store, id).catch((error: unknown) => {
+    try {
+      return await this.report(id)
+    } catch (error) {
       if (!isStoreUnavailable(error)) throw error
-    })
-    if (!completed) return undefined
-    const { sessions, logins, grants, failed } = completed
-    return { id, sessions, logins, grants, failed }
+      return undefined
+    }
   }
 
   #progressed({ id, failed, tally: { sessions, logins, grants } }: TerminationJob, isCompleted: boolean): void {
