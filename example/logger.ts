@@ -3,7 +3,7 @@ import pretty from 'pino-pretty'
 
 /**
  * Readable lines. pino-pretty is a stream in this process, not a worker, so that the last line before an end is seen.
- * In production leave it away: pino writes JSON.
+ * In production leave it out: pino writes JSON.
  */
 export function makeLogger(level: string): Logger {
   const stream = pretty({

@@ -69,5 +69,7 @@ function sayWhereToClick({ op, rps, start }: Settings, operatorPassword: string 
   const names = Math.max(...rows.map(([name]) => name.length))
   const urls = Math.max(...rows.map(([, url]) => url.length))
   const lines = rows.map(([name, url, what]) => `  ${name.padEnd(names)}   ${url.padEnd(urls)}   ${what}`)
-  console.log(`\n${lines.join('\n')}\n\n  Log in at both RPs, log out at one, and watch the other. Ctrl-C stops it.\n`)
+  console.log(
+    `\n${lines.join('\n')}\n\n  Log in at both RPs, log out at one, and watch the other. example/README.md walks through it.\n  Ctrl-C stops it.\n`,
+  )
 }

@@ -98,7 +98,7 @@ function isDown(id: RpId, variable: string, environment: Environment): RpId[] {
   return value !== undefined && oneOf(['up', 'down'], variable, value) === 'down' ? [id] : []
 }
 
-/** Seconds, so that one can watch it. In production leave it away: the default tries for 28 hours. */
+/** Seconds, so that one can watch it. In production leave it out: the default tries for 28 hours. */
 function delaysIn(value = '2,4,8,15,30,60,120,240,300,300'): number[] {
   const delays = value.split(',').map((delay) => Number(delay.trim() || Number.NaN) * 1_000)
   if (delays.every((delay) => delay >= 0 && delay <= 86_400_000)) return delays

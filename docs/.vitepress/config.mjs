@@ -38,6 +38,13 @@ export default defineConfig({
     ],
     sidebar,
     outline: [2, 3],
+    notFound: { quote: 'There is no page at this address. The search above knows all of them.', linkText: 'To the first page' },
+  },
+  /** Pages of errors stand in no sidebar: without this their footer leads to wherever the sidebar begins. */
+  transformPageData({ relativePath, frontmatter }) {
+    if (!relativePath.startsWith('errors/') || relativePath === 'errors/index.md') return
+    frontmatter.prev = { text: 'Error codes', link: '/errors/' }
+    frontmatter.next = false
   },
   vite: { build: { chunkSizeWarningLimit: 2_000 } }, // the index of the search
   async buildEnd({ outDir, srcDir }) {

@@ -35,7 +35,7 @@ export function loggedOutPage(ctx: KoaContextWithOIDC, places: readonly Place[])
   const from = places.find(({ id }) => id === client?.clientId)
   const main = html`<section class="card narrow">
 <h1>You are logged out</h1>
-<p>${from ? `Of ${from.name}; your session at the OP goes on.` : 'Your session at the OP has ended, and the RPs are being told.'}</p>
+<p>${from ? `From ${from.name} only. Your session at the OP goes on.` : 'Your session at the OP has ended, and the RPs are being told.'}</p>
 <p><a class="button" href="/">Watch it happen</a></p>
 </section>`
   show(ctx, { app: 'op', places, title: 'Logged out', main })

@@ -11,6 +11,8 @@ export class PageError extends Error {
   }
 }
 
+const HEADINGS: Readonly<Record<number, string>> = { 403: 'Refused', 404: 'Not found' }
+
 /** Turns whatever is thrown, or found nowhere, into a page. What nobody foresaw goes to the log, not to the user. */
 export function failurePages(
   frame: Pick<Page, 'app' | 'places'>,
@@ -25,11 +27,11 @@ export function failurePages(
       }
     } catch (error) {
       if (!(error instanceof PageError)) unforeseen(error, ctx)
-      failure = error instanceof PageError ? error : new PageError(500, 'That did not work. The log says why.')
+      failure = error instanceof PageError ? error : new PageError(500, 'Something failed here. The log says why.')
     }
     if (failure === undefined || ctx.headerSent) return
     const { status, message } = failure
-    const main = html`<section class="card"><h1>${status < 500 ? 'Not like this' : 'Sorry'}</h1><p>${message}</p>
+    const main = html`<section class="card"><h1>${HEADINGS[status] ?? 'That did not work'}</h1><p>${message}</p>
 <p><a class="button" href="/">To the first page</a></p></section>`
     show(ctx, { ...frame, title: 'Failed', main }, status)
   }

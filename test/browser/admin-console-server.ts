@@ -125,7 +125,7 @@ export class FixtureServer {
 
   #page(): string {
     const { script, style, icon } = this.#options.manifest
-    return `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Admin console</title>
+    return `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Operators’ console</title>
 <meta name="viewport" content="width=device-width, initial-scale=1"><meta name="base-path" content="${BASE}">
 <link rel="icon" href="${BASE}/assets/${icon}"><link rel="stylesheet" href="${BASE}/assets/${style}">
 <script type="module" src="${BASE}/assets/${script}"></script></head><body></body></html>`

@@ -24,7 +24,7 @@ export const STYLESHEET = `:root {
   display: flex; gap: 1rem; justify-content: space-between; align-items: start;
   padding: 1rem; border: 1px solid var(--as-line); border-radius: .6rem; background: var(--as-card);
 }
-.as-card > div { min-width: 0; }
+.as-card > div { min-width: 0; flex: 1; }
 .as-card form { flex: none; }
 .as-may { list-style: disc; margin: .25rem 0 .5rem; padding-left: 1.2rem; }
 .as-badge {

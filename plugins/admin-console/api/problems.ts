@@ -61,7 +61,7 @@ function ofTheOp({ store, forged, isOn, planner, parked }: Health): Problem[] {
     add({
       code: 'COMMITS_PARKED',
       severity: 'error',
-      message: `${countOf(parked)} commits could not be planned: the logouts that they cause are told to nobody.`,
+      message: `${countOf(parked, 'commit')} could not be planned: the logouts caused there are told to nobody.`,
       advice: 'Look at the reason of each, then plan them again.',
     })
   if (!isOn)
@@ -92,8 +92,8 @@ function ofRps({ health: { openCircuits = [], deadLetters, deliveries }, paused 
           {
             code: 'DEAD_LETTERS' as const,
             severity: 'warning' as const,
-            message: `${countOf(deadLetters)} logouts were not told to an RP, and nobody tries any more.`,
-            advice: 'Find out why, then have them sent again.',
+            message: `${countOf(deadLetters, 'dead letter')}: an RP was not told of a logout, and nobody tries any more.`,
+            advice: 'Find out why, then send it again.',
           },
         ]
       : []),
@@ -120,6 +120,7 @@ function ofRps({ health: { openCircuits = [], deadLetters, deliveries }, paused 
   ]
 }
 
-function countOf({ count, isExact }: { readonly count: number; readonly isExact: boolean }): string {
-  return isExact ? String(count) : `at least ${count}`
+function countOf({ count, isExact }: { readonly count: number; readonly isExact: boolean }, what: string): string {
+  const counted = `${count} ${what}${count === 1 ? '' : 's'}`
+  return isExact ? counted : `at least ${counted}`
 }

@@ -26,7 +26,7 @@ function page(status: number, head: string, body: string): Response {
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-<title>Logout console</title>
+<title>Operators’ console</title>
 ${head}
 </head>
 <body>${body}</body>

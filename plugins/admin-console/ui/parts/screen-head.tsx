@@ -11,7 +11,7 @@ interface ScreenHeadProps {
 /** The heading of a screen, which is also the title of the window. */
 export function ScreenHead({ title, hint, children }: ScreenHeadProps) {
   useEffect(() => {
-    document.title = `${title} · Admin console`
+    document.title = `${title} · Operators’ console`
   }, [title])
   return (
     <header class="screen-head">

@@ -26,7 +26,7 @@ export function TopBar() {
         <Icon name="menu" />
       </button>
       <a class="brand" href={hrefOf('/')}>
-        Admin console
+        Operators’ console
       </a>
       <ProblemsBadge />
       <Running />

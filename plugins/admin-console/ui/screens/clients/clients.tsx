@@ -63,7 +63,7 @@ const COLUMNS: readonly Column<ClientRow>[] = [
     cell: ({ statistics }) => (statistics?.timeToLogoutMs ? duration(statistics.timeToLogoutMs.p95) : '–'),
   },
   {
-    head: 'Never told',
+    head: 'Given up',
     kind: 'number',
     cell: ({ statistics }) => <Count count={(statistics?.rejected ?? 0) + (statistics?.abandoned ?? 0)} />,
   },
