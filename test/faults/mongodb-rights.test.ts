@@ -199,7 +199,7 @@ describe('the users of MongoDB with the roles of the guide', function () {
     uri.pathname = '/whole'
     const { code, err } = await cli(uri.href, 'status')
     assert.equal(code, 4)
-    assert.match(err, /requires authentication.*: the address names no user\n$/)
+    assert.match(err, /requires authentication.*: the address names no user\nsee .*\/STORE_REFUSED\.md\n$/)
   })
 
   it('are told by the command line, too, that they may not find: without the command that was refused', async () => {

@@ -176,7 +176,7 @@ describe('a MongoDB server that takes TLS alone, and clients with certificates a
       const { code, err } = results[index] as CommandResult
       assert.equal(code, 3, err)
       assert.match(err, said)
-      assert.match(err, /^STORE_UNAVAILABLE: .*\n$/)
+      assert.match(err, /^STORE_UNAVAILABLE: .*\nsee .*\/STORE_UNAVAILABLE\.md\n$/)
     }
   })
 })

@@ -6,6 +6,9 @@ import { ConsoleScene } from '../support/console-scene.ts'
 
 const AT_ONCE = 500
 
+/** More, where it is asked for: SESSIONS=100000. */
+const MANY = Number(process.env['SESSIONS'] ?? 20_000)
+
 /** Sessions that live, as the provider writes them, each with a login at an RP. */
 async function liveSessions(store: EventStore, issuer: string, count: number, client: string): Promise<void> {
   const { keys } = store
@@ -72,7 +75,7 @@ describe('the console beside many sessions', function () {
   this.timeout(300_000)
   const costs: number[] = []
 
-  for (const many of [1_000, 100_000]) {
+  for (const many of [1_000, MANY]) {
     it(`costs a bounded number of reads for a page, with ${many} sessions`, async () => {
       const store = new MemoryEventStore()
       const scene = await ConsoleScene.start({ shop: {}, rare: {} }, { store })
@@ -118,7 +121,7 @@ describe('the console beside many sessions', function () {
     })
   }
 
-  it('costs as many reads with a hundred times as many', () => {
+  it('costs as many reads with many times as many', () => {
     const [few, many] = costs
     assert.ok(Number(many) <= Number(few) + 2, `${few} and ${many}`)
   })
