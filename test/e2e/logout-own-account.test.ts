@@ -1,5 +1,10 @@
 import assert from 'node:assert/strict'
-import { type LiveGrant, LogoutOperations, type Receipt, type TerminationStatus } from '../../plugins/back-channel-logout/index.ts'
+import {
+  type LiveGrant,
+  LogoutOperations,
+  type Receipt,
+  type TerminationStatus,
+} from '../../plugins/back-channel-logout/index.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { all } from '../support/logout-log.ts'
 import { LogoutScene } from '../support/logout-scene.ts'
