@@ -437,6 +437,40 @@ describe('the page of devices and apps, as an application wants it', () => {
     assert.equal((await at.page(undefined)).headers.get('location'), login)
   })
 
+  it('knows nothing of an account of the same name at another issuer that shares the log', async () => {
+    const store = new MemoryEventStore()
+    at = await AccountScene.start({ store })
+    const other = await AccountScene.start({ store })
+    const here = await at.loggedIn('alice', 'shop')
+    const theirs = [await other.loggedIn('alice', 'shop', 'mail'), await other.loggedIn('alice', 'shop')] as const
+    const { body } = await at.api(here, '/sessions')
+    assert.deepEqual(
+      body.sessions.map(({ id }: { id: string }) => id),
+      [await at.uidOf(here)],
+    )
+    assert.deepEqual(
+      (await at.api(here, '/apps')).body.apps.map(({ clientId }: { clientId: string }) => clientId),
+      ['shop'],
+    )
+    assert.equal((await at.api(here, '/sessions/end', { id: await other.uidOf(theirs[0]) })).status, 404)
+    assert.equal((await at.api(here, '/apps/revoke', { clientId: 'mail' })).status, 404)
+    assert.equal((await at.api(here, '/sessions/end-others', {})).status, 200)
+    assert.equal((await at.api(here, '/apps/revoke', { clientId: 'shop' })).status, 200)
+    assert.deepEqual(
+      [
+        await other.isLoggedIn(theirs[0], 'mail'),
+        await other.isLoggedIn(theirs[1]),
+        await grantIds(other, 'alice'),
+      ].map((one) => (Array.isArray(one) ? one.length : one)),
+      [true, true, 3],
+    )
+    const ended = await other.api(theirs[0], '/sessions/end', { id: await other.uidOf(theirs[1]) })
+    assert.equal(ended.status, 200)
+    assert.equal((await other.api(theirs[0], `/ended?reference=${ended.body.reference}`)).status, 200)
+    assert.equal((await at.api(here, `/ended?reference=${ended.body.reference}`)).status, 404)
+    await other.stop()
+  })
+
   it('shows nothing where authenticate() answers with something that cannot be', async () => {
     let who: unknown
     at = await AccountScene.start({ account: { authenticate: () => who as SignedIn } })

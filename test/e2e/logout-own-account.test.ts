@@ -1,5 +1,10 @@
 import assert from 'node:assert/strict'
-import type { LiveGrant, Receipt, TerminationStatus } from '../../plugins/back-channel-logout/index.ts'
+import {
+  type LiveGrant,
+  LogoutOperations,
+  type Receipt,
+  type TerminationStatus,
+} from '../../plugins/back-channel-logout/index.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { all } from '../support/logout-log.ts'
 import { LogoutScene } from '../support/logout-scene.ts'
@@ -148,6 +153,27 @@ describe('what an account ends of its own', () => {
         ['signed_out_everywhere', 'one', 'confirmed'],
         ['signed_out_everywhere', 'two', 'confirmed'],
       ])
+    })
+
+    it('end with their refresh tokens, and those of the one go on; also by an order that only the log holds', async () => {
+      const client = new Client(scene.op, scene.rps.one.metadata)
+      const tokensOf = async (person: Person): Promise<string> => {
+        const query = { login: 'alice', scope: 'openid offline_access', prompt: 'consent' }
+        const { body } = await client.exchange(String((await person.authorize('one', query)).get('code')))
+        return String((body as { refresh_token?: string }).refresh_token)
+      }
+      const [here, lost, older] = [new Person(scene.op), new Person(scene.op), new Person(scene.op)]
+      const [own, stolen, gone] = [await tokensOf(here), await tokensOf(lost), await tokensOf(older)]
+      await older.logout()
+      const operations = new LogoutOperations({ store: scene.store, issuer: scene.op.issuer })
+      const whose = { kind: 'account', accountId: 'alice', except: (await sessionOf(here)).uid } as const
+      const { id } = await operations.terminate(whose, { ...ACTOR, reason: 'signed_out_everywhere' })
+      while (!(await scene.logout.termination(id))) await new Promise((resolve) => setImmediate(resolve))
+      assert.deepEqual([(await client.refresh(stolen)).status, (await client.refresh(gone)).status], [400, 400])
+      assert.equal((await client.refresh(own)).status, 200)
+      assert.deepEqual([await hasEnded(lost), await hasEnded(here)], [true, false])
+      assert.equal((await scene.logout.termination(id))?.sessions, 1)
+      assert.equal(await scene.logout.termination('unknown'), undefined)
     })
 
     it('end as if there were none where the one is another account’s', async () => {

@@ -1,4 +1,5 @@
-import { isUnreadable, type Json, type JsonObject, type KeyRing } from '../../../lib/index.ts'
+import { isUnreadable, type Json, type JsonObject } from '../../../lib/index.ts'
+import type { OwnParts } from '../own/parts.ts'
 
 /** What was ended by one request, so that the page can say later what became of it. */
 export interface EndReference {
@@ -16,8 +17,11 @@ export interface EndReference {
 const CLIENTS = 20
 const CHARACTERS = 1_000
 
+/** By what references are sealed. */
+type Sealer = Pick<OwnParts['host'], 'store' | 'provider'>
+
 /** As text for a URL. Sealed for the account: nobody else can read it, or ask what became of something else. */
-export function toText(keys: KeyRing, accountId: string, { of, id, at, clientIds }: EndReference): string {
+export function toText(host: Sealer, accountId: string, { of, id, at, clientIds }: EndReference): string {
   const kept: string[] = []
   let left = CHARACTERS
   for (const clientId of clientIds) {
@@ -25,22 +29,24 @@ export function toText(keys: KeyRing, accountId: string, { of, id, at, clientIds
     if (left < 0 || kept.length === CLIENTS) break
     kept.push(clientId)
   }
-  const sealed = keys.seal({ of, id, at, clientIds: kept }, contextOf(accountId))
+  const sealed = host.store.keys.seal({ of, id, at, clientIds: kept }, contextOf(host, accountId))
   return Buffer.from(sealed).toString('base64url')
 }
 
 /** Undefined: it is none, or was given to somebody else. */
-export function fromText(keys: KeyRing, accountId: string, text: string): EndReference | undefined {
+export function fromText(host: Sealer, accountId: string, text: string): EndReference | undefined {
   try {
-    return referenceIn(keys.open(Buffer.from(text, 'base64url').toString(), contextOf(accountId)))
+    const sealed = Buffer.from(text, 'base64url').toString()
+    return referenceIn(host.store.keys.open(sealed, contextOf(host, accountId)))
   } catch (error) {
     if (isUnreadable(error)) return undefined
     throw error
   }
 }
 
-function contextOf(accountId: string): string {
-  return `account_sessions:end:${accountId}`
+/** Somebody else has this account at another issuer, which may share the keys. An issuer holds no space. */
+function contextOf({ provider }: Sealer, accountId: string): string {
+  return `account_sessions:end:${provider.issuer} ${accountId}`
 }
 
 function referenceIn(opened: Json): EndReference | undefined {

@@ -72,7 +72,7 @@ async function answerOf<Context>(
     case '/ended': {
       assertMethod(request, 'GET')
       const text = new URL(request.url).searchParams.get('reference') ?? ''
-      const reference = fromText(own.host.store.keys, who.accountId, text)
+      const reference = fromText(own.host, who.accountId, text)
       if (!reference) throw new WebError(404, 'REFERENCE_UNKNOWN', 'nothing was ended under this reference')
       return endedAnswer(answering, who, reference)
     }
@@ -87,7 +87,7 @@ async function endedAnswer<Context>(
   reference: EndReference,
 ): Promise<object> {
   const told = await toldApps(own, reference)
-  return { reference: toText(own.host.store.keys, accountId, reference), ...told, lines: wording.told(told) }
+  return { reference: toText(own.host, accountId, reference), ...told, lines: wording.told(told) }
 }
 
 async function failure<Context>({ gate }: Answering<Context>, error: unknown, context: Context): Promise<Response> {

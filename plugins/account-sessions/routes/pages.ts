@@ -72,7 +72,7 @@ async function endedOf<Context>(
   query: URLSearchParams,
 ): Promise<EndedView | undefined> {
   const text = query.get('ended')
-  const reference = text === null ? undefined : fromText(own.host.store.keys, accountId, text)
+  const reference = text === null ? undefined : fromText(own.host, accountId, text)
   if (!reference || text === null) return undefined
   const told = await toldApps(own, reference)
   return { reference: text, lines: wording.told(told), settled: told.settled, goesOn: query.has('goes-on') }
@@ -92,7 +92,7 @@ async function acted<Context>(
   const action = ACTIONS.get(path)
   if (!action) throw new WebError(404, 'NOT_FOUND', 'there is no such thing')
   const { reference, isComplete } = await action(own, who, await formBody(request))
-  const text = toText(own.host.store.keys, who.accountId, reference)
+  const text = toText(own.host, who.accountId, reference)
   const Location = `${basePath}/?ended=${encodeURIComponent(text)}${isComplete ? '' : '&goes-on'}`
   return new Response(null, { status: 303, headers: { ...PAGE_HEADERS, Location } })
 }
