@@ -209,6 +209,48 @@ describe('the statistics of the last day', () => {
     assert.equal((await counted.look()).total.logouts, 1)
   })
 
+  it('cost as much to tell again, whatever happened in how many quarters of an hour', async () => {
+    const { position } = await end()
+    const counted = statistics()
+    for (let quarter = 0; quarter < 30; quarter++) {
+      for (let n = 0; n < 20; n++) await sent(position, `client-${n}`)
+      await clock.advance(900_000)
+    }
+    await counted.look()
+    await clock.advance(1_001)
+    const { percentiles } = Histogram.prototype
+    const methods = Object.getOwnPropertyNames(Histogram.prototype) as (keyof Histogram)[]
+    const before = methods.map((name) => [name, Histogram.prototype[name]] as const)
+    let calls = 0
+    for (const [name, method] of before.filter(([name]) => String(name) !== 'constructor'))
+      Histogram.prototype[name] = function (this: Histogram, ...args: never[]): never {
+        calls += 1
+        return (method as (...args: never[]) => never).apply(this, args)
+      }
+    const { clients, quarters } = await counted.look()
+    for (const [name, method] of before) Histogram.prototype[name] = method as never
+    assert.equal(Histogram.prototype.percentiles, percentiles)
+    assert.deepEqual([clients.length, quarters.length], [20, 30])
+    assert.ok(calls <= 2 * (1 + 20 + 30), `${calls}`)
+  })
+
+  it('forget what is older than a day, and clients of which nothing else is known', async () => {
+    const { position } = await end()
+    const counted = statistics()
+    await sent(position, 'early')
+    assert.equal((await counted.look()).total.confirmed, 1)
+    await clock.advance(20 * HOUR)
+    await sent(position, 'late')
+    assert.deepEqual((await counted.look()).clients.map(({ clientId }) => clientId).toSorted(), ['early', 'late'])
+    await clock.advance(5 * HOUR)
+    const { total, clients } = await counted.look()
+    assert.deepEqual([total.logouts, total.confirmed, total.latencyMs?.count], [0, 1, 1])
+    assert.deepEqual(
+      clients.map(({ clientId }) => clientId),
+      ['late'],
+    )
+  })
+
   it('keep the figures of 500 clients, and count the others in the total', async () => {
     const { position } = await end()
     for (let n = 0; n < 510; n++) await sent(position, `client-${n}`)
@@ -236,12 +278,15 @@ describe('a histogram', () => {
     )
   })
 
-  it('adds up, and is of a bounded size', () => {
+  it('takes back what was recorded, to nothing', () => {
     const [one, other] = [new Histogram(), new Histogram()]
-    for (let ms = 0; ms < 100; ms++) one.record(ms)
-    other.record(Number.MAX_SAFE_INTEGER)
-    one.add(other)
+    for (let ms = 0; ms < 100; ms++) for (const histogram of [one, other]) histogram.record(ms)
+    one.record(Number.MAX_SAFE_INTEGER)
     assert.equal(one.percentiles()?.count, 101)
+    one.subtract(other)
+    assert.deepEqual([one.percentiles()?.count, Number(one.percentiles()?.p50) > 4e9], [1, true])
+    other.subtract(other)
+    assert.equal(other.percentiles(), undefined)
     assert.equal(new Histogram().percentiles(), undefined)
   })
 })

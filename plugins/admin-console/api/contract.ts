@@ -131,7 +131,7 @@ export type ClientsPage = Page<ClientRow>
 /** An RP, and how it does. */
 export interface ClientRow {
   readonly clientId: string
-  /** How many logout tokens it is still to get. */
+  /** How many logout tokens it is still to get; counted up to 100 where a thousand other RPs are to get more. */
   readonly pending: number
   /** Whether it is known to this process to fail again and again, and is left alone. */
   readonly circuit: 'open' | 'closed'

@@ -5,8 +5,8 @@ import type { RouteParts } from './route.ts'
 /** So many clients with most pending deliveries are counted by one command. */
 const MOST_COUNTED = 1_000
 
-/** Of a client beyond them so many pending deliveries are counted. */
-const MOST_PENDING = 1_000
+/** Of a client beyond them so many pending deliveries are counted: by one command, for each row of a page. */
+const MOST_PENDING = 100
 
 /** What clients are still to get, those with most first. */
 export function countPending(logout: RouteParts['logout']): Promise<readonly PendingCount[]> {

@@ -21,10 +21,11 @@ export class Figures {
     this.#counts[what] += 1
   }
 
-  add(other: Figures): void {
-    for (const what of Object.keys(this.#counts) as Counter[]) this.#counts[what] += other.#counts[what]
-    this.timeToLogout.add(other.timeToLogout)
-    this.latency.add(other.latency)
+  /** What was counted into these as well. */
+  subtract(other: Figures): void {
+    for (const what of Object.keys(this.#counts) as Counter[]) this.#counts[what] -= other.#counts[what]
+    this.timeToLogout.subtract(other.timeToLogout)
+    this.latency.subtract(other.latency)
   }
 
   /** How many attempts were made that the log tells of. */

@@ -15,8 +15,9 @@ export class Histogram {
     this.#add(bucket, 1)
   }
 
-  add(other: Histogram): void {
-    for (const [bucket, count] of other.#counts) this.#add(bucket, count)
+  /** What was added before. */
+  subtract(other: Histogram): void {
+    for (const [bucket, count] of other.#counts) this.#add(bucket, -count)
   }
 
   /** Undefined: nothing was recorded. */
@@ -28,7 +29,9 @@ export class Histogram {
   }
 
   #add(bucket: number, count: number): void {
-    this.#counts.set(bucket, (this.#counts.get(bucket) ?? 0) + count)
+    const sum = (this.#counts.get(bucket) ?? 0) + count
+    if (sum === 0) this.#counts.delete(bucket)
+    else this.#counts.set(bucket, sum)
   }
 }
 

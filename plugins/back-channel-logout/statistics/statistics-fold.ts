@@ -32,13 +32,15 @@ const COUNTERS: Readonly<Partial<Record<string, Counter>>> = {
 
 /**
  * Figures of one issuer by quarters of an hour, commit by commit. Memory is bounded by the window, the clients whose figures
- * are kept and the ends that are remembered.
+ * are kept and the ends that are remembered. Sums are kept beside the quarters: what is told is asked for again and again.
  */
 export class StatisticsFold {
   readonly #issuer: string
   readonly #waiting: Waiting
   readonly #quarters = new Map<number, Quarter>()
-  readonly #clients = new Set<string>()
+  /** Of all quarters together. */
+  readonly #total = new Figures()
+  readonly #clients = new Map<string, Figures>()
   readonly #others = new Set<string>()
   readonly #ends = new Map<number, number>()
 
@@ -72,7 +74,7 @@ export class StatisticsFold {
     for (const fact of facts) {
       if (fact.type === 'session_logout.terminated') {
         this.learnEnd(commit.position, commit.at)
-        this.#quarterOf(at).total.count('logouts')
+        for (const figures of [this.#total, this.#quarterOf(at).total]) figures.count('logouts')
       } else this.#count(fact, at)
     }
   }
@@ -83,21 +85,14 @@ export class StatisticsFold {
    */
   told(coveredFrom: number | undefined, now: number): LogoutStatistics {
     const begins = quarterAt(now - WINDOW_MS) + QUARTER_MS
-    for (const from of this.#quarters.keys()) if (from < begins) this.#quarters.delete(from)
-    this.#forgetClients()
-    const total = new Figures()
-    const clients = new Map<string, Figures>()
+    this.#forgetBefore(begins)
     const quarters = [...this.#quarters].sort(([a], [b]) => a - b)
-    for (const [, quarter] of quarters) {
-      total.add(quarter.total)
-      for (const [clientId, figures] of quarter.clients) sumOf(clients, clientId).add(figures)
-    }
     return {
       since: Math.max(begins, coveredFrom ?? begins),
       isWhole: (coveredFrom ?? begins) <= begins,
       until: now,
-      total: total.told(),
-      clients: clientsIn(clients),
+      total: this.#total.told(),
+      clients: clientsIn(this.#clients),
       moreClients: this.#others.size,
       quarters: quarters.map(([from, { total }]) => ({ from, ...total.told() })),
     }
@@ -107,7 +102,8 @@ export class StatisticsFold {
     const counter = COUNTERS[fact.type]
     if (!counter || !('client_id' in fact)) return
     const { total, clients } = this.#quarterOf(at)
-    const counted = this.#isKept(fact.client_id) ? [total, sumOf(clients, fact.client_id)] : [total]
+    const ofClient = this.#sumOf(fact.client_id)
+    const counted = [this.#total, total, ...(ofClient ? [ofClient, figuresOf(clients, fact.client_id)] : [])]
     for (const figures of counted) figures.count(counter)
     if (!isSent(fact)) return
     const endedAt = this.#ends.get(positionOfEnd(fact.delivery))
@@ -117,20 +113,24 @@ export class StatisticsFold {
     }
   }
 
-  #isKept(clientId: string): boolean {
-    if (this.#clients.has(clientId)) return true
-    if (this.#clients.size < MOST_CLIENTS) {
-      this.#clients.add(clientId)
-      return true
-    }
+  /** Undefined: so many others are kept that it is known by name alone. */
+  #sumOf(clientId: string): Figures | undefined {
+    if (this.#clients.has(clientId) || this.#clients.size < MOST_CLIENTS) return figuresOf(this.#clients, clientId)
     if (this.#others.size < MOST_OTHERS) this.#others.add(clientId)
-    return false
+    return undefined
   }
 
   /** A client of which nothing happened within the window makes room for others. */
-  #forgetClients(): void {
+  #forgetBefore(begins: number): void {
+    const over = [...this.#quarters].filter(([from]) => from < begins)
+    if (over.length === 0) return
+    for (const [from, { total, clients }] of over) {
+      this.#quarters.delete(from)
+      this.#total.subtract(total)
+      for (const [clientId, figures] of clients) this.#clients.get(clientId)?.subtract(figures)
+    }
     const seen = new Set([...this.#quarters.values()].flatMap(({ clients }) => [...clients.keys()]))
-    for (const clientId of this.#clients) if (!seen.has(clientId)) this.#clients.delete(clientId)
+    for (const clientId of this.#clients.keys()) if (!seen.has(clientId)) this.#clients.delete(clientId)
     if (this.#quarters.size === 0) this.#others.clear()
   }
 
@@ -160,7 +160,7 @@ function quarterAt(time: number): number {
   return Math.floor(time / QUARTER_MS) * QUARTER_MS
 }
 
-function sumOf(clients: Map<string, Figures>, clientId: string): Figures {
+function figuresOf(clients: Map<string, Figures>, clientId: string): Figures {
   const known = clients.get(clientId) ?? new Figures()
   clients.set(clientId, known)
   return known
