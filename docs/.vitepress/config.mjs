@@ -38,7 +38,10 @@ export default defineConfig({
     ],
     sidebar,
     outline: [2, 3],
-    notFound: { quote: 'There is no page at this address. The search above knows all of them.', linkText: 'To the first page' },
+    notFound: {
+      quote: 'There is no page at this address. The search above knows all of them.',
+      linkText: 'To the first page',
+    },
   },
   /** Pages of errors stand in no sidebar: without this their footer leads to wherever the sidebar begins. */
   transformPageData({ relativePath, frontmatter }) {
