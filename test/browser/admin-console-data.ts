@@ -493,7 +493,7 @@ function overviewOf(
   return {
     at: now,
     health,
-    sessions: { count: sessions.length, isExact: sessions.length < 100_000 },
+    sessions: { count: Math.min(sessions.length, 10_000), isExact: sessions.length <= 10_000 },
     statistics: {
       since: now - 24 * HOUR,
       isWhole: true,
@@ -547,21 +547,23 @@ function problemsOf(clientOf: Named, text: Text): Overview['problems'] {
     {
       code: 'COMMITS_PARKED',
       severity: 'error',
-      message: '3 commits could not be planned: whom they owe a logout is not known.',
-      advice: 'Give the process the key that is missing, then plan them again.',
+      message: '3 commits could not be planned: the logouts caused there are told to nobody.',
+      advice: 'Look at the reason of each, then plan them again.',
     },
     {
       code: 'CIRCUIT_OPEN',
       severity: 'warning',
-      message: text('legacy-portal fails again and again, and is left alone.'),
-      advice: 'See what it answers. What it missed is sent as soon as it is back.',
+      message: text(
+        'The RP legacy-portal fails again and again: this process leaves it alone, and probes it now and then.',
+      ),
+      advice: 'Ask who runs it. Try it by a test token.',
       clientId: clientOf(9),
     },
     {
       code: 'DEAD_LETTERS',
       severity: 'warning',
-      message: 'More than 100 logouts were given up.',
-      advice: 'Look why. Once the RPs are back, send them again.',
+      message: 'At least 100 dead letters: an RP was not told of a logout, and nobody tries any more.',
+      advice: 'Find out why, then send it again.',
     },
     {
       code: 'CLIENT_PAUSED',

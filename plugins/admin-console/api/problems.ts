@@ -122,5 +122,5 @@ function ofRps({ health: { openCircuits = [], deadLetters, deliveries }, paused 
 
 function countOf({ count, isExact }: { readonly count: number; readonly isExact: boolean }, what: string): string {
   const counted = `${count} ${what}${count === 1 ? '' : 's'}`
-  return isExact ? counted : `at least ${counted}`
+  return isExact ? counted : `At least ${counted}`
 }

@@ -136,7 +136,7 @@ function ClientFigures({ client }: { readonly client: ClientDetail }) {
         }
       />
       <Tile
-        label="Given up"
+        label="New dead letters"
         hint="Last 24 hours"
         value={number(lost)}
         tone={lost > 0 ? 'warn' : undefined}

@@ -62,7 +62,7 @@ function Day({ figures }: { readonly figures: NonNullable<Overview['statistics']
           hint={figures.timeToLogoutMs ? `p50; p95 ${duration(figures.timeToLogoutMs.p95)}` : 'No RP confirmed'}
         />
         <Tile
-          label="Given up"
+          label="New dead letters"
           value={number(lost)}
           hint={`${number(figures.rejected)} refused, ${number(figures.abandoned)} given up`}
           tone={lost > 0 ? 'warn' : undefined}
