@@ -1,4 +1,6 @@
+import { cp } from 'node:fs/promises'
 import { createRequire } from 'node:module'
+import { join } from 'node:path'
 import { defineConfig } from 'vitepress'
 import { slugOf } from './anchors.mjs'
 import { checkSite, writeForModels } from './built-site.mjs'
@@ -51,6 +53,7 @@ export default defineConfig({
   },
   vite: { build: { chunkSizeWarningLimit: 2_000 } }, // the index of the search
   async buildEnd({ outDir, srcDir }) {
+    await cp(join(srcDir, 'grafana'), join(outDir, 'grafana'), { recursive: true }) // the pages link to it as it is
     await checkSite(outDir, base)
     await writeForModels(outDir, srcDir, description)
   },
