@@ -97,7 +97,7 @@ describe('a MongoDB server that does not answer any more', () => {
     const { value } = await within(10_000, unknown)
     assert.equal(value.code, 'OUTCOME_UNKNOWN')
     await within(2_000, closing)
-    assert.deepEqual(said, [{ appends: 1, event: 'outcomes_left_unknown' }])
+    assert.deepEqual(said, [{ component: 'store', appends: 1, event: 'outcomes_left_unknown' }])
     held.release()
     await assertLogSound(log.db, { answered })
   })
