@@ -72,6 +72,7 @@ export async function buildConsole(folder = ASSETS) {
   const { outputFiles, metafile } = await build({
     entryPoints: { console: join(source, 'main.tsx') },
     absWorkingDir: root,
+    preserveSymlinks: true, // names hold a hash of paths, too: those below the checkout, wherever packages really lie
     outdir: folder,
     entryNames: '[name]-[hash]',
     chunkNames: '[name]-[hash]',

@@ -23,6 +23,7 @@ const NEED_A_PEER = [
   './adapters/mongodb',
   './adapters/mongodb/moving',
   './plugins/back-channel-logout-receiver/mongodb',
+  './plugins/telemetry',
 ]
 
 /** Somebody else's project: a folder outside the checkout, so that nothing resolves by accident. */
@@ -188,7 +189,7 @@ describe('the packed tarball', function () {
 
     before(async () => {
       consumer = await Consumer.create('with-peers', parent)
-      const peers = asDeveloped('mongodb', 'oidc-provider', '@types/oidc-provider', '@types/node')
+      const peers = asDeveloped('@opentelemetry/api', 'mongodb', 'oidc-provider', '@types/oidc-provider', '@types/node')
       await consumer.install(tarball, ...peers)
     })
 

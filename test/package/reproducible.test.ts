@@ -40,7 +40,7 @@ describe('the tarball', function () {
 async function checkoutElsewhere(folder: string): Promise<string> {
   const { files } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as Manifest
   const packed = files.filter((name) => !name.startsWith('!') && name !== 'dist')
-  const others = ['package.json', 'tsconfig.json', 'tsconfig.build.json', 'README.md', 'LICENSE']
+  const others = ['package.json', 'tsconfig.json', 'tsconfig.build.json', 'scripts', 'README.md', 'LICENSE']
   for (const name of [...packed, ...others]) await cp(join(root, name), join(folder, name), { recursive: true })
   await symlink(join(root, 'node_modules'), join(folder, 'node_modules'), 'dir')
   return folder
