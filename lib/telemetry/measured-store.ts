@@ -82,7 +82,9 @@ export function measuredStore(store: EventStore, telemetry: Telemetry, clock: Cl
     work: (table) => store.work(table),
     index: (name) => store.index(name),
     close: () => store.close(),
-    keys: store.keys,
+    get keys() {
+      return store.keys
+    },
     logId: store.logId,
     consumers: store.consumers,
     liveness: store.liveness,

@@ -53,8 +53,8 @@ describe('an RP that installs the receiver', () => {
         )
       }
     }
-    for (const file of ['clock', 'logger'])
-      assert.deepEqual(await importsOf(new URL(`../../lib/${file}.ts`, folder)), [], `${file} brings nothing along`)
+    for (const [file, brings] of Object.entries({ clock: [], logger: ['./printable.ts'], printable: [] }))
+      assert.deepEqual(await importsOf(new URL(`../../lib/${file}.ts`, folder)), brings, `what ${file} brings along`)
   })
 
   it('gives the stores on MongoDB a driver, of which they need the types alone', async () => {

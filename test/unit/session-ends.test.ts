@@ -120,7 +120,7 @@ describe('a session that its browser renews without a pause, with several reques
     const [told, other] = [await host?.terminator.grant('a grant'), await host?.terminator.grant('another')]
     const { commit, ...rest } = told ?? {}
     assert.equal(typeof commit, 'string')
-    assert.deepEqual(rest, { id: 'a grant', accountId: 'alice', clientId: 'rp', exp: 4_102_444_800 })
+    assert.deepEqual(rest, { id: 'a grant', accountId: 'alice', clientId: 'rp', exp: 4_102_444_800, payload: grant })
     assert.deepEqual(Object.keys(other ?? {}).sort(), ['commit', 'id'])
     assert.equal(await host?.terminator.grant('none'), undefined)
   })
