@@ -121,7 +121,7 @@ describe('a session that its browser renews without a pause, with several reques
     const { commit, ...rest } = told ?? {}
     assert.equal(typeof commit, 'string')
     assert.deepEqual(rest, { id: 'a grant', accountId: 'alice', clientId: 'rp', exp: 4_102_444_800, payload: grant })
-    assert.deepEqual(Object.keys(other ?? {}).sort(), ['commit', 'id'])
+    assert.deepEqual(Object.keys(other ?? {}).sort(), ['commit', 'id', 'payload'])
     assert.equal(await host?.terminator.grant('none'), undefined)
   })
 })
