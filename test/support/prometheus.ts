@@ -2,6 +2,7 @@ import { type ChildProcess, execFile, spawn, spawnSync } from 'node:child_proces
 import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
 import { portOutsideEphemeralRange } from './free-port.ts'
 import { type Guardian, startGuardian } from './guardian.ts'
@@ -57,15 +58,14 @@ export class Prometheus {
       'prometheus',
       [
         ...[`--config.file=${file}`, `--storage.tsdb.path=${join(folder, 'data')}`],
-        ...[`--web.listen-address=127.0.0.1:${port}`, '--log.level=error'],
+        `--web.listen-address=127.0.0.1:${port}`,
       ],
-      { stdio: ['ignore', 'ignore', 'inherit'] },
+      { stdio: ['ignore', 'ignore', 'pipe'] },
     )
     const guardian = startGuardian()
     if (child.pid !== undefined) guardian.watch(child.pid)
-    const prometheus = new Prometheus(`http://127.0.0.1:${port}`, child, guardian)
-    await prometheus.#isReady()
-    return prometheus
+    await ready(child)
+    return new Prometheus(`http://127.0.0.1:${port}`, child, guardian)
   }
 
   private constructor(origin: string, child: ChildProcess, guardian: Guardian) {
@@ -97,15 +97,19 @@ export class Prometheus {
     if (answer.status !== 'success') throw new Error(`${path}: ${answer.error}`)
     return answer.data
   }
+}
 
-  /** It says so by answering, and by nothing else. */
-  async #isReady(): Promise<void> {
-    while (this.#child.exitCode === null) {
-      const response = await fetch(`${this.#origin}/-/ready`).catch(() => undefined)
-      await response?.body?.cancel()
-      if (response?.ok) return
-      await new Promise((resolve) => setTimeout(resolve, 50))
-    }
-    throw new Error(`prometheus ended with ${this.#child.exitCode}`)
-  }
+/** It says so in a line. Its errors are passed on. */
+async function ready(child: ChildProcess): Promise<void> {
+  const { stderr } = child
+  if (!stderr) throw new Error('the lines of prometheus are not read')
+  const lines = createInterface({ input: stderr })
+  await new Promise<void>((resolve, reject) => {
+    lines.on('line', (line) => {
+      if (line.includes('Server is ready')) resolve()
+      else if (/level=error/i.test(line)) console.error(line)
+    })
+    child.once('error', reject)
+    child.once('exit', (code) => reject(new Error(`prometheus ended with ${code}`)))
+  })
 }

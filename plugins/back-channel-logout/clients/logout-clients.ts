@@ -263,30 +263,8 @@ function changed(payload: Payload, changes: LogoutMetadataChange): Payload {
   return Object.fromEntries([...kept, ...added]) as Payload
 }
 
-function clientPolicyOf({
-  maxAgeMs,
-  tokenLifetimeSeconds,
-  confirmedBy,
-  retryDelaysMs,
-  jitter,
-  timeoutMs,
-  concurrencyPerClient,
-  badRequestDelaysMs,
-  maxRetryAfterMs,
-  sidOnly,
-  circuit,
-}: ClientSettings['delivery']): ClientSettings['delivery'] {
-  return {
-    maxAgeMs,
-    tokenLifetimeSeconds,
-    confirmedBy,
-    retryDelaysMs,
-    jitter,
-    timeoutMs,
-    concurrencyPerClient,
-    badRequestDelaysMs,
-    maxRetryAfterMs,
-    sidOnly,
-    circuit,
-  }
+/** Without what all clients share, which the policy of a client with none of its own has beside it. */
+function clientPolicyOf(policy: ClientSettings['delivery']): ClientSettings['delivery'] {
+  const shared: ReadonlySet<string> = new Set(['concurrency', 'concurrencyPerOrigin', 'clients'])
+  return Object.fromEntries(Object.entries(policy).filter(([name]) => !shared.has(name))) as ClientSettings['delivery']
 }
