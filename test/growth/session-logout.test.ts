@@ -14,7 +14,7 @@ import { toEvent } from '../../plugins/back-channel-logout/recording/session-log
 import { BackChannelObserver } from '../../plugins/back-channel-logout/recording/session-observer.ts'
 import { nobodyToTell, OP } from '../support/planning.ts'
 import { countReads } from '../support/reads.ts'
-import { commitOf, fold, registered, rejected, sent, terminated } from '../support/session-log.ts'
+import { commitOf, fold, registered, rejected, sealedEvent, sent, terminated } from '../support/session-log.ts'
 
 const SIZES = [1, 100, 10_000] as const
 
@@ -56,7 +56,10 @@ describe('a session in which one RP’s login ends again and again', () => {
       const readings = countReads(store)
       for (const n of [1, 2, 3]) {
         readings.splice(0)
-        const events = [toEvent('uid', registered('rp', `last-${n}`)), toEvent('uid', terminated([`last-${n}`]))]
+        const events = [
+          sealedEvent(store, 'uid', registered('rp', `last-${n}`)),
+          toEvent('uid', terminated([`last-${n}`])),
+        ]
         const { position } = await store.append({ events })
         const commit = { position, events }
         const { work } = await plan({ logouts, issuer: OP, clients: nobodyToTell, accountKeys }, [commit], 0)
@@ -75,7 +78,7 @@ describe('a session in which one RP’s login ends again and again', () => {
       await store.consumers.ensure(PLANNER, 0)
       for (let n = 0; n < ends; n++) {
         const end = toEvent('uid', terminated([`${n}`], { triggered_at_origin: OP }), [endsStream(OP)])
-        const { position } = await store.append({ events: [toEvent('uid', registered('rp', `${n}`)), end] })
+        const { position } = await store.append({ events: [sealedEvent(store, 'uid', registered('rp', `${n}`)), end] })
         await store.append({ events: [toEvent('uid', rejected(`${position}/1.0`), deadLetterStreams(OP, 'rp'))] })
       }
       const readings = countReads(store)
@@ -98,7 +101,7 @@ describe('a session in which one RP’s login ends again and again', () => {
       })
       for (const events of endsInOneSession(ends)) await store.append({ events })
       const readings = countReads(store)
-      const events = [toEvent('uid', registered('rp', 'last')), toEvent('uid', terminated(['last']))]
+      const events = [sealedEvent(store, 'uid', registered('rp', 'last')), toEvent('uid', terminated(['last']))]
       await planning.planAtOnce([{ ...(await store.append({ events })), events }])
       assert.ok(readings.flat().length <= 256, `${readings.flat().length} commits`)
       assert.equal(await store.work('deliveries').countOpen(), ends < 256 ? 1 : 0)

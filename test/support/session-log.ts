@@ -1,14 +1,14 @@
-import type { Commit, NewEvent } from '../../lib/index.ts'
+import type { Commit, EventStore, NewEvent } from '../../lib/index.ts'
 import type { SessionLogout } from '../../plugins/back-channel-logout/recording/session-logout.ts'
 import {
   type Abandoned,
   type Registered,
   type Replayed,
   type SessionLogoutEvent,
+  sessionLogoutStream,
   type Terminated,
   toEvent,
 } from '../../plugins/back-channel-logout/recording/session-logout-events.ts'
-
 import { evolve, nothing } from '../../plugins/back-channel-logout/recording/session-logout-fold.ts'
 
 /** When the first commit of such a history was appended; each further one a second later. */
@@ -38,6 +38,12 @@ export function registered(clientId: string, sid: string, more: Partial<Register
     has_uri: true,
     ...more,
   }
+}
+
+/** The same event with its subject sealed, as the OP records it: what is planned has to be opened. */
+export function sealedEvent({ keys }: Pick<EventStore, 'keys'>, uid: string, event: SessionLogoutEvent): NewEvent {
+  if (event.type !== 'session_logout.back_channel.registered') return toEvent(uid, event)
+  return toEvent(uid, { ...event, user_id: keys.seal(event.user_id, sessionLogoutStream(uid)) })
 }
 
 /** The same of a client that had no known URI. */

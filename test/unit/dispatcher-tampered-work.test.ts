@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import type { NewWork } from '../../lib/index.ts'
-import { DispatchScene } from '../support/dispatch-scene.ts'
+import { laneOf } from '../../plugins/back-channel-logout/work/lanes.ts'
+import { DispatchScene, OP } from '../support/dispatch-scene.ts'
 import { workOf } from '../support/planning.ts'
 
-/** Rows of work carry no proof: what somebody could do who writes to the database and has no keys. */
+/** What somebody could do who writes to the database and has no keys. */
 describe('the dispatcher, with rows of work that somebody without keys has written', () => {
   let scene: DispatchScene
 
@@ -23,7 +24,7 @@ describe('the dispatcher, with rows of work that somebody without keys has writt
     const now = await work.time()
     const rows = await workOf(scene.store, await scene.store.readAll({ after: planned, limit: 100 }), now)
     assert.equal(rows.length, 1)
-    await work.add(rows.map((row) => change({ ...row, id: `${row.id}1` })))
+    await work.add(rows.map((row) => change({ ...row, id: `${row.id}~1` })))
   }
 
   it('tells no RP of a subject that was made up: it does not open', async () => {
@@ -34,11 +35,26 @@ describe('the dispatcher, with rows of work that somebody without keys has writt
     assert.equal((await scene.commits('attempt_failed')).length > 0, true)
   })
 
-  it('tells no RP that a session ended whose login is another one’s: its subject opens there alone', async () => {
-    await plant((row) => ({ ...row, body: { ...row.body, sessionUid: 'session-of-somebody-else' } }))
+  for (const [what, change] of [
+    ['session', (row) => ({ ...row, body: { ...row.body, sessionUid: 'session-of-somebody-else' } })],
+    ['client', (row) => ({ ...row, lane: laneOf(OP, 'other'), body: { ...row.body, clientId: 'other' } })],
+    ['login', (row) => ({ ...row, body: { ...row.body, sid: 'sid-of-somebody-else' } })],
+    ['delivery', (row) => ({ ...row, id: '1/0.0' })],
+    ['kind of token', (row) => ({ ...row, body: { ...row.body, includeSid: false } })],
+  ] as [string, (row: NewWork) => NewWork][]) {
+    it(`tells no RP anything where a row was given another ${what}: its subject opens for what was planned alone`, async () => {
+      await plant(change)
+      await scene.dispatcher()
+      await scene.clock.advance(60_000)
+      assert.equal(scene.posts.length, 1) // the real one
+    })
+  }
+
+  it('tells an RP again what it was told before, at most', async () => {
+    await plant((row) => row)
     await scene.dispatcher()
     await scene.clock.advance(60_000)
-    assert.equal(scene.postsTo('rp').length, 1)
+    assert.equal(scene.postsTo('rp').length, 2)
   })
 
   it('sends nowhere but to the address that the client has: a row holds none', async () => {

@@ -8,7 +8,7 @@ import { toEvent } from '../../plugins/back-channel-logout/recording/session-log
 import { FakeClock } from '../support/fake-clock.ts'
 import { KeptLog } from '../support/kept-log.ts'
 import { nobodyToTell, OP } from '../support/planning.ts'
-import { registered, terminated } from '../support/session-log.ts'
+import { registered, sealedEvent, terminated } from '../support/session-log.ts'
 
 describe('a commit that cannot be planned', () => {
   let clock: FakeClock
@@ -48,8 +48,8 @@ describe('a commit that cannot be planned', () => {
   })
 
   it('is none of whose session a login is seen late: each RP has its delivery, whoever planned before', async () => {
-    for (let n = 0; n < 70; n++) await store.append({ events: [toEvent('a', registered('rp', `${n}`))] })
-    const { position: late } = await store.append({ events: [toEvent('a', registered('an rp', 'late'))] })
+    for (let n = 0; n < 70; n++) await store.append({ events: [sealedEvent(store, 'a', registered('rp', `${n}`))] })
+    const { position: late } = await store.append({ events: [sealedEvent(store, 'a', registered('an rp', 'late'))] })
     await store.append({ events: [toEvent('a', terminated(['0']))] })
     const { read, readStreams } = store
     const visible = (commits: Commit[]): Commit[] => commits.filter(({ position }) => position !== late)
@@ -69,7 +69,7 @@ describe('a commit that cannot be planned', () => {
 
   /** The session of this uid ends; its commit. */
   async function ended(uid: string): Promise<Commit> {
-    const events = [toEvent(uid, registered('rp', `sid of ${uid}`)), toEvent(uid, terminated())]
+    const events = [sealedEvent(store, uid, registered('rp', `sid of ${uid}`)), toEvent(uid, terminated())]
     const { position } = await store.append({ events })
     return (await store.readAll({ after: position - 1, limit: 1 }))[0] as Commit
   }
@@ -118,7 +118,7 @@ describe('a commit that cannot be planned', () => {
         ['session_ended', 'b', ['rp']],
       ],
     )
-    const { position } = await store.append({ events: [toEvent('c', registered('rp', 'sid'))] })
+    const { position } = await store.append({ events: [sealedEvent(store, 'c', registered('rp', 'sid'))] })
     await planning.handle(await store.readAll({ after: position - 1, limit: 1 }))
     assert.equal(woken, 1)
   })
@@ -132,7 +132,7 @@ describe('a commit that cannot be planned', () => {
   })
 
   it('is none that fills the log: of ten thousand RPs some are named', async () => {
-    const logins = Array.from({ length: 10_000 }, (_, n) => toEvent('a', registered(`rp-${n}`, `sid-${n}`)))
+    const logins = Array.from({ length: 10_000 }, (_, n) => sealedEvent(store, 'a', registered(`rp-${n}`, `sid-${n}`)))
     const { position } = await store.append({ events: [...logins, toEvent('a', terminated())] })
     await planning.handle(await store.readAll({ after: position - 1, limit: 1 }))
     const [line] = log.of(/a session ended/)

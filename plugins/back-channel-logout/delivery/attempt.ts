@@ -5,12 +5,13 @@ import type { Answer } from '../network/answer.ts'
 import type { Network } from '../network/network.ts'
 import type { OidcClient, OidcProvider } from '../provider-internals.ts'
 import { positionOfEnd } from '../recording/delivery-id.ts'
-import { type Abandoned, type Superseded, sessionLogoutStream } from '../recording/session-logout-events.ts'
+import type { Abandoned, Superseded } from '../recording/session-logout-events.ts'
 import { answerInTime } from './answer-in-time.ts'
-import type { Delivery } from './delivery.ts'
+import { type Delivery, sealedFor } from './delivery.ts'
 import { type DeliveryPolicy, policyFor } from './delivery-policy.ts'
 import { makeLogoutToken } from './logout-token.ts'
 import { hasNewerLogin, maySupersede } from './newer-login.ts'
+import { deliveryOf } from './rounds.ts'
 
 /** What an attempt works with. */
 export interface AttemptParts {
@@ -124,7 +125,7 @@ export async function attempt(
     const problem = uriProblem(uri, development)
     if (problem !== undefined && delivery.onlyWithUri) return { kind: 'notOwed' }
     if (problem !== undefined) return failed(`the client's backchannel_logout_uri ${problem}`)
-    const subject = String(parts.keys.open(sealedSubject, sessionLogoutStream(delivery.sessionUid)))
+    const subject = String(parts.keys.open(sealedSubject, sealedFor(deliveryOf(id), delivery)))
     const { sidOnly, tokenLifetimeSeconds: lifetimeSeconds } = policyFor(policy, delivery.clientId)
     const goesBySub = client[GOES_BY_SUB] === true && !sidOnly
     if (client[SKIP_SUPERSEDED] === true && maySupersede(delivery, goesBySub)) {

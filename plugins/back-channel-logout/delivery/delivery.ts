@@ -9,7 +9,7 @@ export interface Delivery {
   readonly sessionUid: string
   readonly clientId: string
   readonly sid: string
-  /** The account, sealed under the session_logout stream. Absent: it was forgotten. */
+  /** The account, sealed for this delivery alone (`sealedFor`). Absent: it was forgotten. */
   readonly sealedSubject?: string
   readonly includeSid: boolean
   /** Without a URI of the client nothing is owed: it had none at the login, and nobody has looked since. */
@@ -41,6 +41,19 @@ export interface Failure {
   readonly error?: string
   /** What the RP said: its start, without what looks like a token. */
   readonly answer?: string
+}
+
+/**
+ * What the subject in a row is sealed for: everything of the row that says who is told of what. Rows carry no other proof.
+ * In a row that names another delivery, client or login than the planner did, the subject does not open.
+ *
+ * @param delivery - the id that each round of it has
+ */
+export function sealedFor(
+  delivery: string,
+  { sessionUid, clientId, sid, includeSid }: Pick<Delivery, 'sessionUid' | 'clientId' | 'sid' | 'includeSid'>,
+): string {
+  return `delivery:${JSON.stringify([delivery, sessionUid, clientId, sid, includeSid])}`
 }
 
 export function toBody(delivery: Delivery): JsonObject {

@@ -6,7 +6,7 @@ import type { LongLogouts } from '../recording/long-logouts.ts'
 import type { Owed, SessionLogout, Termination } from '../recording/session-logout.ts'
 import { roundOf, sessionLogoutStream, toEvent, uidOfStream } from '../recording/session-logout-events.ts'
 import { laneOf } from '../work/lanes.ts'
-import { type Delivery, toBody } from './delivery.ts'
+import { type Delivery, sealedFor, toBody } from './delivery.ts'
 import { workIdOf } from './rounds.ts'
 
 /** The name under which the planner remembers how far it got (the seed's `current_states`). */
@@ -130,10 +130,9 @@ async function wantedOf({ issuer, clients }: PlanParts, meant: readonly Meant[])
  * The subject as it lies in the work table, under the ring: the row goes when the RP was told, and an account that is
  * forgotten meanwhile still has to be named to it. Undefined: it was forgotten before.
  */
-async function sealedForDelivery(keys: AccountKeys, sealed: string, uid: string): Promise<string | undefined> {
-  if (keys.ring.ringKeyIn(sealed) !== undefined) return sealed
+async function sealedAgain(keys: AccountKeys, sealed: string, uid: string, name: string): Promise<string | undefined> {
   const subject = await keys.open(sealed, sessionLogoutStream(uid))
-  return subject === undefined ? undefined : keys.ring.seal(subject, sessionLogoutStream(uid))
+  return subject === undefined ? undefined : keys.ring.seal(subject, name)
 }
 
 function owedEvent({ uid }: SessionLogout, { delivery, registration }: Owed): NewEvent {
@@ -155,13 +154,11 @@ async function workFor(
   const state = logout.deliveries.get(delivery)
   if (state && state.kind !== 'pending') return []
   const round = roundOf(state ?? {})
-  const sealed = await sealedForDelivery(accountKeys, sealedSubject, logout.uid)
+  const told = { sessionUid: logout.uid, clientId, sid, includeSid }
+  const sealed = await sealedAgain(accountKeys, sealedSubject, logout.uid, sealedFor(delivery, told))
   const body: Delivery = {
-    sessionUid: logout.uid,
-    clientId,
-    sid,
+    ...told,
     ...(sealed !== undefined && { sealedSubject: sealed }),
-    includeSid,
     ...(!isDecided && { onlyWithUri: true }),
     reason: end.reason,
     endedAt: end.at,

@@ -1,7 +1,6 @@
 import type { Db } from 'mongodb'
 import type { EventStore } from '../../../lib/index.ts'
-import { toBody } from '../../../plugins/back-channel-logout/delivery/delivery.ts'
-import { sessionLogoutStream } from '../../../plugins/back-channel-logout/recording/session-logout-events.ts'
+import { sealedFor, toBody } from '../../../plugins/back-channel-logout/delivery/delivery.ts'
 import { laneOf } from '../../../plugins/back-channel-logout/work/lanes.ts'
 
 /** So many rows are added at a time. */
@@ -28,11 +27,12 @@ export class DeliveryRows {
       const rows = Array.from({ length: Math.min(left, ADDED_AT_ONCE) }, () => {
         const uid = `session-${this.#made}`
         const clientId = `rp-${this.#made % rps}`
-        const sealedSubject = this.#store.keys.seal('somebody', sessionLogoutStream(uid))
+        const told = { sessionUid: uid, clientId, sid: `sid-${this.#made}`, includeSid: true }
         const ended = { reason: 'rp_initiated', endedAt: now, attempts: 0, badRequests: 0 } as const
-        const sid = `sid-${this.#made}`
-        const body = toBody({ sessionUid: uid, clientId, sid, sealedSubject, includeSid: true, ...ended })
-        return { id: `${++this.#made}/0.0`, lane: laneOf(this.#issuer, clientId), dueAt: now + 600_000, body }
+        const id = `${++this.#made}/0.0`
+        const sealedSubject = this.#store.keys.seal('somebody', sealedFor(id, told))
+        const body = toBody({ ...told, sealedSubject, ...ended })
+        return { id, lane: laneOf(this.#issuer, clientId), dueAt: now + 600_000, body }
       })
       await work.add(rows)
     }
