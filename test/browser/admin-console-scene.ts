@@ -76,6 +76,24 @@ export class ConsoleScene {
   }
 }
 
+/**
+ * Leads a page to a place of the console: as a link of the console does where it is open already, since loading it anew
+ * takes most of a test's time.
+ */
+export async function go(page: Page, server: FixtureServer, path: string): Promise<void> {
+  const to = server.url(path)
+  if (page.url().startsWith(server.url()) && new URL(page.url()).pathname !== new URL(to).pathname) {
+    await page.evaluate(`new Promise((resolve) => {
+      const left = document.querySelector('main h1')
+      history.pushState({}, '', ${JSON.stringify(to)})
+      dispatchEvent(new PopStateEvent('popstate'))
+      const look = () => (left?.isConnected ? requestAnimationFrame(look) : resolve())
+      look()
+    })`)
+  } else await page.goto(to)
+  await settled(page)
+}
+
 /** Waits until a page shows what it was asked for, or why it cannot. */
 export async function settled(page: Page): Promise<void> {
   await page.locator('main h1').waitFor()

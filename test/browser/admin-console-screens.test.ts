@@ -6,7 +6,7 @@ import type { Page } from 'playwright-core'
 import type { Role } from '../../plugins/admin-console/api/contract.ts'
 import { violationsOn } from './accessibility.ts'
 import { fixtureData } from './admin-console-data.ts'
-import { ConsoleScene, DESK, PHONE, settled } from './admin-console-scene.ts'
+import { ConsoleScene, DESK, go, PHONE, settled } from './admin-console-scene.ts'
 import type { FixtureServer } from './admin-console-server.ts'
 
 /** Screens, what each shows of a busy OP, and of one at which nothing has happened. */
@@ -33,7 +33,7 @@ const SCREENS = [
 const ROLES: readonly Role[] = ['viewer', 'operator']
 
 /** Rows of a page: what is checked is the same in each. */
-const ROWS = 20
+const ROWS = 12
 
 /** How a screen is looked at, and by which of axe's rules: by those that colours and sizes decide, once it has passed all. */
 const LOOKS = [
@@ -71,11 +71,6 @@ describe('the screens of the admin console', function () {
     if (scene) assert.deepEqual(scene.complaints.splice(0), [], 'no error, and nothing that the policy forbids')
   })
 
-  async function show(page: Page, server: FixtureServer, path: string): Promise<void> {
-    await page.goto(server.url(path))
-    await settled(page)
-  }
-
   async function assertAccessible(page: Page, what: string, rules?: readonly string[]): Promise<void> {
     const found = await violationsOn(page, ['minor', 'moderate', 'serious', 'critical'], rules)
     assert.deepEqual(found, [], `${what} is accessible`)
@@ -101,7 +96,7 @@ describe('the screens of the admin console', function () {
 
       for (const screen of SCREENS) {
         it(`shows ${screen.name} of a busy OP`, async () => {
-          await show(page, full, screen.path)
+          await go(page, full, screen.path)
           await page.locator('main').getByText(screen.full).first().waitFor()
           for (const [look, colorScheme, viewport, rules] of looksOf(role, screen)) {
             await page.emulateMedia({ colorScheme })
@@ -119,14 +114,14 @@ describe('the screens of the admin console', function () {
         if (role === 'viewer') continue // the same, but for what the buttons say
 
         it(`shows ${screen.name} of an OP at which nothing has happened`, async () => {
-          await show(page, empty, screen.path)
+          await go(page, empty, screen.path)
           await page.locator('main').getByText(screen.empty).first().waitFor()
           await assertAccessible(page, `${screen.name} without anything`)
         })
 
         it(`says on ${screen.name} that the server could not answer, and tries again`, async () => {
           failing.mood = 'failing'
-          await show(unfollowed, failing, screen.path)
+          await go(unfollowed, failing, screen.path)
           const alert = unfollowed.locator('main').getByRole('alert')
           await alert.getByText('The server could not answer').waitFor()
           await alert.getByText('The store does not answer: try again. (STORE_UNAVAILABLE)').waitFor()
@@ -143,7 +138,8 @@ describe('the screens of the admin console', function () {
     const page = await scene.newPage()
     const server = await scene.serve(fixtureData(100), 'operator', 'signedOut')
     for (const { path, name } of SCREENS) {
-      await show(page, server, path)
+      await page.goto(server.url(path)) // since it is said once
+      await settled(page)
       await page.getByText('You are signed out: what is shown is not up to date').waitFor()
       if (path === '/') await assertAccessible(page, `${name} without a sign-in`)
     }
@@ -154,7 +150,7 @@ describe('the screens of the admin console', function () {
     const server = await scene.serve(fixtureData(100))
     await page.route('**/api/**', (route) => route.abort('connectionrefused'))
     for (const { path } of SCREENS) {
-      await show(page, server, path)
+      await go(page, server, path)
       await page.locator('main').getByText('The server cannot be reached').first().waitFor()
       await page.locator('[data-live=broken]').getByText('Not live').waitFor()
     }
@@ -164,7 +160,7 @@ describe('the screens of the admin console', function () {
   it('keeps what it has shown when the server fails later, and says that it is not up to date', async () => {
     const page = await scene.newPage()
     const server = await scene.serve(fixtureData(100))
-    await show(page, server, '/dead-letters')
+    await go(page, server, '/dead-letters')
     await page.locator('[data-live=live]').waitFor()
     server.mood = 'failing'
     server.tellChanges(['dead_letters'])
@@ -179,7 +175,7 @@ describe('the screens of the admin console', function () {
     const page = await scene.newPage()
     const server = await scene.serve(fixtureData(300, (usual) => `${HOSTILE} ${usual}`))
     for (const { path, name } of SCREENS) {
-      await show(page, server, path)
+      await go(page, server, path)
       if (name !== 'parked' && name !== 'log') await page.locator('main').getByText(HOSTILE).first().waitFor()
       const openers = page.locator('[data-row][aria-expanded]')
       if ((await openers.count()) > 0) {
@@ -192,7 +188,7 @@ describe('the screens of the admin console', function () {
         name,
       )
     }
-    await show(page, server, '/dead-letters')
+    await go(page, server, '/dead-letters')
     await page.getByRole('button', { name: 'Send again' }).first().click()
     await page.getByRole('dialog').getByText(HOSTILE).waitFor()
     assert.equal(await page.evaluate('window.ran'), undefined)
