@@ -7,8 +7,10 @@ import { fileURLToPath } from 'node:url'
 import type { Running } from '../../example/running.ts'
 import { silent } from '../../lib/index.ts'
 import { findBrowser } from '../support/browser.ts'
+import { bundledProgram } from '../support/bundled-program.ts'
 import { portOutsideEphemeralRange } from '../support/free-port.ts'
 import { selfSigned } from '../support/self-signed.ts'
+import { readArguments } from './arguments.ts'
 import { startOpUnderTest } from './op-under-test.ts'
 import type { PlanOutcome } from './run-plan.ts'
 import { STAND_IN_MODULES } from './stand-in-modules.ts'
@@ -23,9 +25,11 @@ interface Ended {
   readonly err: string
 }
 
-/** The command, as a person calls it. */
-function command(args: string[]): Promise<Ended> {
-  const all = ['--import', './test/support/types.mjs', 'test/conformance/run.ts', ...args]
+const COMMAND = await bundledProgram(new URL('run.ts', import.meta.url), { name: 'conformance' })
+
+/** @param program - default: the command in one file */
+function command(args: string[], program: string[] = [COMMAND]): Promise<Ended> {
+  const all = [...program, ...args]
   return new Promise((resolve) => {
     execFile(process.execPath, all, { cwd: root, timeout: 240_000 }, (error, out, err) =>
       resolve({ code: typeof error?.code === 'number' ? error.code : error ? -1 : 0, out, err }),
@@ -39,15 +43,23 @@ describe('the command that runs the conformance suite', function () {
   for (const [args, says] of [
     [['no-such-plan'], /no plan is called no-such-plan: config, basic/],
     [['--module-seconds', 'soon'], /--module-seconds must be a number/],
+    [['--poll-seconds', '0'], /--poll-seconds must be a number/],
     [['--suite', 'nowhere'], /must be URLs/],
     [['--no-such-option'], /no-such-option/],
   ] as const) {
-    it(`ends with 2 where it is used wrongly: ${args.join(' ')}`, async () => {
-      const { code, err } = await command([...args])
-      assert.equal(code, 2, err)
-      assert.match(err, says)
+    it(`says how it is used where it is used wrongly: ${args.join(' ')}`, () => {
+      assert.match(String(readArguments([...args])), says)
     })
   }
+
+  it('ends with 2 where it is used wrongly', async () => {
+    const { code, err } = await command(
+      ['no-such-plan'],
+      ['--import', './test/support/types.mjs', 'test/conformance/run.ts'],
+    )
+    assert.equal(code, 2, err)
+    assert.match(err, /no plan is called/)
+  })
 
   describe('against a stand-in of the suite, and the example as OP over HTTPS', () => {
     let folder: string
@@ -88,6 +100,8 @@ describe('the command that runs the conformance suite', function () {
         folder,
         '--module-seconds',
         '40',
+        '--poll-seconds',
+        '0.2',
       ])
 
     it('logs in, agrees, posts, refreshes, logs out, and has the stand-in told by the back channel', async () => {

@@ -5,23 +5,13 @@
 // docs/conformance.md tells what has to run before, and what the exit codes mean.
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
 import { systemClock } from '../../lib/index.ts'
-import { findBrowser } from '../support/browser.ts'
+import { readArguments } from './arguments.ts'
 import { PLANS } from './plans.ts'
 import { EXIT, exitCodeOf, type PlanOutcome, runPlan } from './run-plan.ts'
 import { SuiteApi, SuiteError } from './suite-api.ts'
 import { suiteConfiguration } from './suite-clients.ts'
 import { SuiteUser } from './suite-user.ts'
-
-const OPTIONS = {
-  suite: { type: 'string', default: 'https://localhost.emobix.co.uk:8443' },
-  issuer: { type: 'string', default: 'https://host.docker.internal:3443/oidc' },
-  alias: { type: 'string', default: 'oidc-provider-eventstore' },
-  state: { type: 'string', default: 'artefacts/conformance' },
-  'verify-certificate': { type: 'boolean', default: false },
-  'module-seconds': { type: 'string', default: '240' },
-} as const
 
 process.exitCode = await main(process.argv.slice(2))
 
@@ -31,7 +21,7 @@ async function main(args: string[]): Promise<number> {
     console.error(given)
     return EXIT.usage
   }
-  const { names, values, browser, limitMs } = given
+  const { names, values, browser, limitMs, pollMs } = given
   const { suite, issuer, alias, state } = values
   const token = process.env['CONFORMANCE_TOKEN']
   const api = new SuiteApi({
@@ -44,7 +34,7 @@ async function main(args: string[]): Promise<number> {
   try {
     await mkdir(state, { recursive: true })
     const configuration = await suiteConfiguration(issuer, { baseUrl: suite, alias }, state)
-    const parts = { api, user, clock: systemClock, limitMs, pollMs: 1_000 }
+    const parts = { api, user, clock: systemClock, limitMs, pollMs }
     for (const name of names) {
       const plan = PLANS[name]
       if (plan) outcomes.push(await runPlan(parts, plan, configuration, { folder: state, tell: console.log }))
@@ -59,22 +49,5 @@ async function main(args: string[]): Promise<number> {
     clearInterval(alive)
     await user.close()
     await api.close()
-  }
-}
-
-function readArguments(args: string[]) {
-  try {
-    const { values, positionals } = parseArgs({ args, options: OPTIONS, allowPositionals: true })
-    const names = positionals.length > 0 ? positionals : Object.keys(PLANS)
-    const unknown = names.find((name) => !Object.hasOwn(PLANS, name))
-    if (unknown !== undefined) return `no plan is called ${unknown}: ${Object.keys(PLANS).join(', ')}`
-    const limitMs = Number(values['module-seconds']) * 1_000
-    if (!(limitMs > 0)) return '--module-seconds must be a number above 0'
-    if (!URL.canParse(values.suite) || !URL.canParse(values.issuer)) return '--suite and --issuer must be URLs'
-    const browser = findBrowser()
-    if (browser === undefined) return 'no chromium on the PATH, and CHROMIUM is not set'
-    return { names, values, limitMs, browser }
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error)
   }
 }

@@ -4,7 +4,7 @@ import { mkdir, symlink, unlink, writeFile } from 'node:fs/promises'
 import { createServer, type Server } from 'node:net'
 import { join } from 'node:path'
 import { ExamplePerson as Person } from '../support/example-person.ts'
-import { type ExamplePlaces, ExampleProcess, examplePlaces } from '../support/example-process.ts'
+import { type ExamplePlaces, ExampleProcess, examplePlaces, startArguments } from '../support/example-process.ts'
 import { portOutsideEphemeralRange } from '../support/free-port.ts'
 import { privateDatabase } from '../support/mongo-database.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
@@ -28,8 +28,8 @@ describe('the example', function () {
     running.clear()
   })
 
-  const start = async (environment: Record<string, string> = {}): Promise<ExampleProcess> => {
-    const example = await ExampleProcess.start({ ...places.environment, ...environment })
+  const start = async (environment: Record<string, string> = {}, args?: string[]): Promise<ExampleProcess> => {
+    const example = await ExampleProcess.start({ ...places.environment, ...environment }, args)
     running.add(example)
     return example
   }
@@ -44,7 +44,7 @@ describe('the example', function () {
   }
 
   it('logs in at two RPs with one login, and out of both at one', async () => {
-    const example = await start()
+    const example = await start({}, startArguments())
     const person = new Person()
     await person.logIn(places.one, 'alice')
     await person.logIn(places.two)

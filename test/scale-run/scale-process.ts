@@ -1,13 +1,12 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
-import { fileURLToPath } from 'node:url'
 import type { EventStore } from '../../lib/index.ts'
+import { bundledProgram } from '../support/bundled-program.ts'
 import { answerFor, type StoreCall } from './remote-store.ts'
 import type { News, Question, ScaleSetup, Terminated, Usage } from './scale-program.ts'
 import type { Tallied } from './tally.ts'
 
-const PROGRAM = fileURLToPath(new URL('scale-program.ts', import.meta.url))
-const TYPES = new URL('../support/types.mjs', import.meta.url).href
+const PROGRAM = await bundledProgram(new URL('scale-program.ts', import.meta.url))
 
 interface Message {
   readonly ready?: true
@@ -32,7 +31,7 @@ export class ScaleProcess {
    */
   static async start(setup: ScaleSetup, hear: (news: News) => void, store?: EventStore): Promise<ScaleProcess> {
     const child = fork(PROGRAM, [JSON.stringify(setup)], {
-      execArgv: ['--import', TYPES, '--enable-source-maps', '--expose-gc'],
+      execArgv: ['--enable-source-maps', '--expose-gc'],
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       serialization: 'advanced',
     })

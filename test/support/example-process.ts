@@ -1,9 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { bundledProgram } from './bundled-program.ts'
 import { portOutsideEphemeralRange } from './free-port.ts'
 import { type Guardian, startGuardian } from './guardian.ts'
 
+const PROGRAM = await bundledProgram(new URL('../../example/main.ts', import.meta.url))
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
 /** Where an example's three applications are, and the environment that puts them there. */
@@ -27,7 +29,7 @@ export async function examplePlaces(stateFolder: string): Promise<ExamplePlaces>
   }
 }
 
-/** The example, as `npm start` runs it once the package is built. */
+/** The example, once the package is built. */
 export class ExampleProcess {
   readonly #child: ChildProcess
   readonly #guardian: Guardian
@@ -37,10 +39,14 @@ export class ExampleProcess {
   /** Its exit code, once it has ended; null when a signal ended it. */
   readonly ended: Promise<number | null>
 
-  /** Starts it, and does not wait for anything. */
-  constructor(environment: Readonly<Record<string, string>>) {
+  /**
+   * Starts it, and does not wait for anything.
+   *
+   * @param args - of node; `startArguments()`: as people start it
+   */
+  constructor(environment: Readonly<Record<string, string>>, args: readonly string[] = [PROGRAM]) {
     const { MONGODB_URI: _, ...inherited } = process.env
-    const child = spawn(process.execPath, startArguments(), {
+    const child = spawn(process.execPath, args, {
       cwd: root,
       env: { ...inherited, ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -66,8 +72,8 @@ export class ExampleProcess {
   }
 
   /** Starts it, and waits until it says that it is there. */
-  static async start(environment: Readonly<Record<string, string>>): Promise<ExampleProcess> {
-    const example = new ExampleProcess(environment)
+  static async start(environment: Readonly<Record<string, string>>, args?: readonly string[]): Promise<ExampleProcess> {
+    const example = new ExampleProcess(environment, args)
     await example.says(/Ctrl-C stops it/)
     return example
   }
@@ -105,8 +111,8 @@ export class ExampleProcess {
   }
 }
 
-/** The script's own arguments, so that what is tested is what people start. */
-function startArguments(): string[] {
+/** The arguments of `npm start`. */
+export function startArguments(): string[] {
   const { scripts } = JSON.parse(readFileSync(`${root}/package.json`, 'utf8')) as { scripts: Record<string, string> }
   const [program, ...parameters] = (scripts['start'] ?? '').split(' ')
   if (program !== 'node') throw new Error(`npm start is expected to run node, not ${program}`)

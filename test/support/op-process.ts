@@ -1,16 +1,15 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { EventEmitter, once } from 'node:events'
-import { fileURLToPath } from 'node:url'
 import type { Commit } from '../../lib/index.ts'
 import type { Receipt, TerminationReport } from '../../plugins/back-channel-logout/index.ts'
+import { bundledProgram } from './bundled-program.ts'
 import { type Guardian, startGuardian } from './guardian.ts'
 import type { KillPoint } from './kill-point.ts'
 import { leaks } from './leak-check.ts'
 import type { Complaint, Held, OpSetup, Question, TerminationWish } from './op-program.ts'
 import type { ToldSpan } from './tracing.ts'
 
-const PROGRAM = fileURLToPath(new URL('op-program.ts', import.meta.url))
-const TYPES = new URL('types.mjs', import.meta.url).href
+const PROGRAM = await bundledProgram(new URL('op-program.ts', import.meta.url))
 
 /** What it tells without being asked. */
 interface Told {
@@ -56,7 +55,7 @@ export class OpProcess {
 
   static async start(setup: OpSetup): Promise<OpProcess> {
     const child = fork(PROGRAM, [JSON.stringify(setup)], {
-      execArgv: ['--import', TYPES, '--enable-source-maps'],
+      execArgv: ['--enable-source-maps'],
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     })
     let complaints = ''
