@@ -6,7 +6,7 @@
 // notes.md, the changelog's section of this version.
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 
@@ -16,6 +16,7 @@ const manifest = JSON.parse(readFileSync('package.json', 'utf8'))
 
 checkTag(required('tag'))
 checkRepository(process.env.GITHUB_REPOSITORY)
+checkSaysNoRelease('README.md', 'docs/start.md')
 const notes = notesOf(readFileSync('CHANGELOG.md', 'utf8'), manifest.version)
 mkdirSync(folder, { recursive: true })
 writeFileSync(join(folder, 'notes.md'), notes)
@@ -37,6 +38,14 @@ function checkRepository(actual) {
   const wanted = `git+https://github.com/${actual}.git`
   if (actual !== undefined && stated !== wanted) {
     fail(`"repository" in package.json is ${JSON.stringify(stated)}: npm takes the provenance only with "${wanted}"`)
+  }
+}
+
+/** What people read before the first release, and must not read after it. */
+function checkSaysNoRelease(...files) {
+  for (const file of files) {
+    if (existsSync(file) && /There is no release/.test(readFileSync(file, 'utf8')))
+      fail(`${file} says that there is no release yet: take that out, and how to install without one`)
   }
 }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { temporaryFolder } from '../support/temporary-folder.ts'
@@ -64,6 +64,15 @@ describe('pack.mjs', () => {
     await project({ version: '1.3.0-rc.1' })
     await writeFile(join(folder.path, 'CHANGELOG.md'), '## [1.3.0-rc.1] - 2026-06-01\n\n- Soon.\n')
     assert.match((await pack('v1.3.0-rc.1')).out, /^dist-tag=next$/m)
+  })
+
+  it('refuses to release while the README says that there is no release yet', async () => {
+    await project({ version: '1.2.3' })
+    await writeFile(join(folder.path, 'README.md'), '# Packed\n\nThere is no release yet.\n')
+    const { code, err } = await pack('v1.2.3')
+    assert.equal(code, 1)
+    assert.match(err, /README\.md says that there is no release yet/)
+    await rm(join(folder.path, 'README.md'))
   })
 
   const refusals = [
