@@ -1,6 +1,7 @@
 import type { JsonObject } from '../../lib/log/commit.ts'
 import type {
   ClaimOptions,
+  HastenOptions,
   LaneCount,
   NewWork,
   OpenWorkOptions,
@@ -12,6 +13,9 @@ import { deepFreeze, frozenCopy } from './frozen.ts'
 import type { Entry } from './journal.ts'
 import { compareDue, compareText, LaneQueue } from './lane-queue.ts'
 import type { Change, WriteLock } from './write-lock.ts'
+
+/** So many rows become due earlier with one change. */
+const HASTENED_AT_ONCE = 1_000
 
 /** Work in memory: rows by id, and for each lane what waits. */
 export class MemoryWork implements WorkTable {
@@ -92,11 +96,22 @@ export class MemoryWork implements WorkTable {
     })
   }
 
-  hasten(lane: string, dueAt: number): Promise<number> {
+  async hasten(lane: string, dueAt: number, { signal, onProgress }: HastenOptions = {}): Promise<number> {
+    const later = await this.#change(() => (this.#waiting.get(lane)?.rows() ?? []).filter((work) => work.dueAt > dueAt))
+    let hastened = 0
+    for (let from = 0; from < later.length && !signal?.aborted; from += HASTENED_AT_ONCE) {
+      hastened += await this.#hasten(later.slice(from, from + HASTENED_AT_ONCE), dueAt)
+      onProgress?.(hastened)
+    }
+    return hastened
+  }
+
+  /** Rows that were claimed since they were read are left out. */
+  #hasten(page: readonly Work[], dueAt: number): Promise<number> {
     return this.#change((write) => {
-      const later = (this.#waiting.get(lane)?.rows() ?? []).filter((work) => work.dueAt > dueAt)
-      for (const work of later) this.#write(write, { ...work, dueAt })
-      return later.length
+      const unchanged = page.filter((work) => this.#rows.get(work.id) === work)
+      for (const work of unchanged) this.#write(write, { ...work, dueAt })
+      return unchanged.length
     })
   }
 

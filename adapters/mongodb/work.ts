@@ -3,6 +3,7 @@ import type { Clock } from '../../lib/clock.ts'
 import type { JsonObject } from '../../lib/log/commit.ts'
 import type {
   ClaimOptions,
+  HastenOptions,
   LaneCount,
   NewWork,
   OpenWorkOptions,
@@ -103,10 +104,10 @@ export class MongoWork implements WorkTable {
     return this.#claims.claimOverdue(options)
   }
 
-  async hasten(lane: string, dueAt: number): Promise<number> {
+  async hasten(lane: string, dueAt: number, options: HastenOptions = {}): Promise<number> {
     if (!(await this.#putOff.has(lane, dueAt))) return 0
     try {
-      return await this.#hasten(lane, dueAt)
+      return await this.#hasten(lane, dueAt, options)
     } catch (error) {
       this.#lanes.touchLater(lane, dueAt) // who calls again may find nothing left to hasten
       throw error
@@ -114,9 +115,9 @@ export class MongoWork implements WorkTable {
   }
 
   /** Some at a time: an RP that was dead for hours has missed more than one command can change in its time. */
-  async #hasten(lane: string, dueAt: number): Promise<number> {
+  async #hasten(lane: string, dueAt: number, { signal, onProgress }: HastenOptions): Promise<number> {
     let hastened = 0
-    for (;;) {
+    while (!signal?.aborted) {
       const later = await this.#collections.withTimeout(
         this.#rows
           .find({ state: 'waiting', lane, dueAt: { $gt: dueAt } }, { projection: { _id: 1 } })
@@ -131,8 +132,10 @@ export class MongoWork implements WorkTable {
         hastened += modifiedCount
       }
       await this.#lanes.touch(new Map([[lane, dueAt]]))
-      if (later.length < HASTENED_AT_ONCE) return hastened
+      onProgress?.(hastened)
+      if (later.length < HASTENED_AT_ONCE) break
     }
+    return hastened
   }
 
   async open({ prefix = '', lane, after, limit }: OpenWorkOptions): Promise<Work[]> {

@@ -32,6 +32,14 @@ export interface LaneCount {
 /** Which overdue work `claimOverdue` takes. */
 export type OverdueOptions = Pick<ClaimOptions, 'holder' | 'prefix' | 'now' | 'limit'>
 
+/** How far a change of many rows goes, and how it is followed. */
+export interface HastenOptions {
+  /** Ends it between two pages of rows: what was changed until then stays so. */
+  readonly signal?: AbortSignal
+  /** Called after each page of rows, with how many have changed so far. The call rejects with what it throws. */
+  readonly onProgress?: (hastened: number) => void
+}
+
 /** Which part of the open work to list. */
 export interface OpenWorkOptions {
   /** Only lanes whose name begins so. Default: all. */
@@ -77,8 +85,11 @@ export interface WorkTable {
   claim(options: ClaimOptions): Promise<Work[]>
   /** Takes waiting work whose deadline has passed, due or not, whatever the lane; the oldest deadline first. */
   claimOverdue(options: OverdueOptions): Promise<Work[]>
-  /** Makes waiting work of a lane due at `dueAt`, where it was due later. Returns how many rows changed. */
-  hasten(lane: string, dueAt: number): Promise<number>
+  /**
+   * Makes waiting work of a lane due at `dueAt`, where it was due later: a page of at most 1,000 rows at a time. Returns how
+   * many rows changed.
+   */
+  hasten(lane: string, dueAt: number, options?: HastenOptions): Promise<number>
   /** Lists work that is not done, in hand or not, by lane, due time and id. */
   open(options: OpenWorkOptions): Promise<Work[]>
   /** Gives it back, due again later. False: somebody else has it by now. */

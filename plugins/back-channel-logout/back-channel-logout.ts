@@ -10,6 +10,7 @@ import type { DeadLetterCriteria } from './dead-letters/listing.ts'
 import type { ReplayOptions, Replays, ReplayTarget } from './dead-letters/replay.ts'
 import { ClientTester } from './delivery/client-tester.ts'
 import { type DeliveryPolicy, longestAgeMs } from './delivery/delivery-policy.ts'
+import { assertRetryOptions, type RetryOptions, type RetryProgress } from './delivery/hasten.ts'
 import type { ParkedCommit, ParkedOutcome } from './delivery/parked-commits.ts'
 import { type PausedClient, PausedClients, type PauseOptions, type PauseTarget } from './delivery/paused-clients.ts'
 import {
@@ -393,16 +394,17 @@ export class BackChannelLogout implements Plugin {
   /**
    * Tries now what waits for a client: its pending deliveries are due at once, in whatever process, and this process
    * forgets that the RP failed or asked to be left alone. An attempt that fails costs nothing of their schedule. A client
-   * that is paused stays so.
+   * that is paused stays so. Many are made due a page at a time, until `signal` aborts.
    *
    * @returns how many deliveries are due earlier by that
-   * @throws OptionInvalidError (`OPTION_INVALID`)
+   * @throws OptionInvalidError (`OPTION_INVALID`), and whatever the store throws: called again it goes on with the rest
    */
-  async retry(target: PauseTarget): Promise<{ readonly hastened: number }> {
+  async retry(target: PauseTarget, options: RetryOptions = {}): Promise<RetryProgress> {
     const { background } = this.#started()
     assertKnown(target, ['client'])
     assertText('client', target.client)
-    return { hastened: await background.dispatcher.retry(target.client) }
+    assertRetryOptions(options)
+    return { hastened: await background.dispatcher.retry(target.client, options) }
   }
 
   /**

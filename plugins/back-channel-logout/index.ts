@@ -16,6 +16,7 @@ export type {
   ConfirmingAnswer,
   DeliveryOptions,
 } from './delivery/delivery-policy.ts'
+export type { RetryOptions, RetryProgress } from './delivery/hasten.ts'
 export type { ParkedCommit, ParkedOutcome } from './delivery/parked-commits.ts'
 export type { PausedClient, PauseOptions, PauseTarget } from './delivery/paused-clients.ts'
 export type { PendingCount, PendingCriteria, PendingDelivery } from './delivery/pending.ts'

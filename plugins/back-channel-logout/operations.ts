@@ -5,7 +5,7 @@ import type { DeadLetter } from './dead-letters/dead-letter.ts'
 import { DeadLetters } from './dead-letters/dead-letters.ts'
 import type { DeadLetterCriteria } from './dead-letters/listing.ts'
 import type { ReplayOptions, Replays, ReplayTarget } from './dead-letters/replay.ts'
-import { AT_ONCE } from './delivery/delivery-worker.ts'
+import { assertRetryOptions, hasten, type RetryOptions, type RetryProgress } from './delivery/hasten.ts'
 import { type ParkedCommit, ParkedCommits } from './delivery/parked-commits.ts'
 import {
   assertPending,
@@ -119,9 +119,10 @@ export class LogoutOperations {
   }
 
   /** Makes what a client is owed due at once. Circuits that are open in the OP's processes stay so until they probe. */
-  async hasten({ client }: { readonly client: string }): Promise<{ readonly hastened: number }> {
+  async hasten({ client }: { readonly client: string }, options: RetryOptions = {}): Promise<RetryProgress> {
     assertText('client', client)
-    return { hastened: await this.#pending.work.hasten(laneOf(this.#issuer, client), AT_ONCE) }
+    assertRetryOptions(options)
+    return { hastened: await hasten(this.#pending.work, laneOf(this.#issuer, client), options) }
   }
 
   /** As `backChannelLogout().parked()`. */

@@ -12,6 +12,7 @@ import type {
   OperationAnswer,
   Page,
   ReplayRequest,
+  RetryClientRequest,
   Role,
   TerminateRequest,
 } from '../../plugins/admin-console/api/contract.ts'
@@ -230,6 +231,8 @@ export class FixtureServer {
         return this.#start('terminate', body as unknown as TerminateRequest)
       case '/operations/replay':
         return this.#start('replay', body as unknown as ReplayRequest)
+      case '/operations/retry-client':
+        return this.#start('retry_client', body as unknown as RetryClientRequest)
       case '/operations/retry-parked':
         return this.#start('retry_parked', body)
       case '/operations/cancel':
@@ -240,8 +243,6 @@ export class FixtureServer {
         return this.data.client(String(body['client']))
       case '/clients/test':
         return TEST_ANSWER
-      case '/clients/retry':
-        return { hastened: 12 }
       case '/clients/pause':
       case '/clients/resume':
         return {}
@@ -353,12 +354,20 @@ function completed(operation: Operation, total: number): Operation {
     state: 'completed',
     endedAt: Date.now(),
     progress: { done: total, of: total },
-    result:
-      operation.kind === 'terminate'
-        ? { sessions: total, logins: total * 2, grants: total * 2, failed: 0 }
-        : operation.kind === 'replay'
-          ? { replayed: total }
-          : { planned: 2, parked: 1 },
+    result: resultOf(operation.kind, total),
+  }
+}
+
+function resultOf(kind: Operation['kind'], total: number): NonNullable<Operation['result']> {
+  switch (kind) {
+    case 'terminate':
+      return { sessions: total, logins: total * 2, grants: total * 2, failed: 0 }
+    case 'replay':
+      return { replayed: total }
+    case 'retry_client':
+      return { hastened: total }
+    case 'retry_parked':
+      return { planned: 2, parked: 1 }
   }
 }
 

@@ -258,6 +258,22 @@ describe('the admin console in an operator’s hand', function () {
       assert.deepEqual(server.changes.at(0)?.body, { target: { matching: { client: 'billing' } }, dryRun: true })
     })
 
+    it('tries an RP now, tells how far it is, and stops', async () => {
+      server.isStalled = true
+      await go('/clients/one?client=legacy-portal')
+      await page.getByRole('button', { name: 'Try now' }).click()
+      await dialog().getByRole('button', { name: 'Try now' }).click()
+      await dialog().getByRole('progressbar', { name: 'Trying an RP now' }).waitFor()
+      await dialog().getByText('0 of 400 done').waitFor()
+      await dialog().getByRole('button', { name: 'Cancel it' }).click()
+      await dialog().getByText('Cancelled: 0 were done until then, and stay so.').waitFor()
+      assert.deepEqual(server.changes.at(0), {
+        method: 'POST',
+        path: '/operations/retry-client',
+        body: { client: 'legacy-portal' },
+      })
+    })
+
     it('leaves it running, and shows on every screen that it runs', async () => {
       server.isStalled = true
       await go('/parked')
@@ -311,7 +327,8 @@ describe('the admin console in an operator’s hand', function () {
       await page.getByRole('status').getByText('legacy-portal is paused.').waitFor()
       await page.getByRole('button', { name: 'Try now' }).click()
       await dialog().getByRole('button', { name: 'Try now' }).click()
-      await page.getByRole('status').getByText('12 deliveries to legacy-portal due now.').waitFor()
+      await dialog().getByText('400 deliveries to legacy-portal due now.').waitFor()
+      await dialog().getByRole('button', { name: 'Close' }).click()
       await go('/clients/one?client=billing')
       await page.getByRole('button', { name: 'Resume' }).click()
       await dialog().getByRole('button', { name: 'Resume it' }).click()
@@ -322,7 +339,7 @@ describe('the admin console in an operator’s hand', function () {
       await page.getByRole('status').getByText('is reset').waitFor()
       assert.deepEqual(
         server.changes.map(({ method, path }) => `${method} ${path}`),
-        ['POST /clients/pause', 'POST /clients/retry', 'POST /clients/resume', 'DELETE /features'],
+        ['POST /clients/pause', 'POST /operations/retry-client', 'POST /clients/resume', 'DELETE /features'],
       )
     })
 

@@ -57,7 +57,8 @@ describe('the console beside an RP that is down', () => {
     assert.equal(detail.pending, 1) // the test has spent nothing
 
     scene.scene.rps.down.behave((_token, response) => void response.writeHead(200).end())
-    assert.deepEqual((await scene.post('/clients/retry', { client: 'down' })).body, { hastened: 1 })
+    const retried = await scene.operate('/operations/retry-client', { client: 'down' })
+    assert.deepEqual([retried.state, retried.result, retried.progress.done], ['completed', { hastened: 1 }, 1])
     await scene.scene.quiet()
     const { body: told } = await scene.get<LogoutDetail>('/logouts/one', { session: session.uid })
     assert.equal(told.receipt.settled, true)

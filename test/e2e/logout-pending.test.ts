@@ -84,6 +84,17 @@ describe('what RPs are still to be told of', () => {
     assert.deepEqual(await scene.logout.retry({ client: 'down' }), { hastened: 0 })
   })
 
+  it('is tried at once with its progress, unless the signal has aborted', async () => {
+    await logOut('down')
+    await failed(1)
+    const signal = AbortSignal.abort()
+    assert.deepEqual(await scene.logout.retry({ client: 'down' }, { signal }), { hastened: 0 })
+    const told: object[] = []
+    const onProgress = (soFar: object): void => void told.push(soFar)
+    assert.deepEqual(await scene.logout.retry({ client: 'down' }, { onProgress }), { hastened: 1 })
+    assert.deepEqual(told, [{ hastened: 1 }])
+  })
+
   it('waits while its RP is paused, across a restart, and goes on when it is resumed', async () => {
     await scene.logout.pause({ client: 'well' }, { actor: 'ann' })
     await logOut('well', 'slow')
@@ -133,6 +144,9 @@ describe('what RPs are still to be told of', () => {
     await assert.rejects(logout.receipt(undefined as never), refused('sessionUid'))
     await assert.rejects(logout.retry({} as never), refused('client'))
     await assert.rejects(logout.retry({ client: 'a', all: true } as never), refused('all'))
+    await assert.rejects(logout.retry({ client: 'a' }, { onProgress: 1 } as never), refused('onProgress'))
+    await assert.rejects(logout.retry({ client: 'a' }, { signal: 1 } as never), refused('signal'))
+    await assert.rejects(logout.retry({ client: 'a' }, { actor: 'ann' } as never), refused('actor'))
     for (const client of ['', 'a\ud800', 'x'.repeat(1_025)])
       await assert.rejects(logout.pause({ client }, { actor: 'ann' }), refused('client'))
     await assert.rejects(logout.pause({ client: 'a' }, {} as never), refused('actor'))

@@ -7,6 +7,8 @@ import {
   type OperationControl,
   Operations,
 } from '../../plugins/admin-console/operations/operations.ts'
+import { retryClient } from '../../plugins/admin-console/operations/retry-client.ts'
+import type { BackChannelLogout } from '../../plugins/back-channel-logout/index.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 
 describe('operations of a process', () => {
@@ -64,6 +66,40 @@ describe('operations of a process', () => {
     const left = await over(other.id)
     assert.deepEqual([left.state, left.termination], ['left', 'termination-1'])
     assert.equal(operations.cancel(other.id).state, 'left') // it is over already
+  })
+
+  it('make due what waits for an RP: told page by page, and cancelled between two', async () => {
+    const pages: (() => void)[] = []
+    const retry: BackChannelLogout['retry'] = async (target, { signal, onProgress } = {}) => {
+      assert.deepEqual(target, { client: 'shop' })
+      let hastened = 0
+      while (!signal?.aborted && hastened < 3_000) {
+        await new Promise<void>((resolve) => pages.push(resolve))
+        hastened += 1_000
+        onProgress?.({ hastened })
+      }
+      return { hastened }
+    }
+    const page = async (): Promise<void> => {
+      while (pages.length === 0) await new Promise((resolve) => setImmediate(resolve))
+      pages.shift()?.()
+    }
+    const start = () => operations.start(retryClient({ retry } as BackChannelLogout, { client: 'shop' }, 'olga')).id
+    const whole = start()
+    for (let n = 0; n < 3; n++) await page()
+    const { state, result, actor } = await over(whole)
+    assert.deepEqual([state, result, actor], ['completed', { hastened: 3_000 }, 'olga'])
+    assert.deepEqual(
+      told.map(({ progress }) => progress.done),
+      [1_000, 2_000, 3_000, 3_000],
+    )
+    const cut = start()
+    await page()
+    while (operations.find(cut).progress.done === 0) await new Promise((resolve) => setImmediate(resolve))
+    operations.cancel(cut)
+    await page()
+    const cancelled = await over(cut)
+    assert.deepEqual([cancelled.state, cancelled.progress.done, cancelled.result], ['cancelled', 2_000, undefined])
   })
 
   it('are left where this process stops while others go on', async () => {

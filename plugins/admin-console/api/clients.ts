@@ -88,14 +88,6 @@ export const resumeClient: Route = {
   },
 }
 
-/** Tries now what waits for the RP. */
-export const retryClient: Route = {
-  role: 'operator',
-  async handle({ logout, fields }) {
-    return { body: await logout.retry({ client: clientIn(fields) }) }
-  },
-}
-
 async function pauseOf(logout: Call['logout'], clientId: string): Promise<Answer> {
   const paused = (await logout.paused()).find((one) => one.clientId === clientId)
   return { body: { ...(paused && { paused }) } satisfies ClientPauseAnswer }

@@ -26,6 +26,7 @@ import type {
   Receipt,
   ReceiptEntry,
   Replays,
+  RetryProgress,
   TerminationProgress,
   TerminationReason,
   TerminationReport,
@@ -180,7 +181,7 @@ export interface ClientChange {
   }
 }
 
-/** The body of `POST /clients/test`, `/clients/pause`, `/clients/resume`, `/clients/retry`. Operators only. */
+/** The body of `POST /clients/test`, `/clients/pause`, `/clients/resume`. Operators only. */
 export interface ClientTarget {
   readonly client: string
 }
@@ -195,11 +196,6 @@ export type ClientTestAnswer = ClientTest
 /** `POST /clients/pause` and `/clients/resume`. */
 export interface ClientPauseAnswer {
   readonly paused?: PausedClient
-}
-
-/** `POST /clients/retry`: tries now what waits for the RP. */
-export interface ClientRetryAnswer {
-  readonly hastened: number
 }
 
 /**
@@ -342,6 +338,11 @@ export interface ReplayRequest {
   readonly dryRun?: boolean
 }
 
+/** `POST /operations/retry-client`: what waits for the RP is due at once. As `TerminateRequest`; no dry run. */
+export interface RetryClientRequest {
+  readonly client: string
+}
+
 /** `POST /operations/retry-parked`: parked commits are planned again. As `TerminateRequest`; no dry run. */
 export interface RetryParkedRequest {
   /** Only the commit at this position. */
@@ -377,10 +378,10 @@ export interface OperationAnswer {
  */
 export interface Operation {
   readonly id: string
-  readonly kind: 'terminate' | 'replay' | 'retry_parked'
+  readonly kind: 'terminate' | 'replay' | 'retry_client' | 'retry_parked'
   readonly dryRun: boolean
   /** What it is about, as it was asked for. */
-  readonly request: TerminateRequest | ReplayRequest | RetryParkedRequest
+  readonly request: TerminateRequest | ReplayRequest | RetryClientRequest | RetryParkedRequest
   readonly actor: string
   readonly startedAt: number
   readonly endedAt?: number
@@ -391,13 +392,13 @@ export interface Operation {
   readonly progress: OperationProgress
   /** The termination's id in the log, once it is ordered. */
   readonly termination?: string
-  readonly result?: TerminationReport | Replays | ParkedOutcome
+  readonly result?: TerminationReport | Replays | RetryProgress | ParkedOutcome
   readonly error?: { readonly code: string; readonly message: string }
 }
 
 /** How far an operation is. */
 export interface OperationProgress extends Partial<TerminationProgress> {
-  /** How many of the sessions, dead letters or commits were handled. */
+  /** How many of the sessions, dead letters, deliveries or commits were handled. */
   readonly done: number
   /** Of how many, where that is known. */
   readonly of?: number

@@ -1,5 +1,6 @@
 import { assertKnown, type Fields, flag, invalid, oneOf, requiredText, wholeNumber } from '../../../lib/web/fields.ts'
 import { replay } from '../operations/replay.ts'
+import { retryClient } from '../operations/retry-client.ts'
 import { terminate } from '../operations/terminate.ts'
 import type { Operation, OperationAnswer, OperationsAnswer, ReplayRequest, TerminateRequest } from './contract.ts'
 import { FILTER_FIELDS, filterIn } from './dead-letter-filter.ts'
@@ -52,6 +53,17 @@ export const startReplay: Route = {
     const target = replayTargetIn(objectIn(fields, 'target'))
     const request = { target: fields['target'], ...dryRunIn(fields) } as ReplayRequest
     return answer(call, operations.start(replay(logout, request, target, operator.name)), 202)
+  },
+}
+
+/** Tries now what waits for the RP. */
+export const startRetryClient: Route = {
+  role: 'operator',
+  handle(call) {
+    const { operations, logout, fields, operator } = call
+    assertKnown(fields, ['client'])
+    const request = { client: requiredText(fields, 'client') }
+    return answer(call, operations.start(retryClient(logout, request, operator.name)), 202)
   },
 }
 

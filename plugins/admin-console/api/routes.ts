@@ -1,4 +1,4 @@
-import { changeClient, listClients, pauseClient, resumeClient, retryClient, showClient, testClient } from './clients.ts'
+import { changeClient, listClients, pauseClient, resumeClient, showClient, testClient } from './clients.ts'
 import { exportDeadLetters, exportPending } from './exports.ts'
 import { listFeatures, resetFeature, setFeature } from './features.ts'
 import {
@@ -17,6 +17,7 @@ import {
   listOperations,
   showOperation,
   startReplay,
+  startRetryClient,
   startRetryParked,
   startTermination,
 } from './operations.ts'
@@ -32,7 +33,6 @@ export const ROUTES: Readonly<Record<string, Readonly<Partial<Record<Method, Rou
   '/clients/test': { POST: testClient },
   '/clients/pause': { POST: pauseClient },
   '/clients/resume': { POST: resumeClient },
-  '/clients/retry': { POST: retryClient },
   '/sessions': { GET: listSessions },
   '/logouts': { GET: listLogouts },
   '/logouts/one': { GET: showLogout },
@@ -50,6 +50,7 @@ export const ROUTES: Readonly<Record<string, Readonly<Partial<Record<Method, Rou
   '/operations/cancel': { POST: cancelOperation },
   '/operations/terminate': { POST: startTermination },
   '/operations/replay': { POST: startReplay },
+  '/operations/retry-client': { POST: startRetryClient },
   '/operations/retry-parked': { POST: startRetryParked },
   '/live': { GET: followLive },
 }

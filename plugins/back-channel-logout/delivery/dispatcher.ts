@@ -1,7 +1,8 @@
 import { componentLogger, Heartbeat, type Work } from '../../../lib/index.ts'
 import { laneOf, lanePrefix } from '../work/lanes.ts'
 import { WorkLoop } from '../work/work-loop.ts'
-import { AT_ONCE, DeliveryWorker, type DeliveryWorkerParts } from './delivery-worker.ts'
+import { DeliveryWorker, type DeliveryWorkerParts } from './delivery-worker.ts'
+import { hasten, type RetryOptions } from './hasten.ts'
 import { LanePlaces } from './lane-places.ts'
 import { Traffic } from './traffic.ts'
 
@@ -93,15 +94,21 @@ export class Dispatcher {
   }
 
   /**
-   * Tries now what waits for this client, whatever its RP did before.
+   * Tries now what waits for this client, whatever its RP did before. What is due is sent while the rest is made due.
    *
    * @returns how many deliveries are due earlier by that
    */
-  async retry(clientId: string): Promise<number> {
-    const lane = laneOf(this.#parts.provider.issuer, clientId)
-    const hastened = await this.#parts.work.hasten(lane, AT_ONCE)
-    this.#traffic.forget(lane)
-    this.wake()
+  async retry(clientId: string, options: RetryOptions = {}): Promise<number> {
+    const { provider, work } = this.#parts
+    const lane = laneOf(provider.issuer, clientId)
+    let isForgotten = false
+    const sendDue = (): void => {
+      if (!isForgotten) this.#traffic.forget(lane) // once: an RP that fails meanwhile opens its circuit again
+      isForgotten = true
+      this.wake()
+    }
+    const hastened = await hasten(work, lane, options, sendDue)
+    if (!isForgotten) sendDue()
     return hastened
   }
 

@@ -1,5 +1,12 @@
 import { OptionInvalidError } from '../../../lib/index.ts'
-import { assertActor, assertClearText, assertFlag, assertKnown, assertReading } from '../recording/criteria.ts'
+import {
+  assertActor,
+  assertCallback,
+  assertClearText,
+  assertFlag,
+  assertKnown,
+  assertReading,
+} from '../recording/criteria.ts'
 import { TERMINATION_REASONS, type TerminationReason } from './termination-events.ts'
 
 /** Who ends sessions, and how. */
@@ -75,9 +82,7 @@ export function assertTerminateOptions(
   if (reason !== undefined && !reasons.includes(reason))
     throw new OptionInvalidError('reason', `must be one of ${reasons.join(', ')}`)
   if (options.except !== undefined) assertClearText('except', options.except)
-  for (const [name, callback] of Object.entries({ onOrdered, onProgress })) {
-    if (callback !== undefined && typeof callback !== 'function')
-      throw new OptionInvalidError(name, 'must be a function')
-  }
+  assertCallback('onOrdered', onOrdered)
+  assertCallback('onProgress', onProgress)
   assertReading({ ...(signal !== undefined && { signal }) })
 }

@@ -73,6 +73,11 @@ export function assertFlag(option: string, value: unknown): void {
 }
 
 /** @throws OptionInvalidError (`OPTION_INVALID`) */
+export function assertCallback(option: string, value: unknown): void {
+  if (value !== undefined && typeof value !== 'function') throw new OptionInvalidError(option, 'must be a function')
+}
+
+/** @throws OptionInvalidError (`OPTION_INVALID`) */
 export function assertReading({ limit, order, signal }: ReadingOptions): void {
   if (limit !== undefined && !(Number.isSafeInteger(limit) && limit >= 1))
     throw new OptionInvalidError('limit', 'must be a whole number from 1')

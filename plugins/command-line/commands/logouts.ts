@@ -106,8 +106,9 @@ export const logouts: Register = (program, context) => {
     .description("makes what a client is owed due at once: for an RP that is back. The OP's processes send it")
     .requiredOption('--client <id>', 'the client')
     .action(({ client = '' }: Which) =>
-      operate(async (operations, { output }) => {
-        const { hastened } = await operations.hasten({ client })
+      operate(async (operations, { output, terminal }) => {
+        const { hastened } = await operations.hasten({ client }, { signal: terminal.signal })
+        terminal.signal.throwIfAborted()
         output.result({ hastened }, () =>
           hastened === 1 ? '1 delivery is due at once' : `${hastened} deliveries are due at once`,
         )

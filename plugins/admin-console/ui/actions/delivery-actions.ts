@@ -1,10 +1,4 @@
-import type {
-  ClientPauseAnswer,
-  ClientRetryAnswer,
-  Operation,
-  ReplayRequest,
-  RetryParkedRequest,
-} from '../../api/contract.ts'
+import type { ClientPauseAnswer, Operation, ReplayRequest, RetryParkedRequest } from '../../api/contract.ts'
 import { counted } from '../parts/words.ts'
 import { startOperation } from '../server/operations.ts'
 import { apiUrl, request } from '../server/request.ts'
@@ -80,14 +74,10 @@ export function askToRetryNow(client: string, whenOver: () => void): void {
     title: `Try ${client} now`,
     about: 'What waits for this RP is due at once, in place of at its next turn.',
     verb: 'Try now',
-    act: async () => {
-      const { hastened } = await request<ClientRetryAnswer>(apiUrl('/clients/retry'), {
-        method: 'POST',
-        body: { client },
-      })
-      return hastened === 0
-        ? `Nothing waits for ${client}.`
-        : `${counted(hastened, 'delivery', 'deliveries')} to ${client} due now.`
+    act: () => startOperation('/operations/retry-client', { client }),
+    describeResult: ({ result }) => {
+      const { hastened = 0 } = (result ?? {}) as { hastened?: number }
+      return `${counted(hastened, 'delivery', 'deliveries')} to ${client} due now.`
     },
     whenOver,
   })

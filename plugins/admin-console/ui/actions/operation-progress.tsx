@@ -37,6 +37,7 @@ export function titleOf({ kind, dryRun }: Operation): string {
   const what = {
     terminate: 'Ending sessions',
     replay: 'Sending dead letters again',
+    retry_client: 'Trying an RP now',
     retry_parked: 'Planning parked commits',
   }
   return `${what[kind] ?? kind}${dryRun ? ' (dry run)' : ''}`
