@@ -28,13 +28,25 @@ export const ASSETS = join(root, 'dist/plugins/admin-console/assets')
 const MEDIA_TYPES = { js: 'text/javascript; charset=utf-8', css: 'text/css; charset=utf-8', svg: 'image/svg+xml' }
 
 /**
- * What is left out of uPlot: the ways to draw a line that it brings (day-plot.ts has its own), and what it hangs onto its
- * function for callers. A bundler cannot know that nothing here uses them, and would keep the code behind them. A version
+ * What is left out of uPlot: the ways to draw a line that it brings (day-plot.ts has its own), the legend, scales that are
+ * not linear, and what it hangs onto its function for callers. A bundler cannot know that nothing here uses them, and would keep the code behind them. A version
  * of uPlot that is written otherwise fails the build.
  */
 const LEFT_OUT_OF_UPLOT = [
   ['const linearPath = linear() ;', 'const linearPath = null;'],
   ['const pointsPath = points() ;', 'const pointsPath = null;'],
+  ['const showLegend = legend.show;', 'const showLegend = false;'],
+  ['sc.distr == 3 ? logAxisSplits : sc.distr == 4 ? asinhAxisSplits : numAxisSplits', 'numAxisSplits'],
+  [
+    'sc.distr >= 3 && sc.log == 10 ? log10AxisValsFilt : sc.distr == 3 && sc.log == 2 ? log2AxisValsFilt : retArg1',
+    'retArg1',
+  ],
+  ['sc.distr == 3 ? snapLogX : sc.distr == 4 ? snapAsinhX : snapNumX', 'snapNumX'],
+  ['sc.distr == 3 ? snapLogY : sc.distr == 4 ? snapAsinhY : snapNumY', 'snapNumY'],
+  ['rangeLog(_min, _min, scaleX.log, false)', '[]'],
+  ['rangeAsinh(_min, _min, scaleX.log, false)', '[]'],
+  ['uPlot.rangeLog = rangeLog;', ''],
+  ['uPlot.sync = _sync;', ''],
   ['uPlot.orient   = orient;', ''],
   ['uPlot.rangeAsinh = rangeAsinh;', ''],
   ['uPlot.join = join;', ''],

@@ -48,10 +48,7 @@ export function askToPause(client: string, whenOver: () => void): void {
       'Nothing is sent to this RP until it is resumed. What is owed waits, and still grows too old after its time.',
     verb: 'Pause it',
     isDestructive: true,
-    act: async () => {
-      await request<ClientPauseAnswer>(apiUrl('/clients/pause'), { method: 'POST', body: { client } })
-      return `${client} is paused.`
-    },
+    act: () => changeClient(client, 'pause'),
     whenOver,
   })
 }
@@ -61,12 +58,14 @@ export function askToResume(client: string, whenOver: () => void): void {
     title: `Resume ${client}`,
     about: 'What is owed to this RP is sent again, slowly at first.',
     verb: 'Resume it',
-    act: async () => {
-      await request<ClientPauseAnswer>(apiUrl('/clients/resume'), { method: 'POST', body: { client } })
-      return `${client} is resumed.`
-    },
+    act: () => changeClient(client, 'resume'),
     whenOver,
   })
+}
+
+async function changeClient(client: string, change: 'pause' | 'resume'): Promise<string> {
+  await request<ClientPauseAnswer>(apiUrl(`/clients/${change}`), { method: 'POST', body: { client } })
+  return `${client} is ${change}d.`
 }
 
 export function askToRetryNow(client: string, whenOver: () => void): void {

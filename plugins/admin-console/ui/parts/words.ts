@@ -16,7 +16,7 @@ const REASONS: Readonly<Record<string, string>> = {
 
 /** Why a session ended, for people; a reason that is not known here as it is. */
 export function reasonText(reason: string): string {
-  return Object.hasOwn(REASONS, reason) ? (REASONS[reason] ?? reason) : reason
+  return lookUp(REASONS, reason, reason)
 }
 
 const FAILURES: Readonly<Record<string, string>> = {
@@ -31,7 +31,7 @@ const FAILURES: Readonly<Record<string, string>> = {
 export const FAILURE_REASONS: readonly string[] = Object.keys(FAILURES)
 
 export function failureText(reason: string): string {
-  return Object.hasOwn(FAILURES, reason) ? (FAILURES[reason] ?? reason) : reason
+  return lookUp(FAILURES, reason, reason)
 }
 
 const STATES: Readonly<Record<string, Tone>> = {
@@ -48,7 +48,12 @@ const STATES: Readonly<Record<string, Tone>> = {
 }
 
 export function toneOf(state: string): Tone {
-  return Object.hasOwn(STATES, state) ? (STATES[state] ?? 'quiet') : 'quiet'
+  return lookUp(STATES, state, 'quiet')
+}
+
+/** What a server names may be a member of every object. */
+function lookUp<T>(values: Readonly<Record<string, T>>, name: string, unknown: T): T {
+  return Object.hasOwn(values, name) ? (values[name] ?? unknown) : unknown
 }
 
 const NUMBERS = new Intl.NumberFormat('en')

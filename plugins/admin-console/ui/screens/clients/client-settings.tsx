@@ -1,7 +1,7 @@
 import { useSignal } from '@preact/signals'
-import { Fragment } from 'preact'
 import type { ClientDetail } from '../../../api/contract.ts'
 import { AllowedButton } from '../../parts/allowed-button.tsx'
+import { type Pair, Pairs } from '../../parts/pairs.tsx'
 import { duration } from '../../parts/time-text.ts'
 import { reasonText } from '../../parts/words.ts'
 import { ClientForm } from './client-form.tsx'
@@ -55,48 +55,36 @@ export function ClientSettingsView({ detail, reload }: { readonly detail: Client
 }
 
 function Metadata({ metadata, isInside }: Pick<Settings, 'metadata' | 'isInside'>) {
-  const initiators = metadata.backchannel_logout_initiators
-  return (
-    <dl class="pairs">
-      <dt>
-        <code>backchannel_logout_uri</code>
-      </dt>
-      <dd>{metadata.backchannel_logout_uri === undefined ? 'none' : <code>{metadata.backchannel_logout_uri}</code>}</dd>
-      <dt>
-        <code>backchannel_logout_session_required</code>
-      </dt>
-      <dd>{flagText(metadata.backchannel_logout_session_required)}</dd>
-      <dt>
-        <code>backchannel_logout_initiators</code>
-      </dt>
-      <dd>
-        {initiators === undefined ? 'all reasons' : initiators.map(reasonText).join(', ') || 'none: it is never told'}
-      </dd>
-      <dt>
-        <code>backchannel_logout_skip_superseded</code>
-      </dt>
-      <dd>{flagText(metadata.backchannel_logout_skip_superseded)}</dd>
-      <dt>
-        <code>backchannel_logout_goes_by_sub</code>
-      </dt>
-      <dd>{flagText(metadata.backchannel_logout_goes_by_sub)}</dd>
-      <dt>Network</dt>
-      <dd>{isInside ? 'may be inside your own network' : 'must have a public address'}</dd>
-    </dl>
-  )
+  const {
+    backchannel_logout_uri: uri,
+    backchannel_logout_session_required: isSessionRequired,
+    backchannel_logout_initiators: initiators,
+    backchannel_logout_skip_superseded: skipsSuperseded,
+    backchannel_logout_goes_by_sub: goesBySub,
+  } = metadata
+  const reasons = initiators?.map(reasonText).join(', ') ?? 'all reasons'
+  const members: readonly Pair[] = [
+    ['backchannel_logout_uri', uri === undefined ? 'none' : <code>{uri}</code>],
+    ['backchannel_logout_session_required', flagText(isSessionRequired)],
+    ['backchannel_logout_initiators', reasons || 'none: it is never told'],
+    ['backchannel_logout_skip_superseded', flagText(skipsSuperseded)],
+    ['backchannel_logout_goes_by_sub', flagText(goesBySub)],
+  ]
+  const network = isInside ? 'may be inside your own network' : 'must have a public address'
+  return <Pairs rows={[...members.map(([name, value]): Pair => [<code>{name}</code>, value]), ['Network', network]]} />
 }
 
 function Delivery({ delivery }: Pick<Settings, 'delivery'>) {
   const { retryDelaysMs, badRequestDelaysMs, timeoutMs, maxAgeMs, maxRetryAfterMs, concurrencyPerClient, circuit } =
     delivery
-  const rows: readonly (readonly [string, string])[] = [
-    ['Attempts', String(retryDelaysMs.length + 1)],
+  const rows: readonly Pair[] = [
+    ['Attempts', retryDelaysMs.length + 1],
     ['Pauses between them', retryDelaysMs.map(duration).join(', ') || 'none'],
     ['After a 400', badRequestDelaysMs.map(duration).join(', ') || 'refused at once'],
     ['An attempt may take', duration(timeoutMs)],
     ['Given up after', duration(maxAgeMs)],
     ['Longest Retry-After', duration(maxRetryAfterMs)],
-    ['At the same time', String(concurrencyPerClient)],
+    ['At the same time', concurrencyPerClient],
     ['Circuit opens after', `${circuit.failures ?? '–'} failures`],
     [
       'Confirmed by',
@@ -105,16 +93,7 @@ function Delivery({ delivery }: Pick<Settings, 'delivery'>) {
     ['Token is valid for', `${delivery.tokenLifetimeSeconds} s`],
     ['Token names', delivery.sidOnly ? 'the session alone' : 'the user and the session'],
   ]
-  return (
-    <dl class="pairs">
-      {rows.map(([what, value]) => (
-        <Fragment key={what}>
-          <dt>{what}</dt>
-          <dd>{value}</dd>
-        </Fragment>
-      ))}
-    </dl>
-  )
+  return <Pairs rows={rows} />
 }
 
 function flagText(flag: boolean | undefined): string {

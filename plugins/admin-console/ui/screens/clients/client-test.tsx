@@ -2,6 +2,7 @@ import { useSignal } from '@preact/signals'
 import type { ClientTestAnswer } from '../../../api/contract.ts'
 import { AllowedButton } from '../../parts/allowed-button.tsx'
 import { Chip, type Tone } from '../../parts/chip.tsx'
+import { answerText, Pairs } from '../../parts/pairs.tsx'
 import { sentence } from '../../parts/states.tsx'
 import { duration } from '../../parts/time-text.ts'
 import { asFailure, type Failure } from '../../server/failure.ts'
@@ -64,22 +65,18 @@ function Answer({ answer }: { readonly answer: ClientTestAnswer }) {
       <p>
         <Chip tone={tone} text={word} /> {meaning}
       </p>
-      <dl class="pairs">
-        <dt>Sent to</dt>
-        <dd>
-          <code>{answer.uri}</code>
-        </dd>
-        <dt>Took</dt>
-        <dd>{duration(answer.tookMs)}</dd>
-        {answer.kind === 'answered' && (
-          <>
-            <dt>Status</dt>
-            <dd>{answer.status}</dd>
-            <dt>Answer</dt>
-            <dd>{answer.answer === '' ? 'empty' : <pre>{answer.answer}</pre>}</dd>
-          </>
-        )}
-      </dl>
+      <Pairs
+        rows={[
+          ['Sent to', <code>{answer.uri}</code>],
+          ['Took', duration(answer.tookMs)],
+          ...(answer.kind === 'answered'
+            ? ([
+                ['Status', answer.status],
+                ['Answer', answerText(answer.answer)],
+              ] as const)
+            : []),
+        ]}
+      />
     </>
   )
 }

@@ -65,5 +65,5 @@ const COLUMNS: readonly Column<PendingDelivery>[] = [
   { head: 'Attempts', kind: 'number', cell: ({ attempts }) => attempts },
   { head: 'Last answer', kind: 'grow', cell: (delivery) => <LastAnswer {...delivery} /> },
   { head: 'Ended', cell: ({ endedAt }) => <Time at={endedAt} /> },
-  { head: 'Given up', cell: ({ expiresAt }) => (expiresAt === undefined ? '–' : <Time at={expiresAt} />) },
+  { head: 'Given up', cell: ({ expiresAt }) => <Time at={expiresAt} /> },
 ]

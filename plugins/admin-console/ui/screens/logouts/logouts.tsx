@@ -62,7 +62,7 @@ const COLUMNS: readonly Column<Receipt>[] = [
     head: 'Ended',
     cell: ({ ends }) => {
       const at = lastOf(ends)?.at
-      return at === undefined ? 'unknown' : <Time at={at} />
+      return <Time at={at} none="unknown" />
     },
   },
   {

@@ -22,7 +22,7 @@ export function Figures({ overview }: { readonly overview: Overview }) {
           />
           <Tile
             label="Oldest pending"
-            value={oldestPending ? <Time at={oldestPending.endedAt} /> : 'None'}
+            value={<Time at={oldestPending?.endedAt} none="None" />}
             hint={oldestPending && `${oldestPending.clientId}${oldestPending.isExact ? '' : ', or older'}`}
             {...(oldestPending && { to: logoutPath(oldestPending.sessionUid) })}
           />

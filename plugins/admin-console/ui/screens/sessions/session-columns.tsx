@@ -21,8 +21,8 @@ export const SESSION_COLUMNS: readonly Column<LiveSession>[] = [
     ),
   },
   { head: 'RPs', kind: 'grow', cell: ({ logins }) => <Logins logins={logins} /> },
-  { head: 'Began', cell: ({ since }) => (since === undefined ? 'unknown' : <Time at={since} />) },
-  { head: 'Expires', cell: ({ expiresAt }) => (expiresAt === undefined ? 'never' : <Time at={expiresAt} />) },
+  { head: 'Began', cell: ({ since }) => <Time at={since} none="unknown" /> },
+  { head: 'Expires', cell: ({ expiresAt }) => <Time at={expiresAt} none="never" /> },
   { head: 'Session', cell: ({ uid }) => <CopyId id={uid} what="session uid" /> },
   {
     head: 'Actions',

@@ -2,6 +2,7 @@ import type { LiveSession } from 'oidc-provider-eventstore/plugins/back-channel-
 import { Chip } from '../../parts/chip.tsx'
 import { CopyId } from '../../parts/copy-id.tsx'
 import { ClientLink, logoutPath } from '../../parts/links.tsx'
+import { Pairs } from '../../parts/pairs.tsx'
 import { exactTime } from '../../parts/time-text.ts'
 import { hrefOf } from '../../routing/location.ts'
 
@@ -10,16 +11,13 @@ export function SessionDetail({ session }: { readonly session: LiveSession }) {
   const { uid, since, expiresAt, logins } = session
   return (
     <div class="detail">
-      <dl class="pairs">
-        <dt>Session uid</dt>
-        <dd>
-          <CopyId id={uid} what="session uid" />
-        </dd>
-        <dt>Began</dt>
-        <dd>{since === undefined ? 'unknown' : exactTime(since)}</dd>
-        <dt>Expires</dt>
-        <dd>{expiresAt === undefined ? 'never' : exactTime(expiresAt)}</dd>
-      </dl>
+      <Pairs
+        rows={[
+          ['Session uid', <CopyId id={uid} what="session uid" />],
+          ['Began', since === undefined ? 'unknown' : exactTime(since)],
+          ['Expires', expiresAt === undefined ? 'never' : exactTime(expiresAt)],
+        ]}
+      />
       {logins.length === 0 ? (
         <p class="hint">No RP has a login of it.</p>
       ) : (
