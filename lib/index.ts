@@ -21,7 +21,15 @@ export type { LogEntry } from './log/log-entry.ts'
 export { type RemoveConsumerOptions, type RemovedConsumer, removeConsumer } from './log/remove-consumer.ts'
 export type { Removal, RetentionState, RetentionTable } from './log/retention-table.ts'
 export type { FoundSegment, Segment, SegmentTable } from './log/segment-table.ts'
-export type { ClaimOptions, HastenOptions, LaneCount, NewWork, Work, WorkTable } from './log/work-table.ts'
+export type {
+  BusiestOptions,
+  ClaimOptions,
+  HastenOptions,
+  LaneCount,
+  NewWork,
+  Work,
+  WorkTable,
+} from './log/work-table.ts'
 export { type Component, componentLogger, consoleLogger, type Logger, silent } from './logger.ts'
 export type {
   Level,

@@ -1,5 +1,6 @@
 import type { JsonObject } from '../../lib/log/commit.ts'
 import type {
+  BusiestOptions,
   ClaimOptions,
   HastenOptions,
   LaneCount,
@@ -166,16 +167,17 @@ export class MemoryWork implements WorkTable {
     return open
   }
 
-  async busiest({ prefix = '', limit }: { readonly prefix?: string; readonly limit: number }): Promise<LaneCount[]> {
+  async busiest({ prefix = '', lanes, limit }: BusiestOptions): Promise<LaneCount[]> {
     this.#assertOpen()
-    const counts = new Map<string, number>()
-    for (const { lane, doneAt } of this.#rows.values()) {
-      if (doneAt === undefined && lane.startsWith(prefix)) counts.set(lane, (counts.get(lane) ?? 0) + 1)
+    const only = lanes && new Set(lanes)
+    const counts = new Map<string, LaneCount>()
+    for (const { lane, doneAt, since } of this.#rows.values()) {
+      if (doneAt !== undefined || !lane.startsWith(prefix) || only?.has(lane) === false) continue
+      const { open, oldest } = counts.get(lane) ?? { open: 0 }
+      const earliest = Math.min(oldest ?? Number.POSITIVE_INFINITY, since ?? Number.POSITIVE_INFINITY)
+      counts.set(lane, { lane, open: open + 1, ...(Number.isFinite(earliest) && { oldest: earliest }) })
     }
-    return [...counts]
-      .map(([lane, open]) => ({ lane, open }))
-      .sort((a, b) => b.open - a.open || compareText(a.lane, b.lane))
-      .slice(0, limit)
+    return [...counts.values()].sort((a, b) => b.open - a.open || compareText(a.lane, b.lane)).slice(0, limit)
   }
 
   sweep(doneBefore: number): Promise<number> {

@@ -101,6 +101,7 @@ export interface WorkDocument {
   lane: string
   dueAt: number
   deadline?: number
+  since?: number
   body: Document
   state: 'waiting' | 'held' | 'done'
   holder?: string

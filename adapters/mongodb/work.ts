@@ -2,6 +2,7 @@ import type { AnyBulkWriteOperation, Document } from 'mongodb'
 import type { Clock } from '../../lib/clock.ts'
 import type { JsonObject } from '../../lib/log/commit.ts'
 import type {
+  BusiestOptions,
   ClaimOptions,
   HastenOptions,
   LaneCount,
@@ -59,7 +60,7 @@ export class MongoWork implements WorkTable {
 
   /** The indexes that the queries below use. */
   static readonly indexes: readonly LogIndex[] = [
-    indexOn({ state: 1, lane: 1, dueAt: 1, _id: 1 }),
+    indexOn({ state: 1, lane: 1, dueAt: 1, _id: 1, since: 1 }),
     indexOn({ state: 1, dueAt: 1 }),
     indexOn({ holder: 1 }, { partialFilterExpression: { holder: { $exists: true } } }),
     indexOn({ doneAt: 1 }, { partialFilterExpression: { doneAt: { $exists: true } } }),
@@ -74,13 +75,14 @@ export class MongoWork implements WorkTable {
 
   async add(work: readonly NewWork[]): Promise<void> {
     if (work.length === 0) return
-    const inserts: AnyBulkWriteOperation<WorkDocument>[] = work.map(({ id, lane, dueAt, deadline, body }) => ({
+    const inserts: AnyBulkWriteOperation<WorkDocument>[] = work.map(({ id, lane, dueAt, deadline, since, body }) => ({
       insertOne: {
         document: {
           _id: id,
           lane,
           dueAt,
           ...(deadline !== undefined && { deadline }),
+          ...(since !== undefined && { since }),
           body: structuredClone(body) as Document,
           state: 'waiting',
           fence: 0,
@@ -187,18 +189,20 @@ export class MongoWork implements WorkTable {
     return this.#collections.withTimeout(this.#rows.countDocuments(open))
   }
 
-  busiest({ prefix = '', limit }: { readonly prefix?: string; readonly limit: number }): Promise<LaneCount[]> {
-    return this.#collections.withTimeout(
+  /** Reads the index alone: `since` is its last field for this. */
+  async busiest({ prefix = '', lanes, limit }: BusiestOptions): Promise<LaneCount[]> {
+    const lane = { ...(lanes && { $in: [...lanes] }), ...beginning(prefix) }
+    const counts = await this.#collections.withTimeout(
       this.#rows
-        .aggregate<LaneCount>([
-          { $match: { state: { $in: ['waiting', 'held'] }, lane: beginning(prefix) } },
-          { $group: { _id: '$lane', open: { $sum: 1 } } },
+        .aggregate<{ _id: string; open: number; oldest?: number | null }>([
+          { $match: { state: { $in: ['waiting', 'held'] }, lane } },
+          { $group: { _id: '$lane', open: { $sum: 1 }, oldest: { $min: '$since' } } },
           { $sort: { open: -1, _id: 1 } },
           { $limit: limit },
-          { $project: { _id: 0, lane: '$_id', open: 1 } },
         ])
         .toArray(),
     )
+    return counts.map(({ _id, open, oldest }) => ({ lane: _id, open, ...(typeof oldest === 'number' && { oldest }) }))
   }
 
   async sweep(doneBefore: number): Promise<number> {

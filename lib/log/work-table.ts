@@ -10,6 +10,8 @@ export interface NewWork {
   readonly dueAt: number
   /** When it is too old to be done, by the same clock. Absent: never. */
   readonly deadline?: number
+  /** Since when somebody waits for it, milliseconds since 1970 by the clock of the log. `busiest` tells the earliest. */
+  readonly since?: number
   readonly body: JsonObject
 }
 
@@ -27,6 +29,18 @@ export interface Work extends NewWork {
 export interface LaneCount {
   readonly lane: string
   readonly open: number
+  /** The earliest `since` of what is open. Absent: none of it has one. */
+  readonly oldest?: number
+}
+
+/** Which lanes to count. */
+export interface BusiestOptions {
+  /** Only lanes whose name begins so. Default: all. */
+  readonly prefix?: string
+  /** Only these lanes. Default: all. */
+  readonly lanes?: readonly string[]
+  /** At most so many. */
+  readonly limit: number
 }
 
 /** Which overdue work `claimOverdue` takes. */
@@ -104,8 +118,8 @@ export interface WorkTable {
   nextDueAt(prefix?: string): Promise<number | undefined>
   /** How much is open, in hand or not: in one lane, in lanes that begin so, or in all. */
   countOpen(options?: { readonly prefix?: string; readonly lane?: string }): Promise<number>
-  /** The lanes with most open work, those with most first; at most so many. */
-  busiest(options: { readonly prefix?: string; readonly limit: number }): Promise<LaneCount[]>
+  /** The lanes with most open work, those with most first, and how long it has waited. One read for all of them. */
+  busiest(options: BusiestOptions): Promise<LaneCount[]>
   /** Removes what was done before then, milliseconds since 1970; a bounded part of it. Returns how many rows went. */
   sweep(doneBefore: number): Promise<number>
 

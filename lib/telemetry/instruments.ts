@@ -115,8 +115,7 @@ export const INSTRUMENTS: Readonly<Record<InstrumentName, Instrument>> = {
   'oidc_provider_eventstore.logout.backlog_age': {
     kind: 'gauge',
     unit: 's',
-    description:
-      'How long ago the session ended that an RP should have been told of first, among its next 100 deliveries',
+    description: 'How long ago the session ended that an RP has waited longest to be told of',
   },
   'oidc_provider_eventstore.logout.overdue': {
     kind: 'gauge',

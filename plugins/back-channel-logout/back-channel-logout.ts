@@ -16,6 +16,7 @@ import { type PausedClient, PausedClients, type PauseOptions, type PauseTarget }
 import {
   assertPending,
   type PendingCount,
+  type PendingCountOptions,
   type PendingCriteria,
   type PendingDelivery,
   type PendingParts,
@@ -382,12 +383,12 @@ export class BackChannelLogout implements Plugin {
   }
 
   /**
-   * How many logout tokens each client is still to get, those with most first; clients without any are left out.
+   * How many logout tokens each client is still to get, those with most first, and since when it waits; clients without any
+   * are left out. One read of the work table, however many clients there are.
    *
-   * @param options - `limit`: so many clients at most. Default: 100
    * @throws OptionInvalidError (`OPTION_INVALID`)
    */
-  async pendingByClient(options: Pick<ReadingOptions, 'limit'> = {}): Promise<PendingCount[]> {
+  async pendingByClient(options: PendingCountOptions = {}): Promise<PendingCount[]> {
     return pendingByClient(this.#started().pending, options)
   }
 

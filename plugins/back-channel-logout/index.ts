@@ -19,7 +19,7 @@ export type {
 export type { RetryOptions, RetryProgress } from './delivery/hasten.ts'
 export type { ParkedCommit, ParkedOutcome } from './delivery/parked-commits.ts'
 export type { PausedClient, PauseOptions, PauseTarget } from './delivery/paused-clients.ts'
-export type { PendingCount, PendingCriteria, PendingDelivery } from './delivery/pending.ts'
+export type { PendingCount, PendingCountOptions, PendingCriteria, PendingDelivery } from './delivery/pending.ts'
 export { LogoutNotConfirmed } from './delivery/provider-events.ts'
 export type { LiveGrant, LiveGrantCriteria } from './ending/live-grants.ts'
 export type { LiveLogin, LiveSession, LiveSessionCriteria } from './ending/live-sessions.ts'

@@ -1,13 +1,9 @@
 import type { Attributes, Reading, WorkTable } from '../../lib/index.ts'
-import { fromBody } from './delivery/delivery.ts'
 import type { Health } from './health.ts'
 import { lanePrefix } from './work/lanes.ts'
 
 /** Of so many clients, those that are owed most, it is told what they are owed. */
 const CLIENTS = 20
-
-/** Among so many of a client's deliveries, those that are tried next, the oldest is looked for. */
-const OF_A_CLIENT = 100
 
 /** What gauges are read from. */
 export interface GaugeParts {
@@ -16,7 +12,7 @@ export interface GaugeParts {
   readonly health: () => Promise<Health>
 }
 
-/** How back-channel logout stands: what `health()` says, and what is owed to whom. At most 22 reads more than that. */
+/** How back-channel logout stands: what `health()` says, and what is owed to whom. Two reads more than that. */
 export async function logoutGauges(parts: GaugeParts): Promise<readonly Reading[]> {
   const health = await parts.health()
   if (!health.store.isReachable) return []
@@ -36,15 +32,13 @@ async function backlog({ work, issuer }: GaugeParts): Promise<Reading[]> {
   const prefix = lanePrefix(issuer)
   const lanes = await work.busiest({ prefix, limit: CLIENTS })
   const readings: Reading[] = []
-  for (const { lane, open } of lanes) {
+  for (const { lane, open, oldest } of lanes) {
     const about = {
       'oidc_provider_eventstore.issuer': issuer,
       'messaging.destination.name': lane.slice(prefix.length),
     }
-    const rows = await work.open({ lane, limit: OF_A_CLIENT })
-    const oldest = Math.min(...rows.map(({ body }) => fromBody(body).endedAt))
     readings.push(reading('backlog', open, about))
-    if (Number.isFinite(oldest)) readings.push(reading('backlog_age', Math.max(0, now - oldest) / 1_000, about))
+    if (oldest !== undefined) readings.push(reading('backlog_age', Math.max(0, now - oldest) / 1_000, about))
   }
   return readings
 }

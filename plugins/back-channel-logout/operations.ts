@@ -10,6 +10,7 @@ import { type ParkedCommit, ParkedCommits } from './delivery/parked-commits.ts'
 import {
   assertPending,
   type PendingCount,
+  type PendingCountOptions,
   type PendingCriteria,
   type PendingDelivery,
   pendingByClient,
@@ -114,7 +115,7 @@ export class LogoutOperations {
   }
 
   /** As `backChannelLogout().pendingByClient()`. */
-  pendingByClient(options: Pick<ReadingOptions, 'limit'> = {}): Promise<PendingCount[]> {
+  pendingByClient(options: PendingCountOptions = {}): Promise<PendingCount[]> {
     return pendingByClient(this.#pending, options)
   }
 

@@ -149,7 +149,7 @@ export function fixtureData(sessions: number, text: (usual: string) => string = 
     features: featuresOf(isEmpty, now, text),
     client: (clientId) => {
       const index = Math.max(0, CLIENTS.indexOf(clientId))
-      return clientDetail(clientRow(clientId, index, now, text), uidOf(60), now, text)
+      return clientDetail(clientRow(clientId, index, now, text), uidOf(60), text)
     },
     logout: (sessionUid) => logoutDetail(sessionUid, now, clientOf, sidOf, text),
   }
@@ -168,9 +168,11 @@ function clientRow(clientId: string, index: number, now: number, text: Text): Cl
   const isBroken = index === 9
   const isPaused = index === 4
   if (index % 9 === 8) return { clientId, pending: 0, circuit: 'closed' }
+  const pending = isBroken ? 25_466 : isPaused ? 12_734 : index % 17 === 0 ? 3 : 0
   return {
     clientId,
-    pending: isBroken ? 25_466 : isPaused ? 12_734 : index % 17 === 0 ? 3 : 0,
+    pending,
+    ...(pending > 0 && { oldestPendingAt: now - (isBroken ? 5 * HOUR : 52 * MINUTE) }),
     circuit: isBroken ? 'open' : 'closed',
     ...(isPaused && { paused: { clientId, actor: text('anna'), at: now - 52 * MINUTE } }),
     statistics: {
@@ -185,12 +187,10 @@ function clientRow(clientId: string, index: number, now: number, text: Text): Cl
   }
 }
 
-function clientDetail(row: ClientRow, sessionUid: string, now: number, text: Text): ClientDetail {
+function clientDetail(row: ClientRow, sessionUid: string, text: Text): ClientDetail {
   return {
     ...row,
-    ...(row.pending !== 0 && {
-      oldestPending: { clientId: row.clientId, sessionUid, endedAt: now - 5 * HOUR, isExact: false },
-    }),
+    ...(row.pending !== 0 && { oldestPendingSession: sessionUid }),
     settings: {
       clientId: row.clientId,
       source: row.clientId === 'mail' ? 'configuration' : 'stored',

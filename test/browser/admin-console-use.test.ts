@@ -100,6 +100,20 @@ describe('the admin console in an operator’s hand', function () {
       assert.equal(asked.length, 4, 'pages of 2,000 that were looked at')
     })
 
+    it('says of each RP since when it waits longest, and leads to that logout', async () => {
+      await go('/clients')
+      const row = (client: string): Locator =>
+        page.getByRole('row').filter({ has: page.getByRole('link', { name: client }) })
+      await row('legacy-portal').getByText('5 h ago').waitFor()
+      await row('billing').getByText('52 min ago').waitFor()
+      await row('mail').getByText('–', { exact: true }).waitFor()
+      await page.getByRole('link', { name: 'legacy-portal' }).click()
+      const tile = page.locator('.tile').filter({ has: page.getByRole('link', { name: 'Oldest pending' }) })
+      await tile.getByText('5 h ago').waitFor()
+      const to = await tile.getByRole('link').getAttribute('href')
+      assert.match(String(to), /\/logouts\/one\?session=/)
+    })
+
     it('does not move a row that is in the operator’s hand', async () => {
       server.data = withNew(fixtureData(50), 0)
       await go('/sessions')

@@ -202,7 +202,10 @@ describe('the console', () => {
     assert.equal(pending.body.items.length, 1)
     const { body } = await scene.get<ClientDetail>('/clients/one', { client: 'shop' })
     assert.equal(body.pending, 1)
-    assert.equal(body.oldestPending?.isExact, true)
+    const [oldest] = pending.body.items
+    assert.deepEqual([body.oldestPendingAt, body.oldestPendingSession], [oldest?.endedAt, oldest?.sessionUid])
+    const [row] = (await scene.get<ClientsPage>('/clients', { q: 'shop' })).body.items
+    assert.equal(row?.oldestPendingAt, oldest?.endedAt)
     assert.equal(body.settings.source, 'configuration')
     const overview = await scene.get<Overview>('/overview')
     assert.ok(overview.body.problems.some(({ code, clientId }) => code === 'CLIENT_PAUSED' && clientId === 'shop'))

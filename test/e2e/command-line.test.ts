@@ -153,7 +153,10 @@ describe('the command line', () => {
       return session
     })
     const pending = await cli('logouts', 'pending', '--json')
-    assert.deepEqual(pending.json, [{ clientId: 'rp', pending: 1 }])
+    const [{ oldestEndedAt, ...count }] = pending.json as [{ readonly oldestEndedAt: number }]
+    assert.deepEqual(count, { clientId: 'rp', pending: 1 })
+    const ended = new Date(oldestEndedAt).toISOString().slice(0, 19).replace('T', ' ')
+    assert.match((await cli('logouts', 'pending')).out, new RegExp(`^rp  1  the oldest since ${ended} UTC`))
     assert.match((await cli('logouts', 'pending', '--client', 'rp')).out, new RegExp(uid))
     assert.deepEqual((await cli('logouts', 'retry', '--client', 'rp', '--json')).json, [{ hastened: 1 }])
 

@@ -64,11 +64,13 @@ describe('what RPs are still to be told of', () => {
     scene.rps.slow.behave((_token, response) => void response.writeHead(500).end())
     for (const clients of [['down'], ['down', 'slow'], ['down', 'well']]) await logOut(...clients)
     await failed(4)
-    assert.deepEqual(await scene.logout.pendingByClient(), [
-      { clientId: 'down', pending: 3 },
-      { clientId: 'slow', pending: 1 },
-    ])
-    assert.deepEqual(await scene.logout.pendingByClient({ limit: 1 }), [{ clientId: 'down', pending: 3 }])
+    const endedAt = async (client: string): Promise<number> =>
+      Math.min(...(await pending({ client })).map((one) => one.endedAt))
+    const down = { clientId: 'down', pending: 3, oldestEndedAt: await endedAt('down') }
+    const slow = { clientId: 'slow', pending: 1, oldestEndedAt: await endedAt('slow') }
+    assert.deepEqual(await scene.logout.pendingByClient(), [down, slow])
+    assert.deepEqual(await scene.logout.pendingByClient({ limit: 1 }), [down])
+    assert.deepEqual(await scene.logout.pendingByClient({ clients: ['slow', 'well'] }), [slow])
     assert.equal((await pending({ client: 'down' })).length, 3)
     assert.equal((await pending({ client: 'down' }, { limit: 2 })).length, 2)
     assert.deepEqual(await pending({ client: 'well' }), [])

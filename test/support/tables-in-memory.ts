@@ -225,8 +225,10 @@ function grouped(documents: readonly Document[], { _id: by, ...sums }: Document)
   return [...groups].map(([_id, members]) => {
     const group: Document = { _id }
     for (const [field, accumulator] of Object.entries(sums)) {
-      const values = members.map((member) => Number(evaluated(member, accumulator.$sum ?? accumulator.$min)))
-      group[field] = accumulator.$sum === undefined ? Math.min(...values) : values.reduce((a, b) => a + b, 0)
+      const found = members.map((member) => evaluated(member, accumulator.$sum ?? accumulator.$min))
+      const values = found.filter((value) => value !== undefined).map(Number) // both leave out what is not there
+      if (accumulator.$sum !== undefined) group[field] = values.reduce((a, b) => a + b, 0)
+      else group[field] = values.length === 0 ? null : Math.min(...values)
     }
     return group
   })

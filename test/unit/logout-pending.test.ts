@@ -65,6 +65,9 @@ describe('what is pending, where there is more of it than one look reads', () =>
     ]
     assert.deepEqual(await pendingByClient({ work, issuer: OP }, {}), all)
     assert.deepEqual(await pendingByClient({ work, issuer: OP }, { limit: 1 }), all.slice(0, 1))
+    assert.deepEqual(await pendingByClient({ work, issuer: OP }, { clients: ['b', 'c'] }), all.slice(1))
+    for (const clients of ['a', [''], [7]] as unknown as string[][])
+      await assert.rejects(pendingByClient({ work, issuer: OP }, { clients }), OptionInvalidError, String(clients))
     for (const limit of [0, -1, 1.5, Number.POSITIVE_INFINITY, '1' as unknown as number])
       await assert.rejects(pendingByClient({ work, issuer: OP }, { limit }), OptionInvalidError, String(limit))
   })

@@ -1,13 +1,12 @@
 import type { LogoutMetadataChange } from 'oidc-provider-eventstore/plugins/back-channel-logout'
 import { assertKnown, type Fields, invalid, requiredText, text } from '../../../lib/web/fields.ts'
 import { WebError } from '../../../lib/web/web-error.ts'
-import type { ClientDetail, ClientPauseAnswer, ClientRow, ClientsPage } from './contract.ts'
+import type { ClientDetail, ClientPauseAnswer, ClientsPage } from './contract.ts'
 import { KnownClients } from './known-clients.ts'
-import { oldestOf } from './overview.ts'
 import { cursorInvalid, PAGE_FIELDS, pageIn } from './page-fields.ts'
 import type { Answer, Call, Route } from './route.ts'
 
-/** So many pending deliveries of an RP are looked at for the oldest. */
+/** The session of the oldest pending delivery of an RP is looked for among so many, those due first. */
 const LOOKED_AT = 200
 
 /** RPs of which anything is known, by client id. */
@@ -20,8 +19,7 @@ export const listClients: Route = {
     const q = text(call.fields, 'q')
     const known = await KnownClients.look(call)
     const ids = await idsFor(call, known, { limit: limit + 1, ...(after !== undefined && { after }), ...(q && { q }) })
-    const items: ClientRow[] = []
-    for (const clientId of ids.slice(0, limit)) items.push(await known.row(clientId))
+    const items = await known.rows(ids.slice(0, limit))
     const last = ids.length > limit ? items.at(-1)?.clientId : undefined
     const page: ClientsPage = { items, looked: items.length, ...(last !== undefined && { next: cursorAfter(last) }) }
     return { body: page }
@@ -101,8 +99,9 @@ async function detail(call: Call, clientId: string): Promise<Answer> {
     logout.pages.pending({ client: clientId }, { limit: LOOKED_AT }),
   ])
   if (!settings) throw unknown()
-  const oldestPending = oldestOf(pending)
-  const answer: ClientDetail = { ...(await known.row(clientId)), settings, ...(oldestPending && { oldestPending }) }
+  const row = await known.row(clientId)
+  const oldest = pending.items.find(({ endedAt }) => endedAt === row.oldestPendingAt)
+  const answer: ClientDetail = { ...row, settings, ...(oldest && { oldestPendingSession: oldest.sessionUid }) }
   return { body: answer }
 }
 

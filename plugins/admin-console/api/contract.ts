@@ -132,8 +132,10 @@ export type ClientsPage = Page<ClientRow>
 /** An RP, and how it does. */
 export interface ClientRow {
   readonly clientId: string
-  /** How many logout tokens it is still to get; counted up to 100 where a thousand other RPs are to get more. */
+  /** How many logout tokens it is still to get. */
   readonly pending: number
+  /** When the session ended that it has waited longest to be told of. Absent: nothing is pending. */
+  readonly oldestPendingAt?: number
   /** Whether it is known to this process to fail again and again, and is left alone. */
   readonly circuit: 'open' | 'closed'
   readonly paused?: PausedClient
@@ -157,7 +159,8 @@ export interface ClientStatisticsRow {
 
 /** `GET /clients/one?client=<id>`: one RP. 404 `CLIENT_UNKNOWN`. */
 export interface ClientDetail extends ClientRow {
-  readonly oldestPending?: OldestPending
+  /** The uid of that session. Absent: it is not among the 200 pending deliveries that are due first. */
+  readonly oldestPendingSession?: string
   /** Its back-channel logout metadata, where it comes from, and how it is tried. */
   readonly settings: ClientSettings
 }

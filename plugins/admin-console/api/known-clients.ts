@@ -5,9 +5,6 @@ import type { RouteParts } from './route.ts'
 /** So many clients with most pending deliveries are counted by one command. */
 const MOST_COUNTED = 1_000
 
-/** Of a client beyond them so many pending deliveries are counted: by one command, for each row of a page. */
-const MOST_PENDING = 100
-
 /** What clients are still to get, those with most first. */
 export function countPending(logout: RouteParts['logout']): Promise<readonly PendingCount[]> {
   return logout.pendingByClient({ limit: MOST_COUNTED })
@@ -16,7 +13,7 @@ export function countPending(logout: RouteParts['logout']): Promise<readonly Pen
 /** What is known of RPs by their deliveries, at one moment. */
 export class KnownClients {
   readonly #logout: RouteParts['logout']
-  readonly #pending: ReadonlyMap<string, number>
+  readonly #pending: ReadonlyMap<string, PendingCount>
   readonly #paused: ReadonlyMap<string, PausedClient>
   readonly #statistics: ReadonlyMap<string, ClientStatistics>
   readonly #open: ReadonlySet<string>
@@ -31,9 +28,9 @@ export class KnownClients {
       logout.statistics(),
     ])
     return new KnownClients(logout, {
-      pending: new Map(pending.map((one) => [one.clientId, one.pending])),
-      paused: new Map(paused.map((one) => [one.clientId, one])),
-      statistics: new Map(clients.map((one) => [one.clientId, one])),
+      pending: byClientId(pending),
+      paused: byClientId(paused),
+      statistics: byClientId(clients),
       open: new Set(logout.openCircuits()),
     })
   }
@@ -41,7 +38,7 @@ export class KnownClients {
   private constructor(
     logout: RouteParts['logout'],
     known: {
-      readonly pending: ReadonlyMap<string, number>
+      readonly pending: ReadonlyMap<string, PendingCount>
       readonly paused: ReadonlyMap<string, PausedClient>
       readonly statistics: ReadonlyMap<string, ClientStatistics>
       readonly open: ReadonlySet<string>
@@ -65,23 +62,39 @@ export class KnownClients {
     ])
   }
 
+  async rows(clientIds: readonly string[]): Promise<ClientRow[]> {
+    const counts = await this.#counts(clientIds)
+    return clientIds.map((clientId) => this.#row(clientId, counts.get(clientId)))
+  }
+
   async row(clientId: string): Promise<ClientRow> {
+    return this.#row(clientId, (await this.#counts([clientId])).get(clientId))
+  }
+
+  /** What is pending for clients that are not among those with most, one command counts for all of them. */
+  async #counts(clientIds: readonly string[]): Promise<ReadonlyMap<string, PendingCount>> {
+    const uncounted = clientIds.filter((clientId) => !this.#pending.has(clientId))
+    if (this.#pending.size < MOST_COUNTED || uncounted.length === 0) return this.#pending
+    const counts = await this.#logout.pendingByClient({ clients: uncounted, limit: uncounted.length })
+    return new Map([...this.#pending, ...byClientId(counts)])
+  }
+
+  #row(clientId: string, count: PendingCount | undefined): ClientRow {
     const paused = this.#paused.get(clientId)
     const statistics = this.#statistics.get(clientId)
     return {
       clientId,
-      pending: await this.#pendingOf(clientId),
+      pending: count?.pending ?? 0,
+      ...(count?.oldestEndedAt !== undefined && { oldestPendingAt: count.oldestEndedAt }),
       circuit: this.#open.has(clientId) ? 'open' : 'closed',
       ...(paused && { paused }),
       ...(statistics && { statistics: statisticsRow(statistics) }),
     }
   }
+}
 
-  async #pendingOf(clientId: string): Promise<number> {
-    const counted = this.#pending.get(clientId)
-    if (counted !== undefined || this.#pending.size < MOST_COUNTED) return counted ?? 0
-    return (await this.#logout.pages.pending({ client: clientId }, { limit: MOST_PENDING })).items.length
-  }
+function byClientId<T extends { readonly clientId: string }>(all: readonly T[]): ReadonlyMap<string, T> {
+  return new Map(all.map((one) => [one.clientId, one]))
 }
 
 function statisticsRow({

@@ -45,6 +45,16 @@ export interface PendingDelivery {
 export interface PendingCount {
   readonly clientId: string
   readonly pending: number
+  /** When the session's end was recorded that the client has waited longest to be told of, milliseconds since 1970. */
+  readonly oldestEndedAt?: number
+}
+
+/** Which clients to count. */
+export interface PendingCountOptions {
+  /** At most so many, those with most. Default: 100. */
+  readonly limit?: number
+  /** Only these. Default: all. */
+  readonly clients?: readonly string[]
 }
 
 /** What pending deliveries are read with. */
@@ -101,13 +111,22 @@ export async function pendingRows(
  */
 export async function pendingByClient(
   { work, issuer }: PendingParts,
-  { limit = PAGE_SIZE }: { readonly limit?: number },
+  options: PendingCountOptions,
 ): Promise<PendingCount[]> {
-  if (!(Number.isSafeInteger(limit) && limit >= 1))
-    throw new OptionInvalidError('limit', 'must be a whole number from 1')
+  assertKnown(options, ['limit', 'clients'])
+  const { limit = PAGE_SIZE, clients } = options
+  assertReading({ limit })
+  if (clients !== undefined && !Array.isArray(clients))
+    throw new OptionInvalidError('clients', 'must be an array of client ids')
+  for (const client of clients ?? []) assertText('clients', client)
   const prefix = lanePrefix(issuer)
-  const lanes = await work.busiest({ prefix, limit })
-  return lanes.map(({ lane, open }) => ({ clientId: lane.slice(prefix.length), pending: open }))
+  const lanes = clients?.map((client) => laneOf(issuer, client))
+  const counts = await work.busiest({ prefix, limit, ...(lanes && { lanes }) })
+  return counts.map(({ lane, open, oldest }) => ({
+    clientId: lane.slice(prefix.length),
+    pending: open,
+    ...(oldest !== undefined && { oldestEndedAt: oldest }),
+  }))
 }
 
 function pendingDelivery({ id, body, dueAt, deadline, holder }: Work): PendingDelivery {

@@ -172,6 +172,7 @@ async function workFor(
       id: workIdOf(delivery, round),
       lane: laneOf(end.origin, clientId),
       dueAt: Math.min(end.at, now),
+      since: end.at,
       body: toBody(body),
     },
   ]

@@ -237,8 +237,9 @@ function replaysText({ replayed, forgotten = 0 }: Replays, dryRun: boolean): str
   return `${letters} ${verb} sent again${forgotten === 0 ? '' : `; ${others} forgotten`}`
 }
 
-function pendingCountText({ clientId, pending }: PendingCount): string {
-  return `${clientId}  ${pending}`
+function pendingCountText({ clientId, pending, oldestEndedAt }: PendingCount): string {
+  const since = oldestEndedAt === undefined ? '' : `  the oldest since ${moment(oldestEndedAt)}`
+  return `${clientId}  ${pending}${since}`
 }
 
 function pendingText({ delivery, sessionUid, attempts, dueAt, inHand, error, status }: PendingDelivery): string {

@@ -131,6 +131,26 @@ export function workOutcomesContract(makeLog: MakeLog): void {
       assert.deepEqual(await table.busiest({ prefix: 'c', limit: 10 }), [])
     })
 
+    it('tells since when a lane has waited longest, of the lanes that are asked for', async () => {
+      const from = (lane: string, ...times: (number | undefined)[]) =>
+        times.map((since, n) => job(`${lane}/${n}`, { lane, dueAt: 100 + n, ...(since !== undefined && { since }) }))
+      await table.add([...from('one', 1, 50, 40, undefined), ...from('two', 20, 30), ...from('three', undefined)])
+      const [first] = await table.claim({ ...all, limit: 1, prefix: 'one' })
+      assert.equal(first?.since, 1)
+      assert.deepEqual(await table.busiest({ lanes: ['one', 'three', 'four'], limit: 10 }), [
+        { lane: 'one', open: 4, oldest: 1 },
+        { lane: 'three', open: 1 },
+      ])
+      await table.putBack(first, { dueAt: 9_000, body: {} })
+      assert.equal((await table.get('one/0'))?.since, 1)
+      const [again] = await table.claim({ ...all, now: 9_000, limit: 1, perLane: 1, prefix: 'two' })
+      await table.finish(present(again), 500)
+      assert.deepEqual(await table.busiest({ prefix: 't', lanes: ['one', 'two'], limit: 10 }), [
+        { lane: 'two', open: 1, oldest: 30 },
+      ])
+      assert.deepEqual(await table.busiest({ lanes: [], limit: 10 }), [])
+    })
+
     it('sweeps what was done before a time, and nothing else', async () => {
       await table.add([job('old'), job('young'), job('held'), job('free', { dueAt: 5000 })])
       const work = new Map((await table.claim(all)).map((row) => [row.id, row]))

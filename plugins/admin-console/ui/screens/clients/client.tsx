@@ -99,19 +99,16 @@ function Standing({ client }: { readonly client: ClientDetail }) {
 }
 
 function ClientFigures({ client }: { readonly client: ClientDetail }) {
-  const { clientId, pending, oldestPending, statistics } = client
+  const { clientId, pending, oldestPendingAt, oldestPendingSession, statistics } = client
+  const pendingPath = pathWith('/pending', { client: clientId })
   const lost = (statistics?.rejected ?? 0) + (statistics?.abandoned ?? 0)
   return (
     <dl class="tiles six">
-      <Tile
-        label="Pending"
-        value={pending === undefined ? 'Very many' : number(pending)}
-        to={pathWith('/pending', { client: clientId })}
-      />
+      <Tile label="Pending" value={number(pending)} to={pendingPath} />
       <Tile
         label="Oldest pending"
-        value={oldestPending ? <Time at={oldestPending.endedAt} /> : 'None'}
-        {...(oldestPending && { to: logoutPath(oldestPending.sessionUid) })}
+        value={<Time at={oldestPendingAt} none="None" />}
+        to={oldestPendingSession === undefined ? pendingPath : logoutPath(oldestPendingSession)}
       />
       <Tile
         label="Success"

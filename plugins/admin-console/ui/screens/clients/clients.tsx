@@ -5,6 +5,7 @@ import { FilterBar, SearchField } from '../../parts/filter-bar.tsx'
 import { ClientLink } from '../../parts/links.tsx'
 import { ScreenHead } from '../../parts/screen-head.tsx'
 import { Empty } from '../../parts/states.tsx'
+import { Time } from '../../parts/time.tsx'
 import { duration } from '../../parts/time-text.ts'
 import { number, percent } from '../../parts/words.ts'
 import { inQuery } from '../../routing/location.ts'
@@ -49,7 +50,11 @@ const COLUMNS: readonly Column<ClientRow>[] = [
   {
     head: 'Pending',
     kind: 'number',
-    cell: ({ pending }) => (pending === undefined ? 'very many' : <Count count={pending} />),
+    cell: ({ pending }) => <Count count={pending} />,
+  },
+  {
+    head: 'Oldest pending',
+    cell: ({ oldestPendingAt }) => <Time at={oldestPendingAt} />,
   },
   { head: 'Success', kind: 'number', cell: ({ statistics }) => successText(statistics?.successRate) },
   {
