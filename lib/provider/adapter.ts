@@ -1,3 +1,4 @@
+import { ConcurrencyError } from '../errors.ts'
 import { UnitClosed } from './model-writes.ts'
 import type { Payload } from './models.ts'
 import type { ProviderAdapter } from './provider-like.ts'
@@ -53,6 +54,23 @@ export class ModelAdapter implements ProviderAdapter {
   /** @param _expiresIn - not used: the payload has its expiry, and the log has its own retention */
   upsert(id: string, payload: Payload, _expiresIn?: number): Promise<void> {
     return this.#write((unit) => unit.upsert(this.#model, id, payload), { id, payload })
+  }
+
+  /**
+   * Stores a client in a commit of its own, if the stored state is still the one that was read: no commit of another process
+   * can come between.
+   *
+   * @param before - what `find` returned
+   * @returns false: it is another one by now, or gone; nothing was stored
+   */
+  async replace(id: string, before: Payload, payload: Payload): Promise<boolean> {
+    const work = (unit: UnitOfWork): Promise<boolean> => unit.replace(this.#model, id, before, payload)
+    try {
+      return await this.#watched(this.#units.autocommit(work, { model: this.#model, id, payload }))
+    } catch (error) {
+      if (error instanceof ConcurrencyError) return false
+      throw error
+    }
   }
 
   /** Marks it as used. Only one commit ever can, whatever the concurrency. */

@@ -10,6 +10,7 @@ import {
   grantIdOf,
   indexedByOf,
   namesOf,
+  replacedBy,
   revokedEvent,
   type StagedWrite,
 } from './staged-write.ts'
@@ -106,8 +107,11 @@ export class ModelWrites {
     return grantSeen !== undefined && isRevoked(model, grantSeen, await this.record('Grant', grantId))
   }
 
-  /** @throws UnitClosed: nothing was staged */
-  async upsert(model: string, id: string, payload: Payload): Promise<void> {
+  /**
+   * @param isDecided - whether it was decided on the state that the unit has read: then it may follow that one only
+   * @throws UnitClosed: nothing was staged
+   */
+  async upsert(model: string, id: string, payload: Payload, isDecided: boolean = false): Promise<void> {
     const key = this.#key(model, id)
     const looksFirst = !isDecidedOnRead(this.#origin) || hasGivenIds(model) || model === 'ReplayDetection'
     const record = looksFirst ? await this.record(model, id) : await this.#records.get(key)
@@ -126,6 +130,8 @@ export class ModelWrites {
       ...(before?.consumedAt !== undefined && { consumedAt: before.consumedAt }),
       usedUp: before?.usedUp,
       ...(model === 'ReplayDetection' && { follows: record?.stored?.commit.id ?? 'none' }),
+      ...(before?.replaces ? { replaces: before.replaces } : record && replacedBy(model, record)),
+      isDecided,
     })
   }
 
@@ -177,6 +183,24 @@ export class ModelWrites {
   get isDestructive(): boolean {
     if (this.#revocations.size > 0) return true
     return [...this.#writes.values()].some(({ model, ended }) => ended !== undefined && model !== 'Interaction')
+  }
+
+  /** Whether what is written to this stream may follow a newer state than the unit has read. */
+  mayCatchUp(stream: string): boolean {
+    return this.#replacing(stream).some(([, { isDecided }]) => !isDecided)
+  }
+
+  /** Has what is written to this stream follow its newest state, which another commit has left meanwhile. */
+  async catchUp(stream: string): Promise<void> {
+    this.#context.log.lookAgain()
+    for (const [key, write] of this.#replacing(stream)) {
+      const record = await this.#context.log.recordUnder(write.model, write.names)
+      this.#writes.set(key, { ...write, ...replacedBy(write.model, record) })
+    }
+  }
+
+  #replacing(stream: string): [string, StagedWrite][] {
+    return [...this.#writes].filter(([, { names, replaces }]) => replaces && names.includes(stream))
   }
 
   /** The model whose once-only mark or proof this is, when this unit wanted it. */
@@ -239,6 +263,7 @@ export class ModelWrites {
       generation: record.generation,
       indexedBy: indexedByOf(model, record),
       ...(state && { payload: state.payload, grantSeen: state.grantSeen }),
+      ...replacedBy(model, record),
       stores: false,
     }
   }

@@ -113,6 +113,12 @@ export const isConsumable = (model: string): boolean => CONSUMABLE.has(model)
 export const hasGivenIds = (model: string): boolean => !MADE_IDS.has(model)
 
 /**
+ * Whether one commit only may follow each state of the model, so that what one process changes another does not undo. A
+ * client is written as a whole by whoever changes a part of it.
+ */
+export const hasLinearStates = (model: string): boolean => model === 'Client'
+
+/**
  * Whether the model belongs to all issuers of a log. Client ids are given by people, and a client that registered is
  * known to all, as those of the configuration may be; a proof that was shown is spent wherever it is shown again.
  */

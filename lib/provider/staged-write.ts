@@ -1,9 +1,9 @@
 import type { Claim, NewEvent } from '../log/commit.ts'
 import type { KeyRing } from '../secrets/key-ring.ts'
 import { indexStreams } from './index-streams.ts'
-import { endsStream, type GrantSeen, type ModelRecord, ownNames } from './model-record.ts'
+import { endsStream, type GrantSeen, type ModelRecord, ownNames, repeatedBy } from './model-record.ts'
 import { type Sealer, storedData } from './model-state.ts'
-import { hasGivenIds, isGrantable, type Payload } from './models.ts'
+import { hasGivenIds, hasLinearStates, isGrantable, type Payload } from './models.ts'
 
 /** What a unit of work does to one model instance. Later writes of the same unit replace earlier ones. */
 export interface StagedWrite {
@@ -32,6 +32,13 @@ export interface StagedWrite {
   readonly usedUp?: number | undefined
   /** For a proof that must not be shown twice: the commit that left the state which this follows, `none` for the first. */
   readonly follows?: string
+  /**
+   * Where one commit only may follow a state: the commit that left the state which this follows, and the one that it repeats
+   * under other keys. Empty: there is no such state.
+   */
+  readonly replaces?: readonly string[]
+  /** Whether it was decided on the state that it follows, so that it may follow no newer one. */
+  readonly isDecided?: boolean
   /** What the issuer of the state that was read had seen of its grant. Absent for a state that the unit stores. */
   readonly grantSeen?: GrantSeen
   /** Whether the unit takes over what another adapter holds. */
@@ -124,12 +131,21 @@ function endNames(model: string, names: readonly string[], generation: number): 
 }
 
 /** The claims that make a write happen once. */
-export function claimsOf({ names, generation, consumedAt, usedUp, follows }: StagedWrite): Claim[] {
+export function claimsOf({ names, generation, consumedAt, usedUp, follows, replaces = [] }: StagedWrite): Claim[] {
   return names.flatMap((name): Claim[] => [
     ...(consumedAt !== undefined ? [{ kind: 'once' as const, mark: consumedMark(name, generation) }] : []),
     ...(usedUp !== undefined ? [{ kind: 'once' as const, mark: consumedMark(name, usedUp) }] : []),
     ...(follows !== undefined ? [{ kind: 'once' as const, mark: `${name}@${follows}` }] : []),
+    ...replaces.map((after) => ({ kind: 'follows' as const, stream: name, after })),
   ])
+}
+
+/** What a write over this record replaces, of a model of which one commit only may follow each state. */
+export function replacedBy(model: string, { stored }: ModelRecord): Pick<StagedWrite, 'replaces'> {
+  if (!hasLinearStates(model)) return {}
+  if (!stored) return { replaces: [] }
+  const again = repeatedBy(stored.event)
+  return { replaces: [stored.commit.id, ...(again === undefined ? [] : [again])] }
 }
 
 /** The once-only mark of a consumable. */

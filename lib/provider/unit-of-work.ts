@@ -38,8 +38,8 @@ const SUBMITTED_AGAIN_MS = 60_000
  * What one request of the provider reads and writes. Writes are staged, laid over what the request reads, and appended as
  * one commit.
  *
- * Only writes of sessions can lose a race that is worth another try: the session is rebased on the newer state, and the
- * commit is built again. Whatever cannot be reconciled is thrown, and then nothing has happened.
+ * Writes of sessions can lose a race that is worth another try: the session is rebased on the newer state, and the commit is
+ * built again. A client is stored over the newer state, unless it was decided on the one before. Whatever cannot be reconciled is thrown, and then nothing has happened.
  */
 export class UnitOfWork {
   readonly #context: UnitContext
@@ -184,6 +184,19 @@ export class UnitOfWork {
   }
 
   /**
+   * Stages a state of a client, if the stored one is still `before`. The commit is refused with ConcurrencyError where
+   * another one has followed that state meanwhile.
+   *
+   * @returns false: it is another one, or there is none; nothing was staged
+   * @throws UnitClosed: nothing was staged
+   */
+  async replace(model: string, id: string, before: Payload, given: Payload): Promise<boolean> {
+    if (!isDeepStrictEqual(await this.find(model, id), before)) return false
+    await this.#models.upsert(model, id, asStored(given), true)
+    return true
+  }
+
+  /**
    * Stages a state of another adapter, unless it is there already or the OP itself has written the instance.
    *
    * @returns `stored`: it was staged
@@ -303,10 +316,14 @@ export class UnitOfWork {
           for (const observer of this.#context.observers) observer.committed?.(appended, commit.events)
           return appended
         } catch (error) {
-          if (!(error instanceof ConcurrencyError) || !this.#sessions.writes(error.stream)) throw error
-          if (tries >= MAX_TRIES) throw new SessionChangedError('it is written all the time')
+          if (!(error instanceof ConcurrencyError)) throw error
+          const { stream } = error
+          const isSession = this.#sessions.writes(stream)
+          if (!isSession && !this.#models.mayCatchUp(stream)) throw error
+          if (tries >= MAX_TRIES) throw isSession ? new SessionChangedError('it is written all the time') : error
           await clock.sleep(fullJitter(tries, PAUSE))
-          this.#repeatsSubmit = await this.#sessions.catchUp(error.stream)
+          if (!isSession) await this.#models.catchUp(stream)
+          else this.#repeatsSubmit = await this.#sessions.catchUp(stream)
           if (this.#repeatsSubmit) return undefined
         }
       }

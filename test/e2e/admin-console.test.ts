@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import type { NewCommit } from '../../lib/index.ts'
 import { OptionInvalidError } from '../../lib/index.ts'
 import type {
   ApiErrorBody,
@@ -288,26 +289,31 @@ describe('the console', () => {
     const rotated = { ...metadata, client_secret: 'rotated' }
     const { store } = scene
     const { append } = store
-    const changed = async (meanwhile: () => Promise<unknown>) => {
+    const isRequest = (commit: NewCommit) => commit.events.some(({ type }) => type === 'logout_client.change_requested')
+    const isChange = (commit: NewCommit) => commit.events.some(({ stream }) => stream.startsWith('Client:'))
+    const changed = async (isBehind: (commit: NewCommit) => boolean, meanwhile: () => Promise<unknown>) => {
       await clients.upsert('racing', metadata as never)
       const { body } = await scene.get<ClientDetail>('/clients/one', { client: 'racing' })
       store.append = async (commit) => {
-        const appended = await append.call(store, commit)
-        if (!commit.events.some(({ type }) => type === 'logout_client.change_requested')) return appended
-        store.append = append
-        await meanwhile()
-        return appended
+        if (isBehind(commit)) {
+          store.append = append
+          await meanwhile()
+        }
+        return append.call(store, commit)
       }
       const changes = { backchannel_logout_uri: 'https://racing.example.com/logout' }
       const change = { client: 'racing', version: body.settings.version, changes }
       return scene.ask<ApiErrorBody>('PUT', '/clients/one', OLGA, change)
     }
-    const conflict = await changed(() => clients.upsert('racing', rotated as never))
-    assert.equal(conflict.status, 409, conflict.text)
-    assert.equal(conflict.body.error.code, 'CLIENT_CHANGED')
-    assert.equal((await clients.find('racing'))?.['client_secret'], 'rotated')
-    assert.equal((await changed(() => clients.destroy('racing'))).body.error.code, 'CLIENT_UNKNOWN')
-    assert.equal(await clients.find('racing'), undefined)
+    for (const isBehind of [isRequest, isChange]) {
+      const conflict = await changed(isBehind, () => clients.upsert('racing', rotated as never))
+      assert.equal(conflict.status, 409, conflict.text)
+      assert.equal(conflict.body.error.code, 'CLIENT_CHANGED')
+      assert.equal((await clients.find('racing'))?.['client_secret'], 'rotated')
+      const gone = await changed(isBehind, () => clients.destroy('racing'))
+      assert.equal(gone.body.error.code, 'CLIENT_UNKNOWN')
+      assert.equal(await clients.find('racing'), undefined)
+    }
   })
 
   it('lets one of two who change a client at once through, and tells the other', async () => {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
-import { type Host, isUnreadable, OptionInvalidError, type Payload } from '../../../lib/index.ts'
+import { type Host, isUnreadable, OptionInvalidError, type Payload, type ProviderAdapter } from '../../../lib/index.ts'
+import { ModelAdapter } from '../../../lib/provider/adapter.ts'
 import type { ClientTest } from '../delivery/client-test.ts'
 import type { ClientTester } from '../delivery/client-tester.ts'
 import { type DeliveryPolicy, policyFor } from '../delivery/delivery-policy.ts'
@@ -125,19 +126,29 @@ export class LogoutClients {
   ): Promise<ClientChangeOutcome> {
     const found = await this.#find(clientId)
     if (!found) return { kind: 'unknown' }
-    const { provider, host } = this.#parts()
-    const { adapter } = provider.Client
+    const { adapter } = this.#parts().provider.Client
     if (!found.stored || typeof adapter?.upsert !== 'function') return { kind: 'not_stored' }
     if (versionOf(found.metadata) !== options.version) return this.#told('conflict', clientId)
     const payload = changed(found.stored, changes)
     await this.#assertValid(payload)
     await this.#record(clientId, Object.keys(changes), options.actor)
-    // An adapter stores a client as a whole: what was stored meanwhile must not be undone, and a client that was deleted
-    // must not come back.
-    const stored = await answeredInTime(adapter.find(clientId), host.clock)
-    if (!isDeepStrictEqual(stored, found.stored)) return this.#told('conflict', clientId)
+    const isStored = await this.#replace(adapter, clientId, found.stored, payload)
+    return this.#told(isStored ? 'changed' : 'conflict', clientId)
+  }
+
+  /**
+   * Stores a client if it is still as it was read. An adapter stores a client as a whole: what was stored meanwhile must not
+   * be undone, and a client that was deleted must not come back. An adapter other than the log's cannot rule out that it is
+   * changed between the last read and the write.
+   *
+   * @returns false: it is another one by now, or gone
+   */
+  async #replace(adapter: ProviderAdapter, clientId: string, before: Payload, payload: Payload): Promise<boolean> {
+    if (adapter instanceof ModelAdapter) return adapter.replace(clientId, before, payload)
+    const stored = await answeredInTime(adapter.find(clientId), this.#parts().host.clock)
+    if (!isDeepStrictEqual(stored, before)) return false
     await adapter.upsert(clientId, payload)
-    return this.#told('changed', clientId)
+    return true
   }
 
   /**

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
-import type { AdapterFactory } from '../../../lib/index.ts'
+import type { AdapterFactory, Payload } from '../../../lib/index.ts'
+import { ModelAdapter } from '../../../lib/provider/adapter.ts'
 import { barrier, eventNames, SteeredStore } from '../../support/steered-store.ts'
 import {
   alone,
+  attached,
   type Caller,
   forEachCaller,
   inRequests,
@@ -96,6 +98,95 @@ export function racesContract(makeLog: MakeLog): void {
       )
       const results = await Promise.allSettled(all)
       assert.equal(results.filter(({ status }) => status === 'fulfilled').length, 1)
+    })
+  })
+
+  describe('a client that somebody changes', () => {
+    const opened = openedStore(makeLog)
+    const clients = (store: SteeredStore = opened.store): ModelAdapter => {
+      const adapter = attached(store).op.adapter('Client')
+      assert.ok(adapter instanceof ModelAdapter)
+      return adapter
+    }
+    const stored = async (): Promise<{ id: string; before: Payload }> => {
+      const id = newId()
+      await clients().upsert(id, sample('Client', id))
+      const before = await clients().find(id)
+      assert.ok(before)
+      return { id, before }
+    }
+
+    it('is stored over what was read, and over nothing else', async () => {
+      const { id, before } = await stored()
+      const after = { ...before, client_name: 'after' }
+      assert.equal(await clients().replace(id, before, after), true)
+      assert.deepEqual(await clients().find(id), after)
+      assert.equal(await clients().replace(id, before, { ...before, client_name: 'late' }), false)
+      assert.deepEqual(await clients().find(id), after)
+      await clients().destroy(id)
+      assert.equal(await clients().replace(id, after, before), false)
+      assert.equal(await clients().find(id), undefined)
+      await clients().upsert(id, before)
+      assert.equal(await clients().replace(id, before, after), true)
+      assert.deepEqual(await clients().find(id), after)
+    })
+
+    for (const [what, change] of [
+      ['changes', (id: string, before: Payload) => clients().upsert(id, { ...before, client_name: 'meanwhile' })],
+      ['repeats', (id: string, before: Payload) => clients().upsert(id, before)],
+      ['removes', (id: string) => clients().destroy(id)],
+      [
+        'removes and stores',
+        async (id: string, before: Payload) => {
+          await clients().destroy(id)
+          await clients().upsert(id, before)
+        },
+      ],
+    ] as const) {
+      it(`is left alone where another process ${what} it after the last read`, async () => {
+        const { id, before } = await stored()
+        const other = new SteeredStore(opened.store)
+        let meanwhile: Payload | undefined
+        other.beforeAppend = async () => {
+          other.beforeAppend = undefined
+          await change(id, before)
+          meanwhile = await clients().find(id)
+        }
+        assert.equal(await clients(other).replace(id, before, { ...before, client_name: 'lost' }), false)
+        assert.deepEqual(await clients().find(id), meanwhile)
+        assert.notEqual(meanwhile?.['client_name'], 'lost')
+      })
+    }
+  })
+
+  forEachCaller('32 that store a client without a word of what was there', makeLog, (caller, inner) => {
+    it('are all served: the last one counts', async () => {
+      const { store } = inner
+      const id = newId()
+      await caller.run((adapter) => adapter('Client').upsert(id, sample('Client', id)))
+      store.beforeAppend = barrier(32)
+      const all = Array.from({ length: 32 }, (_, n) =>
+        caller.run((adapter) => adapter('Client').upsert(id, sample('Client', id, { client_name: `${n}` }))),
+      )
+      await Promise.all(all)
+      store.beforeAppend = undefined
+      const last = store.commits.at(-1)?.id
+      const names = await caller.run((adapter) => adapter('Client').find(id))
+      assert.match(String(names?.['client_name']), /^\d+$/)
+      assert.equal((await store.readStreams(store.keys.streams('Client', id))).at(-1)?.id, last)
+    })
+
+    it('and one that removes it: it is gone', async () => {
+      const { store } = inner
+      const id = newId()
+      await caller.run((adapter) => adapter('Client').upsert(id, sample('Client', id)))
+      const other = new SteeredStore(store)
+      other.beforeAppend = async () => {
+        other.beforeAppend = undefined
+        await caller.run((adapter) => adapter('Client').destroy(id))
+      }
+      await alone(other).run((adapter) => adapter('Client').upsert(id, sample('Client', id)))
+      assert.equal(await caller.run((adapter) => adapter('Client').find(id)), undefined)
     })
   })
 

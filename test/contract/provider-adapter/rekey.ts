@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict'
 import { forgetAccount } from '../../../lib/erasure/forget.ts'
 import { type EventStore, systemClock } from '../../../lib/index.ts'
+import { ModelAdapter } from '../../../lib/provider/adapter.ts'
 import type { ModelName, Payload } from '../../../lib/provider/models.ts'
 import { rekeyLog } from '../../../lib/rekey/rekey.ts'
 import type { RekeyReport } from '../../../lib/rekey/rekey-report.ts'
 import { AccountKeys } from '../../../lib/secrets/account-keys.ts'
 import { accountNames } from '../../../lib/secrets/account-names.ts'
 import { allThatOpens } from '../../support/all-that-opens.ts'
-import { alone, keysNamed, type MakeLog, openedStore, withKeys } from './adapter-under-test.ts'
+import { alone, attached, keysNamed, type MakeLog, openedStore, withKeys } from './adapter-under-test.ts'
 import { newId, sample } from './samples.ts'
 
 /** Models whose states a rekey stores again. */
@@ -113,6 +114,24 @@ export function rekeyContract(makeLog: MakeLog): void {
       assert.ok(others)
       assert.equal((await get(meanwhile, 'Client', changed))?.['name'], 'after')
       assert.equal(await get(meanwhile, 'Client', ended), undefined)
+    })
+
+    it('lets nobody store over a client that he has read before it, where somebody else has since', async () => {
+      const id = newId()
+      await put(opened.store, 'Client', id, { name: 'before' })
+      const both = withKeys(opened.store, keysNamed(['s2', 's1'], ['h1']))
+      const slow = withKeys(opened.store, keysNamed(['s2', 's1'], ['h1']))
+      const clients = attached(slow).op.adapter('Client')
+      assert.ok(clients instanceof ModelAdapter)
+      const before = await clients.find(id)
+      assert.ok(before)
+      slow.beforeAppend = async () => {
+        slow.beforeAppend = undefined
+        assert.ok((await run(both)).states.resealed > 0)
+        await put(both, 'Client', id, { name: 'after' })
+      }
+      assert.equal(await clients.replace(id, before, { ...before, name: 'lost' }), false)
+      assert.equal((await get(both, 'Client', id))?.['name'], 'after')
     })
 
     it('leaves nothing of an account that is forgotten meanwhile, whenever that is', async () => {
