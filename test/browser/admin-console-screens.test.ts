@@ -105,7 +105,11 @@ describe('the screens of the admin console', function () {
             const what = `${screen.name}-${role}-${look}`
             assert.equal(await page.evaluate('document.documentElement.scrollWidth'), viewport.width, `${what} fits`)
             await assertAccessible(page, what, role === 'viewer' ? ['button-name'] : rules)
-            await page.screenshot({ path: join(artefacts, `console-${what}.png`), animations: 'disabled' })
+            await page.screenshot({
+              path: join(artefacts, `console-${what}.png`),
+              animations: 'disabled',
+              fullPage: screen.name === 'overview', // it is the picture in the documentation
+            })
           }
           await page.emulateMedia({ colorScheme: 'light' })
           await page.setViewportSize(DESK)
