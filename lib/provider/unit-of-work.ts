@@ -39,7 +39,8 @@ const SUBMITTED_AGAIN_MS = 60_000
  * one commit.
  *
  * Writes of sessions can lose a race that is worth another try: the session is rebased on the newer state, and the commit is
- * built again. A client is stored over the newer state, unless it was decided on the one before. Whatever cannot be reconciled is thrown, and then nothing has happened.
+ * built again. A client is stored over the newer state, unless it was decided on the one before. Whatever cannot be
+ * reconciled is thrown, and then nothing has happened.
  */
 export class UnitOfWork {
   readonly #context: UnitContext
