@@ -39,7 +39,7 @@ export function eventStoreContract(name: string, makeLog: MakeLog, capabilities:
     workContract(makeLog)
     workOutcomesContract(makeLog)
     workDeadlinesContract(makeLog)
-    workLanesContract(makeLog)
+    workLanesContract(makeLog, capabilities)
     workersContract(makeLog)
     indexesContract(makeLog, capabilities.kept)
     retentionContract(makeLog, capabilities.kept)

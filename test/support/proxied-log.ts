@@ -59,9 +59,16 @@ export async function openProxiedLog({
   }
 }
 
-/** Makes the server look like one before 8.0 to the next store that opens this database: no `bulkWrite`, no quiet path. */
+/**
+ * Makes the server look like one before 8.0 to the stores that open a database whose name begins so: no `bulkWrite`, no
+ * quiet path.
+ */
 export function onlyTickets(proxy: TcpProxy, database: string): void {
-  const which = { command: 'hello', where: ({ $db }: Document) => $db === database, times: Number.POSITIVE_INFINITY }
+  const which = {
+    command: 'hello',
+    where: ({ $db }: Document) => String($db).startsWith(database),
+    times: Number.POSITIVE_INFINITY,
+  }
   proxy.answer(which, 'after', (_, reply) => ({ ...reply, maxWireVersion: 21 }))
 }
 

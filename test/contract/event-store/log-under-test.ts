@@ -30,6 +30,8 @@ export interface Capabilities {
    * the commits above a position and nothing of the consumers.
    */
   readonly losesCommits?: boolean
+  /** A call that failed is made again, unseen: what it tells of its progress is then less than what was done. */
+  readonly asksAgain?: boolean
   /** How long a test may take; default: mocha's. */
   readonly timeoutMs?: number
   /** How often a property is tried with random values; default 100. */
