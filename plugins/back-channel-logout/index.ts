@@ -17,6 +17,7 @@ export type {
   DeliveryOptions,
 } from './delivery/delivery-policy.ts'
 export type { RetryOptions, RetryProgress } from './delivery/hasten.ts'
+export type { LostDelivery } from './delivery/lost-deliveries.ts'
 export type { ParkedCommit, ParkedOutcome } from './delivery/parked-commits.ts'
 export type { PausedClient, PauseOptions, PauseTarget } from './delivery/paused-clients.ts'
 export type { PendingCount, PendingCountOptions, PendingCriteria, PendingDelivery } from './delivery/pending.ts'

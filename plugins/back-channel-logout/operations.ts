@@ -6,6 +6,7 @@ import { DeadLetters } from './dead-letters/dead-letters.ts'
 import type { DeadLetterCriteria } from './dead-letters/listing.ts'
 import type { ReplayOptions, Replays, ReplayTarget } from './dead-letters/replay.ts'
 import { assertRetryOptions, hasten, type RetryOptions, type RetryProgress } from './delivery/hasten.ts'
+import { type LostDelivery, lostDeliveries, restoreDeliveries } from './delivery/lost-deliveries.ts'
 import { type ParkedCommit, ParkedCommits } from './delivery/parked-commits.ts'
 import {
   assertPending,
@@ -241,6 +242,24 @@ export class LogoutOperations {
   restoreTermination(id: string): Promise<boolean> {
     assertText('id', id)
     return restoreTermination(this.#parts, id)
+  }
+
+  /**
+   * Logout tokens that are pending in the log, and lie in no table of work: of the newest 1,000 commits that end sessions.
+   * Nobody sends them: somebody or something has emptied the table.
+   */
+  lostDeliveries(): Promise<LostDelivery[]> {
+    return lostDeliveries(this.#parts)
+  }
+
+  /**
+   * Puts lost deliveries back into the table of work, from the log: the OP's processes send them. Twice does no harm. What is
+   * older than 48 hours becomes a dead letter, which can be sent again.
+   *
+   * @returns how many were put back
+   */
+  restoreDeliveries(): Promise<number> {
+    return restoreDeliveries(this.#parts)
   }
 
   get #parts() {

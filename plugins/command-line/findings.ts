@@ -1,6 +1,11 @@
 import { destroyAgain } from '../../lib/erasure/forgotten-keys.ts'
 import type { Clock, EventStore, FeatureState } from '../../lib/index.ts'
-import { type DeadLetter, LogoutOperations, type OpenTermination } from '../back-channel-logout/index.ts'
+import {
+  type DeadLetter,
+  LogoutOperations,
+  type LostDelivery,
+  type OpenTermination,
+} from '../back-channel-logout/index.ts'
 import { featuresOf } from './commands/features.ts'
 import { Interrupted } from './exit-codes.ts'
 import { type GoneHolder, giveBack, type Holders, heldText, holdersOf } from './gone-holders.ts'
@@ -51,6 +56,9 @@ const CLOCKS_APART_MS = 10_000
 const ORDER_LATE_MS = 600_000
 
 const MOST = 100
+
+/** So many RPs are named. */
+const MOST_NAMED = 5
 
 export async function findingsOf(parts: FindingParts): Promise<MendableFinding[]> {
   const { store, clock, issuer, signal } = parts
@@ -189,16 +197,18 @@ async function logoutFindings(
   living: number,
 ): Promise<MendableFinding[]> {
   const operations = new LogoutOperations({ store, issuer })
-  const [features, parked, dead, terminations] = await Promise.all([
+  const [features, parked, dead, terminations, lost] = await Promise.all([
     featuresOf(store, issuer).list(),
     count(operations.parked({ limit: MOST })),
     count(sendable(operations.deadLetters({ order: 'newest', limit: MOST }))),
     operations.openTerminations(),
+    operations.lostDeliveries(),
   ])
   const many = (found: number): string => (found < MOST ? `${found}` : `${MOST} or more`)
   return [
     ...features.filter(({ enabled, from }) => !enabled && from !== 'configuration').map(offFinding),
     ...terminationFindings(operations, terminations, living, clock.now()),
+    ...deliveryFindings(operations, lost),
     ...(parked > 0
       ? [
           {
@@ -271,6 +281,27 @@ function terminationFindings(
     })
   }
   return findings
+}
+
+/** Tokens that nobody sends. */
+function deliveryFindings(operations: LogoutOperations, lost: readonly LostDelivery[]): MendableFinding[] {
+  if (lost.length === 0) return []
+  const tokens = lost.length === 1 ? 'a logout token is' : `${lost.length} logout tokens are`
+  const clients = [...new Set(lost.map(({ clientId }) => clientId))]
+  const named = clients.slice(0, MOST_NAMED).join(', ') + (clients.length > MOST_NAMED ? ' and others' : '')
+  const oldest = moment(Math.min(...lost.map(({ endedAt }) => endedAt)))
+  return [
+    {
+      code: 'DELIVERIES_LOST',
+      severity: 'fault',
+      what: `${tokens} pending in the log, and not in the table of work: nobody will send them. The oldest is of ${oldest}; the RPs are ${named}`,
+      todo: 'who has emptied the table `deliveries`? `doctor --fix` puts them back, from the log; what is older than 48 hours becomes a dead letter',
+      fix: {
+        would: `put ${lost.length} back into the table of work`,
+        apply: async () => `put ${await operations.restoreDeliveries()} back`,
+      },
+    },
+  ]
 }
 
 const WHOSE: Readonly<Record<OpenTermination['of'], string>> = {

@@ -6,10 +6,14 @@ import { forgottenEvent } from '../../lib/erasure/forgotten-keys.ts'
 import { type Clock, type EventStore, ephemeralKeys, type Keys, silent, systemClock } from '../../lib/index.ts'
 import { sealedOwner } from '../../lib/secrets/account-key-owner.ts'
 import { accountNames } from '../../lib/secrets/account-names.ts'
+import { ParkedCommits } from '../../plugins/back-channel-logout/delivery/parked-commits.ts'
 import { LogoutOperations } from '../../plugins/back-channel-logout/index.ts'
 import { run } from '../../plugins/command-line/program.ts'
+import { present } from '../contract/event-store/expect.ts'
 import { type CommandResult, command } from '../support/command.ts'
+import { LogoutLog } from '../support/logout-log.ts'
 import { type OpenedDatabase, openDatabase } from '../support/mongo-database.ts'
+import { workOf } from '../support/planning.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 
 const ISSUER = 'https://op.example.com'
@@ -123,6 +127,50 @@ function mending(name: string, isShared: boolean, make: () => Promise<Place>): v
         /FAULT {2}TERMINATIONS_WAIT: an order to end sessions is not carried out.*\n {7}start the OP/,
       )
       assert.equal((await cli(['doctor', '--dry-run'])).code, 2)
+    })
+
+    /** Sessions that have ended, with two RPs each, and the planner got past them; the rows are those of the first RP. */
+    async function loseDeliveries(count: number): Promise<void> {
+      await using_(async (store) => {
+        const log = new LogoutLog(store, ISSUER)
+        for (let n = 0; n < count; n++) await log.ended(`s${n}`, 'alice', ['told', 'lost'])
+        const commits = await store.readAll({ after: 0, limit: 1_000 })
+        const work = await workOf(store, commits, Date.now())
+        await store.work('deliveries').add(work.filter(({ body }) => body['clientId'] === 'told'))
+        await store.consumers.ensure(PLANNER, await store.end())
+      })
+    }
+
+    it('names the RPs that nobody will tell, and puts their deliveries back', async () => {
+      await loseDeliveries(3)
+      const { found } = await doctor()
+      const lost = found.filter(({ code }) => code === 'DELIVERIES_LOST')
+      assert.match(lost[0]?.what ?? '', /^3 logout tokens are pending in the log.* the RPs are lost$/)
+      assert.doesNotMatch(JSON.stringify(found), /alice/)
+      await doctor('--fix', '--dry-run')
+      assert.equal(await using_((store) => store.work('deliveries').countOpen()), 3)
+      const fixed = await doctor('--fix')
+      assert.deepEqual(fixed.found.find(({ code }) => code === 'DELIVERIES_LOST')?.fix, {
+        state: 'done',
+        what: 'put 3 back',
+      })
+      const rows = await using_((store) => store.work('deliveries').open({ limit: 10 }))
+      assert.equal(rows.length, 6)
+      for (const { body, deadline } of rows.filter(({ body: { clientId } }) => clientId === 'lost'))
+        assert.equal(Number(deadline) - Number(body['endedAt']), 48 * 3_600_000)
+      assert.ok(!codes((await doctor()).found).includes('DELIVERIES_LOST'))
+    })
+
+    it('takes no delivery for lost that the planner has not got to, or whose commit is parked', async () => {
+      await loseDeliveries(1)
+      await using_(async (store) => {
+        const log = new LogoutLog(store, ISSUER)
+        await log.ended('later', 'alice', ['lost'])
+        const parked = new ParkedCommits({ store, issuer: ISSUER, plan: async () => {} })
+        const [end] = await store.readStreams(['session_logout:s0'], { direction: 'backwards', limit: 1 })
+        await parked.park(present(end), new Error('it cannot be planned'))
+      })
+      assert.ok(!codes((await doctor()).found).includes('DELIVERIES_LOST'))
     })
 
     it('leaves an order alone that the planner has not got to, and one that is carried out', async () => {
