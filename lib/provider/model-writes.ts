@@ -4,6 +4,7 @@ import { type GrantSeen, isRevoked, type ModelRecord } from './model-record.ts'
 import type { ModelState } from './model-state.ts'
 import { hasGivenIds, type Payload } from './models.ts'
 import {
+  changes,
   claimsOf,
   endEvent,
   eventsOf,
@@ -187,15 +188,18 @@ export class ModelWrites {
 
   /** Whether what is written to this stream may follow a newer state than the unit has read. */
   mayCatchUp(stream: string): boolean {
-    return this.#replacing(stream).some(([, { isDecided }]) => !isDecided)
+    return this.#replacing(stream).some(([, { isDecided, moved }]) => !isDecided && !moved)
   }
 
-  /** Has what is written to this stream follow its newest state, which another commit has left meanwhile. */
+  /**
+   * Has what is written to this stream follow its newest state, which another commit has left meanwhile. What comes too late
+   * to change that one follows none: nothing could follow it after that.
+   */
   async catchUp(stream: string): Promise<void> {
     this.#context.log.lookAgain()
     for (const [key, write] of this.#replacing(stream)) {
       const record = await this.#context.log.recordUnder(write.model, write.names)
-      this.#writes.set(key, { ...write, ...replacedBy(write.model, record) })
+      this.#writes.set(key, { ...write, replaces: [], ...(changes(write, record) && replacedBy(write.model, record)) })
     }
   }
 

@@ -1,4 +1,4 @@
-import { AlreadyClaimedError, SessionChangedError } from '../errors.ts'
+import { AlreadyClaimedError, ConcurrencyError, SessionChangedError } from '../errors.ts'
 import type { Commit, Event } from '../log/commit.ts'
 import type { ModelLog } from './model-log.ts'
 import { isMoved, isRevoked, ownNames } from './model-record.ts'
@@ -126,7 +126,10 @@ export class LogMover implements Mover {
         await unit.commit()
         return decided
       } catch (error) {
-        const isWritten = error instanceof SessionChangedError || error instanceof AlreadyClaimedError
+        const isWritten =
+          error instanceof SessionChangedError ||
+          error instanceof AlreadyClaimedError ||
+          error instanceof ConcurrencyError
         if (!isWritten) throw error
         if (tries >= MAX_TRIES) return 'kept'
       }

@@ -34,7 +34,7 @@ export interface StagedWrite {
   readonly follows?: string
   /**
    * Where one commit only may follow a state: the commit that left the state which this follows, and the one that it repeats
-   * under other keys. Empty: there is no such state.
+   * under other keys; `none.<generation>` for the first of a generation. Empty: it comes too late to follow any.
    */
   readonly replaces?: readonly string[]
   /** Whether it was decided on the state that it follows, so that it may follow no newer one. */
@@ -131,7 +131,9 @@ function endNames(model: string, names: readonly string[], generation: number): 
 }
 
 /** The claims that make a write happen once. */
-export function claimsOf({ names, generation, consumedAt, usedUp, follows, replaces = [] }: StagedWrite): Claim[] {
+export function claimsOf(write: StagedWrite): Claim[] {
+  const { names, generation, consumedAt, usedUp, follows, stores, ended } = write
+  const replaces = stores || ended !== undefined ? (write.replaces ?? []) : [] // what leaves a state as it is follows none
   return names.flatMap((name): Claim[] => [
     ...(consumedAt !== undefined ? [{ kind: 'once' as const, mark: consumedMark(name, generation) }] : []),
     ...(usedUp !== undefined ? [{ kind: 'once' as const, mark: consumedMark(name, usedUp) }] : []),
@@ -141,11 +143,16 @@ export function claimsOf({ names, generation, consumedAt, usedUp, follows, repla
 }
 
 /** What a write over this record replaces, of a model of which one commit only may follow each state. */
-export function replacedBy(model: string, { stored }: ModelRecord): Pick<StagedWrite, 'replaces'> {
+export function replacedBy(model: string, { stored, generation }: ModelRecord): Pick<StagedWrite, 'replaces'> {
   if (!hasLinearStates(model)) return {}
-  if (!stored) return { replaces: [] }
+  if (!stored) return { replaces: [`none.${generation}`] }
   const again = repeatedBy(stored.event)
   return { replaces: [stored.commit.id, ...(again === undefined ? [] : [again])] }
+}
+
+/** Whether the write ends or follows the generation that lives. What others have ended meanwhile it leaves as it is. */
+export function changes({ generation, ended, stores }: StagedWrite, record: ModelRecord): boolean {
+  return ended === record.generation || (stores && generation === record.generation)
 }
 
 /** The once-only mark of a consumable. */

@@ -157,6 +157,49 @@ export function racesContract(makeLog: MakeLog): void {
         assert.notEqual(meanwhile?.['client_name'], 'lost')
       })
     }
+
+    it('is left alone where two processes made it at once, and the second one came after the last read', async () => {
+      const id = newId()
+      const [second, operator] = [new SteeredStore(opened.store), new SteeredStore(opened.store)]
+      let letGo = (): void => undefined
+      const gate = new Promise<void>((resolve) => {
+        letGo = resolve
+      })
+      const reached = new Promise<void>((resolve) => {
+        second.beforeAppend = () => {
+          second.beforeAppend = undefined
+          resolve()
+          return gate
+        }
+      })
+      const made = clients(second).upsert(id, sample('Client', id, { client_name: 'second' }))
+      await reached
+      const first = sample('Client', id, { client_name: 'first' })
+      await clients().upsert(id, first)
+      operator.beforeAppend = async () => {
+        operator.beforeAppend = undefined
+        letGo()
+        await made
+      }
+      assert.equal(await clients(operator).replace(id, first, { ...first, client_name: 'lost' }), false)
+      assert.equal((await clients().find(id))?.['client_name'], 'second')
+    })
+
+    it('can be stored and changed after a commit that has left it as it was', async () => {
+      const id = newId()
+      await inRequests(opened.store).run(async (adapter) => {
+        await adapter('Client').upsert(id, sample('Client', id))
+        await adapter('Client').destroy(id)
+        await adapter('Interaction').upsert(newId(), sample('Interaction', newId()), 60)
+      })
+      await clients().upsert(id, sample('Client', id))
+      await clients().consume(id)
+      const before = await clients().find(id)
+      assert.ok(before)
+      const after = { ...before, client_name: 'after' }
+      assert.equal(await clients().replace(id, before, after), true)
+      assert.deepEqual(await clients().find(id), after)
+    })
   })
 
   forEachCaller('32 that store a client without a word of what was there', makeLog, (caller, inner) => {
@@ -188,6 +231,48 @@ export function racesContract(makeLog: MakeLog): void {
       await alone(other).run((adapter) => adapter('Client').upsert(id, sample('Client', id)))
       assert.equal(await caller.run((adapter) => adapter('Client').find(id)), undefined)
     })
+  })
+
+  describe('a client that is removed and stored again while somebody writes over the one before', () => {
+    const opened = openedStore(makeLog)
+
+    for (const [what, write] of [
+      ['stores', (adapter: AdapterFactory, id: string) => adapter('Client').upsert(id, sample('Client', id))],
+      ['removes', (adapter: AdapterFactory, id: string) => adapter('Client').destroy(id)],
+      ['moves in', (_: AdapterFactory, id: string) => attached(slow()).op.mover.take('Client', id, { client_id: id })],
+    ] as const) {
+      it(`is left as it is by who ${what} it too late, and can be changed and removed`, async () => {
+        const id = newId()
+        const clients = attached(opened.store).op.adapter('Client')
+        assert.ok(clients instanceof ModelAdapter)
+        if (what === 'moves in') await attached(opened.store).op.mover.take('Client', id, { client_id: id, moved: 1 })
+        else await clients.upsert(id, sample('Client', id))
+        const again = sample('Client', id, { client_name: 'again' })
+        meanwhile = async () => {
+          if (what !== 'moves in') await clients.destroy(id)
+          await clients.upsert(id, again)
+        }
+        await alone(slow()).run<unknown>((adapter) => write(adapter, id))
+        assert.deepEqual(await clients.find(id), again)
+        const changed = { ...again, client_name: 'changed' }
+        assert.equal(await clients.replace(id, again, changed), true)
+        assert.deepEqual(await clients.find(id), changed)
+        await clients.upsert(id, again)
+        assert.deepEqual(await clients.find(id), again)
+        await clients.destroy(id)
+        assert.equal(await clients.find(id), undefined)
+      })
+    }
+
+    let meanwhile = async (): Promise<void> => undefined
+    const slow = (): SteeredStore => {
+      const other = new SteeredStore(opened.store)
+      other.beforeAppend = () => {
+        other.beforeAppend = undefined
+        return meanwhile()
+      }
+      return other
+    }
   })
 
   describe('a revocation and an exchange at the same moment', () => {
