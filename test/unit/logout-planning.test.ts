@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { MemoryEventStore } from '../../adapters/memory/index.ts'
-import { AccountKeys, type Commit, StoreUnavailableError } from '../../lib/index.ts'
+import { AccountKeys, type Commit, KeyRing, StoreUnavailableError } from '../../lib/index.ts'
 import { ParkedCommits } from '../../plugins/back-channel-logout/delivery/parked-commits.ts'
 import { Planning } from '../../plugins/back-channel-logout/delivery/planning.ts'
 import { policyOf } from '../../plugins/back-channel-logout/delivery/policy-options.ts'
@@ -106,6 +106,28 @@ describe('a commit that cannot be planned', () => {
       log.of(/is parked/).map(({ level, fields }) => [level, fields['event'], fields['position']]),
       [['error', 'commit_parked', odd.position]],
     )
+  })
+
+  it('keeps the deliveries back that it is for, and none of the same commit: each other RP is told', async () => {
+    const key = { id: 'lost', secret: Buffer.alloc(32, 1) }
+    const lost = new KeyRing({ sealing: [key], hashing: [key] })
+    const { position } = await store.append({
+      events: [
+        sealedEvent(store, 'a', registered('rp', 'sid')),
+        sealedEvent({ keys: lost }, 'a', registered('rp-of-lost-key', 'sid of a lost key')),
+        sealedEvent(store, 'a', registered('other', 'other sid')),
+        toEvent('a', terminated()),
+      ],
+    })
+    const handled = planning.handle(await store.readAll({ after: position - 1, limit: 1 }))
+    await clock.advance(1_000)
+    await handled
+    const open = await store.work('deliveries').open({ limit: 10 })
+    assert.deepEqual(open.map(({ body }) => body['clientId']).sort(), ['other', 'rp'])
+    assert.equal(woken > 0, true)
+    const [[at, why] = [], ...more] = await parked()
+    assert.deepEqual([at, more], [position, []])
+    assert.match(String(why), /lost/)
   })
 
   it('is none of those that are: their deliveries are logged, and wake the dispatcher', async () => {

@@ -1,5 +1,12 @@
 import { inParallel } from '../../../lib/in-parallel.ts'
-import type { AccountKeys, Commit, Meta, NewEvent, NewWork } from '../../../lib/index.ts'
+import {
+  type AccountKeys,
+  type Commit,
+  isUnreadable,
+  type Meta,
+  type NewEvent,
+  type NewWork,
+} from '../../../lib/index.ts'
 import type { ToldClients } from '../clients/told-clients.ts'
 import { positionOfEnd } from '../recording/delivery-id.ts'
 import type { LongLogouts } from '../recording/long-logouts.ts'
@@ -30,6 +37,8 @@ export interface Plan {
   /** That RPs are owed a token which had no known URI at the login: to be recorded before the work is made. */
   readonly events: readonly NewEvent[]
   readonly work: readonly NewWork[]
+  /** Why others could not be made: their subject cannot be opened. Absent: all were made. */
+  readonly unreadable?: Error
 }
 
 /** What of a commit is planned from. */
@@ -65,10 +74,21 @@ export async function plan(parts: PlanParts, commits: readonly PlannedCommit[], 
   const wanted = await wantedOf(parts, meant)
   const isNew = ({ isDecided, isUncertain, end }: Meant): boolean =>
     !isDecided && !isUncertain && end.origin === parts.issuer
-  const work = await Promise.all(wanted.map((one) => workFor(parts, one, one.isDecided || isNew(one), now)))
+  let unreadable: Error | undefined
+  const made = wanted.map(async (one) => {
+    try {
+      return await workFor(parts, one, one.isDecided || isNew(one), now)
+    } catch (error) {
+      if (!isUnreadable(error)) throw error
+      unreadable ??= error
+      return []
+    }
+  })
+  const work = (await Promise.all(made)).flat()
   return {
     events: wanted.filter(isNew).map(({ logout, owed }) => owedEvent(logout, owed)),
-    work: work.flat(),
+    work,
+    ...(unreadable && { unreadable }),
   }
 }
 

@@ -20,7 +20,7 @@ import { withDeadlines } from './deadlines.ts'
 import { fromBody } from './delivery.ts'
 import type { DeliveryPolicy } from './delivery-policy.ts'
 import { ParkedCommits } from './parked-commits.ts'
-import { type PlannedCommit, type PlanParts, plan } from './planner.ts'
+import { type Plan, type PlannedCommit, type PlanParts, plan } from './planner.ts'
 import { logPlanned } from './planning-lines.ts'
 
 /** What planning is done with. */
@@ -101,10 +101,17 @@ export class Planning {
   }
 
   async #deliver(commits: readonly PlannedCommit[], logouts: PlanParts['logouts']): Promise<readonly NewWork[]> {
-    const { store, issuer, clients, accountKeys, policy, work, onPlanned, telemetry = noTelemetry } = this.#parts
+    const { issuer, clients, accountKeys, work } = this.#parts
     const now = await work.time()
     const made = await plan({ logouts, issuer, clients, accountKeys }, commits, now)
-    if (made.work.length === 0 && made.events.length === 0) return []
+    if (made.work.length > 0 || made.events.length > 0) await this.#store(made, now)
+    // Those of the same commits that can be told are, whatever becomes of this.
+    if (made.unreadable) throw made.unreadable
+    return made.work
+  }
+
+  async #store(made: Plan, now: number): Promise<void> {
+    const { store, issuer, policy, work, onPlanned, telemetry = noTelemetry } = this.#parts
     const span: NewSpan = { name: 'plan logouts', kind: 'consumer', isRoot: true, links: tracesOf(made.work) }
     await telemetry.span(span, async (begun) => {
       begun.set({ 'oidc_provider_eventstore.deliveries': made.work.length })
@@ -117,7 +124,6 @@ export class Planning {
         onPlanned()
       }
     })
-    return made.work
   }
 
   /** Nothing is tried again from now on, nor parked for want of trying. */
@@ -146,7 +152,7 @@ export class Planning {
         await this.parked.park(commit, err)
         logger.error(
           { event: 'commit_parked', err, position: commit.position },
-          'a commit cannot be planned and is parked: the logouts that it causes are not told; see parked() and retryParked()',
+          'a commit cannot be planned and is parked: logouts that it causes are not told; see parked() and retryParked()',
         )
         return
       }
