@@ -50,6 +50,22 @@ describe('the dispatcher, with rows of work that somebody without keys has writt
     })
   }
 
+  it('gives such a row up in the end, with a reason that says what to do, whatever its client is called', async () => {
+    const name = `rp ${'"\\'.repeat(400)}`
+    scene.client(name, undefined, 'https://long.example.com/')
+    await plant((row) => ({ ...row, lane: laneOf(OP, name), body: { ...row.body, clientId: name } }))
+    await scene.dispatcher()
+    for (let hours = 0; hours < 48; hours++) await scene.clock.advance(3_600_000)
+    assert.equal(scene.posts.length, 1) // the real one
+    const [abandoned, ...more] = await scene.commits('abandoned')
+    assert.deepEqual(more, [])
+    assert.match(
+      String(abandoned?.events[0]?.data['error']),
+      /the subject of this delivery does not open: .* send it again/,
+    )
+    assert.equal(await scene.store.work('deliveries').countOpen(), 0)
+  })
+
   it('tells an RP again what it was told before, at most', async () => {
     await plant((row) => row)
     await scene.dispatcher()

@@ -1,4 +1,4 @@
-import type { Clock, EventStore, KeyRing } from '../../../lib/index.ts'
+import { type Clock, type EventStore, type KeyRing, SealBrokenError } from '../../../lib/index.ts'
 import { GOES_BY_SUB, SKIP_SUPERSEDED, uriProblem } from '../clients/client-metadata.ts'
 import { type StoredClient, storedClient } from '../clients/stored-client.ts'
 import type { Answer } from '../network/answer.ts'
@@ -125,7 +125,7 @@ export async function attempt(
     const problem = uriProblem(uri, development)
     if (problem !== undefined && delivery.onlyWithUri) return { kind: 'notOwed' }
     if (problem !== undefined) return failed(`the client's backchannel_logout_uri ${problem}`)
-    const subject = String(parts.keys.open(sealedSubject, sealedFor(deliveryOf(id), delivery)))
+    const subject = openedSubject(parts, id, delivery, sealedSubject)
     const { sidOnly, tokenLifetimeSeconds: lifetimeSeconds } = policyFor(policy, delivery.clientId)
     const goesBySub = client[GOES_BY_SUB] === true && !sidOnly
     if (client[SKIP_SUPERSEDED] === true && maySupersede(delivery, goesBySub)) {
@@ -153,6 +153,24 @@ export async function attempt(
   } finally {
     timer.cancel()
     stopping.removeEventListener('abort', end)
+  }
+}
+
+/**
+ * Says nothing of what the row names: that may be long, and another one than was planned.
+ *
+ * @throws KeyUnknownError (`KEY_UNKNOWN`), and an error that says what to do where the row is not as it was planned
+ */
+function openedSubject({ keys }: AttemptParts, id: string, delivery: Delivery, sealed: string): string {
+  try {
+    return String(keys.open(sealed, sealedFor(deliveryOf(id), delivery)))
+  } catch (cause) {
+    if (!(cause instanceof SealBrokenError)) throw cause
+    throw new Error(
+      'the subject of this delivery does not open: its row of work was altered, or comes from another version. ' +
+        'Once it is a dead letter, send it again: the row is made anew',
+      { cause },
+    )
   }
 }
 
