@@ -1,3 +1,4 @@
+import { onNextTurn } from '../../lib/clock.ts'
 import type { JsonObject } from '../../lib/log/commit.ts'
 import type {
   BusiestOptions,
@@ -103,6 +104,7 @@ export class MemoryWork implements WorkTable {
     for (let from = 0; from < later.length && !signal?.aborted; from += HASTENED_AT_ONCE) {
       hastened += await this.#hasten(later.slice(from, from + HASTENED_AT_ONCE), dueAt)
       onProgress?.(hastened)
+      await new Promise<void>(onNextTurn) // others go on, and may abort it
     }
     return hastened
   }
