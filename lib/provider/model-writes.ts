@@ -186,6 +186,11 @@ export class ModelWrites {
     return [...this.#writes.values()].some(({ model, ended }) => ended !== undefined && model !== 'Interaction')
   }
 
+  /** What it writes of which one commit only may follow each state: a stream for each. */
+  linearStreams(): string[] {
+    return [...this.#writes].filter(([, { replaces }]) => replaces).map(([stream]) => stream)
+  }
+
   /** Whether what is written to this stream may follow a newer state than the unit has read. */
   mayCatchUp(stream: string): boolean {
     return this.#replacing(stream).some(([, { isDecided, moved }]) => !isDecided && !moved)

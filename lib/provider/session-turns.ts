@@ -31,7 +31,8 @@ export interface SessionTurn {
 /**
  * Commits of one process that write the same session queue. Each takes what the one before has left as the state to
  * build on, and need not read it: a hundred tabs that renew at once cost a hundred commits and no lost race. Other
- * processes are kept apart by the claims of the commits.
+ * processes are kept apart by the claims of the commits. Those that write the same client queue too, by its stream: each
+ * loses one race at most to those of its process.
  */
 export class SessionTurns {
   readonly #lines = new Map<string, Line>()

@@ -304,7 +304,7 @@ export class UnitOfWork {
   async #append(): Promise<Appended | undefined> {
     if (this.#repeatsSubmit) return undefined
     const { sessionTurns, clock, log } = this.#context
-    const turn = await sessionTurns.enter(this.#sessions.uids(), clock)
+    const turn = await sessionTurns.enter([...this.#sessions.uids(), ...this.#models.linearStreams()], clock)
     try {
       for (let tries = 1; ; tries++) {
         this.#repeatsSubmit = this.#sessions.buildOn(turn)

@@ -7,6 +7,7 @@ import {
   attached,
   type Caller,
   forEachCaller,
+  IN_REQUESTS,
   inRequests,
   type MakeLog,
   openedStore,
@@ -202,21 +203,36 @@ export function racesContract(makeLog: MakeLog): void {
     })
   })
 
-  forEachCaller('32 that store a client without a word of what was there', makeLog, (caller, inner) => {
+  forEachCaller('100 that store a client without a word of what was there', makeLog, (caller, inner) => {
     it('are all served: the last one counts', async () => {
       const { store } = inner
       const id = newId()
       await caller.run((adapter) => adapter('Client').upsert(id, sample('Client', id)))
-      store.beforeAppend = barrier(32)
-      const all = Array.from({ length: 32 }, (_, n) =>
+      const all = Array.from({ length: 100 }, (_, n) =>
         caller.run((adapter) => adapter('Client').upsert(id, sample('Client', id, { client_name: `${n}` }))),
       )
       await Promise.all(all)
-      store.beforeAppend = undefined
       const last = store.commits.at(-1)?.id
-      const names = await caller.run((adapter) => adapter('Client').find(id))
-      assert.match(String(names?.['client_name']), /^\d+$/)
+      const found = await caller.run((adapter) => adapter('Client').find(id))
+      assert.match(String(found?.['client_name']), /^\d+$/)
       assert.equal((await store.readStreams(store.keys.streams('Client', id))).at(-1)?.id, last)
+    })
+
+    it('are all served where each is another process', async () => {
+      const { store } = inner
+      const id = newId()
+      await caller.run((adapter) => adapter('Client').upsert(id, sample('Client', id)))
+      const together = barrier(8)
+      const all = Array.from({ length: 8 }, (_, n) => {
+        const process = new SteeredStore(store)
+        process.beforeAppend = together
+        const make = caller.name === IN_REQUESTS ? inRequests : alone
+        return make(process).run((adapter) =>
+          adapter('Client').upsert(id, sample('Client', id, { client_name: `${n}` })),
+        )
+      })
+      await Promise.all(all)
+      assert.equal((await store.readStreams(store.keys.streams('Client', id))).length, 9)
     })
 
     it('and one that removes it: it is gone', async () => {
