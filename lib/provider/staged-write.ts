@@ -34,7 +34,7 @@ export interface StagedWrite {
   readonly follows?: string
   /**
    * Where one commit only may follow a state: the commit that left the state which this follows, and the one that it repeats
-   * under other keys; `none.<generation>` for the first of a generation. Empty: it comes too late to follow any.
+   * under other keys. Empty: there is no such state, or it comes too late to follow any.
    */
   readonly replaces?: readonly string[]
   /** Whether it was decided on the state that it follows, so that it may follow no newer one. */
@@ -143,9 +143,10 @@ export function claimsOf(write: StagedWrite): Claim[] {
 }
 
 /** What a write over this record replaces, of a model of which one commit only may follow each state. */
-export function replacedBy(model: string, { stored, generation }: ModelRecord): Pick<StagedWrite, 'replaces'> {
+export function replacedBy(model: string, { stored }: ModelRecord): Pick<StagedWrite, 'replaces'> {
   if (!hasLinearStates(model)) return {}
-  if (!stored) return { replaces: [`none.${generation}`] }
+  // Stores may hold claims of what retention has removed: one that came back with a later first state would never be free.
+  if (!stored) return { replaces: [] }
   const again = repeatedBy(stored.event)
   return { replaces: [stored.commit.id, ...(again === undefined ? [] : [again])] }
 }

@@ -54,6 +54,18 @@ describe('retention after a rekey', () => {
     assert.equal(await left('Client'), 1)
   })
 
+  it('leaves a client that was removed free to be stored again, where nothing of it is left', async () => {
+    const clients = (): EventStore => withKeys(store, ROTATED)
+    await put(clients(), 'Client', { client_id: 'one', client_secret: 'first' })
+    await alone(clients(), clock).run((adapter) => adapter('Client').destroy('one'))
+    await pass(8)
+    assert.equal(await left('Client'), 0)
+    await put(clients(), 'Client', { client_id: 'one', client_secret: 'second' })
+    await put(clients(), 'Client', { client_id: 'one', client_secret: 'third' })
+    const found = await alone(clients(), clock).run((adapter) => adapter('Client').find('one'))
+    assert.equal(found?.['client_secret'], 'third')
+  })
+
   it('leaves nothing of what was stored at the same moment as its state was stored again', async () => {
     const exp = Math.floor(clock.now() / 1_000) + 3_600
     await put(store, 'Thing', { jti: 'one', exp })
