@@ -4,7 +4,7 @@ import type { Reason, SessionLogoutEvent } from 'oidc-provider-eventstore/plugin
 export const REASONS: Readonly<Record<Reason, string>> = {
   rp_initiated: 'The user logged out',
   account_switched: 'Another account logged in',
-  single_session: 'One session was ended by its ID token',
+  single_session: 'The user ended this session',
   session_expired: 'The session expired',
   authorization_removed: 'A login was removed from the session',
   admin: 'An operator ended it',

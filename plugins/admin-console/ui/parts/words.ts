@@ -3,7 +3,7 @@ import type { Tone } from './chip.tsx'
 const REASONS: Readonly<Record<string, string>> = {
   rp_initiated: 'Logged out at an RP',
   account_switched: 'Another account logged in',
-  single_session: 'Logged in elsewhere',
+  single_session: 'The user ended this session',
   session_expired: 'Session expired',
   authorization_removed: 'Authorization removed',
   admin: 'Ended by an operator',

@@ -15,9 +15,9 @@ const NAMES: Readonly<Record<string, readonly [name: string, about: string, off:
     'Nothing is registered or sent, and discovery does not announce it. What is pending waits.',
   ],
   single_session_termination: [
-    'Single session',
-    'A user has one session: a login elsewhere ends the session before.',
-    'Users may have any number of sessions.',
+    'Logout of a single session',
+    'An RP can end the session that its ID token names, also where it is not that of the browser. The user is asked first.',
+    'A logout at an RP is about the session of the browser, whatever the RP’s ID token names.',
   ],
 }
 
