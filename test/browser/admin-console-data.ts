@@ -399,7 +399,9 @@ function terminationOf(index: number, now: number, personOf: Named, clientOf: Na
     state: index === 0 ? 'running' : 'completed',
     of,
     ...(of === 'account' && { accountId: personOf(index + 2) }),
-    ...(of === 'client' && { clientId: clientOf(index % 9) }),
+    // Some are of an account at one RP, or of all its sessions but one.
+    ...((of === 'client' || index === 2) && { clientId: clientOf(index % 9) }),
+    ...(index === 4 && { except: text('s-except') }),
     reason: of === 'client' ? 'admin' : index % 2 === 0 ? 'password_changed' : 'account_disabled',
     actor: text('anna'),
     orderedAt,

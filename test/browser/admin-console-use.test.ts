@@ -247,6 +247,29 @@ describe('the admin console in an operator’s hand', function () {
       )
     })
 
+    it('says of the logins at an RP that they end, and of their sessions nothing', async () => {
+      await go('/clients/one?client=legacy-portal')
+      await page.getByRole('button', { name: 'End all logins here' }).click()
+      await dialog().getByText('800 logins will end, and 800 grants will be revoked.').waitFor()
+      await dialog().getByRole('button', { name: 'End them all' }).click()
+      await dialog().getByText('800 logins ended, 800 grants revoked').waitFor()
+    })
+
+    it('names what terminations were of: an account, its logins at one RP, all its sessions but one', async () => {
+      await go('/terminations')
+      await page
+        .getByText(/^All sessions of \w+$/)
+        .first()
+        .waitFor()
+      const atOne = page
+        .getByRole('row')
+        .filter({ hasText: /Logins of \w+ at / })
+        .first()
+      await atOne.getByText(/^\d+ logins?$/).waitFor()
+      await atOne.getByText(/^of \d+ sessions?, /).waitFor()
+      await page.getByText(/^All sessions of \w+ but one$/).waitFor()
+    })
+
     it('ends every session only for somebody who types that', async () => {
       await go('/sessions')
       await page.getByRole('button', { name: 'End every session' }).click()

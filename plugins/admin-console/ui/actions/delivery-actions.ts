@@ -71,7 +71,7 @@ async function changeClient(client: string, change: 'pause' | 'resume'): Promise
 export function askToRetryNow(client: string, whenOver: () => void): void {
   ask({
     title: `Try ${client} now`,
-    about: 'What waits for this RP is due at once, in place of at its next turn.',
+    about: 'All that is pending for this RP is tried at once, not at the time of its next attempt.',
     verb: 'Try now',
     act: () => startOperation('/operations/retry-client', { client }),
     describeResult: ({ result }) => {

@@ -1,5 +1,5 @@
 import type { Operation, TerminateRequest } from '../../api/contract.ts'
-import { counted } from '../parts/words.ts'
+import { counted, reasonText } from '../parts/words.ts'
 import { startOperation } from '../server/operations.ts'
 import { type Action, ask } from './action.ts'
 
@@ -12,6 +12,9 @@ interface Ends {
   readonly grants: number
   readonly failed: number
 }
+
+/** What the reason decides. */
+const GRANTS = `Grants with offline access stay where the reason is “${reasonText('admin')}”; all others are revoked.`
 
 /** Ends the sessions with these uids. */
 export function askToEndSessions(uids: readonly string[], whose: string, whenOver: () => void): void {
@@ -32,7 +35,7 @@ export function askToEndAccount(account: string, reasons: readonly string[], whe
     { account },
     {
       title: `End all sessions of ${account}`,
-      about: 'The user is logged out everywhere, the grants are revoked, and the RPs are told.',
+      about: `The user is logged out everywhere, and the RPs are told. ${GRANTS}`,
       verb: 'End them all',
       reasons,
       whenOver,
@@ -59,7 +62,7 @@ export function askToEndAll(reasons: readonly string[], whenOver: () => void): v
     { all: true },
     {
       title: 'End every session',
-      about: 'Everybody is logged out, all grants are revoked, and every RP is told.',
+      about: `Everybody is logged out, and every RP is told. ${GRANTS}`,
       verb: 'End every session',
       reasons,
       mustType: 'end every session',
@@ -77,17 +80,22 @@ function askToEnd(target: Target, words: Words): void {
     ...words,
     isDestructive: true,
     plan: (reason, signal) => start(reason, { dryRun: true }, signal),
-    describePlan: (operation) => planOf(endsOf(operation)),
+    describePlan: (operation) => planOf(endsOf(operation), 'client' in target),
     act: (reason) => start(reason, {}),
-    describeResult: (operation) => resultOf(endsOf(operation)),
+    describeResult: (operation) => resultOf(endsOf(operation), 'client' in target),
   })
 }
 
-function planOf({ sessions, logins, grants, failed }: Ends): { lines: string[]; isNothing: boolean } {
+/** At a client the logins end, and their sessions live on. */
+function planOf(
+  { sessions, logins, grants, failed }: Ends,
+  ofClient: boolean,
+): { lines: string[]; isNothing: boolean } {
   if (sessions + logins + grants === 0 && failed === 0)
     return { lines: ['Nothing lives any more: there is nothing to end.'], isNothing: true }
+  const what = ofClient ? counted(logins, 'login') : counted(sessions, 'session')
   const lines = [
-    `${counted(sessions, 'session')} will end, and ${counted(grants, 'grant')} will be revoked.`,
+    `${what} will end, and ${counted(grants, 'grant')} will be revoked.`,
     logins === 0 ? 'No RP has a login of them.' : `RPs will be told that ${counted(logins, 'login')} ended.`,
   ]
   if (failed > 0)
@@ -95,8 +103,9 @@ function planOf({ sessions, logins, grants, failed }: Ends): { lines: string[]; 
   return { lines, isNothing: false }
 }
 
-function resultOf({ sessions, logins, grants, failed }: Ends): string {
-  const done = `${counted(sessions, 'session')} ended, ${counted(grants, 'grant')} revoked; RPs are being told that ${counted(logins, 'login')} ended.`
+function resultOf({ sessions, logins, grants, failed }: Ends, ofClient: boolean): string {
+  const what = ofClient ? counted(logins, 'login') : counted(sessions, 'session')
+  const done = `${what} ended, ${counted(grants, 'grant')} revoked; RPs are being told that ${counted(logins, 'login')} ended.`
   return failed === 0
     ? done
     : `${done} ${counted(failed, 'session')} could not be ended: order it again when that is mended.`

@@ -35,15 +35,15 @@ const COLUMNS: readonly Column<TerminationStatus>[] = [
   { head: 'State', cell: ({ state }) => <Chip tone={toneOf(state)} text={state} /> },
   {
     head: 'Ended',
-    cell: ({ sessions, logins, grants, failed }) => (
+    cell: ({ clientId, sessions, logins, grants, failed }) => (
       <TwoLines
         main={
           <span class="tags">
-            {counted(sessions, 'session')}
+            {clientId === undefined ? counted(sessions, 'session') : counted(logins, 'login')}
             {failed > 0 && <Chip tone="bad" text={`${number(failed)} failed`} />}
           </span>
         }
-        sub={`${counted(logins, 'login')}, ${counted(grants, 'grant')}`}
+        sub={`${clientId === undefined ? counted(logins, 'login') : `of ${counted(sessions, 'session')}`}, ${counted(grants, 'grant')}`}
       />
     ),
   },
@@ -64,10 +64,12 @@ const COLUMNS: readonly Column<TerminationStatus>[] = [
   { head: 'Id', cell: ({ id }) => <CopyId id={id} what="termination id" /> },
 ]
 
-function scopeText({ of, accountId, clientId }: TerminationStatus): string {
+/** Where a client is named, its logins end, and the sessions live on. */
+function scopeText({ of, accountId = 'an account that is forgotten', clientId, except }: TerminationStatus): string {
   switch (of) {
     case 'account':
-      return accountId === undefined ? 'All sessions of an account that is forgotten' : `All sessions of ${accountId}`
+      if (clientId !== undefined) return `Logins of ${accountId} at ${clientId}`
+      return `All sessions of ${accountId}${except === undefined ? '' : ' but one'}`
     case 'client':
       return `All logins at ${clientId ?? 'an RP'}`
     case 'all':
