@@ -155,7 +155,7 @@ describe('the admin console of the example in a browser', function () {
     await dialog().getByText('1 dead letter is being sent again').waitFor()
     await dialog().getByRole('button', { name: 'Close' }).click()
     await two.getByText(/you were logged out by the OP/).waitFor()
-    await page.getByText('None: every RP was told').waitFor()
+    await page.getByText('There is no dead letter').waitFor()
     await go('Terminations')
     await page.getByRole('row').filter({ hasText: 'All sessions of bob' }).getByText('completed').waitFor()
   })

@@ -22,7 +22,7 @@ const SCREENS = [
     full: 'Attempt 2 at legacy-portal failed',
     empty: 'Timeline',
   },
-  { name: 'dead-letters', path: '/dead-letters', full: 'connect ECONNREFUSED', empty: 'None: every RP was told' },
+  { name: 'dead-letters', path: '/dead-letters', full: 'connect ECONNREFUSED', empty: 'There is no dead letter' },
   { name: 'pending', path: '/pending', full: 'being sent', empty: 'Nothing is pending' },
   { name: 'parked', path: '/parked', full: '81204', empty: 'None: every commit was planned' },
   { name: 'terminations', path: '/terminations', full: 'All sessions of dave', empty: 'Nobody has ordered one' },

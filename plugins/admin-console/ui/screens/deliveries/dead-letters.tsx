@@ -71,7 +71,7 @@ export function DeadLetters() {
           isFiltered ? (
             <Empty title="No dead letter is found by this filter" />
           ) : (
-            <Empty title="None: every RP was told" />
+            <Empty title="There is no dead letter" />
           )
         }
       />

@@ -43,13 +43,7 @@ export function Pending() {
         nameOf={({ clientId, sessionUid }) => `the logout of ${sessionUid} at ${clientId}`}
         columns={COLUMNS}
         detail={(delivery) => <DeliveryDetail delivery={delivery} />}
-        empty={
-          <Empty
-            title={
-              isFiltered ? 'Nothing that is pending is found by this filter' : 'Nothing is pending: every RP was told'
-            }
-          />
-        }
+        empty={<Empty title={isFiltered ? 'Nothing that is pending is found by this filter' : 'Nothing is pending'} />}
       />
     </>
   )
