@@ -56,7 +56,7 @@ function stopOnSignals(): void {
   }
 }
 
-function sayWhereToClick({ op, rps, start }: Settings, operatorPassword: string | undefined): void {
+function sayWhereToClick({ op, rps, start, metricsPort }: Settings, operatorPassword: string | undefined): void {
   const rows = [
     ...rps.filter(({ id }) => start.has(id)).map(({ name, origin }) => [name, origin, 'log in here'] as const),
     ...(operatorPassword === undefined
@@ -64,6 +64,9 @@ function sayWhereToClick({ op, rps, start }: Settings, operatorPassword: string 
       : [
           [op.name, op.origin, 'its log, and who was told of which logout'] as const,
           ['Operators', `${op.origin}/operators`, `the password of this run: ${operatorPassword}`] as const,
+          ...(metricsPort === undefined
+            ? []
+            : [['Metrics', `http://127.0.0.1:${metricsPort}/metrics`, 'what the OP measures'] as const]),
         ]),
   ]
   const names = Math.max(...rows.map(([name]) => name.length))
