@@ -12,8 +12,20 @@ const OPTIONS = {
   'poll-seconds': { type: 'string', default: '1' },
 } as const
 
+type Values = ReturnType<typeof parseArgs<{ options: typeof OPTIONS; allowPositionals: true }>>['values']
+
+export interface Arguments {
+  /** The plans to run. */
+  readonly names: string[]
+  readonly values: Values
+  readonly limitMs: number
+  readonly pollMs: number
+  /** The browser's program. */
+  readonly browser: string
+}
+
 /** What the command is asked for; or what is wrong with it. */
-export function readArguments(args: string[]) {
+export function readArguments(args: string[]): Arguments | string {
   try {
     const { values, positionals } = parseArgs({ args, options: OPTIONS, allowPositionals: true })
     const names = positionals.length > 0 ? positionals : Object.keys(PLANS)
