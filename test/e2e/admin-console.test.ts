@@ -23,7 +23,7 @@ import type {
 } from '../../plugins/admin-console/api/contract.ts'
 import { adminConsole } from '../../plugins/admin-console/index.ts'
 import { BuiltAssets, ConsoleScene, NOBODY, OLGA, ORIGIN, VERA } from '../support/console-scene.ts'
-import { Person, testClient } from '../support/op.ts'
+import { Person, startOp, testClient } from '../support/op.ts'
 
 /** Refuses for good, so that what it was to get is a dead letter. */
 const GONE = 410
@@ -289,6 +289,8 @@ describe('the console', () => {
     const rotated = { ...metadata, client_secret: 'rotated' }
     const { store } = scene
     const { append } = store
+    const other = await startOp(store, { issuer: scene.scene.op.issuer }) // those of one process queue
+    const elsewhere = other.eventSourced.adapter('Client')
     const isRequest = (commit: NewCommit) => commit.events.some(({ type }) => type === 'logout_client.change_requested')
     const isChange = (commit: NewCommit) => commit.events.some(({ stream }) => stream.startsWith('Client:'))
     const changed = async (isBehind: (commit: NewCommit) => boolean, meanwhile: () => Promise<unknown>) => {
@@ -306,14 +308,15 @@ describe('the console', () => {
       return scene.ask<ApiErrorBody>('PUT', '/clients/one', OLGA, change)
     }
     for (const isBehind of [isRequest, isChange]) {
-      const conflict = await changed(isBehind, () => clients.upsert('racing', rotated as never))
+      const conflict = await changed(isBehind, () => elsewhere.upsert('racing', rotated as never))
       assert.equal(conflict.status, 409, conflict.text)
       assert.equal(conflict.body.error.code, 'CLIENT_CHANGED')
       assert.equal((await clients.find('racing'))?.['client_secret'], 'rotated')
-      const gone = await changed(isBehind, () => clients.destroy('racing'))
+      const gone = await changed(isBehind, () => elsewhere.destroy('racing'))
       assert.equal(gone.body.error.code, 'CLIENT_UNKNOWN')
       assert.equal(await clients.find('racing'), undefined)
     }
+    await other.stop()
   })
 
   it('lets one of two who change a client at once through, and tells the other', async () => {

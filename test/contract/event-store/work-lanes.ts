@@ -54,15 +54,16 @@ export function workLanesContract(makeLog: MakeLog, { asksAgain = false }: Pick<
         assert.equal(await table.hasten('rp', 700), 0) // that page was changed all the same
       })
 
-    it('is made due earlier until a signal aborts that comes from elsewhere', async () => {
-      for (let from = 0; from < 4_000; from += 500)
-        await table.add(range(500).map((n) => job(`${from + n}`, { dueAt: 9_000 + from + n })))
-      const stopping = new AbortController()
-      setImmediate(() => stopping.abort())
-      const hastened = await table.hasten('rp', 700, { signal: stopping.signal })
-      assert.equal(hastened < 4_000, true)
-      assert.equal(await table.hasten('rp', 700), 4_000 - hastened)
-    })
+    if (!asksAgain)
+      it('is made due earlier until a signal aborts that comes from elsewhere', async () => {
+        for (let from = 0; from < 4_000; from += 500)
+          await table.add(range(500).map((n) => job(`${from + n}`, { dueAt: 9_000 + from + n })))
+        const stopping = new AbortController()
+        setImmediate(() => stopping.abort())
+        const hastened = await table.hasten('rp', 700, { signal: stopping.signal })
+        assert.equal(hastened < 4_000, true)
+        assert.equal(await table.hasten('rp', 700), 4_000 - hastened)
+      })
 
     it('is found by whoever looks for the next thing that is due', async () => {
       await table.add([job('later', { dueAt: 9_000 })])
