@@ -10,7 +10,8 @@ describe('what is found, with retention and without', function () {
     const property = fc.asyncProperty(life, async (steps) => {
       removed += await liveTwice(steps)
     })
-    await fc.assert(property, { numRuns: 160 })
-    assert.ok(removed > 300, `hardly anything was removed: ${removed}`)
+    // A shorter life takes longer to find than a test may: the seed and the path that are told play this one again.
+    await fc.assert(property, { numRuns: 80, endOnFailure: true })
+    assert.ok(removed > 150, `hardly anything was removed: ${removed}`)
   })
 })
