@@ -25,10 +25,10 @@ import { RecentSessions } from './provider/recent-sessions.ts'
 import { asProviderError, usedUp } from './provider/refusals.ts'
 import type { Cause } from './provider/session-change.ts'
 import { type SessionTerminator, UnitSessionTerminator } from './provider/session-terminator.ts'
-import { SessionTurns } from './provider/session-turns.ts'
 import { StartGate } from './provider/start-gate.ts'
 import type { UnitContext } from './provider/unit-context.ts'
 import { UnitOfWork } from './provider/unit-of-work.ts'
+import { WriteTurns } from './provider/write-turns.ts'
 import { type RekeyOptions, rekeyLog } from './rekey/rekey.ts'
 import type { RekeyReport } from './rekey/rekey-report.ts'
 import { LogRetention, type Retention } from './retention/retention.ts'
@@ -79,7 +79,7 @@ export class EventSourced {
   #endOfGauges: (() => void) | undefined
   readonly #oneCommit: OneCommit
   readonly #recentSessions = new RecentSessions()
-  readonly #sessionTurns = new SessionTurns()
+  readonly #writeTurns = new WriteTurns()
   readonly #gate: StartGate
   #errorPage: ErrorPage | undefined
   #isConfigured = false
@@ -335,7 +335,7 @@ export class EventSourced {
       meta: this.#provider ? { instance: this.#provider.issuer } : {},
       recentSessions: this.#recentSessions,
       observers: this.#plugins.flatMap(({ observer }) => (observer ? [observer] : [])),
-      sessionTurns: this.#sessionTurns,
+      writeTurns: this.#writeTurns,
       endSession: (uid, cause) => this.#endSession(uid, cause),
     }
   }

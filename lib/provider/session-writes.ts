@@ -5,10 +5,10 @@ import { indexStreams } from './index-streams.ts'
 import { type ModelState, type Notes, storedData } from './model-state.ts'
 import type { Payload } from './models.ts'
 import { rebase } from './session-rebase.ts'
-import type { SessionTurn } from './session-turns.ts'
 import { endEvent, eventOf } from './staged-write.ts'
 import { sealerOf, type UnitContext } from './unit-context.ts'
 import { isDecidedOnRead, type UnitOrigin } from './unit-origin.ts'
+import type { WriteTurn } from './write-turns.ts'
 
 /** One session in one unit of work: how it was read, what is to become of it. */
 interface SessionWrite {
@@ -130,7 +130,7 @@ export class SessionWrites {
    *
    * @returns whether one of them has done already what this request asks for: see `catchUp()`
    */
-  buildOn(turn: SessionTurn): boolean {
+  buildOn(turn: WriteTurn): boolean {
     if (!isDecidedOnRead(this.#origin)) return false // it reads the newest state anyway
     for (const write of this.#writes.values()) {
       const newest = turn.newest(write.uid)
@@ -253,7 +253,7 @@ export class SessionWrites {
   }
 
   /** Tells the next commit of this process what this one has left, and application code what it goes on from. */
-  committed({ id: commit, position }: Appended, turn: SessionTurn): void {
+  committed({ id: commit, position }: Appended, turn: WriteTurn): void {
     for (const { uid, written, built } of this.#writes.values()) {
       turn.left(uid, built && { ...built, commit, position })
       if (this.#origin.kind !== 'application') continue

@@ -4,7 +4,7 @@ import type { ModelLog } from './model-log.ts'
 import type { Sealer } from './model-state.ts'
 import type { RecentSessions } from './recent-sessions.ts'
 import type { Cause, SessionObserver } from './session-change.ts'
-import type { SessionTurns } from './session-turns.ts'
+import type { WriteTurns } from './write-turns.ts'
 
 /** What seals the states that a unit stores. */
 export function sealerOf({ log, meta }: UnitContext): Sealer {
@@ -20,7 +20,7 @@ export interface UnitContext {
   /** What application code has read of sessions. */
   readonly recentSessions: RecentSessions
   /** Commits of this process that write one session go one after the other. */
-  readonly sessionTurns: SessionTurns
+  readonly writeTurns: WriteTurns
   /** Ends a session that began too late. */
   endSession(uid: string, cause: Cause): Promise<void>
 }

@@ -303,8 +303,8 @@ export class UnitOfWork {
 
   async #append(): Promise<Appended | undefined> {
     if (this.#repeatsSubmit) return undefined
-    const { sessionTurns, clock, log } = this.#context
-    const turn = await sessionTurns.enter([...this.#sessions.uids(), ...this.#models.linearStreams()], clock)
+    const { writeTurns, clock, log } = this.#context
+    const turn = await writeTurns.enter([...this.#sessions.uids(), ...this.#models.linearStreams()], clock)
     try {
       for (let tries = 1; ; tries++) {
         this.#repeatsSubmit = this.#sessions.buildOn(turn)

@@ -298,7 +298,11 @@ function deliveryFindings(operations: LogoutOperations, lost: readonly LostDeliv
       todo: 'who has emptied the table `deliveries`? `doctor --fix` puts them back, from the log; what is older than 48 hours becomes a dead letter',
       fix: {
         would: `put ${lost.length} back into the table of work`,
-        apply: async () => `put ${await operations.restoreDeliveries()} back`,
+        apply: async () => {
+          const restored = await operations.restoreDeliveries()
+          if (restored >= lost.length) return `put ${restored} back`
+          return `put ${restored} of ${lost.length} back: the others were settled meanwhile, or name a subject that cannot be opened`
+        },
       },
     },
   ]

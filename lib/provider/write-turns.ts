@@ -3,7 +3,7 @@ import { StoreUnavailableError } from '../errors.ts'
 import { inTime } from '../in-time.ts'
 import type { ModelState } from './model-state.ts'
 
-/** The longest wait for the commits of one session that came before, in milliseconds. */
+/** The longest wait for the commits of one session or client that came before, in milliseconds. */
 const MAX_WAIT_MS = 10_000
 
 interface Line {
@@ -17,8 +17,8 @@ interface Line {
   failed: boolean
 }
 
-/** The turn of one unit of work: no other unit of this process commits to its sessions meanwhile. */
-export interface SessionTurn {
+/** The turn of one unit of work: no other unit of this process commits to its sessions and clients meanwhile. */
+export interface WriteTurn {
   /** The state that the commit before left, where one of this process came right before. */
   newest(uid: string): ModelState | undefined
   /** Tells the next one what this commit has left. Undefined: the session ended. */
@@ -34,23 +34,25 @@ export interface SessionTurn {
  * processes are kept apart by the claims of the commits. Those that write the same client queue too, by its stream: each
  * loses one race at most to those of its process.
  */
-export class SessionTurns {
+export class WriteTurns {
   readonly #lines = new Map<string, Line>()
 
   /**
    * Waits for the commits that came before.
    *
+   * @param names - uids of sessions, streams of clients
+   *
    * @throws StoreUnavailableError (`STORE_UNAVAILABLE`) after 10 s, or when the store did not answer one of them: nothing
    *   was stored
    */
-  async enter(uids: readonly string[], clock: Clock): Promise<SessionTurn> {
+  async enter(names: readonly string[], clock: Clock): Promise<WriteTurn> {
     const entered: (() => void)[] = []
     const leave = (): void => {
       for (const one of entered.splice(0)) one()
     }
     try {
       // All take their lines in the same order, so that no two wait for each other.
-      for (const uid of [...uids].sort()) await this.#enterLine(uid, clock, entered)
+      for (const name of [...names].sort()) await this.#enterLine(name, clock, entered)
     } catch (error) {
       leave()
       throw error
@@ -62,8 +64,8 @@ export class SessionTurns {
         if (line) line.newest = state
       },
       fail: () => {
-        for (const uid of uids) {
-          const line = this.#lines.get(uid)
+        for (const name of names) {
+          const line = this.#lines.get(name)
           if (line) line.failed = true
         }
       },
@@ -71,9 +73,9 @@ export class SessionTurns {
     }
   }
 
-  async #enterLine(uid: string, clock: Clock, entered: (() => void)[]): Promise<void> {
-    const line = this.#lines.get(uid) ?? { tail: Promise.resolve(), length: 0, newest: undefined, failed: false }
-    this.#lines.set(uid, line)
+  async #enterLine(name: string, clock: Clock, entered: (() => void)[]): Promise<void> {
+    const line = this.#lines.get(name) ?? { tail: Promise.resolve(), length: 0, newest: undefined, failed: false }
+    this.#lines.set(name, line)
     const before = line.tail
     let open = (): void => {}
     const left = new Promise<void>((resolve) => {
@@ -84,7 +86,7 @@ export class SessionTurns {
     entered.push(() => {
       open()
       line.length -= 1
-      if (line.length === 0) this.#lines.delete(uid)
+      if (line.length === 0) this.#lines.delete(name)
     })
     if (line.length === 1) return
     if (!(await inTime(before, clock, MAX_WAIT_MS)) || line.failed)

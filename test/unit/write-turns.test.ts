@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import type { ModelState } from '../../lib/provider/model-state.ts'
-import { type SessionTurn, SessionTurns } from '../../lib/provider/session-turns.ts'
+import { type WriteTurn, WriteTurns } from '../../lib/provider/write-turns.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 
 describe('the turns of commits that write the same sessions', () => {
   const clock = new FakeClock()
-  let turns: SessionTurns
+  let turns: WriteTurns
 
   beforeEach(() => {
-    turns = new SessionTurns()
+    turns = new WriteTurns()
   })
 
   it('are one after the other for each session, in the order of arrival, whatever sessions a commit writes', async () => {
@@ -70,7 +70,7 @@ describe('the turns of commits that write the same sessions', () => {
     await clock.advance(9_999)
     const late = turns.enter(['a'], clock)
     let isLateIn = false
-    const entered = late.then((turn): SessionTurn => {
+    const entered = late.then((turn): WriteTurn => {
       isLateIn = true
       return turn
     })
