@@ -29,8 +29,8 @@ const MEDIA_TYPES = { js: 'text/javascript; charset=utf-8', css: 'text/css; char
 
 /**
  * What is left out of uPlot: the ways to draw a line that it brings (day-plot.ts has its own), the legend, scales that are
- * not linear, and what it hangs onto its function for callers. A bundler cannot know that nothing here uses them, and would keep the code behind them. A version
- * of uPlot that is written otherwise fails the build.
+ * not linear, and what it hangs onto its function for callers. A bundler cannot know that nothing here uses them, and would
+ * keep the code behind them. A version of uPlot that is written otherwise fails the build.
  */
 const LEFT_OUT_OF_UPLOT = [
   ['const linearPath = linear() ;', 'const linearPath = null;'],

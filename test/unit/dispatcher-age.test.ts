@@ -19,11 +19,11 @@ describe('a delivery that is too old', () => {
   it('is a dead letter after 48 hours, however many wait for an RP that is dead', async function () {
     this.timeout(300_000)
     scene.client('dead', () => ({ kind: 'failed', error: 'ECONNREFUSED' }))
-    const uids = await scene.owe('dead', 80)
+    const uids = await scene.owe('dead', 200)
     await scene.dispatcher()
     await scene.clock.advance(48 * HOUR_MS)
     await scene.clock.advance(MINUTE_MS)
-    assert.deepEqual(await scene.states(uids), { abandoned: 80 })
+    assert.deepEqual(await scene.states(uids), { abandoned: 200 })
     assert.equal(await scene.open(), 0)
     scene.behave('dead', () => says(200))
     const before = scene.posts.length
