@@ -182,6 +182,8 @@ class Side {
   #middleware: ((ctx: FakeContext, next: () => Promise<unknown>) => Promise<void>) | undefined
   readonly #jti = new Map<string, string>()
   readonly #expiries = new Map<string, number>()
+  /** When an instance last ended, milliseconds since 1970. */
+  readonly #endedAt = new Map<string, number>()
   #n = 0
 
   constructor(clock: FakeClock) {
@@ -235,6 +237,9 @@ class Side {
         // The provider makes the other ids itself: one that has expired is never stored again.
         const known = this.#expiries.get(`${model} ${id}`)
         if (!lasting && model !== 'Grant' && known !== undefined && known * 1_000 <= this.#clock.now()) return ''
+        // Nor is one that has ended by whoever has not seen that, later than a day after it: retention counts on that.
+        const endedAt = this.#endedAt.get(`${model} ${id}`)
+        if (!lasting && blind && endedAt !== undefined && endedAt + DAY <= this.#clock.now()) return ''
         const payload: Payload = {
           n: this.#n,
           kind: model,
@@ -262,7 +267,9 @@ class Side {
       case 'destroy':
         return this.#request(async () => {
           const found = await adapter(step.model).find(step.id)
-          if (found && !this.#isExpired(found)) await adapter(step.model).destroy(step.id)
+          if (!found || this.#isExpired(found)) return
+          await adapter(step.model).destroy(step.id)
+          this.#endedAt.set(`${step.model} ${step.id}`, this.#clock.now())
         })
       case 'revoke':
         return this.#request(async () => {

@@ -33,7 +33,11 @@ export function SearchField({ name, label, placeholder, isMain }: SearchFieldPro
   const stop = useRef(() => {})
   const id = useId()
   useEffect(() => {
-    if (inPlace !== asked.current) text.value = inPlace // the browser's back button
+    if (inPlace !== asked.current) {
+      // The browser's back button: what was being typed is not searched for any more.
+      stop.current()
+      text.value = inPlace
+    }
     asked.current = inPlace
   }, [inPlace, text])
   useEffect(() => () => stop.current(), [])
