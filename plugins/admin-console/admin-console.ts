@@ -54,6 +54,7 @@ export function adminConsole<Context>(options: AdminConsoleOptions<Context>): Ad
   const live = new LiveFeed({ store, clock, logger, process })
   const operations = new Operations({ clock, logger, onChange: (operation) => live.operation(operation) })
   const sessionCount = new SessionCount(logout, clock)
+  const pendingByClient = new Shared(() => countPending(logout))
   const parts: RouteParts = {
     op,
     logout,
@@ -64,8 +65,8 @@ export function adminConsole<Context>(options: AdminConsoleOptions<Context>): Ad
     process,
     exports: new Exports(clock),
     sessionCount,
-    overview: new Shared(() => lookAtAll({ logout, clock, sessionCount })),
-    pendingByClient: new Shared(() => countPending(logout)),
+    overview: new Shared(() => lookAtAll({ logout, clock, sessionCount, pendingByClient })),
+    pendingByClient,
     ...(options.signOutUrl !== undefined && { signOutUrl: options.signOutUrl }),
     ...(options.clients && { clients: options.clients }),
   }

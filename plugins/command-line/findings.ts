@@ -10,7 +10,7 @@ import { featuresOf } from './commands/features.ts'
 import { Interrupted } from './exit-codes.ts'
 import { type GoneHolder, giveBack, type Holders, heldText, holdersOf } from './gone-holders.ts'
 import { type LogStatus, statusOf } from './log-status.ts'
-import { duration, moment } from './terminal.ts'
+import { counted, duration, moment } from './terminal.ts'
 
 /** Something that an operator should know. */
 export interface Finding {
@@ -51,10 +51,10 @@ const WALK_LATE_MS = 3 * 86_400_000
 /** Clocks that are further apart than this confuse people, and expiry. */
 const CLOCKS_APART_MS = 10_000
 
-/** So many parked commits and dead letters are counted at most. */
 /** An order that is not carried out for so long may have nobody who does. */
 const ORDER_LATE_MS = 600_000
 
+/** So many parked commits and dead letters are counted at most. */
 const MOST = 100
 
 /** So many RPs are named. */
@@ -102,7 +102,7 @@ function consumerFindings({ consumers }: LogStatus): MendableFinding[] {
     .map(({ name, behind, position, holder }) => ({
       code: 'CONSUMER_BEHIND',
       severity: 'fault',
-      what: `the consumer ${name} is ${behind} positions behind, at #${position}; ${holder === undefined ? 'nobody holds it' : 'somebody holds it'}`,
+      what: `the consumer ${name} is ${counted(behind, 'position')} behind, at #${position}; ${holder === undefined ? 'nobody holds it' : 'somebody holds it'}`,
       todo: `start the processes that run it. If nobody needs it any more, \`checkpoints remove ${name}\`: nothing above its checkpoint is ever removed from the log`,
     }))
 }
@@ -123,7 +123,7 @@ function holderFindings(store: EventStore, { work }: LogStatus, { living, gone }
     findings.push({
       code: 'NOBODY_SENDS',
       severity: 'fault',
-      what: `${owed} logout tokens are owed, and no process shows that it lives`,
+      what: `${counted(owed, 'logout token is', 'logout tokens are')} owed, and no process shows that it lives`,
       todo: 'start the OP: its processes send them',
     })
   }
@@ -143,8 +143,8 @@ function retentionFindings({ retention }: LogStatus, storeTime: number): Mendabl
     findings.push({
       code: 'RETENTION_NEVER_RAN',
       severity: 'note',
-      what: 'retention has never run: the log grows with every request',
-      todo: 'a started OP runs it by itself, unless `retention` is false; or run `retention`',
+      what: 'retention has not run yet: until it does, the log grows with every request',
+      todo: 'nothing, if an OP has been running for less than two minutes: it begins with it by itself, unless `retention` is false. Or run `retention`',
     })
   } else if (storeTime - since > WALK_LATE_MS) {
     findings.push({
@@ -173,22 +173,18 @@ async function forgottenFindings({ store, clock, signal }: FindingParts): Promis
     {
       code: 'ACCOUNT_KEYS_BACK',
       severity: 'fault',
-      what: `${keysText(back.length)} of accounts that were forgotten ${back.length === 1 ? 'is' : 'are'} there again: what the accounts have left can be opened`,
+      what: `${counted(back.length, 'key')} of accounts that were forgotten ${back.length === 1 ? 'is' : 'are'} there again: what the accounts have left can be opened`,
       todo: 'was `account_keys` restored from a backup, or who writes to the database? `doctor --fix` destroys them again',
       fix: {
-        would: `destroy ${keysText(back.length)} again`,
+        would: `destroy ${counted(back.length, 'key')} again`,
         apply: async () => {
           const destroyed = await destroyAgain(store, { now: clock.now(), signal })
           if (signal.aborted) throw new Interrupted()
-          return `destroyed ${keysText(destroyed.length)} again`
+          return `destroyed ${counted(destroyed.length, 'key')} again`
         },
       },
     },
   ]
-}
-
-function keysText(count: number): string {
-  return count === 1 ? '1 key' : `${count} keys`
 }
 
 async function logoutFindings(
@@ -204,7 +200,8 @@ async function logoutFindings(
     operations.openTerminations(),
     operations.lostDeliveries(),
   ])
-  const many = (found: number): string => (found < MOST ? `${found}` : `${MOST} or more`)
+  const many = (found: number, one: string): string =>
+    found < MOST ? counted(found, one) : `${MOST} or more ${one}s`
   return [
     ...features.filter(({ enabled, from }) => !enabled && from !== 'configuration').map(offFinding),
     ...terminationFindings(operations, terminations, living, clock.now()),
@@ -214,7 +211,7 @@ async function logoutFindings(
           {
             code: 'COMMITS_PARKED',
             severity: 'fault' as const,
-            what: `${many(parked)} commits could not be planned: their logouts are not told`,
+            what: `${many(parked, 'commit')} could not be planned: ${parked === 1 ? 'its' : 'their'} logouts are not told`,
             todo: '`logouts parked` says why; an OP of a newer version plans them when it starts, or call retryParked()',
           },
         ]
@@ -224,7 +221,7 @@ async function logoutFindings(
           {
             code: 'DEAD_LETTERS',
             severity: 'note' as const,
-            what: `${many(dead)} logout tokens could not be delivered, and nobody tries any more`,
+            what: `${many(dead, 'logout token')} could not be delivered, and nobody tries any more`,
             todo: '`logouts dead` lists them; when the RP is back, `logouts replay --client …` has them sent again',
           },
         ]
@@ -268,7 +265,7 @@ function terminationFindings(
   }))
   const oldest = open.at(-1)
   if (oldest && (living === 0 || now - oldest.orderedAt >= ORDER_LATE_MS)) {
-    const orders = open.length === 1 ? 'an order to end sessions is' : `${open.length} orders to end sessions are`
+    const orders = counted(open.length, 'order to end sessions is', 'orders to end sessions are')
     const nobody = living === 0 ? ', and no process shows that it lives' : ''
     findings.push({
       code: 'TERMINATIONS_WAIT',
@@ -286,7 +283,7 @@ function terminationFindings(
 /** Tokens that nobody sends. */
 function deliveryFindings(operations: LogoutOperations, lost: readonly LostDelivery[]): MendableFinding[] {
   if (lost.length === 0) return []
-  const tokens = lost.length === 1 ? 'a logout token is' : `${lost.length} logout tokens are`
+  const tokens = counted(lost.length, 'logout token is', 'logout tokens are')
   const clients = [...new Set(lost.map(({ clientId }) => clientId))]
   const named = clients.slice(0, MOST_NAMED).join(', ') + (clients.length > MOST_NAMED ? ' and others' : '')
   const oldest = moment(Math.min(...lost.map(({ endedAt }) => endedAt)))

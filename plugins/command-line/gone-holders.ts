@@ -2,6 +2,7 @@ import type { Clock, ConsumerRecord, EventStore, Sign } from '../../lib/index.ts
 import { PARKED } from '../../lib/log/consumer.ts'
 import { watchSignsOfLife } from '../../lib/log/signs-of-life.ts'
 import { TABLES } from './log-status.ts'
+import { counted } from './terminal.ts'
 
 /** What a process that is gone still holds. */
 export interface GoneHolder {
@@ -53,8 +54,8 @@ export async function giveBack(
 /** `2 leases and 3 pieces of work`. */
 export function heldText(leases: number, work: number | undefined): string {
   const parts = [
-    ...(leases > 0 ? [`${leases} ${leases === 1 ? 'lease' : 'leases'}`] : []),
-    ...(work === undefined ? ['work'] : work > 0 ? [`${work} ${work === 1 ? 'piece' : 'pieces'} of work`] : []),
+    ...(leases > 0 ? [counted(leases, 'lease')] : []),
+    ...(work === undefined ? ['work'] : work > 0 ? [counted(work, 'piece of work', 'pieces of work')] : []),
   ]
   return parts.length === 0 ? 'its sign of life' : parts.join(' and ')
 }

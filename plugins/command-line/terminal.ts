@@ -95,6 +95,11 @@ export function moment(ms: number | undefined): string {
   return ms === undefined ? 'never' : `${new Date(ms).toISOString().slice(0, 19).replace('T', ' ')} UTC`
 }
 
+/** How many, for people: `1 session`, `3 sessions`. */
+export function counted(count: number, one: string, many: string = `${one}s`): string {
+  return `${count} ${count === 1 ? one : many}`
+}
+
 /** A time, for people: `3 d 4 h`, `12 s`. */
 export function duration(ms: number): string {
   const units = [

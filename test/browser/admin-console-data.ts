@@ -506,7 +506,7 @@ function overviewOf(
       quarters,
     },
     ...(!isEmpty && {
-      oldestPending: { clientId: clientOf(9), sessionUid: uidOf(70), endedAt: now - 5 * HOUR, isExact: false },
+      oldestPending: { clientId: clientOf(9), endedAt: now - 5 * HOUR, isExact: false },
     }),
     paused: isEmpty ? [] : [{ clientId: clientOf(4), actor: text('anna'), at: now - 52 * MINUTE }],
     problems: isEmpty ? [] : problemsOf(clientOf, text),

@@ -335,7 +335,7 @@ function mending(name: string, isShared: boolean, make: () => Promise<Place>): v
       assert.equal((await end(0)).code, 0)
       const { code, out } = await end(2)
       assert.equal(code, 1)
-      assert.match(out, /completed: 1 sessions, 1 logins, 0 grants; 2 could not be ended/)
+      assert.match(out, /completed: 1 session, 1 login, 0 grants; 2 could not be ended/)
       await store.close()
     })
 

@@ -84,19 +84,19 @@ export interface Overview {
   readonly sessions?: BoundedCount
   /** What happened within the last 24 hours. Absent: the store does not answer. */
   readonly statistics?: LogoutStatistics
-  /** Since when the RP waits that has waited longest, by the pending deliveries that were looked at. Absent: none waits. */
+  /** Who waits longest, of the RPs with most pending deliveries. Absent: nobody waits, or it was not counted in time. */
   readonly oldestPending?: OldestPending
   readonly paused: readonly PausedClient[]
   /** What needs an operator, the worst first. */
   readonly problems: readonly Problem[]
 }
 
-/** The oldest of some pending deliveries. */
+/** Who has waited longest. */
 export interface OldestPending {
   readonly clientId: string
-  readonly sessionUid: string
+  /** When the session ended that it has waited longest to be told of, in milliseconds since 1970. */
   readonly endedAt: number
-  /** False: there are more pending deliveries than were looked at (those due first), and one of them may be older. */
+  /** False: more RPs wait than were looked at (the 1,000 with most pending deliveries), and one of them may wait longer. */
   readonly isExact: boolean
 }
 

@@ -3,7 +3,7 @@ import type { ClientRow, ClientStatisticsRow } from './contract.ts'
 import type { RouteParts } from './route.ts'
 
 /** So many clients with most pending deliveries are counted by one command. */
-const MOST_COUNTED = 1_000
+export const MOST_COUNTED = 1_000
 
 /** What clients are still to get, those with most first. */
 export function countPending(logout: RouteParts['logout']): Promise<readonly PendingCount[]> {

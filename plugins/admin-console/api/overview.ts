@@ -1,6 +1,8 @@
-import type { PendingDelivery } from 'oidc-provider-eventstore/plugins/back-channel-logout'
+import type { PendingCount } from 'oidc-provider-eventstore/plugins/back-channel-logout'
+import { StoreUnavailableError } from '../../../lib/index.ts'
 import { assertKnown } from '../../../lib/web/fields.ts'
 import type { Me, OldestPending, Overview } from './contract.ts'
+import { MOST_COUNTED } from './known-clients.ts'
 import { problemsOf } from './problems.ts'
 import { REASONS } from './reasons.ts'
 import type { Route, RouteParts } from './route.ts'
@@ -22,9 +24,6 @@ export const showMe: Route = {
   },
 }
 
-/** So many pending deliveries are looked at for the oldest. */
-const LOOKED_AT = 200
-
 /** How it stands. While the store does not answer, that is what it says. */
 export const showOverview: Route = {
   role: 'viewer',
@@ -37,8 +36,9 @@ export const showOverview: Route = {
 export async function lookAtAll({
   logout,
   sessionCount,
+  pendingByClient,
   clock,
-}: Pick<RouteParts, 'logout' | 'sessionCount' | 'clock'>): Promise<Overview> {
+}: Pick<RouteParts, 'logout' | 'sessionCount' | 'pendingByClient' | 'clock'>): Promise<Overview> {
   const at = clock.now()
   const health = await logout.health()
   if (!health.store.isReachable) return { at, health, paused: [], problems: problemsOf({ health, paused: [] }) }
@@ -46,9 +46,9 @@ export async function lookAtAll({
     sessionCount.look(),
     logout.statistics(),
     logout.paused(),
-    logout.pages.pending({}, { limit: LOOKED_AT }),
+    pendingByClient.look().catch(withoutLate),
   ])
-  const oldestPending = oldestOf(pending)
+  const oldestPending = pending && oldestOf(pending)
   return {
     at,
     health,
@@ -60,16 +60,17 @@ export async function lookAtAll({
   }
 }
 
-/** The one that has waited longest, of those on a page. */
-export function oldestOf(page: {
-  readonly items: readonly PendingDelivery[]
-  readonly next?: string
-}): OldestPending | undefined {
-  const oldest = page.items.reduce<PendingDelivery | undefined>(
-    (least, one) => (least && least.endedAt <= one.endedAt ? least : one),
+/** A count over all that is pending may take longer than a look may: the rest is told without it. */
+function withoutLate(error: unknown): undefined {
+  if (!(error instanceof StoreUnavailableError)) throw error
+}
+
+/** The RP that has waited longest, of those with most pending deliveries. */
+export function oldestOf(counts: readonly PendingCount[]): OldestPending | undefined {
+  const isExact = counts.length < MOST_COUNTED
+  return counts.reduce<OldestPending | undefined>(
+    (oldest, { clientId, oldestEndedAt: endedAt }) =>
+      endedAt === undefined || (oldest && oldest.endedAt <= endedAt) ? oldest : { clientId, endedAt, isExact },
     undefined,
   )
-  if (!oldest) return undefined
-  const { clientId, sessionUid, endedAt } = oldest
-  return { clientId, sessionUid, endedAt, isExact: page.next === undefined }
 }

@@ -2,6 +2,7 @@ import { type ConsumerRecord, type RemovedConsumer, removeConsumer } from '../..
 import { PLANNER } from '../../back-channel-logout/delivery/planner.ts'
 import type { Register } from '../command-context.ts'
 import { EXIT, UsageError } from '../exit-codes.ts'
+import { counted } from '../terminal.ts'
 
 interface RemoveOptions {
   readonly dryRun?: boolean
@@ -77,6 +78,6 @@ function dependsOn(name: string): string {
 
 function removedText({ name, dryRun, position, behind, parked }: RemovedConsumer): string {
   const is = dryRun ? 'would be' : 'is'
-  const commits = parked === 0 ? '' : `, with ${parked} commits that it has parked`
+  const commits = parked === 0 ? '' : `, with ${counted(parked, 'commit')} that it has parked`
   return `${name}, at #${position}, ${behind} behind, ${is} removed${commits}. ${dependsOn(name)}.`
 }

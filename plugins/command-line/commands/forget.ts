@@ -6,7 +6,7 @@ import type { Register } from '../command-context.ts'
 import { assertIssuer } from '../connection.ts'
 import { EXIT, UsageError } from '../exit-codes.ts'
 import { seconds } from '../numbers.ts'
-import { moment } from '../terminal.ts'
+import { counted, moment } from '../terminal.ts'
 
 interface Options {
   readonly actor: string
@@ -48,8 +48,8 @@ export const forget: Register = (program, context) => {
           const found = await store.accountKeys.named(names)
           const keys = found.filter(({ destroyedAt }) => destroyedAt === undefined).length
           output.result({ dryRun, ends, keys }, () => {
-            const ended = logout ? `${ends} sessions and grants would end; ` : ''
-            return `${ended}${keys === 1 ? '1 key' : `${keys} keys`} of it would be destroyed`
+            const ended = logout ? `${counted(ends, 'session or grant', 'sessions and grants')} would end; ` : ''
+            return `${ended}${counted(keys, 'key')} of it would be destroyed`
           })
         })
       }
@@ -78,8 +78,8 @@ export const forget: Register = (program, context) => {
         )
         output.result(report, () => {
           if (report.destroyedAt === undefined) return 'nothing is stored of an account with this id'
-          const ended = logout ? `${report.ended} sessions and grants ended; ` : ''
-          return `${ended}${report.keys === 1 ? '1 key of it is' : `${report.keys} keys of it are`} destroyed, since ${moment(report.destroyedAt)}`
+          const ended = logout ? `${counted(report.ended, 'session or grant', 'sessions and grants')} ended; ` : ''
+          return `${ended}${counted(report.keys, 'key of it is', 'keys of it are')} destroyed, since ${moment(report.destroyedAt)}`
         })
         if (signal.aborted && report.keys > 0) {
           output.note('interrupted before requests that were under way had ended: forget it again')

@@ -16,7 +16,7 @@ import { sessionLogoutStream } from '../../back-channel-logout/recording/session
 import type { CommandContext, Register } from '../command-context.ts'
 import { EXIT, UsageError } from '../exit-codes.ts'
 import { wholeNumber } from '../numbers.ts'
-import { duration, moment } from '../terminal.ts'
+import { counted, duration, moment } from '../terminal.ts'
 
 interface Which {
   readonly account?: string
@@ -110,7 +110,7 @@ export const logouts: Register = (program, context) => {
         const { hastened } = await operations.hasten({ client }, { signal: terminal.signal })
         terminal.signal.throwIfAborted()
         output.result({ hastened }, () =>
-          hastened === 1 ? '1 delivery is due at once' : `${hastened} deliveries are due at once`,
+          counted(hastened, 'delivery is due at once', 'deliveries are due at once'),
         )
       }),
     )
@@ -227,13 +227,13 @@ function entryText({
 }
 
 function attemptsText(attempts: number): string {
-  return attempts === 1 ? '1 attempt' : `${attempts} attempts`
+  return counted(attempts, 'attempt')
 }
 
 function replaysText({ replayed, forgotten = 0 }: Replays, dryRun: boolean): string {
-  const letters = replayed === 1 ? '1 dead letter' : `${replayed} dead letters`
+  const letters = counted(replayed, 'dead letter')
   const verb = dryRun ? 'would be' : replayed === 1 ? 'is' : 'are'
-  const others = forgotten === 1 ? '1 is of an account that was' : `${forgotten} are of accounts that were`
+  const others = counted(forgotten, 'is of an account that was', 'are of accounts that were')
   return `${letters} ${verb} sent again${forgotten === 0 ? '' : `; ${others} forgotten`}`
 }
 

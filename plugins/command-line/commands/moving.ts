@@ -6,6 +6,7 @@ import { EventSourced, type EventStore, EventStoreError, type ProviderLike } fro
 import type { CommandContext, Register } from '../command-context.ts'
 import { databaseAt } from '../connection.ts'
 import { EXIT, UsageError } from '../exit-codes.ts'
+import { counted } from '../terminal.ts'
 
 /** What a module of the deployment's own exports: its OP, which does not listen. See docs/guides/moving-in.md. */
 interface OpModule {
@@ -84,7 +85,7 @@ export const moving: Register = (program, context) => {
             op,
             to: db,
             signal: terminal.signal,
-            onProgress: (written) => output.progress(`${written} documents written`),
+            onProgress: (written) => output.progress(`${counted(written, 'document')} written`),
           })
           output.result(report, () =>
             Object.entries(report.models)

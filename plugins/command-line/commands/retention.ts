@@ -11,7 +11,7 @@ import { sessionLogoutRule } from '../../back-channel-logout/recording/retention
 import type { Register } from '../command-context.ts'
 import { EXIT } from '../exit-codes.ts'
 import { wholeNumber } from '../numbers.ts'
-import { moment } from '../terminal.ts'
+import { counted, moment } from '../terminal.ts'
 
 const DAY_MS = 86_400_000
 const HOUR_MS = 3_600_000
@@ -45,7 +45,7 @@ export const retention: Register = (program, context) => {
         const report = await retentionOf(store, policyOptions(options)).run({
           dryRun,
           signal: terminal.signal,
-          onProgress: ({ looked, commits }) => output.progress(`${looked} commits looked at, ${commits} go`),
+          onProgress: ({ looked, commits }) => output.progress(`${counted(looked, 'commit')} looked at, ${commits} go`),
         })
         output.result(report, () => reportText(report))
         if (terminal.signal.aborted) {
@@ -75,7 +75,7 @@ function policyOptions({ statesDays, interactionsHours, logoutsDays }: Options):
 }
 
 function reportText({ dryRun, looked, commits, kinds, heldBy, watchedSince }: RetentionReport): string {
-  const lines = [`${commits} of ${looked} commits ${dryRun ? 'would go' : 'went'}`]
+  const lines = [`${commits} of ${counted(looked, 'commit')} ${dryRun ? 'would go' : 'went'}`]
   for (const [kind, count] of Object.entries(kinds)) lines.push(`  ${kind}  ${count}`)
   if (heldBy)
     lines.push(

@@ -8,7 +8,7 @@ import {
 import type { Register } from '../command-context.ts'
 import { EXIT, UsageError } from '../exit-codes.ts'
 import { wholeNumber } from '../numbers.ts'
-import { moment } from '../terminal.ts'
+import { counted, moment } from '../terminal.ts'
 
 interface EndOptions {
   readonly account?: string
@@ -110,7 +110,7 @@ function countsText({
   failed,
 }: Awaited<ReturnType<LogoutOperations['previewTermination']>>): string {
   const failures = failed > 0 ? `; ${failed} could not be ended, the OP's log says why` : ''
-  return `${ended} sessions, ${logins} logins, ${grants} grants${failures}`
+  return `${counted(ended, 'session')}, ${counted(logins, 'login')}, ${counted(grants, 'grant')}${failures}`
 }
 
 function nameOf(whose: Whose): string {

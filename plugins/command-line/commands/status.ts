@@ -1,6 +1,6 @@
 import type { Register } from '../command-context.ts'
 import { type LogStatus, statusOf } from '../log-status.ts'
-import { moment } from '../terminal.ts'
+import { counted, moment } from '../terminal.ts'
 import { checkpointLine } from './checkpoints.ts'
 
 /** `status`. */
@@ -22,12 +22,19 @@ function textOf({ store, end, retention, consumers, work, living, lastCommitAt }
   return [
     store,
     `log       ends at #${end}${lastCommitAt === undefined ? '' : `, last commit ${moment(lastCommitAt)}`}`,
-    `retention ${removed} commits removed so far, up to #${floor}; the whole log was gone through ${moment(walkedAt)}`,
+    `retention ${counted(removed, 'commit')} removed so far, up to #${floor}; the whole log was gone through ${moment(walkedAt)}`,
     ...consumers.map((consumer) => `consumer  ${checkpointLine(consumer)}`),
     ...Object.entries(work).map(
       ([table, count]) =>
         `work      ${table}  ${count} open${table === 'endings' ? ', expiries of sessions that live among them' : ''}`,
     ),
-    `signs     ${living} of life, several of each process; \`doctor\` tells which of them stand still`,
+    `running   ${livingText(living)}`,
   ].join('\n')
+}
+
+/** Signs of life are not counted for people: a process leaves several, and who has died lately has left some too. */
+function livingText(signs: number): string {
+  return signs === 0
+    ? 'no process of the OP'
+    : 'a process of the OP, or several, or one that has died lately: `doctor` watches for ten seconds and tells'
 }

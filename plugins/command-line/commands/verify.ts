@@ -4,6 +4,7 @@ import { type AnchorKeyOptions, anchorKeyOf, anchorsIn } from '../anchors.ts'
 import type { Register } from '../command-context.ts'
 import { EXIT, UsageError } from '../exit-codes.ts'
 import { position } from '../numbers.ts'
+import { counted } from '../terminal.ts'
 import { VerifyState } from '../verify-state.ts'
 
 interface Options extends AnchorKeyOptions {
@@ -69,7 +70,7 @@ export const verify: Register = (program, context) => {
             },
             onProgress: ({ at, end, faults, resume }) => {
               state?.reached(resume)
-              output.progress(`${at} of ${end}, ${faults} faults`)
+              output.progress(`${at} of ${end}, ${counted(faults, 'fault')}`)
             },
           },
         )
@@ -93,6 +94,6 @@ function reportText(
 ): string {
   const goOn = isKept ? 'started again it goes on' : `go on with --after ${at}`
   const whole = resume ? `up to #${at} of #${end}: ${goOn}` : `up to its end, #${end}`
-  const compared = anchors === 0 ? '' : ` ${anchors} anchors were compared.`
-  return `${faults === 0 ? 'No fault' : `${faults} faults`} in ${commits} commits and ${tombstones} closed positions, ${whole}.${compared} What lies at or below #${floor} may have been removed by retention.`
+  const compared = anchors === 0 ? '' : ` ${counted(anchors, 'anchor was', 'anchors were')} compared.`
+  return `${faults === 0 ? 'No fault' : counted(faults, 'fault')} in ${counted(commits, 'commit')} and ${counted(tombstones, 'closed position')}, ${whole}.${compared} What lies at or below #${floor} may have been removed by retention.`
 }

@@ -1,5 +1,5 @@
 import type { Overview } from '../../../api/contract.ts'
-import { logoutPath } from '../../parts/links.tsx'
+import { clientPath } from '../../parts/links.tsx'
 import { Tile } from '../../parts/tile.tsx'
 import { Time } from '../../parts/time.tsx'
 import { duration } from '../../parts/time-text.ts'
@@ -22,9 +22,9 @@ export function Figures({ overview }: { readonly overview: Overview }) {
           />
           <Tile
             label="Oldest pending"
-            value={<Time at={oldestPending?.endedAt} none="None" />}
-            hint={oldestPending && `${oldestPending.clientId}${oldestPending.isExact ? '' : ', or older'}`}
-            {...(oldestPending && { to: logoutPath(oldestPending.sessionUid) })}
+            value={<Time at={oldestPending?.endedAt} none={health.deliveries?.open === 0 ? 'None' : 'Unknown'} />}
+            hint={oldestPending && `${oldestPending.clientId}${oldestPending.isExact ? '' : ', or longer'}`}
+            {...(oldestPending && { to: clientPath(oldestPending.clientId) })}
           />
           <Tile
             label="Dead letters"

@@ -1,0 +1,1 @@
+export declare function putInPlace(folder: string, place: string): Promise<void>
