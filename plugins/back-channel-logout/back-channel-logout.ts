@@ -201,6 +201,7 @@ export class BackChannelLogout implements Plugin {
       host,
       provider,
       clients,
+      configured: this.clients.configured,
       endings: terminations.work,
       policy: this.#policy,
       development,

@@ -29,6 +29,8 @@ export interface BackgroundParts {
   readonly host: Host
   readonly provider: OidcProvider
   readonly clients: ToldClients
+  /** The clients of the provider's configuration. */
+  readonly configured: readonly string[]
   readonly policy: DeliveryPolicy
   readonly development: boolean
   readonly isInside: AttemptParts['isInside']
@@ -56,7 +58,7 @@ export class Background {
   readonly #stopping = new AbortController()
 
   constructor(parts: BackgroundParts) {
-    const { host, provider, clients, policy, development, isInside, isOn, paused } = parts
+    const { host, provider, clients, configured, policy, development, isInside, isOn, paused } = parts
     const { store, clock, logger, telemetry = noTelemetry } = host
     this.#parts = parts
     this.#network = parts.network ?? guardedNetwork({ timeoutMs: longestTimeoutMs(policy) })
@@ -71,6 +73,7 @@ export class Background {
       logger,
       heartbeat: host.heartbeat,
       telemetry,
+      configured,
       policy,
       development,
       isInside,

@@ -200,8 +200,7 @@ async function logoutFindings(
     operations.openTerminations(),
     operations.lostDeliveries(),
   ])
-  const many = (found: number, one: string): string =>
-    found < MOST ? counted(found, one) : `${MOST} or more ${one}s`
+  const many = (found: number, one: string): string => (found < MOST ? counted(found, one) : `${MOST} or more ${one}s`)
   return [
     ...features.filter(({ enabled, from }) => !enabled && from !== 'configuration').map(offFinding),
     ...terminationFindings(operations, terminations, living, clock.now()),

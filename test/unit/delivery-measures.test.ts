@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import type { Attributes } from '../../lib/index.ts'
+import type { Delivery } from '../../plugins/back-channel-logout/delivery/delivery.ts'
+import { DeliveryMeasures } from '../../plugins/back-channel-logout/delivery/delivery-measures.ts'
 import { type Behaviour, DispatchScene, hangs, OP, says } from '../support/dispatch-scene.ts'
 
 const MESSAGE: Attributes = {
@@ -167,5 +169,17 @@ describe('what is measured of deliveries', () => {
     assert.equal(names.length, 510)
     assert.equal(new Set(names).size, 501)
     assert.equal(names.filter((name) => name === '_OTHER').length, 10)
+  })
+
+  it('tells the clients of the configuration apart, however many others were told before', () => {
+    const measures = new DeliveryMeasures(scene.telemetry, OP, ['mine'])
+    const end = (clientId: string): void => measures.ended({ clientId } as Delivery, 'confirmed')
+    for (let n = 0; n < 510; n++) end(`stranger-${n}`)
+    end('mine')
+    const names = scene.telemetry
+      .of('logout.deliveries')
+      .map(({ attributes }) => attributes['messaging.destination.name'])
+    assert.equal(new Set(names).size, 502)
+    assert.equal(names.at(-1), 'mine')
   })
 })

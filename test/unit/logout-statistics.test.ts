@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { MemoryEventStore } from '../../adapters/memory/index.ts'
 import type { NewCommit } from '../../lib/index.ts'
 import { type SessionLogoutEvent, toEvent } from '../../plugins/back-channel-logout/recording/session-logout-events.ts'
+import { BusiestClients } from '../../plugins/back-channel-logout/statistics/busiest-clients.ts'
 import { Histogram } from '../../plugins/back-channel-logout/statistics/histogram.ts'
 import { LogStatistics } from '../../plugins/back-channel-logout/statistics/log-statistics.ts'
 import { FakeClock } from '../support/fake-clock.ts'
@@ -256,6 +257,70 @@ describe('the statistics of the last day', () => {
     for (let n = 0; n < 510; n++) await sent(position, `client-${n}`)
     const { clients, moreClients, total } = await statistics().look()
     assert.deepEqual([clients.length, moreClients, total.confirmed], [500, 10, 510])
+  })
+
+  it('keep those of an RP that is told often, though strangers have filled all places before it', async () => {
+    const { position } = await end()
+    const counted = statistics()
+    for (let n = 0; n < 600; n++) await sent(position, `stranger-${n}`)
+    for (let n = 0; n < 10; n++) await sent(position, 'shop')
+    const { clients, moreClients, total } = await counted.look()
+    assert.deepEqual([clients.length, moreClients, total.confirmed], [500, 101, 610])
+    // It had to be told twice as often as one of them, and is counted since then.
+    assert.deepEqual([clients[0]?.clientId, clients[0]?.confirmed], ['shop', 8])
+    await clock.advance(25 * HOUR)
+    const later = await counted.look()
+    assert.deepEqual([later.clients.length, later.moreClients, later.total.confirmed], [0, 0, 0])
+  })
+})
+
+describe('whose figures are kept', () => {
+  it('is never more than there are places, and those to whom most happens', () => {
+    const names = fc.nat({ max: 40 }).map(String)
+    fc.assert(
+      fc.property(fc.array(names, { maxLength: 400 }), (facts) => {
+        const clients = new BusiestClients(5, 10)
+        const kept = new Set<string>()
+        for (const name of [...facts, ...Array.from({ length: 1_000 }, () => 'busy')]) {
+          const { isKept, instead } = clients.count(name, 0)
+          if (instead !== undefined) assert.ok(kept.delete(instead))
+          if (isKept) kept.add(name)
+          else assert.ok(!kept.has(name) && kept.size === 5)
+          assert.ok(kept.size <= 5 && clients.others <= 10)
+        }
+        assert.ok(kept.has('busy'))
+      }),
+    )
+  })
+
+  it('does not change in turn between two to whom the same happens', () => {
+    const clients = new BusiestClients(1, 10)
+    let changes = 0
+    for (let n = 0; n < 1_000; n++)
+      for (const name of ['a', 'b']) if (clients.count(name, 0).instead !== undefined) changes += 1
+    assert.ok(changes <= 1, `${changes}`)
+  })
+
+  it('finds who is often told beside more strangers than are known by name', () => {
+    const clients = new BusiestClients(5, 10)
+    for (let n = 0; n < 5; n++) for (let times = 0; times < 3; times++) clients.count(`first-${n}`, 0)
+    let kept = false
+    for (let n = 0; n < 100; n++) {
+      for (let other = 0; other < 9; other++) clients.count(`stranger-${n}-${other}`, 0)
+      kept = clients.count('shop', 0).isKept || kept
+    }
+    assert.equal(kept, true)
+  })
+
+  it('forgets others to whom nothing has happened since', () => {
+    const clients = new BusiestClients(1, 10)
+    clients.count('kept', 0)
+    clients.count('early', 0)
+    clients.count('late', 900)
+    clients.forgetBefore(900, new Set(['kept']))
+    assert.equal(clients.others, 1)
+    clients.forgetBefore(900, new Set())
+    assert.deepEqual(clients.count('next', 900), { isKept: true })
   })
 })
 

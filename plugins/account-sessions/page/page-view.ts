@@ -54,15 +54,19 @@ ${KINDS.map((kind) => html`<p data-kind="${kind}"${lines[kind] === undefined && 
 </div>`
 }
 
-/** What went wrong, and where to go on. */
-export function errorView(
-  { wording: { texts, language } }: Pick<FormParts, 'wording'>,
-  message: string,
-  link: { readonly href: string; readonly text: string },
-): Html {
+/** A page that says one thing, and where to go on. */
+export interface MessageView {
+  /** Whether something went wrong. */
+  readonly isError: boolean
+  readonly heading: string
+  readonly message: string
+  readonly link: { readonly href: string; readonly text: string }
+}
+
+export function messageView({ isError, heading, message, link }: MessageView, language: string): Html {
   return html`<div class="as-page" lang="${language}">
-<h1>${texts.errorHeading}</h1>
-<p role="alert">${message}</p>
+<h1>${heading}</h1>
+<p role="${isError ? 'alert' : 'status'}">${message}</p>
 <p><a class="as-button" href="${link.href}">${link.text}</a></p>
 </div>`
 }

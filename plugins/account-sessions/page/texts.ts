@@ -49,6 +49,8 @@ export interface AccountSessionsTexts {
   readonly loginNotRecent: string
   readonly logInAgain: string
   readonly notSignedIn: string
+  /** To whoever has ended the session of this browser, on this page. */
+  readonly signedOutHere: string
   readonly logIn: string
   readonly errorHeading: string
   readonly sessionUnknown: string
@@ -97,6 +99,7 @@ export const TEXTS: AccountSessionsTexts = {
   loginNotRecent: 'To sign out or remove anything, log in again: your last login is a while ago.',
   logInAgain: 'Log in again',
   notSignedIn: 'You are not signed in.',
+  signedOutHere: 'You are signed out on this device.',
   logIn: 'Log in',
   errorHeading: 'That did not work',
   sessionUnknown: 'There is no such session. It may have ended already.',

@@ -8,7 +8,7 @@ import { ownApps } from '../own/own-apps.ts'
 import { ownSessions } from '../own/own-sessions.ts'
 import type { Html } from '../page/html.ts'
 import { type Layout, type LayoutParts, plainLayout } from '../page/layout.ts'
-import { type EndedView, errorView, pageView } from '../page/page-view.ts'
+import { type EndedView, type MessageView, messageView, pageView } from '../page/page-view.ts'
 import { SCRIPT } from '../page/script.ts'
 import { STYLESHEET } from '../page/stylesheet.ts'
 import type { AccountSessionsTexts } from '../page/texts.ts'
@@ -105,28 +105,46 @@ async function failure<Context>(
 ): Promise<Response> {
   const known = asWebError(error)
   if (!known) throw error
-  const { gate, wording, basePath } = parts
+  if (known instanceof LoginNeededError) return loginNeeded(parts, request, known, context)
+  const { texts } = parts.wording
+  const link = { href: `${parts.basePath}/`, text: texts.back }
+  const view = { isError: true, heading: texts.errorHeading, message: messageOf(known, texts), link }
+  const answer = await messagePage(parts, view, context, known.status)
+  if (known instanceof MethodNotAllowedError) answer.headers.set('Allow', known.allow)
+  return answer
+}
+
+async function loginNeeded<Context>(
+  parts: PageParts<Context>,
+  request: Request,
+  { reason, status }: LoginNeededError,
+  context: Context,
+): Promise<Response> {
+  const { gate, wording } = parts
   const { texts } = wording
-  if (!(known instanceof LoginNeededError)) {
-    const link = { href: `${basePath}/`, text: texts.back }
-    const answer = await page(
-      parts,
-      errorView({ wording }, messageOf(known, texts), link),
-      texts.errorHeading,
-      context,
-      known.status,
-    )
-    if (known instanceof MethodNotAllowedError) answer.headers.set('Allow', known.allow)
-    return answer
-  }
-  const href = await gate.loginUrl(context, known.reason)
-  // A form is not sent elsewhere: the policy of the page forbids it, and nothing of it would be left there.
-  if (known.reason === 'not_signed_in' && request.method !== 'POST')
-    return new Response(null, { status: 303, headers: { ...PAGE_HEADERS, Location: href } })
-  const isNobody = known.reason === 'not_signed_in'
+  const href = await gate.loginUrl(context, reason)
+  const isNobody = reason === 'not_signed_in'
   const link = { href, text: isNobody ? texts.logIn : texts.logInAgain }
-  const main = errorView({ wording }, isNobody ? texts.notSignedIn : texts.loginNotRecent, link)
-  return page(parts, main, texts.errorHeading, context, known.status)
+  // A form is not sent elsewhere: the policy of the page forbids it, and nothing of it would be left there.
+  if (!isNobody || request.method === 'POST') {
+    const message = isNobody ? texts.notSignedIn : texts.loginNotRecent
+    return messagePage(parts, { isError: true, heading: texts.errorHeading, message, link }, context, status)
+  }
+  // Whoever has ended this very session is told so, before a login is asked for.
+  if (new URL(request.url).searchParams.has('ended')) {
+    const view = { isError: false, heading: texts.endedHeading, message: texts.signedOutHere, link }
+    return messagePage(parts, view, context, 200)
+  }
+  return new Response(null, { status: 303, headers: { ...PAGE_HEADERS, Location: href } })
+}
+
+function messagePage<Context>(
+  parts: PageParts<Context>,
+  view: MessageView,
+  context: Context,
+  status: number,
+): Promise<Response> {
+  return page(parts, messageView(view, parts.wording.language), view.heading, context, status)
 }
 
 function messageOf({ status, code }: WebError, texts: AccountSessionsTexts): string {

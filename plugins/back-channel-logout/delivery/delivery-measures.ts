@@ -2,7 +2,7 @@ import type { Attributes, NewSpan, Span, Telemetry, Work } from '../../../lib/in
 import type { Attempt } from './attempt.ts'
 import type { Delivery, Step } from './delivery.ts'
 
-/** So many clients are told apart in measurements: anybody may register some. */
+/** So many clients are told apart in measurements, beside those of the configuration: anybody may register some. */
 const CLIENTS = 500
 const OTHER = '_OTHER'
 
@@ -21,11 +21,14 @@ export type Outcome = 'confirmed' | 'rejected' | 'abandoned' | 'expired' | 'supe
 export class DeliveryMeasures {
   readonly #telemetry: Telemetry
   readonly #issuer: string
+  readonly #configured: ReadonlySet<string>
   readonly #clients = new Set<string>()
 
-  constructor(telemetry: Telemetry, issuer: string) {
+  /** @param configured - clients that are always told apart */
+  constructor(telemetry: Telemetry, issuer: string, configured: readonly string[] = []) {
     this.#telemetry = telemetry
     this.#issuer = issuer
+    this.#configured = new Set(configured)
   }
 
   /** The span of an attempt, with what follows from it; linked to the request or order that ended the session. */
@@ -108,7 +111,7 @@ export class DeliveryMeasures {
   }
 
   #nameOf(clientId: string): string {
-    if (this.#clients.has(clientId)) return clientId
+    if (this.#configured.has(clientId) || this.#clients.has(clientId)) return clientId
     if (this.#clients.size >= CLIENTS) return OTHER
     this.#clients.add(clientId)
     return clientId

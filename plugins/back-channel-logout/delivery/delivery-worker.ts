@@ -33,6 +33,8 @@ export interface DeliveryWorkerParts extends AttemptParts {
   readonly random: () => number
   /** Default: nothing is measured. */
   readonly telemetry?: Telemetry
+  /** The clients of the provider's configuration. Default: none. */
+  readonly configured?: readonly string[]
 }
 
 /** When the courier may go on, and when it is to end. */
@@ -70,7 +72,7 @@ export class DeliveryWorker {
     this.#parts = parts
     this.#traffic = traffic
     this.#turns = turns
-    this.#measures = new DeliveryMeasures(parts.telemetry ?? noTelemetry, parts.provider.issuer)
+    this.#measures = new DeliveryMeasures(parts.telemetry ?? noTelemetry, parts.provider.issuer, parts.configured)
   }
 
   /** Rejects where the store takes it neither as done nor back. */
@@ -170,7 +172,8 @@ export class DeliveryWorker {
 
   /** The RP answers well: what it has missed is due now. How much of it is sent at a time, slow start decides. */
   async #catchUp(lane: string, clientId: string, now: number): Promise<void> {
-    const hastened = await this.#retryUntilStored(() => this.#parts.work.hasten(lane, now))
+    const signal = this.#turns.hurry // what is left then keeps its own times
+    const hastened = await this.#retryUntilStored(() => this.#parts.work.hasten(lane, now, { signal }))
     this.#turns.onDueSooner() // also where the answer of an earlier try was lost
     if (hastened > 0) {
       this.#parts.logger.info(

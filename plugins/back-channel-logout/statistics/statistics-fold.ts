@@ -2,6 +2,7 @@ import type { Commit } from '../../../lib/index.ts'
 import type { Waiting } from '../receipts/receipt.ts'
 import { positionOfEnd } from '../recording/delivery-id.ts'
 import { isSessionLogout, type SessionLogoutEvent } from '../recording/session-logout-events.ts'
+import { BusiestClients } from './busiest-clients.ts'
 import { type Counter, Figures } from './figures.ts'
 import type { ClientStatistics, LogoutStatistics } from './statistics.ts'
 
@@ -41,7 +42,7 @@ export class StatisticsFold {
   /** Of all quarters together. */
   readonly #total = new Figures()
   readonly #clients = new Map<string, Figures>()
-  readonly #others = new Set<string>()
+  readonly #busiest = new BusiestClients(MOST_CLIENTS, MOST_OTHERS)
   readonly #ends = new Map<number, number>()
 
   constructor(issuer: string, waiting: Waiting) {
@@ -93,7 +94,7 @@ export class StatisticsFold {
       until: now,
       total: this.#total.told(),
       clients: clientsIn(this.#clients),
-      moreClients: this.#others.size,
+      moreClients: this.#busiest.others,
       quarters: quarters.map(([from, { total }]) => ({ from, ...total.told() })),
     }
   }
@@ -102,7 +103,7 @@ export class StatisticsFold {
     const counter = COUNTERS[fact.type]
     if (!counter || !('client_id' in fact)) return
     const { total, clients } = this.#quarterOf(at)
-    const ofClient = this.#sumOf(fact.client_id)
+    const ofClient = this.#sumOf(fact.client_id, at)
     const counted = [this.#total, total, ...(ofClient ? [ofClient, figuresOf(clients, fact.client_id)] : [])]
     for (const figures of counted) figures.count(counter)
     if (!isSent(fact)) return
@@ -114,10 +115,13 @@ export class StatisticsFold {
   }
 
   /** Undefined: so many others are kept that it is known by name alone. */
-  #sumOf(clientId: string): Figures | undefined {
-    if (this.#clients.has(clientId) || this.#clients.size < MOST_CLIENTS) return figuresOf(this.#clients, clientId)
-    if (this.#others.size < MOST_OTHERS) this.#others.add(clientId)
-    return undefined
+  #sumOf(clientId: string, at: number): Figures | undefined {
+    const { isKept, instead } = this.#busiest.count(clientId, quarterAt(at))
+    if (instead !== undefined) {
+      this.#clients.delete(instead)
+      for (const { clients } of this.#quarters.values()) clients.delete(instead)
+    }
+    return isKept ? figuresOf(this.#clients, clientId) : undefined
   }
 
   /** A client of which nothing happened within the window makes room for others. */
@@ -131,7 +135,7 @@ export class StatisticsFold {
     }
     const seen = new Set([...this.#quarters.values()].flatMap(({ clients }) => [...clients.keys()]))
     for (const clientId of this.#clients.keys()) if (!seen.has(clientId)) this.#clients.delete(clientId)
-    if (this.#quarters.size === 0) this.#others.clear()
+    this.#busiest.forgetBefore(begins, seen)
   }
 
   #quarterOf(at: number): Quarter {

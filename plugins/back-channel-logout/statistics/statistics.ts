@@ -8,9 +8,9 @@ export interface LogoutStatistics {
   readonly until: number
   /** All clients together. */
   readonly total: LogoutFigures
-  /** By client, those with most attempts first; at most 500. */
+  /** By client, those with most attempts first; at most 500. One that took the place of another is counted since then. */
   readonly clients: readonly ClientStatistics[]
-  /** How many clients were left out of `clients`: `total` counts them. */
+  /** How many clients were left out of `clients`, 10,000 at most: `total` counts them. */
   readonly moreClients: number
   /** The same of each quarter of an hour in which anything happened, the oldest first. */
   readonly quarters: readonly QuarterStatistics[]

@@ -109,9 +109,7 @@ export const logouts: Register = (program, context) => {
       operate(async (operations, { output, terminal }) => {
         const { hastened } = await operations.hasten({ client }, { signal: terminal.signal })
         terminal.signal.throwIfAborted()
-        output.result({ hastened }, () =>
-          counted(hastened, 'delivery is due at once', 'deliveries are due at once'),
-        )
+        output.result({ hastened }, () => counted(hastened, 'delivery is due at once', 'deliveries are due at once'))
       }),
     )
   command

@@ -6,5 +6,5 @@ export function ClientStanding({ client }: { readonly client: Pick<ClientRow, 'p
   if (client.paused) return <Chip tone="warn" icon="pause" text="paused" />
   if (client.circuit === 'open') return <Chip tone="bad" icon="plug" text="circuit open" />
   if (client.pending !== 0) return <Chip tone="busy" text="being told" />
-  return <Chip tone="good" text="all told" isPlain />
+  return <Chip tone="quiet" text="nothing pending" isPlain />
 }
