@@ -151,8 +151,17 @@ function generationAfter(event: Event): number {
   }
 }
 
-/** A state that follows another one of an interaction tells where the first was: it may lie further back than is read. */
-function beganAt({ commit, event }: LocatedEvent): number {
+/**
+ * Where what a state says was first true: a state that follows another one of an interaction tells where the first was, and
+ * one that repeats another under other keys where that was. Either may lie further back than is read, or be gone.
+ */
+export function beganAt({
+  commit,
+  event,
+}: {
+  readonly commit: Pick<Commit, 'position'>
+  readonly event: Event
+}): number {
   return typeof event.data['began'] === 'number' ? event.data['began'] : commit.position
 }
 

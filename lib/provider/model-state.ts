@@ -36,7 +36,7 @@ export interface StatePart {
   readonly notes: Notes
   readonly generation: number
   readonly grantSeen?: GrantSeen
-  /** Of an interaction that was stored before: the position of its first state. */
+  /** Of an interaction that was stored before: the position of its first state. Of what repeats a state: that of this one. */
   readonly began?: number | undefined
   /** Of a Grant: how often what was issued under it was revoked before, by model. */
   readonly revocations?: ReadonlyMap<string, number> | undefined

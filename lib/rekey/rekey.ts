@@ -6,7 +6,7 @@ import type { EventStore } from '../log/event-store.ts'
 import type { Work } from '../log/work-table.ts'
 import { indexStreams } from '../provider/index-streams.ts'
 import { ModelLog } from '../provider/model-log.ts'
-import { isRevoked, ownNames } from '../provider/model-record.ts'
+import { beganAt, isRevoked, ownNames } from '../provider/model-record.ts'
 import { idOf, type ModelState, repeatedData } from '../provider/model-state.ts'
 import { isModelName } from '../provider/models.ts'
 import { eventOf, grantIdOf } from '../provider/staged-write.ts'
@@ -72,6 +72,8 @@ interface Again {
   readonly sealed: string
   /** All names of its stream from now on, the writing key's first. */
   readonly names: readonly string[]
+  /** Where it was stored first, under whatever keys. */
+  readonly began: number
 }
 
 class Run {
@@ -203,7 +205,8 @@ class Run {
         if (!isFound) this.tally.needs('hashing', undefined, { of: model, until })
         return
       }
-      const again = { state, commit, sealed, names: [...new Set([...wanted, ...names])] }
+      const began = beganAt({ commit, event })
+      const again = { state, commit, sealed, names: [...new Set([...wanted, ...names])], began }
       if (this.#options.dryRun || (await this.#storeAgain(again))) this.tally.states.resealed += 1
     } catch (error) {
       if (!isUnreadable(error)) throw error
@@ -213,7 +216,7 @@ class Run {
   }
 
   /** False: its account was forgotten meanwhile. */
-  async #storeAgain({ state, commit, sealed, names }: Again): Promise<boolean> {
+  async #storeAgain({ state, commit, sealed, names, began }: Again): Promise<boolean> {
     const { model, payload } = state
     const { meta, expiresAt } = commit
     const { instance } = meta
@@ -224,7 +227,7 @@ class Run {
       { keys: accountKeys, issuer: instance ?? '' },
       model,
       stream,
-      { ...state, ...(model === 'Grant' && { revocations }) },
+      { ...state, began, ...(model === 'Grant' && { revocations }) },
       { commit: commit.id, sealed },
     )
     if (!data) return false

@@ -1,4 +1,5 @@
 import type { Commit, Event, JsonObject } from '../log/commit.ts'
+import { beganAt } from '../provider/model-record.ts'
 import { isGrantable } from '../provider/models.ts'
 
 /**
@@ -6,9 +7,9 @@ import { isGrantable } from '../provider/models.ts'
  * interactions. A mark that may concern any of them stays until none is left that began before it.
  */
 export interface Remaining {
-  /** No state that may live of a model that is issued under a grant lies at or below it. */
+  /** No state that may live of a model that is issued under a grant began at or below it. */
   readonly grantable: number
-  /** No interaction that may live lies at or below it. */
+  /** No interaction that may live began at or below it. */
   readonly interactions: number
 }
 
@@ -32,10 +33,17 @@ export function remainingAfter(
 ): Remaining {
   const mayLive = ({ type, data }: Event): boolean =>
     type === 'stored' && !(typeof data['exp'] === 'number' && data['exp'] * 1_000 + TOLERANCE_MS <= now)
-  const first = (concerns: (model: string) => boolean): number | undefined =>
-    kept.find(({ events }) => events.some((event) => mayLive(event) && concerns(modelOf(event.stream))))?.position
-  const next = (reached: number, found: number | undefined): number =>
-    reached < start ? reached : Math.max(reached, found === undefined ? end : found - 1)
+  const first = (concerns: (model: string) => boolean): number =>
+    Math.min(
+      ...kept.flatMap((commit) =>
+        commit.events
+          .filter((event) => mayLive(event) && concerns(modelOf(event.stream)))
+          .map((event) => beganAt({ commit, event })),
+      ),
+    )
+  // What began below the page lowers what was reached before it.
+  const next = (reached: number, found: number): number =>
+    Math.min(reached < start ? reached : Math.max(reached, end), found - 1)
   return {
     grantable: next(before.grantable, first(isGrantable)),
     interactions: next(

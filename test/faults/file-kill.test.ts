@@ -7,10 +7,13 @@ import type { Appended } from '../../lib/log/commit.ts'
 import { present, rejectsWith } from '../contract/event-store/expect.ts'
 import { assertHoldsOnce, assertInvariants, wholeLog } from '../contract/event-store/invariants.ts'
 import { commitTo, range } from '../contract/event-store/log-under-test.ts'
+import { bundledProgram } from '../support/bundled-program.ts'
 import { seededRandom } from '../support/seeded-random.ts'
 import { StoreProcess } from '../support/store-process.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 import type { Told } from './file-writer.ts'
+
+const FILE_WRITER = await bundledProgram(new URL('file-writer.ts', import.meta.url))
 
 const KILLS = 12
 
@@ -32,11 +35,7 @@ describe('a process with a file event store that is killed with SIGKILL', functi
     for (const round of range(KILLS)) {
       const last = 1 + Math.floor(random() * 400)
       const byItself = round % 2 === 0
-      const child = new StoreProcess('faults/file-writer.ts', [
-        folder.path,
-        `${round}`,
-        ...(byItself ? [`${last}`] : []),
-      ])
+      const child = new StoreProcess(FILE_WRITER, [folder.path, `${round}`, ...(byItself ? [`${last}`] : [])])
       if (!byItself) {
         for (let left = last; left > 0; left--) note(present(await child.next<Told>()))
         await child.kill()
@@ -67,7 +66,7 @@ describe('a folder that another process holds', function () {
   const folder = temporaryFolder()
 
   it('is refused with FOLDER_HELD until that process is gone, also while it is stopped', async () => {
-    const child = new StoreProcess('faults/file-writer.ts', [folder.path, '0'])
+    const child = new StoreProcess(FILE_WRITER, [folder.path, '0'])
     try {
       let told = present(await child.next<Told>())
       while (!('mark' in told)) told = present(await child.next<Told>())

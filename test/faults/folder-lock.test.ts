@@ -6,9 +6,13 @@ import { join } from 'node:path'
 import { FolderLock } from '../../adapters/file/folder-lock.ts'
 import { only, present, race, rejectsWith } from '../contract/event-store/expect.ts'
 import { range } from '../contract/event-store/log-under-test.ts'
+import { bundledProgram } from '../support/bundled-program.ts'
 import { leaveDeadSocket } from '../support/dead-socket.ts'
 import { StoreProcess } from '../support/store-process.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
+
+const LOCK_WITHOUT_DESCRIPTORS = await bundledProgram(new URL('lock-without-descriptors.ts', import.meta.url))
+const LOCK_CONTENDER = await bundledProgram(new URL('lock-contender.ts', import.meta.url))
 
 describe('the lock of a folder', () => {
   const folder = temporaryFolder()
@@ -111,7 +115,7 @@ describe('the lock of a folder', () => {
 
   it('is kept by a holder that has no file descriptor left', async function () {
     if (process.platform === 'win32') this.skip()
-    const holder = new StoreProcess('faults/lock-without-descriptors.ts', [folder.path], { openFiles: 200 })
+    const holder = new StoreProcess(LOCK_WITHOUT_DESCRIPTORS, [folder.path], { openFiles: 200 })
     try {
       assert.deepEqual(await holder.next(), { held: true })
       for (const _ of range(12)) await rejectsWith('FOLDER_HELD', () => FolderLock.take(folder.path))
@@ -132,7 +136,7 @@ describe('the lock of a folder', () => {
     this.timeout(300_000)
     const [contested, inside] = [join(folder.path, 'contested'), join(folder.path, 'inside')]
     await Promise.all([mkdir(contested), mkdir(inside)])
-    const fighters = range(5).map(() => new StoreProcess('faults/lock-contender.ts', [contested, inside, '100']))
+    const fighters = range(5).map(() => new StoreProcess(LOCK_CONTENDER, [contested, inside, '100']))
     const told = await Promise.all(fighters.map((fighter) => fighter.next<{ held: number; met: number }>()))
     await Promise.all(fighters.map((fighter) => fighter.kill()))
     assert.deepEqual(

@@ -1,6 +1,6 @@
 // Takes and releases the lock of a folder again and again, together with others that do the same, among dead sockets.
 // Tells a line of JSON: how often it had the folder, and how often it found somebody else in it meanwhile.
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomInt } from 'node:crypto'
 import { open, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { FolderLock } from '../../adapters/file/folder-lock.ts'
@@ -23,6 +23,8 @@ while (held < Number(times)) {
     await lock.release()
   } catch (error) {
     if (!(error instanceof FolderHeldError)) throw error
+    // As if it did something else for a while: five that only ask keep each other from having it.
+    await new Promise((resolve) => setTimeout(resolve, randomInt(10)))
   }
 }
 process.stdout.write(`${JSON.stringify({ held, met })}\n`)

@@ -8,6 +8,7 @@ import { ephemeralKeys } from '../../lib/secrets/key-ring.ts'
 import { Follower } from '../contract/event-store/follower.ts'
 import { range } from '../contract/event-store/log-under-test.ts'
 import { type Appending, append, commitOf } from '../support/appending.ts'
+import { bundledProgram } from '../support/bundled-program.ts'
 import { type FailOverRates, FailOvers } from '../support/fail-overs.ts'
 import { assertLogSound } from '../support/invariants.ts'
 import { type OpenedDatabase, openDatabase } from '../support/mongo-database.ts'
@@ -17,6 +18,8 @@ import { IMPATIENT } from '../support/proxied-log.ts'
 import { StoreProcess } from '../support/store-process.ts'
 import type { TcpProxy } from '../support/tcp-proxy.ts'
 import type { Opened, WriterOrders } from './mongodb-writer.ts'
+
+const MONGODB_WRITER = await bundledProgram(new URL('mongodb-writer.ts', import.meta.url))
 
 const WRITERS = 2
 /** Of each writer. */
@@ -94,7 +97,7 @@ describe('a replica set whose primary is deposed again and again', function () {
     for (const name of range(WRITERS).map(String)) {
       const { failOvers } = await network()
       const orders = { uri: failOvers.uri, database: database.name, keys, name, commits: COMMITS, lanes: 16 }
-      writers.push(new StoreProcess('faults/mongodb-writer.ts', [JSON.stringify(orders satisfies WriterOrders)]))
+      writers.push(new StoreProcess(MONGODB_WRITER, [JSON.stringify(orders satisfies WriterOrders)]))
     }
     await Promise.all(writers.map(listen))
     const happened = end()

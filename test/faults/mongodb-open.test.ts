@@ -12,10 +12,13 @@ import { wholeLog } from '../contract/event-store/invariants.ts'
 import { commitTo, range } from '../contract/event-store/log-under-test.ts'
 import { sealingKeysContract } from '../contract/sealing-keys.ts'
 import { append, appendAll, commitOf } from '../support/appending.ts'
+import { bundledProgram } from '../support/bundled-program.ts'
 import { assertLogSound } from '../support/invariants.ts'
 import { openDatabase, privateDatabase } from '../support/mongo-database.ts'
 import { openProxiedLog, type ProxiedLog } from '../support/proxied-log.ts'
 import { StoreProcess } from '../support/store-process.ts'
+
+const MONGODB_OPENER = await bundledProgram(new URL('mongodb-opener.ts', import.meta.url))
 
 /** As a process of the deployment has them. */
 async function macsOf(db: Db, prefix: string, keys: Keys): Promise<CommitMacs> {
@@ -36,7 +39,7 @@ describe('opening the log on MongoDB', () => {
 
   it('can be done by many at once, in this process and in others', async () => {
     const others = range(4).map(
-      () => new StoreProcess('faults/mongodb-opener.ts', [mongo.uri, mongo.name, prefix, JSON.stringify(keys)]),
+      () => new StoreProcess(MONGODB_OPENER, [mongo.uri, mongo.name, prefix, JSON.stringify(keys)]),
     )
     const stores = await Promise.all(range(12).map(() => open()))
     const answered = (await Promise.all(stores.map((store) => append(store, commitOf('opened'))))).concat(

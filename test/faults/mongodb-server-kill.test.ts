@@ -5,12 +5,15 @@ import { ephemeralKeys } from '../../lib/secrets/key-ring.ts'
 import { Follower } from '../contract/event-store/follower.ts'
 import { range } from '../contract/event-store/log-under-test.ts'
 import type { Appending } from '../support/appending.ts'
+import { bundledProgram } from '../support/bundled-program.ts'
 import { assertLogSound } from '../support/invariants.ts'
 import { type MongoServer, startServer } from '../support/mongo-server.ts'
 import { IMPATIENT } from '../support/proxied-log.ts'
 import { seededRandom } from '../support/seeded-random.ts'
 import { StoreProcess } from '../support/store-process.ts'
 import type { Opened, WriterOrders } from './mongodb-writer.ts'
+
+const MONGODB_WRITER = await bundledProgram(new URL('mongodb-writer.ts', import.meta.url))
 
 const KILLS = 5
 const WRITERS = ['one', 'two']
@@ -38,7 +41,7 @@ describe('a MongoDB server that is killed with SIGKILL and restarted', function 
 
   const writer = (name: string, commits: number): StoreProcess => {
     const orders: WriterOrders = { uri: server.uri, database: 'op', keys, name, commits, lanes: 4 }
-    const process = new StoreProcess('faults/mongodb-writer.ts', [JSON.stringify(orders)])
+    const process = new StoreProcess(MONGODB_WRITER, [JSON.stringify(orders)])
     writers.push(process)
     return process
   }

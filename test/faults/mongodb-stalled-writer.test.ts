@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { present } from '../contract/event-store/expect.ts'
 import { range } from '../contract/event-store/log-under-test.ts'
 import { type Appending, append, appendAll, commitOf } from '../support/appending.ts'
+import { bundledProgram } from '../support/bundled-program.ts'
 import { assertLogSound } from '../support/invariants.ts'
 import { mongoUri } from '../support/mongo-database.ts'
 import { proxyInFrontOf } from '../support/mongo-proxy.ts'
@@ -11,6 +12,9 @@ import { StoreProcess } from '../support/store-process.ts'
 import type { TcpProxy } from '../support/tcp-proxy.ts'
 import type { Delivered } from './mongodb-follower.ts'
 import type { WriterOrders } from './mongodb-writer.ts'
+
+const MONGODB_FOLLOWER = await bundledProgram(new URL('mongodb-follower.ts', import.meta.url))
+const MONGODB_WRITER = await bundledProgram(new URL('mongodb-writer.ts', import.meta.url))
 
 const STALL_MS = 3_000
 
@@ -26,11 +30,7 @@ describe('a writer that is stopped for three seconds while another process follo
   beforeEach(async () => {
     log = await openProxiedLog()
     ;({ proxy } = await proxyInFrontOf(await mongoUri()))
-    follower = new StoreProcess('faults/mongodb-follower.ts', [
-      await mongoUri(),
-      log.db.databaseName,
-      JSON.stringify(log.keys),
-    ])
+    follower = new StoreProcess(MONGODB_FOLLOWER, [await mongoUri(), log.db.databaseName, JSON.stringify(log.keys)])
     delivered.length = 0
     answered.length = 0
     answered.push(await append(log.store, commitOf('before')))
@@ -57,7 +57,7 @@ describe('a writer that is stopped for three seconds while another process follo
       ...{ uri: proxy.uri(), database: log.db.databaseName, keys: log.keys },
       ...{ name: 'stalled', commits, lanes },
     }
-    writer = new StoreProcess('faults/mongodb-writer.ts', [JSON.stringify(orders)])
+    writer = new StoreProcess(MONGODB_WRITER, [JSON.stringify(orders)])
     return writer
   }
 

@@ -24,7 +24,7 @@ function withFault({ file, from, to }: Mutant, name: string): Promise<string> {
     assert.equal(text.split(from).length, 2, `the mutant does not fit into ${file} any more`)
     return text.replace(from, () => to)
   }
-  return bundledProgram(PROGRAM, { name, alter: { module: file, change } })
+  return bundledProgram(PROGRAM, { name, withPackages: false, alter: { module: file, change } })
 }
 
 /** The first seed that shows the fault. */

@@ -55,7 +55,7 @@ export class OpProcess {
 
   static async start(setup: OpSetup): Promise<OpProcess> {
     const child = fork(PROGRAM, [JSON.stringify(setup)], {
-      execArgv: ['--enable-source-maps'],
+      execArgv: [],
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     })
     let complaints = ''

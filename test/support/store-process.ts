@@ -15,11 +15,11 @@ export class StoreProcess {
   readonly #exited: Promise<unknown>
 
   /**
-   * @param program - path of the program under test/, which gets `args`
+   * @param program - path of the program, as `bundledProgram()` returns it, which gets `args`
    * @param openFiles - how many file descriptors it may have
    */
   constructor(program: string, args: readonly string[], { openFiles }: { readonly openFiles?: number } = {}) {
-    const node = [process.execPath, '--import', './test/support/types.mjs', `./test/${program}`, ...args]
+    const node = [process.execPath, program, ...args]
     const limited = ['sh', '-c', `ulimit -n ${openFiles}; exec "$@"`, 'sh', ...node]
     const [command = '', ...rest] = openFiles === undefined ? node : limited
     this.#child = spawn(command, rest, {
