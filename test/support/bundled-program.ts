@@ -7,14 +7,15 @@ import tsBlankSpace from 'ts-blank-space'
 /** Inside this package, so that its own name and its dependencies are found from there. */
 const FOLDER = fileURLToPath(new URL('../../artefacts/programs/', import.meta.url))
 
-/** What optional dependencies of packages are looked for at run time, and mostly not there. */
-const OPTIONAL = [
+/** What packages look for at run time and mostly do not find, and what reads files that lie beside it. */
+const LEFT_OUT = [
   '@aws-sdk/credential-providers',
   '@mongodb-js/zstd',
   'aws4',
   'gcp-metadata',
   'kerberos',
   'mongodb-client-encryption',
+  'playwright-core',
   'snappy',
   'socks',
 ]
@@ -43,7 +44,7 @@ export async function bundledProgram(
   const { outputFiles } = await build({
     entryPoints: [fileURLToPath(program)],
     bundle: true,
-    ...(withPackages ? { external: OPTIONAL, banner: { js: REQUIRE } } : { packages: 'external' }),
+    ...(withPackages ? { external: LEFT_OUT, banner: { js: REQUIRE } } : { packages: 'external' }),
     preserveSymlinks: true,
     platform: 'node',
     format: 'esm',
@@ -78,8 +79,7 @@ function modulesInTheirPlaces(alter: BundleOptions['alter']): Plugin {
           loader: path.endsWith('.ts') && !isAltered ? 'ts' : 'js',
           contents: text
             .replaceAll('import.meta.url', JSON.stringify(pathToFileURL(path).href))
-            .replaceAll('import.meta.dirname', JSON.stringify(dirname(path)))
-            .replaceAll(/\b__dirname\b/g, JSON.stringify(dirname(path))),
+            .replaceAll('import.meta.dirname', JSON.stringify(dirname(path))),
         }
       })
     },
