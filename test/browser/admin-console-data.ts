@@ -153,7 +153,7 @@ export function fixtureData(sessions: number, text: (usual: string) => string = 
     },
     logout: (sessionUid) => logoutDetail(sessionUid, now, clientOf, sidOf, text),
   }
-  return { ...data, overview: overviewOf(data, isEmpty, clientOf, uidOf, text) }
+  return { ...data, overview: overviewOf(data, isEmpty, clientOf, text) }
 }
 
 type Text = (usual: string) => string
@@ -475,7 +475,6 @@ function overviewOf(
   data: Omit<FixtureData, 'overview'>,
   isEmpty: boolean,
   clientOf: Named,
-  uidOf: Named,
   text: Text,
 ): Overview {
   const { now, sessions } = data
