@@ -28,8 +28,20 @@ export function guardedTelemetry(telemetry: Telemetry, given: Logger): Telemetry
     set: (attributes) => attempt(() => span.set(attributes), undefined),
     fail: (type) => attempt(() => span.fail(type), undefined),
   })
+  const isOff = (): boolean => {
+    try {
+      return telemetry.isOff === true
+    } catch (err) {
+      failed(err)
+      return true
+    }
+  }
   return {
+    get isOff() {
+      return isOff()
+    },
     span: <T>(span: NewSpan, work: (span: Span) => Promise<T>): Promise<T> => {
+      if (isOff()) return noTelemetry.span(span, (begun) => settled(work, begun))
       let running: Promise<T> | undefined
       const once = (begun: Span): Promise<T> => {
         running ??= settled(work, begun)

@@ -39,6 +39,8 @@ export interface Reading {
  * the work that a span is around: `eventSourced()` goes on without one that does.
  */
 export interface Telemetry {
+  /** Whether nobody takes what is told: then it need not be told. May change at any time. Absent: somebody does. */
+  readonly isOff?: boolean
   /**
    * Runs work at once, in a span that ends with it. That it fails is told of the span, by a code and not by its message,
    * and the failure is passed on.
@@ -56,6 +58,7 @@ const NO_SPAN: Span = { set() {}, fail() {} }
 
 /** Measures nothing and traces nothing: what is used where none is given. */
 export const noTelemetry: Telemetry = {
+  isOff: true,
   span: (_span, work) => work(NO_SPAN),
   traceparent: () => undefined,
   record() {},

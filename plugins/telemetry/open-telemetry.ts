@@ -1,11 +1,13 @@
 import {
   type Span as ApiSpan,
   type Counter,
+  createNoopMeter,
   type Histogram,
   isSpanContextValid,
   type Meter,
   type MeterProvider,
   metrics,
+  ProxyTracerProvider,
   SpanKind,
   type SpanOptions,
   SpanStatusCode,
@@ -81,6 +83,8 @@ const KINDS: Readonly<Record<NewSpan['kind'], SpanKind>> = {
 
 class OpenTelemetry implements Telemetry {
   readonly #meterProvider: MeterProvider | undefined
+  readonly #tracerProvider: TracerProvider | undefined
+  #isOn = false
   readonly #tracer: Tracer
   readonly #counters = new Map<RecordedName, Counter>()
   readonly #histograms = new Map<RecordedName, Histogram>()
@@ -88,8 +92,15 @@ class OpenTelemetry implements Telemetry {
 
   constructor({ meterProvider, tracerProvider, gaugesEveryMs = 5_000, clock = systemClock }: OpenTelemetryOptions) {
     this.#meterProvider = meterProvider
+    this.#tracerProvider = tracerProvider
     this.#tracer = (tracerProvider ?? trace).getTracer(SCOPE)
     this.#gauges = new Gauges(() => this.#meter, clock, gaugesEveryMs)
+  }
+
+  /** No provider was given, and no SDK has registered one. */
+  get isOff(): boolean {
+    if (!this.#isOn) this.#isOn = this.#meter !== createNoopMeter() || isTracing(this.#tracerProvider)
+    return !this.#isOn
   }
 
   span<T>(
@@ -123,6 +134,7 @@ class OpenTelemetry implements Telemetry {
 
   /** A name that is none of these is left out: a plugin of somebody else's may be newer than this. */
   record(instrument: RecordedName, value: number, attributes: Attributes = {}): void {
+    if (this.isOff) return
     const kind = INSTRUMENTS[instrument]?.kind
     if (kind === 'counter') this.#counter(instrument).add(value, attributes)
     else if (kind === 'histogram') this.#histogram(instrument).record(value, attributes)
@@ -156,6 +168,12 @@ class OpenTelemetry implements Telemetry {
     }
     return histogram
   }
+}
+
+/** The API's own provider is there before any SDK, and passes everything on to it as soon as it registers one. */
+function isTracing(given: TracerProvider | undefined): boolean {
+  const provider = given ?? trace.getTracerProvider()
+  return !(provider instanceof ProxyTracerProvider) || provider.getDelegateTracer(SCOPE) !== undefined
 }
 
 class RunningSpan implements Span {

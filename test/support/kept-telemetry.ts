@@ -14,6 +14,7 @@ export interface KeptSpan extends NewSpan {
 
 /** Telemetry that keeps what it is told. */
 export class KeptTelemetry implements Telemetry {
+  isOff = false
   readonly measurements: Measurement[] = []
   /** Spans that have ended, in the order of their ends. */
   readonly spans: KeptSpan[] = []

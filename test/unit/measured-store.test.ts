@@ -110,4 +110,16 @@ describe('a store that is measured', () => {
       ],
     )
   })
+
+  it('is the store itself where nobody takes what is told, until somebody does', async () => {
+    telemetry.isOff = true
+    telemetry.trace = TRACE
+    const stream = fresh()
+    assert.equal((await store.append(commitTo(stream))).trace, undefined)
+    await store.latest(stream)
+    assert.deepEqual([telemetry.measurements, telemetry.spans], [[], []])
+    telemetry.isOff = false
+    await store.latest(stream)
+    assert.equal(telemetry.of('read.duration').length, 1)
+  })
 })

@@ -186,6 +186,33 @@ describe('OpenTelemetry behind the port', () => {
       })()
       assert.deepEqual([isRead, idle.traceparent(), sdk.spans().length], [false, undefined, 0])
     })
+
+    it('says that nobody takes what it is told, until an SDK is there', async () => {
+      assert.equal(telemetry.isOff, false)
+      assert.equal(openTelemetry({ meterProvider: sdk.meterProvider }).isOff, false)
+      assert.equal(openTelemetry({ tracerProvider: sdk.tracerProvider }).isOff, false)
+      const early = openTelemetry()
+      early.record('oidc_provider_eventstore.append.conflicts', 1)
+      assert.equal(early.isOff, true)
+      try {
+        trace.setGlobalTracerProvider(sdk.tracerProvider)
+        assert.equal(early.isOff, false)
+        await early.span({ name: 'later', kind: 'internal' }, async () => {})
+        assert.equal(sdk.spans().length, 1)
+      } finally {
+        trace.disable()
+      }
+      assert.equal(openTelemetry().isOff, true)
+      try {
+        metrics.setGlobalMeterProvider(sdk.meterProvider)
+        const late = openTelemetry()
+        assert.equal(late.isOff, false)
+        late.record('oidc_provider_eventstore.append.conflicts', 1)
+        assert.equal((await sdk.metrics()).length, 1)
+      } finally {
+        metrics.disable()
+      }
+    })
   })
 
   describe('an option', () => {
