@@ -471,12 +471,7 @@ function featuresOf(isEmpty: boolean, now: number, text: Text): FeatureState[] {
   ]
 }
 
-function overviewOf(
-  data: Omit<FixtureData, 'overview'>,
-  isEmpty: boolean,
-  clientOf: Named,
-  text: Text,
-): Overview {
+function overviewOf(data: Omit<FixtureData, 'overview'>, isEmpty: boolean, clientOf: Named, text: Text): Overview {
   const { now, sessions } = data
   const health: Health = {
     isWell: isEmpty,
