@@ -124,7 +124,7 @@ function mending(name: string, isShared: boolean, make: () => Promise<Place>): v
       const text = await cli(['doctor'])
       assert.match(
         text.out,
-        /FAULT {2}TERMINATIONS_WAIT: an order to end sessions is not carried out.*\n {7}start the OP/,
+        /FAULT {2}TERMINATIONS_WAIT: 1 order to end sessions is not carried out.*\n {7}start the OP/,
       )
       assert.equal((await cli(['doctor', '--dry-run'])).code, 2)
     })

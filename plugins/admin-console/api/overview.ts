@@ -40,13 +40,15 @@ export async function lookAtAll({
   clock,
 }: Pick<RouteParts, 'logout' | 'sessionCount' | 'pendingByClient' | 'clock'>): Promise<Overview> {
   const at = clock.now()
+  const counting = pendingByClient.look().catch(withoutLate) // with whoever asks now: it looks at all that is pending
+  counting.catch(() => undefined) // where the store does not answer nobody waits for it
   const health = await logout.health()
   if (!health.store.isReachable) return { at, health, paused: [], problems: problemsOf({ health, paused: [] }) }
   const [sessions, statistics, paused, pending] = await Promise.all([
     sessionCount.look(),
     logout.statistics(),
     logout.paused(),
-    pendingByClient.look().catch(withoutLate),
+    counting,
   ])
   const oldestPending = pending && oldestOf(pending)
   return {
