@@ -96,7 +96,7 @@ export class Appender {
       acknowledge: (pending, appended) => this.#acknowledge(pending, appended),
       reject: (pending, error) => this.#reject(pending, error),
       again: (pending) => this.#again(pending),
-      onRefused: (error) => this.#refuseWaiting(error),
+      onRefused: (error, since) => this.#refuseWaiting(error, since),
     })
   }
 
@@ -160,10 +160,14 @@ export class Appender {
     return this.#resolver.refused >= BATCHES.open
   }
 
-  /** Those that wait were not sent, and cannot be before the server settles a batch. */
-  #refuseWaiting(error: unknown): void {
+  /**
+   * Those that wait were not sent, and cannot be before the server settles a batch. What it said to a question that was asked
+   * before they came says nothing of them: it may have room by now, and is asked again.
+   */
+  #refuseWaiting(error: unknown, since: number): void {
     if (!this.#isRefused) return
-    for (const pending of this.#queue.waiting) this.#reject(pending, refusalOfCommit(error))
+    for (const pending of this.#queue.waiting) if (pending.since <= since) this.#reject(pending, refusalOfCommit(error))
+    if (this.#queue.waiting.length > 0) this.#resolver.tryAgain()
   }
 
   async #sendBatch(batch: readonly Pending[], isAlone: boolean): Promise<void> {

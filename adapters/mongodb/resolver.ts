@@ -35,8 +35,11 @@ export interface ResolverParts {
   reject(pending: Pending, error: unknown): void
   /** It is not in the log: it may go again, at a new position, if its caller still waits. */
   again(pending: Pending): void
-  /** The server has refused, maybe not for the first time, to settle the positions of a batch: see `Resolver.refused`. */
-  onRefused(error: unknown): void
+  /**
+   * The server has refused, maybe not for the first time, to settle the positions of a batch: see `Resolver.refused`. It was
+   * asked at `since`, by the monotonic clock.
+   */
+  onRefused(error: unknown, since: number): void
 }
 
 /** Finds out what became of appends that were not acknowledged: see `resolveOutcomes`. */
@@ -86,6 +89,7 @@ export class Resolver {
     let left = appends
     let pauseMs = RESOLVE_AGAIN_MS.first
     while (!signal.aborted) {
+      const since = clock.monotonic()
       try {
         const found = await resolveOutcomes(collections, clock, left, signal)
         this.#refused.delete(appends)
@@ -97,7 +101,7 @@ export class Resolver {
         for (const { pending } of left) pending.failure = error
         left = this.#keepUnresolved(left, error)
         if (left.length === 0) return
-        if (isRefusal(error)) await this.#pauseRefused(appends, pauseMs, error)
+        if (isRefusal(error)) await this.#pauseRefused(appends, pauseMs, { error, since })
         else {
           this.#refused.delete(appends)
           await clock.sleep(pauseMs, signal)
@@ -107,11 +111,15 @@ export class Resolver {
     }
   }
 
-  async #pauseRefused(batch: readonly Unresolved[], pauseMs: number, error: unknown): Promise<void> {
+  async #pauseRefused(
+    batch: readonly Unresolved[],
+    pauseMs: number,
+    { error, since }: { readonly error: unknown; readonly since: number },
+  ): Promise<void> {
     const pause = new AbortController()
     this.#refused.delete(batch)
     this.#refused.set(batch, pause)
-    this.#parts.onRefused(error)
+    this.#parts.onRefused(error, since)
     await this.#parts.clock.sleep(pauseMs, pause.signal)
     this.#refused.set(batch, undefined)
   }

@@ -294,6 +294,26 @@ describe('an append on MongoDB', () => {
       assert.equal(log(), `${'-'.repeat(BATCHES)}c`)
     })
 
+    it('is stored when there is room, whatever was answered to a question from before it came', async () => {
+      let asked = 0
+      server.takes = async (name) => {
+        if (name !== 'insert') return
+        asked += 1
+        if (asked === 1) await clock.sleep(1_000)
+      }
+      server.fateOf = (name) => (name === 'insert' && asked <= 1 ? 'disk full' : 'answered')
+      const early = process.append(commitOf('b'))
+      await clock.advance(100)
+      assert.equal(asked, 1)
+      const late = process.append(commitOf('c'))
+      await clock.advance(1_000)
+      answered.push(await early, await late)
+      assert.deepEqual(
+        answered.slice(-2).map(({ code }) => code),
+        ['STORE_UNAVAILABLE', undefined],
+      )
+    })
+
     it('is refused with those that waited for one of the batches, when that has no room either', async () => {
       server.fateOf = () => 'answered'
       await clock.advance(10_000)
