@@ -33,6 +33,7 @@ import { type RekeyOptions, rekeyLog } from './rekey/rekey.ts'
 import type { RekeyReport } from './rekey/rekey-report.ts'
 import { LogRetention, type Retention } from './retention/retention.ts'
 import { retentionPolicy } from './retention/retention-options.ts'
+import { GoneSeries } from './telemetry/gone-series.ts'
 import { guardedTelemetry } from './telemetry/guarded-telemetry.ts'
 import { logGauges } from './telemetry/log-gauges.ts'
 import { measuredStore } from './telemetry/measured-store.ts'
@@ -219,7 +220,8 @@ export class EventSourced {
         this.#running.push(plugin)
       }
       this.#retention.start()
-      this.#endOfGauges = this.#telemetry.observe(() => logGauges(this.#store, this.#retention, this.#clock))
+      const gone = new GoneSeries()
+      this.#endOfGauges = this.#telemetry.observe(() => logGauges(this.#store, this.#retention, this.#clock, gone))
     } catch (error) {
       await this.#stopRunning()
       throw error

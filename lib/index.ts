@@ -27,6 +27,7 @@ export type {
   HastenOptions,
   LaneCount,
   NewWork,
+  NextDueOptions,
   Work,
   WorkTable,
 } from './log/work-table.ts'
@@ -72,6 +73,7 @@ export type { Account } from './secrets/account-names.ts'
 export { type DataKey, ephemeralKeys, generateSecret, type Key, KeyRing, type Keys } from './secrets/key-ring.ts'
 export { isUnreadable } from './secrets/unreadable.ts'
 export { errorType } from './telemetry/error-type.ts'
+export { GoneSeries } from './telemetry/gone-series.ts'
 export {
   type GaugeName,
   INSTRUMENTS,

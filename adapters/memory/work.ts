@@ -6,6 +6,7 @@ import type {
   HastenOptions,
   LaneCount,
   NewWork,
+  NextDueOptions,
   OpenWorkOptions,
   OverdueOptions,
   Work,
@@ -144,12 +145,16 @@ export class MemoryWork implements WorkTable {
     return this.#rows.get(id)
   }
 
-  async nextDueAt(prefix: string = ''): Promise<number | undefined> {
+  async nextDueAt(
+    prefix: string = '',
+    { except = [], after = Number.NEGATIVE_INFINITY }: NextDueOptions = {},
+  ): Promise<number | undefined> {
     this.#assertOpen()
+    const passedOver = new Set(except)
     let next: number | undefined
     for (const [lane, queue] of this.#waiting) {
-      const first = lane.startsWith(prefix) ? queue.first() : undefined
-      if (first && (next === undefined || first.dueAt < next)) next = first.dueAt
+      const first = lane.startsWith(prefix) && !passedOver.has(lane) ? queue.first() : undefined
+      if (first && first.dueAt > after && (next === undefined || first.dueAt < next)) next = first.dueAt
     }
     return next
   }

@@ -1,4 +1,5 @@
 import type { AnyBulkWriteOperation } from 'mongodb'
+import type { NextDueOptions } from '../../lib/log/work-table.ts'
 import { nonce } from '../../lib/secrets/nonce.ts'
 import type { Collections } from './collections.ts'
 import type { LaneDocument } from './documents.ts'
@@ -108,10 +109,9 @@ export class WorkLanes {
     readonly limit: number
   }): Promise<LaneDocument[]> {
     const { prefix, now, except, limit } = options
-    const names = { ...beginning(prefix), ...(except.length > 0 && { $nin: [...except] }) }
     return this.#collections.withTimeout(
       this.#lanes
-        .find({ _id: names, dueAt: { $lte: now } })
+        .find({ _id: beginning(prefix, except), dueAt: { $lte: now } })
         .sort({ turn: 1 })
         .limit(limit)
         .toArray(),
@@ -119,9 +119,10 @@ export class WorkLanes {
   }
 
   /** The earliest time at which work may be due; undefined: none is open. */
-  async nextDueAt(prefix: string): Promise<number | undefined> {
+  async nextDueAt(prefix: string, { except = [], after }: NextDueOptions = {}): Promise<number | undefined> {
+    const wanted = { _id: beginning(prefix, except), ...(after !== undefined && { dueAt: { $gt: after } }) }
     const next = await this.#collections.withTimeout(
-      this.#lanes.findOne({ _id: beginning(prefix) }, { sort: { dueAt: 1 }, projection: { dueAt: 1 } }),
+      this.#lanes.findOne(wanted, { sort: { dueAt: 1 }, projection: { dueAt: 1 } }),
     )
     return next?.dueAt
   }

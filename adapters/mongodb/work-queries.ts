@@ -1,10 +1,13 @@
 import type { Document } from 'mongodb'
 import { WriteError } from './outcome.ts'
 
-/** Strings that begin so; compared by code point, so that nothing in the prefix needs escaping. */
-export function beginning(prefix: string): { $gte: string; $lt?: string } {
+/** Strings that begin so, but for these; compared by code point, so that nothing in the prefix needs escaping. */
+export function beginning(
+  prefix: string,
+  except: readonly string[] = [],
+): { $gte: string; $lt?: string; $nin?: string[] } {
   const after = nextText(prefix)
-  return { $gte: prefix, ...(after !== undefined && { $lt: after }) }
+  return { $gte: prefix, ...(after !== undefined && { $lt: after }), ...(except.length > 0 && { $nin: [...except] }) }
 }
 
 /** The first text that is behind all that begin with this one, by code points, as MongoDB compares. */

@@ -7,6 +7,7 @@ import type {
   HastenOptions,
   LaneCount,
   NewWork,
+  NextDueOptions,
   OpenWorkOptions,
   OverdueOptions,
   Work,
@@ -180,8 +181,8 @@ export class MongoWork implements WorkTable {
     return document ? workOf(document) : undefined
   }
 
-  nextDueAt(prefix: string = ''): Promise<number | undefined> {
-    return this.#lanes.nextDueAt(prefix)
+  nextDueAt(prefix: string = '', options: NextDueOptions = {}): Promise<number | undefined> {
+    return this.#lanes.nextDueAt(prefix, options)
   }
 
   countOpen({ prefix = '', lane }: { readonly prefix?: string; readonly lane?: string } = {}): Promise<number> {

@@ -43,6 +43,14 @@ export interface BusiestOptions {
   readonly limit: number
 }
 
+/** Which lanes `nextDueAt` leaves out. */
+export interface NextDueOptions {
+  /** These: nobody is to claim from them. */
+  readonly except?: readonly string[]
+  /** Those in which something is due at this time or before. */
+  readonly after?: number
+}
+
 /** Which overdue work `claimOverdue` takes. */
 export type OverdueOptions = Pick<ClaimOptions, 'holder' | 'prefix' | 'now' | 'limit'>
 
@@ -115,7 +123,7 @@ export interface WorkTable {
    * Work that nobody is at is not due before this time, in lanes that begin so; undefined when none is open. May be too
    * early, by what was claimed or freed since somebody looked.
    */
-  nextDueAt(prefix?: string): Promise<number | undefined>
+  nextDueAt(prefix?: string, options?: NextDueOptions): Promise<number | undefined>
   /** How much is open, in hand or not: in one lane, in lanes that begin so, or in all. */
   countOpen(options?: { readonly prefix?: string; readonly lane?: string }): Promise<number>
   /** The lanes with most open work, those with most first, and how long it has waited. One read for all of them. */

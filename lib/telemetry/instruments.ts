@@ -110,7 +110,8 @@ export const INSTRUMENTS: Readonly<Record<InstrumentName, Instrument>> = {
   'oidc_provider_eventstore.logout.backlog': {
     kind: 'gauge',
     unit: '{delivery}',
-    description: 'Deliveries that an RP is owed, of the 20 RPs that are owed most',
+    description:
+      'Deliveries that an RP is owed, of the 20 RPs that are owed most, those of the configuration, and those told of before',
   },
   'oidc_provider_eventstore.logout.backlog_age': {
     kind: 'gauge',
@@ -120,7 +121,8 @@ export const INSTRUMENTS: Readonly<Record<InstrumentName, Instrument>> = {
   'oidc_provider_eventstore.logout.overdue': {
     kind: 'gauge',
     unit: 's',
-    description: 'By how much the delivery is late that should have been tried first',
+    description:
+      'By how much the delivery is late that should have been tried first, of RPs that are neither paused nor left alone',
   },
   'oidc_provider_eventstore.logout.circuits_open': {
     kind: 'gauge',

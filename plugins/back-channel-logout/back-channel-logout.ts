@@ -225,7 +225,7 @@ export class BackChannelLogout implements Plugin {
       background,
       provider,
       waiting,
-      statistics: new LogStatistics({ store, clock: host.clock, issuer, waiting }),
+      statistics: new LogStatistics({ store, clock: host.clock, issuer, configured: this.clients.configured, waiting }),
       tester: new ClientTester({
         provider,
         network: background.network,
@@ -450,6 +450,7 @@ export class BackChannelLogout implements Plugin {
       work: pending.work,
       parked: background.parked,
       isOn: () => this.#isOn(),
+      paused: () => this.#paused.ids,
       openCircuits: () => background.dispatcher.openCircuits(),
       plannerFailure: () => background.plannerFailure,
     })

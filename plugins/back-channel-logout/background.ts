@@ -19,7 +19,7 @@ import { Planning } from './delivery/planning.ts'
 import { logBacklog } from './delivery/planning-lines.ts'
 import type { EndingWork } from './ending/ending-work.ts'
 import type { Health } from './health.ts'
-import { logoutGauges } from './logout-gauges.ts'
+import { LogoutGauges } from './logout-gauges.ts'
 import { guardedNetwork, type Network } from './network/network.ts'
 import type { OidcProvider } from './provider-internals.ts'
 import { STOP_MS } from './work/work-loop.ts'
@@ -130,8 +130,10 @@ export class Background {
     await logBacklog(componentLogger(host.logger, 'dispatcher'), this.#work, provider.issuer)
     await Promise.all([this.#dispatcher.start(), this.#parts.endings.start()])
     this.#retrying = this.#retryParked()
-    const gauges = { issuer: provider.issuer, work: this.#work, health: this.#parts.health }
-    this.#endOfGauges = host.telemetry?.observe(() => logoutGauges(gauges))
+    const { configured, health } = this.#parts
+    const { clock } = host
+    const gauges = new LogoutGauges({ issuer: provider.issuer, work: this.#work, clock, configured, health })
+    this.#endOfGauges = host.telemetry?.observe(() => gauges.read())
   }
 
   /** What logout tokens are sent with. */

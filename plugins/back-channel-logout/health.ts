@@ -4,7 +4,7 @@ import { countDeadLetters } from './dead-letters/listing.ts'
 import { AT_ONCE } from './delivery/delivery-worker.ts'
 import type { ParkedCommits } from './delivery/parked-commits.ts'
 import { PLANNER } from './delivery/planner.ts'
-import { lanePrefix } from './work/lanes.ts'
+import { laneOf, lanePrefix } from './work/lanes.ts'
 
 /** A count that costs the same however much there is. */
 export interface BoundedCount {
@@ -46,8 +46,9 @@ export interface Health {
     /** How many logout tokens are owed by this issuer. Absent: so many that they could not be counted within 2 s. */
     readonly open?: number
     /**
-     * For how long the oldest of them that is due has been, in milliseconds; 0: none is due. Absent: an operator has made
-     * one due at once, and it waits.
+     * For how long the oldest of them has been due that may be sent, in milliseconds; 0: none is due. Those for RPs that are
+     * paused, or that this process leaves alone since they fail, are not among them. Absent: an operator has made some due
+     * at once, and they wait.
      */
     readonly overdueMs?: number
   }
@@ -67,6 +68,8 @@ export interface HealthParts {
   readonly work: WorkTable
   readonly parked: ParkedCommits
   readonly isOn: () => boolean
+  /** Clients to which operators have nothing sent for now. */
+  readonly paused: () => ReadonlySet<string>
   readonly openCircuits: () => readonly string[]
   readonly plannerFailure: () => Error | undefined
 }
@@ -79,6 +82,9 @@ const COUNT_MS = 2_000
 
 /** A planner that is so far behind, in milliseconds, is a fault: clocks of writers may differ by seconds. */
 const BEHIND_MS = 60_000
+
+/** So many RPs that nothing is sent to are told apart from the others. */
+const MOST_LEFT_OUT = 1_000
 
 /** So many are counted. */
 const MOST = 100
@@ -125,10 +131,13 @@ async function plannerOf({ store, clock, plannerFailure }: HealthParts): Promise
   }
 }
 
-async function overdueMsOf({ work, issuer }: HealthParts): Promise<number | undefined> {
-  const dueAt = await work.nextDueAt(lanePrefix(issuer))
-  if (dueAt === AT_ONCE) return undefined
-  return dueAt === undefined ? 0 : Math.max(0, (await work.time()) - dueAt)
+async function overdueMsOf({ work, issuer, paused, openCircuits }: HealthParts): Promise<number | undefined> {
+  const left = [...new Set([...paused(), ...openCircuits()])].slice(0, MOST_LEFT_OUT)
+  const except = left.map((clientId) => laneOf(issuer, clientId))
+  const prefix = lanePrefix(issuer)
+  const dueAt = await work.nextDueAt(prefix, { except, after: AT_ONCE })
+  if (dueAt !== undefined) return Math.max(0, (await work.time()) - dueAt)
+  return (await work.nextDueAt(prefix, { except })) === undefined ? 0 : undefined
 }
 
 /** What is owed decides how long this takes, and says nothing of whether the store answers. */

@@ -31,9 +31,8 @@ export class Gauges {
     this.#instruments ??= gaugesOf(meter)
     const instruments = this.#instruments
     const shared = new SharedReading(read, this.#clock, this.#everyMs)
-    const shown = new ShownSeries()
     const callback: BatchObservableCallback = async (result) => {
-      for (const { instrument, value, attributes = {} } of shown.withGone(await shared.inTime())) {
+      for (const { instrument, value, attributes = {} } of await shared.inTime()) {
         const gauge = instruments.get(instrument)
         if (gauge) result.observe(gauge, value, attributes)
       }
@@ -50,34 +49,6 @@ function gaugesOf(meter: Meter): Map<GaugeName, ObservableGauge> {
     if (kind === 'gauge') gauges.set(name as GaugeName, meter.createObservableGauge(name, { unit, description }))
   }
   return gauges
-}
-
-/** So many series are remembered that were shown. */
-const REMEMBERED = 1_000
-
-/**
- * SDKs go on showing the last value of a series that is not told any more: an RP that is owed nothing would be owed for ever
- * what it was owed last. So a series that was shown and is in a reading no more is shown as 0.
- */
-class ShownSeries {
-  /** Those that were told last come last. */
-  readonly #shown = new Map<string, Reading>()
-
-  /** Of a reading that failed nothing is known, of what it does not tell either. */
-  withGone(readings: readonly Reading[]): readonly Reading[] {
-    if (readings.length === 0) return readings
-    for (const { instrument, attributes = {} } of readings) {
-      const key = JSON.stringify([instrument, ...Object.entries(attributes).sort()])
-      this.#shown.delete(key)
-      this.#shown.set(key, { instrument, attributes, value: 0 })
-    }
-    const gone = [...this.#shown.values()].slice(0, Math.max(0, this.#shown.size - readings.length))
-    for (const key of this.#shown.keys()) {
-      if (this.#shown.size <= REMEMBERED) break
-      this.#shown.delete(key)
-    }
-    return [...gone, ...readings]
-  }
 }
 
 /** The same reading for all who ask within a while. */

@@ -30,6 +30,7 @@ describe('what a probe of the health costs', () => {
       const reads = countReads(store)
       const { deadLetters, parked: left } = await healthOf({
         ...{ store, clock, issuer: OP, work: store.work('deliveries'), parked },
+        paused: () => new Set(),
         isOn: () => true,
         openCircuits: () => [],
         plannerFailure: () => undefined,

@@ -1,10 +1,17 @@
 import assert from 'node:assert/strict'
 import { MemoryEventStore } from '../../adapters/memory/index.ts'
-import { type EventStore, ephemeralKeys, type Reading, silent, type WorkTable } from '../../lib/index.ts'
+import {
+  type EventStore,
+  ephemeralKeys,
+  type Reading,
+  StoreUnavailableError,
+  silent,
+  type WorkTable,
+} from '../../lib/index.ts'
 import { LogRetention } from '../../lib/retention/retention.ts'
 import { logGauges } from '../../lib/telemetry/log-gauges.ts'
 import type { Health } from '../../plugins/back-channel-logout/health.ts'
-import { logoutGauges } from '../../plugins/back-channel-logout/logout-gauges.ts'
+import { LogoutGauges } from '../../plugins/back-channel-logout/logout-gauges.ts'
 import { laneOf } from '../../plugins/back-channel-logout/work/lanes.ts'
 import { CountedStore, counted } from '../support/counted-store.ts'
 import { FakeClock } from '../support/fake-clock.ts'
@@ -28,6 +35,17 @@ async function owe(work: WorkTable, clients: number, each: number, endedAt: (n: 
     }))
     for (let at = 0; at < rows.length; at += 1_000) await work.add(rows.slice(at, at + 1_000))
   }
+}
+
+function gaugesOf(work: WorkTable, health: Health = HEALTH, configured: readonly string[] = []): LogoutGauges {
+  return new LogoutGauges({ issuer: OP, work, clock: new FakeClock(), configured, health: async () => health })
+}
+
+/** What is told of one client: its backlog, and its age. */
+function shown(readings: readonly Reading[], client: string): (number | undefined)[] {
+  const find = (name: string) =>
+    of(readings, name).find(({ attributes }) => attributes?.['messaging.destination.name'] === client)?.value
+  return [find('backlog'), find('backlog_age')]
 }
 
 function of(readings: readonly Reading[], name: string): Reading[] {
@@ -100,7 +118,7 @@ describe('what gauges cost, and show', () => {
           return busiest.call(work, options)
         }
         work.open = () => Promise.reject(new Error('rows are read'))
-        const readings = await logoutGauges({ issuer: OP, work, health: async () => HEALTH })
+        const readings = await gaugesOf(work).read()
         assert.equal(looks, 1)
         assert.deepEqual(
           of(readings, 'backlog').map(({ value }) => value),
@@ -113,6 +131,69 @@ describe('what gauges cost, and show', () => {
       })
     }
 
+    it('are of the deployment’s own RPs and of those that were told of before, whatever others are owed', async () => {
+      const clock = new FakeClock()
+      const store = new MemoryEventStore({ clock })
+      const work = store.work('deliveries')
+      const gauges = gaugesOf(work, HEALTH, ['shop'])
+      const owed = async (client: string, count: number): Promise<void> => {
+        const at = await work.time()
+        const rows = Array.from({ length: count }, (_, n) => ({
+          id: `${client}/${n}`,
+          lane: laneOf(OP, client),
+          body: {},
+        }))
+        await work.add(rows.map((row) => ({ ...row, dueAt: at, since: at - 7_200_000 })))
+      }
+      await owed('shop', 3)
+      await owed('stored', 3)
+      assert.deepEqual(shown(await gauges.read(), 'shop'), [3, 7_200])
+      for (let n = 0; n < 20; n++) await owed(`stranger-${n}`, 4)
+      let looks = 0
+      const { busiest } = work
+      work.busiest = (options) => {
+        looks += 1
+        return busiest.call(work, options)
+      }
+      const readings = await gauges.read()
+      assert.deepEqual([shown(readings, 'shop'), shown(readings, 'stored'), looks], [[3, 7_200], [3, 7_200], 2])
+      for (const client of ['shop', 'stored'])
+        for (const row of await work.claim({
+          holder: 'h',
+          prefix: laneOf(OP, client),
+          now: await work.time(),
+          limit: 9,
+          perLane: 9,
+        }))
+          await work.finish(row, 0)
+      const after = await gauges.read()
+      assert.deepEqual(
+        [shown(after, 'shop'), shown(after, 'stored')],
+        [
+          [0, 0],
+          [0, 0],
+        ],
+      )
+      await store.close()
+    })
+
+    it('are told without what is owed to whom where counting that takes too long, or fails with the store', async () => {
+      const clock = new FakeClock()
+      const store = new MemoryEventStore({ clock })
+      const work = store.work('deliveries')
+      await owe(work, 1, 3, () => 0)
+      const gauges = new LogoutGauges({ issuer: OP, work, clock, configured: [], health: async () => HEALTH })
+      assert.deepEqual(shown(await gauges.read(), 'rp-0')[0], 3)
+      work.busiest = () => Promise.reject(new StoreUnavailableError('away'))
+      const names = (readings: readonly Reading[]) => readings.map(({ instrument }) => instrument.split('.').at(-1))
+      assert.deepEqual(names(await gauges.read()), ['circuits_open'])
+      work.busiest = () => new Promise(() => {})
+      const late = gauges.read()
+      await clock.advance(5_000)
+      assert.deepEqual(names(await late), ['circuits_open'])
+      await store.close()
+    })
+
     it('are what health says', async () => {
       const store = new MemoryEventStore()
       const health: Health = {
@@ -122,7 +203,7 @@ describe('what gauges cost, and show', () => {
         parked: { count: 2, isExact: true },
         openCircuits: ['one', 'two'],
       }
-      const readings = await logoutGauges({ issuer: OP, work: store.work('deliveries'), health: async () => health })
+      const readings = await gaugesOf(store.work('deliveries'), health).read()
       assert.deepEqual(
         readings.map(({ instrument, value, attributes }) => [instrument.split('.').at(-1), value, attributes]),
         [
@@ -138,16 +219,13 @@ describe('what gauges cost, and show', () => {
     it('are none while the store does not answer: nothing is not the same as zero', async () => {
       const store = new MemoryEventStore()
       const health: Health = { isWell: false, store: { isReachable: false, error: 'away' }, isOn: true }
-      assert.deepEqual(
-        await logoutGauges({ issuer: OP, work: store.work('deliveries'), health: async () => health }),
-        [],
-      )
+      assert.deepEqual(await gaugesOf(store.work('deliveries'), health).read(), [])
       await store.close()
     })
 
     it('leave out what health could not tell', async () => {
       const store = new MemoryEventStore()
-      const readings = await logoutGauges({ issuer: OP, work: store.work('deliveries'), health: async () => HEALTH })
+      const readings = await gaugesOf(store.work('deliveries')).read()
       assert.deepEqual(
         readings.map(({ instrument }) => instrument),
         ['oidc_provider_eventstore.logout.circuits_open'],

@@ -18,8 +18,12 @@ describe('the health of back-channel logout', () => {
   let store: MemoryEventStore
   let parked: ParkedCommits
   let failure: Error | undefined
+  let circuits: readonly string[]
+  let paused: ReadonlySet<string>
 
   beforeEach(async () => {
+    circuits = []
+    paused = new Set()
     clock = new FakeClock()
     store = new MemoryEventStore({ clock })
     parked = new ParkedCommits({ store, issuer: OP, plan: async () => {} })
@@ -36,7 +40,8 @@ describe('the health of back-channel logout', () => {
     work: store.work('deliveries'),
     parked,
     isOn: () => true,
-    openCircuits: () => ['rp'],
+    paused: () => paused,
+    openCircuits: () => circuits,
     plannerFailure: () => failure,
   })
   const health = (): Promise<Health> => healthOf(parts())
@@ -50,8 +55,8 @@ describe('the health of back-channel logout', () => {
     await store.consumers.release(PLANNER, Number(taken?.token))
   }
 
-  async function owe(id: string, dueAt: number, issuer = OP): Promise<void> {
-    await store.work('deliveries').add([{ id, lane: laneOf(issuer, 'rp'), dueAt, body: {} }])
+  async function owe(id: string, dueAt: number, issuer = OP, clientId = 'rp'): Promise<void> {
+    await store.work('deliveries').add([{ id, lane: laneOf(issuer, clientId), dueAt, body: {} }])
   }
 
   it('is good where nothing is owed', async () => {
@@ -63,7 +68,7 @@ describe('the health of back-channel logout', () => {
       deliveries: { open: 0, overdueMs: 0 },
       deadLetters: { count: 0, isExact: true },
       parked: { count: 0, isExact: true },
-      openCircuits: ['rp'],
+      openCircuits: [],
     })
   })
 
@@ -102,6 +107,25 @@ describe('the health of back-channel logout', () => {
     await owe('1/0.0', clock.now() + 5_000)
     await owe('2/0.0', clock.now() - 7_000)
     await owe('3/0.0', clock.now() - 9_000, 'https://other.example.com')
+    assert.deepEqual((await health()).deliveries, { open: 2, overdueMs: 7_000 })
+  })
+
+  it('takes nobody for late who is owed something by an RP that is paused, or left alone since it fails', async () => {
+    await owe('1/0.0', clock.now() - 7_200_000, OP, 'dead')
+    await owe('2/0.0', clock.now() - 3_600_000, OP, 'paused')
+    await owe('3/0.0', clock.now() - 2_000, OP, 'well')
+    assert.equal((await health()).deliveries?.overdueMs, 7_200_000)
+    circuits = ['dead']
+    assert.equal((await health()).deliveries?.overdueMs, 3_600_000)
+    paused = new Set(['paused'])
+    assert.deepEqual((await health()).deliveries, { open: 3, overdueMs: 2_000 })
+    paused = new Set(['paused', 'well'])
+    assert.equal((await health()).deliveries?.overdueMs, 0)
+  })
+
+  it('says how late the others are where an operator has made something due at once', async () => {
+    await owe('1/0.0', 0)
+    await owe('2/0.0', clock.now() - 7_000, OP, 'well')
     assert.deepEqual((await health()).deliveries, { open: 2, overdueMs: 7_000 })
   })
 

@@ -275,6 +275,26 @@ describe('the statistics of the last day', () => {
 })
 
 describe('whose figures are kept', () => {
+  it('are the clients of the configuration, and they take no place', () => {
+    const clients = new BusiestClients(2, 10, ['mine'])
+    for (const name of ['a', 'b']) for (let n = 0; n < 100; n++) clients.count(name, 0)
+    assert.deepEqual(clients.count('mine', 0), { isKept: true })
+    assert.equal(clients.others, 0)
+    clients.forgetBefore(900, new Set())
+    assert.deepEqual(clients.count('mine', 900), { isKept: true })
+  })
+
+  it('goes by deliveries, however often one is tried', () => {
+    const clients = new BusiestClients(1, 10)
+    for (let n = 0; n < 5; n++) clients.count('shop', 0)
+    for (let n = 0; n < 1_000; n++) assert.equal(clients.count('dead', 0, 0).isKept, false)
+    assert.equal(clients.count('dead', 0).isKept, false)
+    assert.equal(clients.count('shop', 0).isKept, true)
+    const failing = new BusiestClients(1, 10)
+    assert.equal(failing.count('dead', 0, 0).isKept, true, 'there is room')
+    assert.deepEqual(failing.count('shop', 0), { isKept: true, instead: 'dead' })
+  })
+
   it('is never more than there are places, and those to whom most happens', () => {
     const names = fc.nat({ max: 40 }).map(String)
     fc.assert(

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { DiagLogLevel, diag } from '@opentelemetry/api'
-import type { Reading, Telemetry } from '../../lib/index.ts'
+import { GoneSeries, type Reading, type Telemetry } from '../../lib/index.ts'
 import { openTelemetry } from '../../plugins/telemetry/index.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { Sdk } from '../support/open-telemetry-sdk.ts'
@@ -131,9 +131,12 @@ describe('gauges', () => {
     assert.deepEqual(await third, [{ value: 2, attributes: {} }])
   })
 
-  it('show 0 for what was shown and is not told any more: the SDK would show its last value for ever', async () => {
+  it('show 0 for what was told and is gone, where the reader says so: the SDK would show its last value for ever', async () => {
     let names = ['one', 'two']
-    telemetry.observe(async () => names.map((name) => ({ instrument: LAG, value: 7, attributes: { name } }) as const))
+    const gone = new GoneSeries()
+    telemetry.observe(async () =>
+      gone.withGone(names.map((name) => ({ instrument: LAG, value: 7, attributes: { name } }) as const)),
+    )
     telemetry.observe(end)
     await sdk.shown(LAG)
     names = ['two', 'three']

@@ -18,6 +18,7 @@ interface Other {
  * that hardly do anything. It has to be twice as much, so that two of them do not take one place from each other in turn.
  */
 export class BusiestClients {
+  readonly #configured: ReadonlySet<string>
   readonly #most: number
   readonly #mostOthers: number
   /** How much has happened to those who are kept, since they are known. */
@@ -26,8 +27,12 @@ export class BusiestClients {
   /** So much has happened to each of those who are kept, or more. */
   #atLeast = 0
 
-  /** @param mostOthers - so many are known by name beside those whose figures are kept: those seen last */
-  constructor(most: number, mostOthers: number) {
+  /**
+   * @param configured - these are always kept, and take no place
+   * @param mostOthers - so many are known by name beside those whose figures are kept: those seen last
+   */
+  constructor(most: number, mostOthers: number, configured: readonly string[] = []) {
+    this.#configured = new Set(configured)
     this.#most = most
     this.#mostOthers = mostOthers
   }
@@ -37,14 +42,19 @@ export class BusiestClients {
     return this.#others.size
   }
 
-  /** Something has happened to a client, in the quarter of an hour that begins then. */
-  count(clientId: string, at: number): Place {
+  /**
+   * Something has happened to a client, in the quarter of an hour that begins then.
+   *
+   * @param by - what it counts: nothing for an attempt that failed, of which a delivery may have many
+   */
+  count(clientId: string, at: number, by: number = 1): Place {
+    if (this.#configured.has(clientId)) return { isKept: true }
     const kept = this.#kept.get(clientId)
     if (kept !== undefined || this.#kept.size < this.#most) {
-      this.#keep(clientId, (kept ?? this.#others.get(clientId)?.count ?? 0) + 1)
+      this.#keep(clientId, (kept ?? this.#others.get(clientId)?.count ?? 0) + by)
       return { isKept: true }
     }
-    const count = (this.#others.get(clientId)?.count ?? 0) + 1
+    const count = (this.#others.get(clientId)?.count ?? 0) + by
     this.#remember(clientId, { count, at })
     if (count <= 2 * this.#atLeast) return { isKept: false }
     const [least, leastCount] = this.#least()

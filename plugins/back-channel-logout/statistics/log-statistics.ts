@@ -10,6 +10,8 @@ export interface StatisticsParts {
   readonly store: EventStore
   readonly clock: Clock
   readonly issuer: string
+  /** Clients whose figures are always kept. Default: none. */
+  readonly configured?: readonly string[]
   /** What is not counted in a time to logout. */
   readonly waiting: Waiting
 }
@@ -79,12 +81,12 @@ export class LogStatistics {
   }
 
   async #begin(end: number): Promise<Counted> {
-    const { store, clock, issuer, waiting } = this.#parts
+    const { store, clock, issuer, waiting, configured } = this.#parts
     const inWindow = (await positionAt(store, clock.now() - WINDOW_MS, end)) - 1
     const position = Math.max(inWindow, end - MOST_COMMITS)
     const isCut = position > inWindow
     const [first] = isCut ? await store.readAll({ after: position, limit: 1 }) : []
-    return { fold: new StatisticsFold(issuer, waiting), coveredFrom: first?.at, position }
+    return { fold: new StatisticsFold(issuer, waiting, configured), coveredFrom: first?.at, position }
   }
 
   /** Up to the first position at which a commit may still come. */

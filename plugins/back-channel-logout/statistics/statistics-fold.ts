@@ -42,10 +42,12 @@ export class StatisticsFold {
   /** Of all quarters together. */
   readonly #total = new Figures()
   readonly #clients = new Map<string, Figures>()
-  readonly #busiest = new BusiestClients(MOST_CLIENTS, MOST_OTHERS)
+  readonly #busiest: BusiestClients
   readonly #ends = new Map<number, number>()
 
-  constructor(issuer: string, waiting: Waiting) {
+  /** @param configured - clients whose figures are always kept */
+  constructor(issuer: string, waiting: Waiting, configured: readonly string[] = []) {
+    this.#busiest = new BusiestClients(MOST_CLIENTS, MOST_OTHERS, configured)
     this.#issuer = issuer
     this.#waiting = waiting
   }
@@ -103,7 +105,7 @@ export class StatisticsFold {
     const counter = COUNTERS[fact.type]
     if (!counter || !('client_id' in fact)) return
     const { total, clients } = this.#quarterOf(at)
-    const ofClient = this.#sumOf(fact.client_id, at)
+    const ofClient = this.#sumOf(fact.client_id, at, counter === 'attemptsFailed' ? 0 : 1)
     const counted = [this.#total, total, ...(ofClient ? [ofClient, figuresOf(clients, fact.client_id)] : [])]
     for (const figures of counted) figures.count(counter)
     if (!isSent(fact)) return
@@ -115,8 +117,8 @@ export class StatisticsFold {
   }
 
   /** Undefined: so many others are kept that it is known by name alone. */
-  #sumOf(clientId: string, at: number): Figures | undefined {
-    const { isKept, instead } = this.#busiest.count(clientId, quarterAt(at))
+  #sumOf(clientId: string, at: number, by: number): Figures | undefined {
+    const { isKept, instead } = this.#busiest.count(clientId, quarterAt(at), by)
     if (instead !== undefined) {
       this.#clients.delete(instead)
       for (const { clients } of this.#quarters.values()) clients.delete(instead)

@@ -8,7 +8,7 @@ export interface LogoutStatistics {
   readonly until: number
   /** All clients together. */
   readonly total: LogoutFigures
-  /** By client, those with most attempts first; at most 500. One that took the place of another is counted since then. */
+  /** By client, those with most attempts first; at most 500 beside those of the provider's configuration. One that took the place of another is counted since then. */
   readonly clients: readonly ClientStatistics[]
   /** How many clients were left out of `clients`, 10,000 at most: `total` counts them. */
   readonly moreClients: number

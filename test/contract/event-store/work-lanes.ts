@@ -71,6 +71,19 @@ export function workLanesContract(makeLog: MakeLog, { asksAgain = false }: Pick<
       assert.equal(await table.nextDueAt(), 0)
     })
 
+    it('is found by whoever looks at some lanes alone, or passes over what is due before a time', async () => {
+      await table.add([
+        job('a', { lane: 'a', dueAt: 0 }),
+        job('b', { lane: 'b', dueAt: 50 }),
+        job('c', { lane: 'c', dueAt: 70 }),
+      ])
+      assert.equal(await table.nextDueAt('', { after: 0 }), 50)
+      assert.equal(await table.nextDueAt('', { except: ['a', 'b', 'elsewhere'] }), 70)
+      assert.equal(await table.nextDueAt('', { except: ['b'], after: 0 }), 70)
+      assert.equal(await table.nextDueAt('b', { except: ['b'] }), undefined)
+      assert.equal(await table.nextDueAt('', { after: 70 }), undefined)
+    })
+
     it('is listed by due time and id, in hand or not, and without what is done', async () => {
       await table.add([
         job('b'),
