@@ -11,8 +11,9 @@ import type { Commit, Event } from '../log/commit.ts'
  *
  * Within a generation of a Grant, `revoked` counts: a token carries how many revocations of its model whoever issued it
  * had seen, and is dead as soon as there are more. A count is enough, in whatever order the revocations become visible:
- * whoever has seen fewer than there are has missed one. Each `stored` of the Grant carries the counts that it follows: a
- * process with the newest hashing key alone does not see revocations that only a former key names.
+ * whoever has seen fewer than there are has missed one. Each `stored` of the Grant carries the counts that it follows, and
+ * each `revoked` the one that it makes: a process with the newest hashing key alone does not see revocations that only a
+ * former key names.
  *
  * A state that only stands under other keys than before names the commit that it repeats, and counts only on top of that:
  * what was stored in between stays the newest.
@@ -99,7 +100,10 @@ export function foldRecord(history: readonly LocatedEvent[]): ModelRecord {
     } else if (event.type === 'consumed') consumedAt = Number(event.data['at'])
     else if (event.type === 'revoked') {
       revocationEvents += 1
-      for (const model of revokedModels(event)) revocations.set(model, (revocations.get(model) ?? 0) + 1)
+      // Whoever revoked may have seen others that only a former key names, or that have gone.
+      const told = (event.data['counts'] ?? {}) as Record<string, number>
+      for (const model of revokedModels(event))
+        revocations.set(model, Math.max((revocations.get(model) ?? 0) + 1, told[model] ?? 0))
     }
   }
   return {

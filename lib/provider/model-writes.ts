@@ -254,7 +254,7 @@ export class ModelWrites {
       const names = namesOf(this.#keys, 'Grant', grantId, record)
       if (record.revocationEvents >= MAX_REVOCATIONS)
         return [endEvent('Grant', names, record.generation, indexedByOf('Grant', record))]
-      return [revokedEvent(names, record.generation, [...models])]
+      return [revokedEvent(names, record.generation, [...models], record.revocations)]
     })
     return (await Promise.all(events)).flat()
   }

@@ -160,8 +160,8 @@ export class UnitSessionTerminator implements SessionTerminator {
     await unit.revoke(grantId)
     unit.record(facts)
     // Of two simultaneous revocations one is stored: its facts are recorded once, and the RP is told once. Two issuers
-    // may each have a grant with this id.
-    const mark = `#revoked@${generation} ${stored.commit.meta.instance ?? ''}`
+    // may each have a grant with this id; and one that came back after all of it had gone is revoked anew.
+    const mark = `#revoked@${generation} ${stored.commit.id} ${stored.commit.meta.instance ?? ''}`
     const marks = this.#log.store.keys.streams('Grant', grantId).map((name) => `${name}${mark}`)
     unit.claimOnce(marks)
     try {

@@ -103,9 +103,20 @@ export function endEvent(
   return eventOf(names, 'destroyed', { model, ...inGeneration(generation), ...marks }, also)
 }
 
-/** The revocation of what was issued under a grant, by model. Its size does not depend on how much that is. */
-export function revokedEvent(names: readonly string[], generation: number, models: readonly string[]): NewEvent {
-  const data = { model: 'Grant', ...inGeneration(generation), models: [...models] }
+/**
+ * The revocation of what was issued under a grant, by model. Its size does not depend on how much that is.
+ *
+ * @param before - how often it was revoked before, by model, as far as it was seen: a process that does not see all of those
+ * goes by that
+ */
+export function revokedEvent(
+  names: readonly string[],
+  generation: number,
+  models: readonly string[],
+  before: ReadonlyMap<string, number> = new Map(),
+): NewEvent {
+  const counts = Object.fromEntries(models.map((model) => [model, (before.get(model) ?? 0) + 1]))
+  const data = { model: 'Grant', ...inGeneration(generation), models: [...models], counts }
   return eventOf(names, 'revoked', data, endNames('Grant', names, generation))
 }
 

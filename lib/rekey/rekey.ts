@@ -80,14 +80,13 @@ class Run {
   readonly tally: RekeyTally
   readonly #store: EventStore
   readonly #clock: Clock
-  readonly #log: ModelLog
+  readonly #logs = new Map<string | undefined, ModelLog>()
   readonly #options: RekeyOptions
 
   constructor(store: EventStore, clock: Clock, options: RekeyOptions) {
     this.tally = new RekeyTally(options.dryRun ?? false)
     this.#store = store
     this.#clock = clock
-    this.#log = new ModelLog(store, clock, { heldBytes: 0 })
     this.#options = options
   }
 
@@ -178,7 +177,17 @@ class Run {
     }
   }
 
+  /** The log as the issuer sees it: another one may have things of its own under the same ids. */
+  #logOf({ meta: { instance } }: Commit): ModelLog {
+    const issuers = instance === undefined ? [] : [instance]
+    const log =
+      this.#logs.get(instance) ?? new ModelLog(this.#store, this.#clock, { heldBytes: 0, issuers: () => issuers })
+    this.#logs.set(instance, log)
+    return log
+  }
+
   async #state(commit: Commit, event: Event): Promise<void> {
+    const log = this.#logOf(commit)
     const { keys } = this.#store
     const model = modelOf(event)
     const sealed = String(event.data['sealed'])
@@ -188,8 +197,8 @@ class Run {
     if (this.#isExpired(event)) return
     const until = untilOf(event)
     try {
-      const state = await this.#log.findUnder(model, names)
-      if (state?.commit !== commit.id || (await this.#isRevoked(state))) return
+      const state = await log.findUnder(model, names)
+      if (state?.commit !== commit.id || (await this.#isRevoked(log, state))) return
       const id = idOf(state)
       const wanted = id === undefined ? names : keys.streams(model, id)
       const isFound = wanted.every((name) => names.includes(name))
@@ -221,8 +230,9 @@ class Run {
     const { meta, expiresAt } = commit
     const { instance } = meta
     const [stream = ''] = names
-    const { accountKeys } = this.#log
-    const { revocations } = await this.#log.recordUnder(model, state.names)
+    const log = this.#logOf(commit)
+    const { accountKeys } = log
+    const { revocations } = await log.recordUnder(model, state.names)
     const data = await repeatedData(
       { keys: accountKeys, issuer: instance ?? '' },
       model,
@@ -249,9 +259,9 @@ class Run {
     }
   }
 
-  async #isRevoked({ model, payload, grantSeen }: ModelState): Promise<boolean> {
+  async #isRevoked(log: ModelLog, { model, payload, grantSeen }: ModelState): Promise<boolean> {
     const grantId = grantIdOf(model, payload)
-    return grantId !== undefined && isRevoked(model, grantSeen, await this.#log.record('Grant', grantId))
+    return grantId !== undefined && isRevoked(model, grantSeen, await log.record('Grant', grantId))
   }
 
   #isExpired({ data }: Event): boolean {

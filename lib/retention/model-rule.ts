@@ -1,6 +1,7 @@
 import type { Commit, Event } from '../log/commit.ts'
 import { foldRecord, generationOf, isMoved, type LocatedEvent, ownNames, repeatedBy } from '../provider/model-record.ts'
 import { openState } from '../provider/model-state.ts'
+import { isShared } from '../provider/models.ts'
 import type { AccountKeys } from '../secrets/account-keys.ts'
 import { isUnreadable } from '../secrets/unreadable.ts'
 import { isOlder, type Judgements, type RetentionContext, type RetentionRule } from './retention-rule.ts'
@@ -117,16 +118,11 @@ function decidesNothing(
  * Whether what is left of its generation is the same without it: nothing older would take its place, and what came later
  * says all that it says.
  */
-function changesNothing(
-  { event, commit }: Pick<LocatedEvent, 'event' | 'commit'>,
-  unit: Unit,
-  { horizon }: RetentionContext,
-): boolean {
+function changesNothing({ event, commit }: LocatedEvent, unit: Unit, { horizon }: RetentionContext): boolean {
   const { position } = commit
   const generation = generationOf(event)
   const own = ownOf(event, unit)
-  if (own.some((other) => other.type === 'destroyed' && other.generation >= generation && other.position <= horizon))
-    return true
+  if (own.some((other) => ends(other, { event, commit }) && other.position <= horizon)) return true
   const states = own.filter((other) => other.type === 'stored' && other.generation === generation)
   if (isPassedOver({ event, commit }, states)) return true
   const later = states.filter((other) => other.position > position)
@@ -169,10 +165,16 @@ function isDead({ event, commit }: LocatedEvent, unit: Unit, context: RetentionC
   return end !== undefined && exp === undefined && !isMoved(event) && isOlder(end, keep, context)
 }
 
+/** Whether it ends the state: another issuer of the log has a thing of its own under the same id. */
+function ends({ type, generation, instance }: UnitEvent, { event, commit }: LocatedEvent): boolean {
+  if (type !== 'destroyed' || generation < generationOf(event)) return false
+  const own = commit.meta.instance
+  return isShared(modelOf(event)) || instance === own || instance === undefined || own === undefined
+}
+
 /** The position from which on it is over, be it that it was stored when it was already. */
 function endOf({ event, commit }: LocatedEvent, unit: Unit): number | undefined {
-  const generation = generationOf(event)
-  const end = ownOf(event, unit).find((other) => other.type === 'destroyed' && other.generation >= generation)
+  const end = ownOf(event, unit).find((other) => ends(other, { event, commit }))
   return end && Math.max(end.position, commit.position)
 }
 
@@ -183,7 +185,11 @@ function successorOf({ event, commit }: LocatedEvent, unit: Unit): number | unde
   const { instance } = commit.meta
   const successor = stored.find(
     (other) =>
-      other.position > commit.position && other.instance === instance && follows(other, { event, commit }, stored),
+      other.position > commit.position &&
+      other.instance === instance &&
+      // That it was taken over, and what became of it, is told as long as the other adapter may hold it.
+      (other.moved || !isMoved(event)) &&
+      follows(other, { event, commit }, stored),
   )
   if (successor) return successor.position
   // What was moved in never follows a state of the OP's own.

@@ -16,6 +16,18 @@ export interface Remaining {
 /** So long after it has expired a provider may still take something (`clockTolerance`), in milliseconds. */
 const TOLERANCE_MS = 3_600_000
 
+/** A page of a walk. */
+interface RemainingPage {
+  /** It begins after this position. */
+  readonly start: number
+  /** Its last position. */
+  readonly end: number
+  /** Milliseconds since 1970. */
+  readonly now: number
+  /** Positions of what could not be read. */
+  readonly unread?: readonly number[]
+}
+
 /** Nothing is known. */
 export const UNKNOWN: Remaining = { grantable: 0, interactions: 0 }
 
@@ -23,18 +35,18 @@ export const UNKNOWN: Remaining = { grantable: 0, interactions: 0 }
  * The same with what a page of a walk has kept. What has expired cannot live again, though its commit may be there for
  * something else in it.
  *
- * @param end - the page's last position
- * @param now - milliseconds since 1970
+ * @param kept - what the walk has kept of the page
  */
 export function remainingAfter(
   before: Remaining,
   kept: readonly Commit[],
-  { start, end, now }: { readonly start: number; readonly end: number; readonly now: number },
+  { start, end, now, unread = [] }: RemainingPage,
 ): Remaining {
   const mayLive = ({ type, data }: Event): boolean =>
     type === 'stored' && !(typeof data['exp'] === 'number' && data['exp'] * 1_000 + TOLERANCE_MS <= now)
   const first = (concerns: (model: string) => boolean): number =>
     Math.min(
+      ...unread, // it may be anything
       ...kept.flatMap((commit) =>
         commit.events
           .filter((event) => mayLive(event) && concerns(modelOf(event.stream)))

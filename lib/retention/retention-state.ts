@@ -19,6 +19,8 @@ export interface Memory {
   readonly walkedAt: number | undefined
   /** What that walk has left. */
   readonly remaining: Remaining
+  /** Up to here walks have gone, or were to go. One that ends below it has not seen all that is left. */
+  readonly upTo: number
   /** Up to here was gone through for what strangers write. */
   readonly youngAt: number
   /** How many commits were removed since the log began. */
@@ -31,17 +33,28 @@ export const NO_MEMORY: Memory = {
   walk: undefined,
   walkedAt: undefined,
   remaining: UNKNOWN,
+  upTo: 0,
   youngAt: 0,
   removed: 0,
 }
 
-export function memoryToJson({ samples, holder, walk, walkedAt, remaining, youngAt, removed }: Memory): JsonObject {
+export function memoryToJson({
+  samples,
+  holder,
+  walk,
+  walkedAt,
+  remaining,
+  upTo,
+  youngAt,
+  removed,
+}: Memory): JsonObject {
   return {
     samples: samples.toJson(),
     ...(holder !== undefined && { holder }),
     ...(walk && { walk: { at: walk.at, remaining: remainingToJson(walk.remaining) } }),
     ...(walkedAt !== undefined && { walked_at: walkedAt }),
     remaining: remainingToJson(remaining),
+    up_to: upTo,
     young_at: youngAt,
     removed,
   }
@@ -55,6 +68,7 @@ export function memoryFromJson(state: JsonObject): Memory {
     walk: walk && { at: Number(walk['at']), remaining: remainingFromJson(walk['remaining']) },
     walkedAt: typeof state['walked_at'] === 'number' ? state['walked_at'] : undefined,
     remaining: remainingFromJson(state['remaining']),
+    upTo: Number(state['up_to'] ?? 0),
     youngAt: Number(state['young_at'] ?? 0),
     removed: Number(state['removed'] ?? 0),
   }

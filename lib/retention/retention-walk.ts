@@ -15,6 +15,8 @@ export interface JudgedPage {
   /** Those that may go, ascending. */
   readonly going: readonly Commit[]
   readonly kept: readonly Commit[]
+  /** Positions of what cannot be read here: a newer version has written it, or somebody else. */
+  readonly unread: readonly number[]
   /** The last position that was judged: where the next page begins. */
   readonly end: number
   /** When it was judged, milliseconds since 1970. */
@@ -33,7 +35,7 @@ export async function judgeNext(
   context: RetentionContext,
   { mayGo }: { readonly mayGo: (commit: Commit) => boolean },
 ): Promise<JudgedPage | undefined> {
-  // What somebody else has written stays, and keeps nothing from going.
+  // What somebody else has written stays.
   const entries = await store.entries({ after, limit: PAGE })
   const counted = entries.filter(({ position }) => position <= context.horizon)
   const page = counted.flatMap((entry) => (entry.kind === 'commit' ? [entry.commit] : []))
@@ -48,7 +50,8 @@ export async function judgeNext(
     if (commit.events.every((event) => judged(event, gone))) gone.add(commit.position)
     else kept.push(commit)
   }
-  return { going: page.filter(({ position }) => gone.has(position)), kept, end, now: context.now }
+  const unread = counted.filter(({ kind }) => kind === 'newer' || kind === 'forged').map(({ position }) => position)
+  return { going: page.filter(({ position }) => gone.has(position)), kept, unread, end, now: context.now }
 }
 
 async function judgeAll(

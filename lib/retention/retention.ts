@@ -149,7 +149,7 @@ export class LogRetention implements Retention {
     const free = await horizonOf(this.#parts.store, this.#rules, before.samples, await this.#earlierTime())
     try {
       const horizon = turn ? await this.#linked(turn, free, signal ?? new AbortController().signal) : free
-      if (turn) turn.memory = { ...turn.memory, walk: BEGUN }
+      if (turn) turn.memory = { ...upTo(turn.memory, horizon), walk: BEGUN }
       for (let after = 0; !signal?.aborted; ) {
         const page = await this.#judge(after, horizon, before, false)
         if (!page) break
@@ -159,7 +159,7 @@ export class LogRetention implements Retention {
         onProgress?.({ looked: tally.looked, commits: tally.commits })
         after = page.end
       }
-      if (turn && !signal?.aborted) await this.#complete(turn, signal)
+      if (turn && !signal?.aborted) await this.#complete(turn, horizon, signal)
     } catch (error) {
       throw error instanceof TakenOver ? new RetentionBusyError() : error
     } finally {
@@ -214,9 +214,9 @@ export class LogRetention implements Retention {
     await this.#walk(turn, { ...horizon, position: young }, tally, true)
     const { walk, walkedAt } = turn.memory
     if (walk || walkedAt === undefined || now - walkedAt >= WALK_MS) {
-      turn.memory = { ...turn.memory, walk: walk ?? BEGUN }
+      turn.memory = { ...upTo(turn.memory, horizon), walk: walk ?? BEGUN }
       await this.#walk(turn, horizon, tally, false)
-      if (!this.#stopping.signal.aborted) await this.#complete(turn, this.#stopping.signal)
+      if (!this.#stopping.signal.aborted) await this.#complete(turn, horizon, this.#stopping.signal)
     }
     if (tally.commits === 0) return
     logger.info(
@@ -251,12 +251,19 @@ export class LogRetention implements Retention {
       walk: {
         ...walk,
         at: page.end,
-        remaining: remainingAfter(walk.remaining, page.kept, { start: after, end: page.end, now: page.now }),
+        remaining: remainingAfter(walk.remaining, page.kept, {
+          start: after,
+          end: page.end,
+          now: page.now,
+          unread: page.unread,
+        }),
       },
     }
   }
 
-  async #complete(turn: Turn, signal: AbortSignal | undefined): Promise<void> {
+  /** The horizon may have gone back: a consumer is new. Then the walk goes on when it is where walks have been before. */
+  async #complete(turn: Turn, horizon: Horizon, signal: AbortSignal | undefined): Promise<void> {
+    if (horizon.position < turn.memory.upTo) return
     const { walk } = turn.memory
     const remaining = walk?.remaining ?? turn.memory.remaining
     await this.#sweepAccountKeys(turn, signal)
@@ -404,5 +411,9 @@ interface Turn {
 }
 
 type Page = NonNullable<Awaited<ReturnType<typeof judgeNext>>>
+
+function upTo(memory: Memory, { position }: Horizon): Memory {
+  return { ...memory, upTo: Math.max(memory.upTo, position) }
+}
 
 const BEGUN: NonNullable<Memory['walk']> = { at: 0, remaining: UNKNOWN }

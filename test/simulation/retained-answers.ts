@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { MemoryEventStore } from '../../adapters/memory/index.ts'
 import { type EventSourced, eventSourced, KeyRing, type Keys, type Payload, silent } from '../../lib/index.ts'
+import { signOutEvent } from '../../lib/provider/sign-outs.ts'
 import { rekeyLog } from '../../lib/rekey/rekey.ts'
 import { LogRetention } from '../../lib/retention/retention.ts'
 import { retentionPolicy } from '../../lib/retention/retention-options.ts'
@@ -13,10 +14,31 @@ import { type Played, ScheduleFailed } from './played.ts'
 const HOUR = 3_600_000
 const DAY = 24 * HOUR
 
-const MODELS = ['AccessToken', 'RefreshToken', 'Interaction', 'DeviceCode', 'Grant', 'Thing'] as const
+const MODELS = [
+  'AccessToken',
+  'RefreshToken',
+  'Interaction',
+  'DeviceCode',
+  'Grant',
+  'Thing',
+  'BackchannelAuthenticationRequest',
+  'PushedAuthorizationRequest',
+] as const
 type Model = (typeof MODELS)[number]
 
+const CONSUMED = [
+  'RefreshToken',
+  'DeviceCode',
+  'BackchannelAuthenticationRequest',
+  'PushedAuthorizationRequest',
+] as const
+
 const IDS = ['one', 'two'] as const
+const ISSUER = 'https://op.example.com'
+
+/** What another adapter holds, under an id that nothing is stored under here but by passes of moving in. */
+const ELSEWHERE = 'elsewhere'
+const MOVED = ['AccessToken', 'RefreshToken', 'Grant', 'Thing'] as const
 const UIDS = ['u1', 'u2'] as const
 
 export type Step =
@@ -37,13 +59,28 @@ export type Step =
       readonly sid: number
     }
   | { readonly kind: 'end'; readonly uid: string }
+  /** Somebody types in who he is; or the provider goes on with that. */
+  | { readonly kind: 'login' | 'resume'; readonly id: string }
+  /** Everybody's account, or one, is signed out. */
+  | { readonly kind: 'sign-out'; readonly everybody: boolean }
+  | { readonly kind: 'forget' }
+  /** The other adapter stores something. */
+  | { readonly kind: 'elsewhere'; readonly model: (typeof MOVED)[number]; readonly hours: number }
+  /** A pass of moving in. */
+  | { readonly kind: 'pass' }
   | { readonly kind: 'wait'; readonly hours: number }
   | { readonly kind: 'retention' }
   /** New keys, and a rekey; somebody may store something while it runs. */
-  | { readonly kind: 'rekey'; readonly meanwhile: { readonly model: Model; readonly id: string } | undefined }
+  | {
+      readonly kind: 'rekey'
+      readonly meanwhile: { readonly model: Model; readonly id: string } | undefined
+      /** Whether the former keys are taken out after it. */
+      readonly removes?: boolean
+    }
 
 const model = fc.constantFrom(...MODELS)
 const id = fc.constantFrom(...IDS)
+const anyId = fc.constantFrom(...IDS, ELSEWHERE)
 const uid = fc.constantFrom(...UIDS)
 const hours = fc.constantFrom(1, 30, 24 * 40)
 
@@ -59,17 +96,22 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       blind: fc.constant(false),
     }),
   },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant('destroy'), model, id }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('destroy'), model, id: anyId }) },
   {
     weight: 2,
-    arbitrary: fc.record({ kind: fc.constant('consume'), model: fc.constantFrom('RefreshToken', 'DeviceCode'), id }),
+    arbitrary: fc.record({ kind: fc.constant('consume'), model: fc.constantFrom(...CONSUMED), id: anyId }),
   },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant('revoke'), grantId: id }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('revoke'), grantId: anyId }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constantFrom('login', 'resume'), id }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('sign-out'), everybody: fc.boolean() }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('elsewhere'), model: fc.constantFrom(...MOVED), hours }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('pass') }) },
   {
     weight: 4,
     arbitrary: fc.record({ kind: fc.constant('session'), uid, rotate: fc.boolean(), hours, sid: fc.nat(2) }),
   },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('end'), uid }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('forget') }) },
   { weight: 4, arbitrary: fc.record({ kind: fc.constant('wait'), hours: fc.constantFrom(1, 3, 25, 25, 24 * 33) }) },
   { weight: 4, arbitrary: fc.record({ kind: fc.constant('retention') }) },
   {
@@ -77,6 +119,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.record({
       kind: fc.constant('rekey'),
       meanwhile: fc.option(fc.record({ model, id }), { nil: undefined }),
+      removes: fc.boolean(),
     }),
   },
 )
@@ -165,11 +208,27 @@ function keysOf(rotations: number): Keys {
 /** A log whose keys are rotated while it is open. */
 class Rotating extends MemoryEventStore {
   #rotations = 0
+  #removed = 0
 
   rotate(): void {
     if (this.#rotations === MOST_ROTATIONS) return
     this.#rotations += 1
-    ;(this as { keys: KeyRing }).keys = new KeyRing(keysOf(this.#rotations))
+    this.#useKeys()
+  }
+
+  /** Takes all keys out but the newest. */
+  removeFormer(): void {
+    this.#removed = this.#rotations
+    this.#useKeys()
+  }
+
+  #useKeys(): void {
+    const { sealing, hashing } = keysOf(this.#rotations)
+    const left = this.#rotations - this.#removed + 1
+    ;(this as { keys: KeyRing }).keys = new KeyRing({
+      sealing: sealing.slice(0, left),
+      hashing: hashing.slice(0, left),
+    })
   }
 }
 
@@ -182,6 +241,8 @@ class Side {
   #middleware: ((ctx: FakeContext, next: () => Promise<unknown>) => Promise<void>) | undefined
   readonly #jti = new Map<string, string>()
   readonly #expiries = new Map<string, number>()
+  /** What another adapter holds. */
+  readonly #elsewhere = new Map<string, Payload>()
   /** When an instance last ended, milliseconds since 1970. */
   readonly #endedAt = new Map<string, number>()
   #n = 0
@@ -198,7 +259,7 @@ class Side {
       rules: [],
     })
     void this.#op.start({
-      issuer: 'https://op.example.com',
+      issuer: ISSUER,
       use: (one: never) => {
         this.#middleware = one
       },
@@ -211,7 +272,7 @@ class Side {
     return (await this.#retention.run()).commits
   }
 
-  async rekey({ meanwhile }: Extract<Step, { kind: 'rekey' }>): Promise<void> {
+  async rekey({ meanwhile, removes }: Extract<Step, { kind: 'rekey' }>): Promise<void> {
     this.store.rotate()
     const rekeying = new SteeredStore(this.store)
     let isLeft = meanwhile !== undefined
@@ -223,6 +284,7 @@ class Side {
     rekeying.beforeAppend = store
     await rekeyLog({ store: rekeying, clock: this.#clock })
     await store()
+    if (removes) this.store.removeFormer()
   }
 
   /** What came of it: nothing, or the name of an error. */
@@ -253,7 +315,8 @@ class Side {
           // The provider issues nothing under a grant that is not there.
           const grant = typeof grantId === 'string' ? await adapter('Grant').find(grantId) : {}
           if (!grant || this.#isExpired(grant)) return
-          if (!blind) await adapter(model).find(id)
+          // An interaction is stored again by who has read it.
+          if (!blind || model === 'Interaction') await adapter(model).find(id)
           await adapter(model).upsert(id, payload, hours * 3_600)
           this.#expiries.set(`${model} ${id}`, exp(hours)) // of what was stored: not every wish is
         })
@@ -273,9 +336,55 @@ class Side {
         })
       case 'revoke':
         return this.#request(async () => {
+          // What was never taken is revoked where it is.
+          if (step.grantId === ELSEWHERE && !(await adapter('Grant').find(ELSEWHERE))) return
           for (const one of ['AccessToken', 'RefreshToken', 'AuthorizationCode', 'DeviceCode'])
             await adapter(one).revokeByGrantId(step.grantId)
         })
+      case 'login':
+        return this.#request(async () => {
+          const found = await adapter('Interaction').find(step.id)
+          if (!found || this.#isExpired(found)) return
+          await adapter('Interaction').upsert(step.id, { ...found, result: { login: { accountId: 'alice' } } }, 0)
+        })
+      case 'resume': {
+        let login = ''
+        const answer = await this.#request(async () => {
+          const found = await adapter('Interaction').find(step.id)
+          if (!found || this.#isExpired(found)) return
+          login = JSON.stringify(found['result'] ?? null)
+          if (login !== 'null') await adapter('Interaction').destroy(step.id)
+        }, 'resume')
+        return answer + login
+      }
+      case 'sign-out':
+        await this.store.append({
+          events: [signOutEvent(this.store, ISSUER, step.everybody ? undefined : 'alice', { reason: 'admin' })],
+          meta: { instance: ISSUER },
+        })
+        return ''
+      case 'forget':
+        return JSON.stringify(await this.#op.forget('alice', { actor: 'somebody', settleMs: 0 }))
+      case 'elsewhere': {
+        const { model, hours } = step
+        const grant = this.#elsewhere.get('Grant')
+        const isToken = model !== 'Grant' && model !== 'Thing'
+        // Once each, and nothing outlives the grant that it is issued under: a pass that comes later than that takes nothing.
+        if (this.#elsewhere.has(model) || (isToken && !grant)) return ''
+        const payload: Payload = {
+          ...{ n: this.#n, kind: model, jti: ELSEWHERE },
+          ...(model !== 'Thing' && { exp: Math.min(exp(hours), isToken ? Number(grant?.['exp']) : Infinity) }),
+          ...(isToken && { grantId: ELSEWHERE }),
+        }
+        this.#elsewhere.set(model, payload)
+        return ''
+      }
+      case 'pass': {
+        const outcomes: string[] = []
+        for (const [model, payload] of this.#elsewhere)
+          if (!this.#isExpired(payload)) outcomes.push(await this.#op.mover.take(model, ELSEWHERE, payload))
+        return outcomes.join()
+      }
       case 'session': {
         const before = this.#jti.get(step.uid)
         return this.#request(async () => {
@@ -306,7 +415,8 @@ class Side {
   async all(): Promise<Map<string, Payload | undefined>> {
     const found = new Map<string, Payload | undefined>()
     const { adapter } = this.#op
-    for (const model of MODELS) for (const id of IDS) found.set(`${model} ${id}`, await adapter(model).find(id))
+    for (const model of MODELS)
+      for (const id of [...IDS, ELSEWHERE]) found.set(`${model} ${id}`, await adapter(model).find(id))
     for (const id of IDS) found.set(`user code of ${id}`, await adapter('DeviceCode').findByUserCode(codeOf(id)))
     for (const uid of UIDS) {
       found.set(`uid ${uid}`, await adapter('Session').findByUid(uid))
@@ -337,8 +447,9 @@ class Side {
     return typeof payload['exp'] === 'number' && payload['exp'] * 1_000 <= this.#clock.now()
   }
 
-  async #request(work: () => Promise<void>): Promise<string> {
+  async #request(work: () => Promise<void>, route = 'token'): Promise<string> {
     const ctx = new FakeContext()
+    ;(ctx.oidc as { route?: string }).route = route
     try {
       await this.#middleware?.(ctx, work)
     } catch (error) {
