@@ -204,6 +204,24 @@ describe('dead letters', () => {
       assert.deepEqual(await listed(), ['meanwhile'])
     })
 
+    it('are left as they are from where it is aborted on, and are the next call’s', async () => {
+      for (let i = 0; i < 5; i++) await dead(`session ${i}`)
+      const stop = new AbortController()
+      const append = store.append.bind(store)
+      store.append = (commit) => {
+        stop.abort()
+        return append(commit)
+      }
+      const stopped = { ...ops, signal: stop.signal }
+      assert.deepEqual(await letters.replay({ since: 0 }, stopped), { replayed: 1 })
+      assert.deepEqual(await letters.replay({ since: 0 }, { ...stopped, dryRun: true }), { replayed: 0 })
+      const [letter] = await all(letters.list({}))
+      const one = { delivery: String(letter?.delivery), sessionUid: String(letter?.sessionUid) }
+      assert.deepEqual(await letters.replay(one, stopped), { replayed: 0 })
+      assert.deepEqual(await letters.replay({ since: 0 }, ops), { replayed: 4 })
+      await assert.rejects(letters.replay({ since: 0 }, { ...ops, signal: 'now' } as never), { option: 'signal' })
+    })
+
     it('say who had it done, and in which round', async () => {
       const delivery = await dead('one')
       await letters.replay({ client: 'shop' }, ops)

@@ -1,7 +1,15 @@
+import { inParallel } from '../../../lib/in-parallel.ts'
 import { AlreadyClaimedError, type NewCommit, NotADeadLetterError, OptionInvalidError } from '../../../lib/index.ts'
 import { dataKeyIn } from '../../../lib/secrets/key-ring.ts'
 import { workIdOf } from '../delivery/rounds.ts'
-import { assertActor, assertFlag, assertKnown, assertText, millisecondsOf } from '../recording/criteria.ts'
+import {
+  assertActor,
+  assertFlag,
+  assertKnown,
+  assertReading,
+  assertText,
+  millisecondsOf,
+} from '../recording/criteria.ts'
 import { readLogout } from '../recording/histories.ts'
 import { deadLetterStreams } from '../recording/index-streams.ts'
 import { type Replayed, toEvent } from '../recording/session-logout-events.ts'
@@ -16,7 +24,12 @@ export interface ReplayOptions {
   readonly actor: string
   /** Counts, and changes nothing. Default: false. */
   readonly dryRun?: boolean
+  /** Ends it between two dead letters: those that are not replayed by then stay as they are. */
+  readonly signal?: AbortSignal
 }
+
+/** So many are replayed at a time. */
+const AT_ONCE = 16
 
 /** What a call has replayed, or would have. */
 export interface Replays {
@@ -38,9 +51,11 @@ export function assertReplay(target: ReplayTarget, options: ReplayOptions): void
     if (target.client !== undefined) assertText('client', target.client)
     millisecondsOf(target.since)
   }
-  assertKnown(options, ['actor', 'dryRun'])
-  assertActor(options.actor)
-  assertFlag('dryRun', options.dryRun)
+  assertKnown(options, ['actor', 'dryRun', 'signal'])
+  const { actor, dryRun, signal } = options
+  assertActor(actor)
+  assertFlag('dryRun', dryRun)
+  assertReading({ ...(signal !== undefined && { signal }) })
 }
 
 /**
@@ -53,26 +68,26 @@ export function assertReplay(target: ReplayTarget, options: ReplayOptions): void
 export async function replay(
   parts: DeadLetterParts,
   target: ReplayTarget,
-  { actor, dryRun = false }: ReplayOptions,
+  { actor, dryRun = false, signal }: ReplayOptions,
   size?: number,
 ): Promise<Replays> {
   const revive = async ({ letter }: FoundLetter): Promise<boolean> => dryRun || replayOne(parts, letter, actor)
   if (isOne(target)) {
-    for (;;) {
+    while (!signal?.aborted) {
       const found = await find(parts, target)
       if ((await sendable(parts, [found])).length === 0) return replaysOf(0, 1)
       if (await revive(found)) return replaysOf(1, 0)
     }
+    return replaysOf(0, 0)
   }
   let replayed = 0
   let forgotten = 0
-  for await (const page of deadLetterPages(parts, target, size)) {
+  for await (const page of deadLetterPages(parts, { ...target, ...(signal && { signal }) }, size)) {
     const letters = await sendable(parts, page)
     forgotten += page.length - letters.length
-    const outcomes = await Promise.allSettled(letters.map(revive))
-    const failure = outcomes.find((outcome) => outcome.status === 'rejected')
-    if (failure) throw failure.reason
-    replayed += outcomes.filter((outcome) => outcome.status === 'fulfilled' && outcome.value).length
+    await inParallel(letters, AT_ONCE, async (found) => {
+      if (!signal?.aborted && (await revive(found))) replayed += 1
+    })
   }
   return replaysOf(replayed, forgotten)
 }
