@@ -1,7 +1,7 @@
 import { createInterface } from 'node:readline/promises'
 import type { Clock } from '../../lib/index.ts'
 import { printable, printableJson } from '../../lib/printable.ts'
-import { NotConfirmed } from './exit-codes.ts'
+import { Interrupted, NotConfirmed } from './exit-codes.ts'
 
 /** Where a command reads and writes, and what surrounds it. */
 export interface Terminal {
@@ -38,13 +38,19 @@ export class Output {
     this.#terminal.stdout.write(`${this.#json ? printableJson(String(JSON.stringify(value))) : printable(text())}\n`)
   }
 
-  /** A list, an item at a time; `none` where there is nothing. */
+  /**
+   * A list, an item at a time; `none` where there is nothing.
+   *
+   * @throws Interrupted: it may not be the whole list
+   */
   async list<T>(items: AsyncIterable<T> | Iterable<T>, text: (item: T) => string, none: string): Promise<number> {
     let count = 0
     for await (const item of items) {
       count += 1
       this.result(item, () => text(item))
     }
+    // What reads the list ends without a word where the user wants it to end.
+    if (this.#terminal.signal.aborted) throw new Interrupted()
     if (count === 0) this.note(none)
     return count
   }

@@ -9,6 +9,13 @@ import { type CommandResult, command } from '../support/command.ts'
 import { ISSUER, LogoutLog } from '../support/logout-log.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 
+/** Says that a commit could not be planned. */
+const parkedEvent = {
+  stream: 'parked:projections.notifications_back_channel_logout',
+  type: 'planner.commit_parked',
+  data: { position: 1, failure_reason: 'x' },
+}
+
 describe('the lines of the command line', () => {
   const folder = temporaryFolder()
   let keys: Keys
@@ -37,11 +44,14 @@ describe('the lines of the command line', () => {
     }
   }
 
-  async function cli(...args: string[]): Promise<CommandResult> {
+  const cli = (...args: string[]): Promise<CommandResult> => cliUntil(new AbortController().signal, ...args)
+
+  /** The same, ended by a signal. */
+  async function cliUntil(signal: AbortSignal, ...args: string[]): Promise<CommandResult> {
     const file = join(folder.path, 'keys of the command line')
     await writeFile(file, JSON.stringify(keys))
     const env = { EVENTSTORE_STORE: folder.path, EVENTSTORE_KEYS_FILE: file, EVENTSTORE_ISSUER: ISSUER }
-    return command(args, { env })
+    return command(args, { env, signal })
   }
 
   describe('on features', () => {
@@ -101,6 +111,47 @@ describe('the lines of the command line', () => {
       assert.equal((await cli(...replay, '--yes')).out, `1 dead letter is sent again; ${forgotten}`)
       assert.deepEqual((await cli(...replay, '--yes', '--json')).json, [{ replayed: 0, forgotten: 2, dryRun: false }])
       assert.equal((await cli('logouts', 'dead', '--json')).json.length, 2)
+    })
+  })
+
+  describe('of a list that is interrupted', () => {
+    const aborted = AbortSignal.abort()
+
+    it('never say that there is nothing, and end with 4', async () => {
+      await written(async (store, log) => {
+        await log.ended('one', 'alice', ['shop'])
+        const [dead = ''] = await log.ended('two', 'alice', ['shop'])
+        await log.abandoned('two', dead, 'shop')
+        await store.append({ events: [parkedEvent], meta: { instance: ISSUER } })
+      })
+      for (const args of [
+        ['sessions', 'list', '--account', 'alice'],
+        ['logouts', 'list'],
+        ['logouts', 'dead'],
+        ['logouts', 'pending'],
+        ['logouts', 'pending', '--client', 'shop'],
+        ['logouts', 'parked'],
+        ['checkpoints', 'list'],
+      ]) {
+        const { code, out, err } = await cliUntil(aborted, ...args)
+        assert.deepEqual([code, out, err], [4, '', 'interrupted: run it again\n'], args.join(' '))
+        const machine = await cliUntil(aborted, ...args, '--json')
+        assert.deepEqual([machine.code, machine.out], [4, ''], args.join(' '))
+        assert.deepEqual(JSON.parse(machine.err), { error: 'REFUSED', message: 'interrupted: run it again' })
+      }
+      assert.match((await cli('logouts', 'parked')).out, /^#1 /)
+    })
+
+    it('say of dead letters that are sent again how many are, and that there may be others', async () => {
+      await written(async (_store, log) => {
+        const [dead = ''] = await log.ended('one', 'alice', ['shop'])
+        await log.abandoned('one', dead, 'shop')
+      })
+      const replay = ['logouts', 'replay', '--client', 'shop', '--actor', 'anna', '--yes']
+      const { code, out, err } = await cliUntil(aborted, ...replay)
+      assert.deepEqual([code, out], [4, '0 dead letters are sent again\n'])
+      assert.equal(err, 'interrupted: run it again for the rest\n')
+      assert.equal((await cli(...replay)).out, '1 dead letter is sent again\n')
     })
   })
 

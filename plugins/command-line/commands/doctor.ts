@@ -30,15 +30,13 @@ export const doctor: Register = (program, context) => {
         )
         const found = await findingsOf({ store, clock: terminal.clock, issuer, signal: terminal.signal })
         let needsSomebody = false
-        const told = async function* (): AsyncGenerator<Told> {
-          for (const finding of found) {
-            const one = fix && !dryRun ? await mended(finding, terminal.signal) : asFound(finding)
-            needsSomebody ||= one.fix?.state === 'failed' || (one.severity === 'fault' && one.fix?.state !== 'done')
-            yield one
-          }
+        for (const finding of found) {
+          const one = fix && !dryRun ? await mended(finding, terminal.signal) : asFound(finding)
+          needsSomebody ||= one.fix?.state === 'failed' || (one.severity === 'fault' && one.fix?.state !== 'done')
+          output.result(one, () => textOf(one))
         }
-        const none = terminal.signal.aborted ? 'Nothing was found so far.' : 'Nothing needs an operator.'
-        await output.list(told(), textOf, none)
+        if (found.length === 0)
+          output.note(terminal.signal.aborted ? 'Nothing was found so far.' : 'Nothing needs an operator.')
         if (issuer === undefined) output.note('Logouts were not looked at: --issuer, or EVENTSTORE_ISSUER, says whose.')
         if (terminal.signal.aborted) {
           output.note('interrupted: there may be more than was found and mended here. Run it again')

@@ -149,8 +149,13 @@ export const logouts: Register = (program, context) => {
       const current = context()
       const issuer = current.issuer()
       await current.withStore(async (store) => {
-        const replays = await new DeadLetters({ store, issuer }).replay(target, { actor, dryRun })
-        current.output.result({ ...replays, dryRun }, () => replaysText(replays, dryRun))
+        const { output, terminal, endWith } = current
+        const options = { actor, dryRun, signal: terminal.signal }
+        const replays = await new DeadLetters({ store, issuer }).replay(target, options)
+        output.result({ ...replays, dryRun }, () => replaysText(replays, dryRun))
+        if (!terminal.signal.aborted) return
+        output.note('interrupted: run it again for the rest')
+        endWith(EXIT.refused)
       })
     })
   command
