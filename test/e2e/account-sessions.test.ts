@@ -307,6 +307,18 @@ describe('the page of devices and apps', () => {
     assert.match(after.text, /<a class="as-button" href="\/login">Log in<\/a>/)
   })
 
+  it('tells nobody that he is signed out whose own session was not ended on it', async () => {
+    const [erin, phone] = [await at.loggedIn('erin', 'shop'), await at.loggedIn('erin', 'mail')]
+    const ofPhone = await at.page(erin, '/sessions/end', { form: { id: await at.uidOf(phone) } })
+    const revoked = await at.page(erin, '/apps/revoke', { form: { clientId: 'shop' } })
+    const others = await at.page(erin, '/sessions/end-others', { form: {} })
+    const places = [ofPhone, revoked, others].map(({ headers }) => String(headers.get('location')))
+    for (const place of [...places, '/?ended=anything', '/?ended']) {
+      const { status, headers, text } = await at.page(phone, place)
+      assert.deepEqual([status, headers.get('location'), text], [303, '/login', ''], place)
+    }
+  })
+
   it('sends whoever is not signed in to the login, and answers a form with a link to it', async () => {
     const looking = await at.page(undefined)
     assert.deepEqual([looking.status, looking.headers.get('location')], [303, '/login'])
@@ -374,6 +386,9 @@ describe('the page of devices and apps, as an application wants it', () => {
     assert.match((await at.page(here)).text, /Sign out everywhere/)
     assert.equal((await at.api(here, '/sessions/end-others', {})).status, 200)
     assert.deepEqual([await at.isLoggedIn(here), await at.isLoggedIn(phone)], [false, false])
+    const ended = await at.page(here, '/sessions/end-others', { form: {} })
+    who = undefined
+    assert.match((await at.after(here, ended)).text, /You are signed out on this device\./)
   })
 
   it('shows no session of another account, though the application names it', async () => {

@@ -12,6 +12,8 @@ export interface Ended {
   readonly reference: EndReference
   /** False: it goes on beside the requests, since it is much. */
   readonly isComplete: boolean
+  /** Whether the session of this browser is known to have ended with it. */
+  readonly isHere: boolean
 }
 
 /** So long a request waits for what it ends, in milliseconds; what is left is done beside the requests. */
@@ -28,7 +30,7 @@ const CLOCKS_APART_MS = 600_000
  *
  * @throws WebError (`SESSION_UNKNOWN`): the account has no such session, whether or not somebody else has
  */
-export async function endSession(parts: OwnParts, { accountId }: SignedIn, uid: string): Promise<Ended> {
+export async function endSession(parts: OwnParts, { accountId, sessionUid }: SignedIn, uid: string): Promise<Ended> {
   const { host, logout } = parts
   const session = await ownSession(host, accountId, uid)
   const at = timeOf(parts)
@@ -37,7 +39,8 @@ export async function endSession(parts: OwnParts, { accountId }: SignedIn, uid: 
   const { sessions } = session ? await logout.terminateSession(uid, options) : { sessions: 0 }
   if (!session || sessions === 0)
     throw new WebError(404, 'SESSION_UNKNOWN', 'there is no such session; it may have ended already')
-  return { reference: { of: 'session', id: uid, at, clientIds: clientIdsOf(session) }, isComplete: true }
+  const reference = { of: 'session', id: uid, at, clientIds: clientIdsOf(session) } as const
+  return { reference, isComplete: true, isHere: uid === sessionUid }
 }
 
 /** Ends all sessions of the account but the one of this browser. */
@@ -47,13 +50,15 @@ export async function endOthers(parts: OwnParts, { accountId, sessionUid }: Sign
     if (uid !== sessionUid) for (const { clientId } of logins) clientIds.add(clientId)
   }
   const options = { actor: ACTOR, reason: 'signed_out_everywhere' } as const
-  return ordered(parts, [...clientIds], (waiting) =>
+  const ended = await ordered(parts, [...clientIds], (waiting) =>
     parts.logout.terminateAccount(accountId, {
       ...options,
       ...waiting,
       ...(sessionUid !== undefined && { except: sessionUid }),
     }),
   )
+  // Where it is not known which session is this browser's, that one has ended as well.
+  return { ...ended, isHere: sessionUid === undefined }
 }
 
 /**
@@ -65,9 +70,10 @@ export async function revokeApp(parts: OwnParts, who: SignedIn, clientId: string
   if (!(await hasAccess(parts, who, clientId)))
     throw new WebError(404, 'APP_UNKNOWN', 'no such app has access; it may have been revoked already')
   const options = { actor: ACTOR } as const
-  return ordered(parts, [clientId], (waiting) =>
+  const ended = await ordered(parts, [clientId], (waiting) =>
     parts.logout.terminateClientOfAccount(who.accountId, clientId, { ...options, ...waiting }),
   )
+  return { ...ended, isHere: false }
 }
 
 /**
@@ -82,7 +88,7 @@ async function ordered(
     readonly signal: AbortSignal
     readonly onOrdered: (id: string) => void
   }) => Promise<Pick<TerminationReport, 'failed'>>,
-): Promise<Ended> {
+): Promise<Omit<Ended, 'isHere'>> {
   const { clock } = parts.host
   const at = timeOf(parts)
   const impatient = new AbortController()

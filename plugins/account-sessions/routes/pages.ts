@@ -26,6 +26,9 @@ export interface PageParts<Context> extends Answering<Context> {
 /** So many sessions and apps are shown. */
 const SHOWN = 50
 
+/** Marks the page that whoever has ended the session of this very browser is sent to. */
+const HERE = 'here'
+
 const ASSETS: ReadonlyMap<string, { readonly type: string; readonly text: string }> = new Map([
   ['/style.css', { type: 'text/css; charset=utf-8', text: STYLESHEET }],
   ['/page.js', { type: 'text/javascript; charset=utf-8', text: SCRIPT }],
@@ -91,9 +94,10 @@ async function acted<Context>(
   gate.assertRecent(who, own.host.clock)
   const action = ACTIONS.get(path)
   if (!action) throw new WebError(404, 'NOT_FOUND', 'there is no such thing')
-  const { reference, isComplete } = await action(own, who, await formBody(request))
+  const { reference, isComplete, isHere } = await action(own, who, await formBody(request))
   const text = toText(own.host, who.accountId, reference)
-  const Location = `${basePath}/?ended=${encodeURIComponent(text)}${isComplete ? '' : '&goes-on'}`
+  const marks = `${isComplete ? '' : '&goes-on'}${isHere ? `&${HERE}=1` : ''}`
+  const Location = `${basePath}/?ended=${encodeURIComponent(text)}${marks}`
   return new Response(null, { status: 303, headers: { ...PAGE_HEADERS, Location } })
 }
 
@@ -131,7 +135,7 @@ async function loginNeeded<Context>(
     return messagePage(parts, { isError: true, heading: texts.errorHeading, message, link }, context, status)
   }
   // Whoever has ended this very session is told so, before a login is asked for.
-  if (new URL(request.url).searchParams.has('ended')) {
+  if (new URL(request.url).searchParams.has(HERE)) {
     const view = { isError: false, heading: texts.endedHeading, message: texts.signedOutHere, link }
     return messagePage(parts, view, context, 200)
   }
