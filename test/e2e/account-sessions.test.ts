@@ -273,10 +273,13 @@ describe('the page of devices and apps', () => {
     const { text } = await at.after(here, posted)
     assert.match(text, /<p data-kind="telling">Still telling: Mail\.<\/p>/)
     assert.match(text, /data-ask="\/account\/sessions\/api\/ended\?reference=/)
+    const goingOn = `${posted.headers.get('location')}&goes-on`
+    assert.match((await at.page(here, goingOn)).text, /<p data-goes-on>It is much, and goes on/)
     at.scene.rps.mail.behave((_token, response) => void response.writeHead(200).end())
     await at.scene.logout.retry({ client: 'mail' })
     await at.scene.quiet()
     assert.match((await at.after(here, posted)).text, /<p data-kind="told">Told: Mail\.<\/p>/)
+    assert.doesNotMatch((await at.page(here, goingOn)).text, /It is much/)
     const tablet = await at.loggedIn('alice', 'mail')
     at.scene.rps.mail.behave((_token, response) => void response.writeHead(410).end())
     const refused = await at.page(here, '/sessions/end', { form: { id: await at.uidOf(tablet) } })

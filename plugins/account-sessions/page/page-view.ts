@@ -11,7 +11,7 @@ export interface EndedView {
   readonly reference: string
   readonly lines: ToldLines
   readonly settled: boolean
-  /** Whether the request could not wait until all of it had ended. */
+  /** Whether the request could not wait until all of it had ended. It is said until all is settled. */
   readonly goesOn: boolean
 }
 
@@ -49,7 +49,7 @@ function endedView(
   const ask = settled ? undefined : `${basePath}/api/ended?reference=${encodeURIComponent(reference)}`
   return html`<div class="as-notice as-ended" role="status"${ask !== undefined && html` data-ask="${ask}"`}>
 <h2>${texts.endedHeading}</h2>
-${goesOn && html`<p>${texts.endedGoesOn}</p>`}
+${goesOn && !settled && html`<p data-goes-on>${texts.endedGoesOn}</p>`}
 ${KINDS.map((kind) => html`<p data-kind="${kind}"${lines[kind] === undefined && html` hidden`}>${lines[kind]}</p>`)}
 </div>`
 }

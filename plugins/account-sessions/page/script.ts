@@ -1,6 +1,6 @@
 /**
  * The page's script: it runs in the browser, and makes nothing possible that cannot be done without it. It shows times in the
- * user's own zone, and keeps asking which apps were told, less often as time goes by. It is a text, and not a function whose
+ * user's own zone, and keeps asking which apps were told, less often as time goes by, until all is settled or the answer is that it cannot be. It is a text, and not a function whose
  * text is sent: bundlers of applications and instruments of coverage write functions anew, with names that no browser has.
  */
 export const SCRIPT: string = `'use strict'
@@ -14,14 +14,16 @@ export const SCRIPT: string = `'use strict'
 
   const ask = async (notice, url, waitMs) => {
     const answer = await fetch(url)
-    if (!answer.ok) return
+    if (answer.status >= 400 && answer.status < 500) return
+    if (!answer.ok) return later(notice, url, 60_000)
     const { settled, lines } = await answer.json()
     for (const line of notice.querySelectorAll('[data-kind]')) {
       const text = lines[line.dataset.kind] ?? ''
       if (line.textContent !== text) line.textContent = text
       line.hidden = text === ''
     }
-    if (!settled) later(notice, url, Math.min(waitMs * 1.5, 60_000))
+    if (!settled) return later(notice, url, Math.min(waitMs * 1.5, 60_000))
+    for (const line of notice.querySelectorAll('[data-goes-on]')) line.hidden = true
   }
   const later = (notice, url, waitMs) =>
     setTimeout(() => {
