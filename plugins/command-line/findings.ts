@@ -9,8 +9,8 @@ import {
 import { featuresOf } from './commands/features.ts'
 import { Interrupted } from './exit-codes.ts'
 import { type GoneHolder, giveBack, type Holders, heldText, holdersOf } from './gone-holders.ts'
-import { type LogStatus, statusOf } from './log-status.ts'
-import { counted, duration, moment } from './terminal.ts'
+import { COUNTED, type LogStatus, statusOf } from './log-status.ts'
+import { counted, countedTo, duration, moment } from './terminal.ts'
 
 /** Something that an operator should know. */
 export interface Finding {
@@ -123,7 +123,7 @@ function holderFindings(store: EventStore, { work }: LogStatus, { living, gone }
     findings.push({
       code: 'NOBODY_SENDS',
       severity: 'fault',
-      what: `${counted(owed, 'logout token is', 'logout tokens are')} owed, and no process shows that it lives`,
+      what: `${countedTo(COUNTED, owed, 'logout token is', 'logout tokens are')} owed, and no process shows that it lives`,
       todo: 'start the OP: its processes send them',
     })
   }
@@ -200,7 +200,6 @@ async function logoutFindings(
     operations.openTerminations(),
     operations.lostDeliveries(),
   ])
-  const many = (found: number, one: string): string => (found < MOST ? counted(found, one) : `${MOST} or more ${one}s`)
   return [
     ...features.filter(({ enabled, from }) => !enabled && from !== 'configuration').map(offFinding),
     ...terminationFindings(operations, terminations, living, clock.now()),
@@ -210,7 +209,7 @@ async function logoutFindings(
           {
             code: 'COMMITS_PARKED',
             severity: 'fault' as const,
-            what: `${many(parked, 'commit')} could not be planned: ${parked === 1 ? 'its' : 'their'} logouts are not told`,
+            what: `${countedTo(MOST, parked, 'commit')} could not be planned: ${parked === 1 ? 'its' : 'their'} logouts are not told`,
             todo: '`logouts parked` says why; an OP of a newer version plans them when it starts, or call retryParked()',
           },
         ]
@@ -220,7 +219,7 @@ async function logoutFindings(
           {
             code: 'DEAD_LETTERS',
             severity: 'note' as const,
-            what: `${many(dead, 'logout token')} could not be delivered, and nobody tries any more`,
+            what: `${countedTo(MOST, dead, 'logout token')} could not be delivered, and nobody tries any more`,
             todo: '`logouts dead` lists them; when the RP is back, `logouts replay --client …` has them sent again',
           },
         ]

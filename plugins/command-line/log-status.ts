@@ -4,8 +4,8 @@ import { retentionOf } from './commands/retention.ts'
 /** Work tables of this package. */
 export const TABLES: readonly string[] = ['deliveries', 'endings']
 
-/** So many rows are counted: what is owed decides how many there are. */
-const COUNTED = 10_000
+/** So many rows of a table are counted at most: what is owed decides how many there are. */
+export const COUNTED = 10_000
 
 /** How a log stands. */
 export interface LogStatus {

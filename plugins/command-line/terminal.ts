@@ -41,9 +41,15 @@ export class Output {
   /**
    * A list, an item at a time; `none` where there is nothing.
    *
+   * @param limit - at most so many are in it: there may be others
    * @throws Interrupted: it may not be the whole list
    */
-  async list<T>(items: AsyncIterable<T> | Iterable<T>, text: (item: T) => string, none: string): Promise<number> {
+  async list<T>(
+    items: AsyncIterable<T> | Iterable<T>,
+    text: (item: T) => string,
+    none: string,
+    limit: number = Number.POSITIVE_INFINITY,
+  ): Promise<number> {
     let count = 0
     for await (const item of items) {
       count += 1
@@ -52,6 +58,7 @@ export class Output {
     // What reads the list ends without a word where the user wants it to end.
     if (this.#terminal.signal.aborted) throw new Interrupted()
     if (count === 0) this.note(none)
+    if (count >= limit) this.note(`There may be others: --limit is ${limit}.`)
     return count
   }
 
@@ -104,6 +111,11 @@ export function moment(ms: number | undefined): string {
 /** How many, for people: `1 session`, `3 sessions`. */
 export function counted(count: number, one: string, many: string = `${one}s`): string {
   return `${count} ${count === 1 ? one : many}`
+}
+
+/** The same of what is counted to `most` at most: `1 session`, `100 or more sessions`. */
+export function countedTo(most: number, count: number, one: string, many: string = `${one}s`): string {
+  return count < most ? counted(count, one, many) : `${most} or more ${many}`
 }
 
 /** A time, for people: `3 d 4 h`, `12 s`. */

@@ -155,6 +155,37 @@ describe('the lines of the command line', () => {
     })
   })
 
+  describe('of what is counted or listed to a limit', () => {
+    it('say of work that there may be more than is counted', async () => {
+      await written(async (store, log) => {
+        await log.login('lives', 'alice', 'shop')
+        const rows = Array.from({ length: 9_999 }, (_, i) => ({ id: `d${i}`, lane: 'l', dueAt: 0, body: {} }))
+        await store.work('deliveries').add(rows)
+      })
+      assert.match((await cli('status')).out, /^work {6}deliveries {2}9999 open$/m)
+      assert.match((await cli('doctor')).out, / NOBODY_SENDS: 9999 logout tokens are owed, /)
+      await written((store) => store.work('deliveries').add([{ id: 'last', lane: 'l', dueAt: 0, body: {} }]))
+      assert.match((await cli('status')).out, /^work {6}deliveries {2}10000 or more open$/m)
+      assert.match((await cli('doctor')).out, / NOBODY_SENDS: 10000 or more logout tokens are owed, /)
+    })
+
+    it('say that there may be others, where the limit was reached', async () => {
+      await written(async (_store, log) => {
+        for (let i = 0; i < 50; i++) {
+          const [delivery = ''] = await log.ended(`session ${i}`, 'alice', ['shop'])
+          if (i > 0) await log.abandoned(`session ${i}`, delivery, 'shop')
+        }
+      })
+      for (const what of ['list', 'dead']) {
+        assert.equal((await cli('logouts', what, '--limit', '2')).err, 'There may be others: --limit is 2.\n')
+        assert.equal((await cli('logouts', what, '--limit', '51')).err, '')
+        assert.equal((await cli('logouts', what, '--limit', '2', '--json')).err, '')
+      }
+      assert.equal((await cli('logouts', 'list')).err, 'There may be others: --limit is 50.\n')
+      assert.equal((await cli('logouts', 'dead')).err, '')
+    })
+  })
+
   describe('on a rekey', () => {
     it('take nothing out where there is one key', async () => {
       await written(async () => {})

@@ -62,6 +62,7 @@ export const logouts: Register = (program, context) => {
           }),
           receiptText,
           'No session has ended.',
+          limit,
         ),
       ),
     )
@@ -93,11 +94,12 @@ export const logouts: Register = (program, context) => {
         client === undefined
           ? operations
               .pendingByClient({ limit })
-              .then((counts) => output.list(counts, pendingCountText, 'No RP is owed anything.'))
+              .then((counts) => output.list(counts, pendingCountText, 'No RP is owed anything.', limit))
           : output.list(
               operations.pending({ client }, { limit, signal: terminal.signal }),
               pendingText,
               'The client is owed nothing.',
+              limit,
             ),
       ),
     )
@@ -130,6 +132,7 @@ export const logouts: Register = (program, context) => {
           }),
           deadLetterText,
           'There is no dead letter.',
+          limit,
         ),
       ),
     )

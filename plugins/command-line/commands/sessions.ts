@@ -38,7 +38,8 @@ export const sessions: Register = (program, context) => {
       return withStore(async (store) => {
         const operations = new LogoutOperations({ store, issuer: of })
         const options = { signal: terminal.signal, ...(limit !== undefined && { limit }) }
-        await output.list(operations.sessions({ account }, options), sessionText, 'The account has no live session.')
+        const found = operations.sessions({ account }, options)
+        await output.list(found, sessionText, 'The account has no live session.', limit)
       })
     })
   command

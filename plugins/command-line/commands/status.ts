@@ -1,6 +1,6 @@
 import type { Register } from '../command-context.ts'
-import { type LogStatus, statusOf } from '../log-status.ts'
-import { counted, moment } from '../terminal.ts'
+import { COUNTED, type LogStatus, statusOf } from '../log-status.ts'
+import { counted, countedTo, moment } from '../terminal.ts'
 import { checkpointLine } from './checkpoints.ts'
 
 /** `status`. */
@@ -26,7 +26,7 @@ function textOf({ store, end, retention, consumers, work, living, lastCommitAt }
     ...consumers.map((consumer) => `consumer  ${checkpointLine(consumer)}`),
     ...Object.entries(work).map(
       ([table, count]) =>
-        `work      ${table}  ${count} open${table === 'endings' ? ', expiries of sessions that live among them' : ''}`,
+        `work      ${table}  ${countedTo(COUNTED, count, 'open', 'open')}${table === 'endings' ? ', expiries of sessions that live among them' : ''}`,
     ),
     `running   ${livingText(living)}`,
   ].join('\n')
