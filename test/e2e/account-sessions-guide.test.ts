@@ -133,6 +133,6 @@ describe('the guide for devices and apps', () => {
 
   it('has all texts in braces that the page fills', () => {
     const filled = Object.values(TEXTS).flatMap((text: string) => text.match(/\{\w+\}/g) ?? [])
-    assert.deepEqual([...new Set(filled)].sort(), ['{apps}', '{claims}', '{resource}', '{scopes}', '{time}'])
+    assert.deepEqual([...new Set(filled)].sort(), ['{apps}', '{claims}', '{count}', '{resource}', '{scopes}', '{time}'])
   })
 })

@@ -16,12 +16,14 @@ export interface ToldApps {
   readonly spared: readonly App[]
   /** They cannot be told: they have not said where. */
   readonly untold: readonly App[]
-  /** Whether nothing of this will change any more by itself. */
+  /** Whether nothing of this will change any more by itself. Never where there is `more`. */
   readonly settled: boolean
+  /** Whether more sessions ended than are looked at: the apps of the others are in none of the lists. */
+  readonly more: boolean
 }
 
-/** So many receipts of one termination are read. */
-const RECEIPTS = 100
+/** So many sessions that one termination has ended are looked at. */
+export const LOOKED_AT = 100
 
 /** Of several logins at an app the one counts that stands worst. */
 const WORST = ['telling', 'unreached', 'spared', 'told'] as const
@@ -32,14 +34,16 @@ type Standing = (typeof WORST)[number]
 export async function toldApps(parts: OwnParts, reference: EndReference): Promise<ToldApps> {
   // Before the receipts: what is carried out has ended all that it is about, and there are no more of them.
   const isCarriedOut = await isDone(parts, reference)
-  const receipts = await receiptsOf(parts, reference)
+  const found = await receiptsOf(parts, reference)
+  const receipts = found.slice(0, LOOKED_AT)
+  const more = found.length > LOOKED_AT
   const standing = new Map<string, Standing>()
   for (const { clientId, state } of receipts.flatMap((receipt) => entriesOf(receipt, reference))) {
     if (parts.hidden.has(clientId)) continue
     const [before, now] = [standing.get(clientId), STANDING[state]]
     if (before === undefined || WORST.indexOf(now) < WORST.indexOf(before)) standing.set(clientId, now)
   }
-  const settled = isCarriedOut && receipts.every((receipt) => receipt.settled)
+  const settled = isCarriedOut && !more && receipts.every((receipt) => receipt.settled)
   const others = reference.clientIds.filter((clientId) => !standing.has(clientId) && !parts.hidden.has(clientId))
   const apps = await appsOf(parts.host, [...standing.keys(), ...others])
   const those = (wanted: Standing): App[] =>
@@ -52,6 +56,7 @@ export async function toldApps(parts: OwnParts, reference: EndReference): Promis
     // Until it is settled one of them may still turn out to be one that is told.
     untold: settled ? others.flatMap((clientId) => apps.get(clientId) ?? []) : [],
     settled,
+    more,
   }
 }
 
@@ -68,10 +73,11 @@ async function isDone({ logout }: OwnParts, { of, id }: EndReference): Promise<b
   return of === 'session' || (await logout.termination(id)) !== undefined
 }
 
+/** One more than are looked at, where there are others. */
 async function receiptsOf({ logout }: OwnParts, { of, id }: EndReference): Promise<Receipt[]> {
   if (of === 'session') return [await logout.receipt(id)]
   const receipts: Receipt[] = []
-  for await (const receipt of logout.receiptsOf(id, { limit: RECEIPTS })) receipts.push(receipt)
+  for await (const receipt of logout.receiptsOf(id, { limit: LOOKED_AT + 1 })) receipts.push(receipt)
   return receipts
 }
 

@@ -39,6 +39,7 @@ const KINDS = [
   'spared',
   'untold',
   'nobody',
+  'more',
 ] as const satisfies readonly (keyof ToldLines)[]
 
 /** The script asks how it goes on; without it the page is loaded again. */

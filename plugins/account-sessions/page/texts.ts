@@ -46,6 +46,8 @@ export interface AccountSessionsTexts {
   /** `{apps}` */
   readonly untold: string
   readonly nobodyToTell: string
+  /** Where more sessions ended than are looked at. `{count}`: how many are. */
+  readonly moreEnded: string
   readonly loginNotRecent: string
   readonly logInAgain: string
   readonly notSignedIn: string
@@ -96,6 +98,7 @@ export const TEXTS: AccountSessionsTexts = {
   spared: 'Not told, since you have signed in there again: {apps}.',
   untold: 'Cannot be told: {apps}. They may keep you signed in for a while.',
   nobodyToTell: 'No app had to be told.',
+  moreEnded: 'This is of the first {count} sessions that ended. What apps of the others were told is not shown here.',
   loginNotRecent: 'To sign out or remove anything, log in again: your last login is a while ago.',
   logInAgain: 'Log in again',
   notSignedIn: 'You are not signed in.',

@@ -1,4 +1,4 @@
-import type { ToldApps } from '../ends/told-apps.ts'
+import { LOOKED_AT, type ToldApps } from '../ends/told-apps.ts'
 import type { App } from '../own/client-names.ts'
 import { type AccountSessionsTexts, filled, SCOPES, TEXTS } from './texts.ts'
 
@@ -9,9 +9,9 @@ export interface WordingOptions {
   readonly language?: string
 }
 
-/** One line for each list of apps that is not empty. */
+/** One line for each list of apps that is not empty; `nobody` where all are, and `more` where not all was looked at. */
 export type ToldLines = Readonly<
-  Partial<Record<'told' | 'telling' | 'unreached' | 'spared' | 'untold' | 'nobody', string>>
+  Partial<Record<'told' | 'telling' | 'unreached' | 'spared' | 'untold' | 'nobody' | 'more', string>>
 >
 
 /** What the page says, in its language. */
@@ -47,7 +47,7 @@ export class Wording {
     return `${this.#times.format(at)} UTC`
   }
 
-  told({ told, telling, unreached, spared, untold, settled }: ToldApps): ToldLines {
+  told({ told, telling, unreached, spared, untold, settled, more }: ToldApps): ToldLines {
     const lines = Object.entries({ told, telling, unreached, spared, untold } satisfies Record<string, readonly App[]>)
     const worded = lines.flatMap(([kind, apps]): [string, string][] =>
       apps.length === 0
@@ -62,6 +62,7 @@ export class Wording {
           ],
     )
     if (worded.length === 0 && settled) return { nobody: this.texts.nobodyToTell }
-    return Object.fromEntries(worded)
+    const rest = more ? { more: filled(this.texts.moreEnded, { count: String(LOOKED_AT) }) } : {}
+    return { ...Object.fromEntries(worded), ...rest }
   }
 }
