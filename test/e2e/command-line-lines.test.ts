@@ -2,7 +2,10 @@ import assert from 'node:assert/strict'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { FileEventStore } from '../../adapters/file/index.ts'
-import { type EventStore, ephemeralKeys, generateSecret, type Keys } from '../../lib/index.ts'
+import { type ConsumerRecord, type EventStore, ephemeralKeys, generateSecret, type Keys } from '../../lib/index.ts'
+import type { ModelName } from '../../lib/provider/models.ts'
+import { checkpointLine, checkpointsOf } from '../../plugins/command-line/commands/checkpoints.ts'
+import { progressText } from '../../plugins/command-line/commands/retention.ts'
 import { alone } from '../contract/provider-adapter/adapter-under-test.ts'
 import { newId, sample } from '../contract/provider-adapter/samples.ts'
 import { type CommandResult, command } from '../support/command.ts'
@@ -67,6 +70,11 @@ describe('the lines of the command line', () => {
   })
 
   describe('on retention', () => {
+    it('count one commit as one', () => {
+      assert.equal(progressText({ looked: 1, commits: 1 }), '1 commit looked at, 1 goes')
+      assert.equal(progressText({ looked: 2, commits: 0 }), '2 commits looked at, 0 go')
+    })
+
     it('say that it begins with the first run that is no dry run', async () => {
       await written(async () => {})
       assert.match((await cli('retention', '--dry-run')).out, /begins with the first run that is no dry run\n/)
@@ -186,7 +194,30 @@ describe('the lines of the command line', () => {
     })
   })
 
+  describe('on consumers', () => {
+    it('say of none that it is less than nothing behind, though it goes on while they are read', async () => {
+      const record = { name: 'reports', position: 5 } as ConsumerRecord
+      const [found] = await checkpointsOf({ end: async () => 3, consumers: { list: async () => [record] } })
+      assert.ok(found)
+      assert.deepEqual([found.behind, checkpointLine(found)], [0, 'reports  #5  at the end  nobody holds it'])
+    })
+  })
+
   describe('on a rekey', () => {
+    it('count one state without an id as one', async () => {
+      const one = /^1 state of models of your own does not hold its id: no new hashing key finds it$/m
+      const two = /^2 states of models of your own do not hold their id: no new hashing key finds them$/m
+      for (const [id, line] of [
+        ['a', one],
+        ['b', two],
+      ] as const) {
+        await written((store) =>
+          alone(store).run(async (adapter) => adapter('Own' as ModelName).upsert(id, { value: id } as never, 3_600)),
+        )
+        assert.match((await cli('rekey', '--dry-run')).out, line)
+      }
+    })
+
     it('take nothing out where there is one key', async () => {
       await written(async () => {})
       const { code, out } = await cli('rekey', '--yes')

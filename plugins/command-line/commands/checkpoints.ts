@@ -1,4 +1,4 @@
-import { type ConsumerRecord, type RemovedConsumer, removeConsumer } from '../../../lib/index.ts'
+import { type ConsumerRecord, type EventStore, type RemovedConsumer, removeConsumer } from '../../../lib/index.ts'
 import { PLANNER } from '../../back-channel-logout/delivery/planner.ts'
 import type { Register } from '../command-context.ts'
 import { EXIT, UsageError } from '../exit-codes.ts'
@@ -18,12 +18,7 @@ export const checkpoints: Register = (program, context) => {
     .action(() => {
       const { withStore, output } = context()
       return withStore(async (store) => {
-        const [consumers, end] = await Promise.all([store.consumers.list(), store.end()])
-        await output.list(
-          consumers.map((consumer) => ({ ...consumer, behind: end - consumer.position })),
-          checkpointLine,
-          'No consumer has ever run.',
-        )
+        await output.list(await checkpointsOf(store), checkpointLine, 'No consumer has ever run.')
       })
     })
   command
@@ -56,6 +51,14 @@ export const checkpoints: Register = (program, context) => {
         }
       })
     })
+}
+
+/** The consumers, and how far each is behind. They and the end are not read in one moment: one may be further by then. */
+export async function checkpointsOf(
+  store: Pick<EventStore, 'end'> & { readonly consumers: Pick<EventStore['consumers'], 'list'> },
+): Promise<(ConsumerRecord & { readonly behind: number })[]> {
+  const [consumers, end] = await Promise.all([store.consumers.list(), store.end()])
+  return consumers.map((consumer) => ({ ...consumer, behind: Math.max(0, end - consumer.position) }))
 }
 
 export function checkpointLine({

@@ -4,7 +4,7 @@ import type { NeededCount, RekeyReport } from '../../../lib/rekey/rekey-report.t
 import type { Register } from '../command-context.ts'
 import { EXIT } from '../exit-codes.ts'
 import { TABLES } from '../log-status.ts'
-import { moment } from '../terminal.ts'
+import { counted, moment } from '../terminal.ts'
 
 interface Options {
   readonly dryRun?: boolean
@@ -65,7 +65,13 @@ function reportText(
     lines.push(`the sealing key "${key}" is still needed`, ...needed.map(neededText))
   if (hashing.length > 0) lines.push(`${hashingKeyText(formerHashing)} is still needed`, ...hashing.map(neededText))
   if (states.unnamed > 0)
-    lines.push(`${states.unnamed} states of models of your own do not hold their id: no new hashing key finds them`)
+    lines.push(
+      counted(
+        states.unnamed,
+        'state of models of your own does not hold its id: no new hashing key finds it',
+        'states of models of your own do not hold their id: no new hashing key finds them',
+      ),
+    )
   if (isWhole) lines.push(...removableText(dryRun, sealing, hashing, formerHashing))
   return lines.join('\n')
 }

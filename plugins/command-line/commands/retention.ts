@@ -45,7 +45,7 @@ export const retention: Register = (program, context) => {
         const report = await retentionOf(store, policyOptions(options)).run({
           dryRun,
           signal: terminal.signal,
-          onProgress: ({ looked, commits }) => output.progress(`${counted(looked, 'commit')} looked at, ${commits} go`),
+          onProgress: (progress) => output.progress(progressText(progress)),
         })
         output.result(report, () => reportText(report))
         if (terminal.signal.aborted) {
@@ -72,6 +72,11 @@ function policyOptions({ statesDays, interactionsHours, logoutsDays }: Options):
     ...(interactionsHours !== undefined && { interactionsMs: interactionsHours * HOUR_MS }),
     ...(logoutsDays !== undefined && { sessionLogoutsMs: logoutsDays * DAY_MS }),
   }
+}
+
+/** How far it got. */
+export function progressText({ looked, commits }: Pick<RetentionReport, 'looked' | 'commits'>): string {
+  return `${counted(looked, 'commit')} looked at, ${counted(commits, 'goes', 'go')}`
 }
 
 function reportText({ dryRun, looked, commits, kinds, heldBy, watchedSince }: RetentionReport): string {
