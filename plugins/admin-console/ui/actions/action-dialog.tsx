@@ -164,9 +164,7 @@ function Buttons({ open, mayAct }: { readonly open: OpenAction; readonly mayAct:
   if (phase.kind === 'running')
     return (
       <div class="buttons">
-        <button type="button" data-first onClick={dismiss}>
-          Leave it running
-        </button>
+        <Leave />
         <button
           type="button"
           class="danger"
@@ -179,9 +177,13 @@ function Buttons({ open, mayAct }: { readonly open: OpenAction; readonly mayAct:
     )
   return (
     <div class="buttons">
-      <button type="button" data-first onClick={dismiss}>
-        Cancel
-      </button>
+      {phase.kind === 'starting' ? (
+        <Leave />
+      ) : (
+        <button type="button" data-first onClick={dismiss}>
+          Cancel
+        </button>
+      )}
       {phase.kind === 'failing' ? (
         <button type="button" onClick={() => void plan()}>
           Try again
@@ -192,5 +194,13 @@ function Buttons({ open, mayAct }: { readonly open: OpenAction; readonly mayAct:
         </button>
       )}
     </div>
+  )
+}
+
+function Leave() {
+  return (
+    <button type="button" data-first onClick={dismiss}>
+      Leave it running
+    </button>
   )
 }

@@ -1,7 +1,7 @@
 import { type ReadonlySignal, signal } from '@preact/signals'
 import type { Operation } from '../../api/contract.ts'
-import { toast } from '../parts/toasts.tsx'
-import { asFailure, type Failure } from '../server/failure.ts'
+import { toast } from '../parts/toast.ts'
+import { asFailure, type Failure, isAborted } from '../server/failure.ts'
 import { cancelOperation, followOperation } from '../server/operations.ts'
 
 /** Something that changes more than the page, and is asked for first. */
@@ -51,7 +51,7 @@ export const openAction: ReadonlySignal<OpenAction | undefined> = open
 
 /** Asks the operator. What it would come to is asked of the server meanwhile. */
 export function ask(action: Action): void {
-  abort.abort()
+  begin()
   open.value = { action, reason: action.reasons?.[0], phase: { kind: 'planning' } }
   void plan()
 }
@@ -66,24 +66,21 @@ export function chooseReason(reason: string): void {
 export async function plan(): Promise<void> {
   const asked = open.value
   if (!asked) return
-  abort.abort()
-  abort = new AbortController()
-  const { signal: aborted } = abort
+  const aborted = begin()
   const { action, reason } = asked
   if (!action.plan) {
-    show({ kind: 'ready', lines: [], isNothing: false })
+    show(aborted, { kind: 'ready', lines: [], isNothing: false })
     return
   }
-  show({ kind: 'planning' })
+  show(aborted, { kind: 'planning' })
   try {
     const started = await action.plan(reason, aborted)
-    const hear = (operation: Operation) => show({ kind: 'planning', operation })
+    const hear = (operation: Operation) => show(aborted, { kind: 'planning', operation })
     const planned = await followOperation(started, hear, aborted)
-    if (aborted.aborted) return
     if (planned.state !== 'completed') throw new Error(planned.error?.message ?? `it was ${planned.state}`)
-    show({ kind: 'ready', ...(action.describePlan?.(planned) ?? { lines: [], isNothing: false }) })
+    show(aborted, { kind: 'ready', ...(action.describePlan?.(planned) ?? { lines: [], isNothing: false }) })
   } catch (error) {
-    if (!aborted.aborted) show({ kind: 'failing', failure: asFailure(error), during: 'plan' })
+    show(aborted, { kind: 'failing', failure: asFailure(error), during: 'plan' })
   }
 }
 
@@ -92,22 +89,21 @@ export async function act(): Promise<void> {
   const asked = open.value
   if (!asked || asked.phase.kind === 'starting' || asked.phase.kind === 'running') return
   const { action, reason } = asked
-  abort.abort()
-  abort = new AbortController()
-  const { signal: aborted } = abort
-  show({ kind: 'starting' })
+  const aborted = begin()
+  show(aborted, { kind: 'starting' })
   try {
     const started = await action.act(reason)
     if (typeof started === 'string') {
-      if (open.value?.action === action) open.value = undefined
+      if (!aborted.aborted) open.value = undefined
       toast(started)
     } else await followToEnd(action, started, aborted)
-    action.whenOver?.()
   } catch (error) {
-    if (aborted.aborted) return
-    show({ kind: 'failing', failure: asFailure(error), during: 'act' })
-    action.whenOver?.()
+    if (isAborted(error)) return // it was left, and goes on
+    const failure = asFailure(error)
+    if (aborted.aborted) toast(`${action.title}: ${failure.message}`, 'bad')
+    show(aborted, { kind: 'failing', failure, during: 'act' })
   }
+  action.whenOver?.()
 }
 
 /** Closes the dialog. What runs goes on. */
@@ -116,7 +112,8 @@ export function dismiss(): void {
   if (phase?.kind === 'planning' && phase.operation?.state === 'running') {
     cancelOperation(phase.operation.id).catch(() => undefined) // counts to its end, where it cannot be told
   }
-  if (phase?.kind === 'running') toast('It goes on: Terminations shows how far it is.')
+  if (phase?.kind === 'running' || phase?.kind === 'starting')
+    toast(`It goes on${open.value?.action.describeResult ? ': Terminations shows how far it is' : ''}.`)
   abort.abort()
   open.value = undefined
 }
@@ -125,13 +122,14 @@ export function dismiss(): void {
 export async function cancelRunning(): Promise<void> {
   const phase = open.value?.phase
   if (phase?.kind !== 'running') return
-  show({ ...phase, isCancelling: true })
+  const { signal: aborted } = abort
+  show(aborted, { ...phase, isCancelling: true })
   try {
     await cancelOperation(phase.operation.id)
   } catch (error) {
     toast(asFailure(error).message, 'bad')
     const now = open.value?.phase
-    if (now?.kind === 'running') show({ ...now, isCancelling: false })
+    if (now?.kind === 'running') show(aborted, { ...now, isCancelling: false })
   }
 }
 
@@ -139,11 +137,10 @@ async function followToEnd(action: Action, started: Operation, aborted: AbortSig
   const hear = (operation: Operation) => {
     const before = open.value?.phase
     const isCancelling = before?.kind === 'running' && before.isCancelling
-    show({ kind: 'running', operation, isCancelling })
+    show(aborted, { kind: 'running', operation, isCancelling })
   }
   const ended = await followOperation(started, hear, aborted)
-  if (aborted.aborted) return
-  show({ kind: 'over', ...describeEnd(action, ended) })
+  show(aborted, { kind: 'over', ...describeEnd(action, ended) })
 }
 
 function describeEnd(
@@ -163,6 +160,14 @@ function describeEnd(
   }
 }
 
-function show(phase: Phase): void {
-  if (open.value) open.value = { ...open.value, phase }
+/** What was begun before is not shown any more. */
+function begin(): AbortSignal {
+  abort.abort()
+  abort = new AbortController()
+  return abort.signal
+}
+
+/** Shows how far it is, unless the operator has left it, or asked for something else. */
+function show(aborted: AbortSignal, phase: Phase): void {
+  if (open.value && !aborted.aborted) open.value = { ...open.value, phase }
 }

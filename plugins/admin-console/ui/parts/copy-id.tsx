@@ -1,7 +1,7 @@
 import { useSignal } from '@preact/signals'
 import { after } from '../browser/clock.ts'
 import { Icon } from './icon.tsx'
-import { toast } from './toasts.tsx'
+import { toast } from './toast.ts'
 
 /** So long the button says that it has copied, in milliseconds. */
 const SAYS_MS = 1_500

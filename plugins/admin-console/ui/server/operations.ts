@@ -46,6 +46,7 @@ export async function followOperation(
 ): Promise<Operation> {
   let latest = started
   for (;;) {
+    signal.throwIfAborted()
     hear(latest)
     if (latest.state !== 'running') return latest
     await pause(LOOK_MS, signal)

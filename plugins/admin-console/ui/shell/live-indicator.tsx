@@ -1,6 +1,6 @@
 import { useEffect, useRef } from 'preact/hooks'
 import { Time } from '../parts/time.tsx'
-import { toast } from '../parts/toasts.tsx'
+import { toast } from '../parts/toast.ts'
 import { brokenSince, type LiveState, liveState, reconnect } from '../server/live.ts'
 
 const TEXTS: Readonly<Record<LiveState, string>> = {

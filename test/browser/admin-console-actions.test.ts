@@ -1,0 +1,147 @@
+import assert from 'node:assert/strict'
+import { mock } from 'node:test'
+import type { Operation } from '../../plugins/admin-console/api/contract.ts'
+
+/** What the server answers: by the path below the API, and the body. */
+type Server = (path: string, body: { readonly target?: object; readonly dryRun?: boolean }) => Promise<Response>
+
+const GLOBALS = ['document', 'location', 'history', 'fetch'] as const
+
+/** The parts of the page that ask for changes, without a browser: its modules ask a page where they are. */
+async function ui() {
+  const actions = '../../plugins/admin-console/ui/actions/'
+  const action = await import(`${actions}action.ts`)
+  const sessions = await import(`${actions}session-actions.ts`)
+  const deliveries = await import(`${actions}delivery-actions.ts`)
+  const { toasts } = await import('../../plugins/admin-console/ui/parts/toast.ts')
+  return { ...action, ...sessions, ...deliveries, toasts }
+}
+
+const json = (status: number, body: object): Response => Response.json(body, { status })
+const told = (operation: Operation): Response => json(operation.state === 'running' ? 202 : 200, { operation })
+const unknown = (): Response =>
+  json(404, { error: { code: 'OPERATION_UNKNOWN', message: 'this process knows it not' } })
+const turns = async (): Promise<void> => {
+  for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve))
+}
+/** Lets the time pass in which the page pauses. */
+const pass = async (ms: number): Promise<void> => {
+  await turns()
+  mock.timers.tick(ms)
+  await turns()
+}
+
+const ENDS = { sessions: 9, logins: 9, grants: 0, failed: 0 }
+
+function operation(id: string, more: Partial<Operation> = {}): Operation {
+  const request = { target: { all: true as const } }
+  const about = { id, kind: 'terminate' as const, dryRun: false, request, actor: 'olga', startedAt: 0 }
+  return { ...about, state: 'running', cancelling: 'stops', progress: { done: 0 }, ...more }
+}
+
+describe('the dialog of an action', () => {
+  const kept = new Map<string, PropertyDescriptor | undefined>()
+  let page: Awaited<ReturnType<typeof ui>>
+  let server: Server
+  let asked: string[]
+
+  before(async () => {
+    for (const name of GLOBALS) kept.set(name, Object.getOwnPropertyDescriptor(globalThis, name))
+    const stand = {
+      document: { querySelector: () => null, addEventListener: () => {}, visibilityState: 'visible' },
+      location: { pathname: '/', search: '', origin: 'http://console' },
+      history: { state: null, pushState: () => {}, replaceState: () => {} },
+      fetch: async (url: string, { body }: { readonly body?: string } = {}) => {
+        asked.push(url)
+        return server(url.replace('/api', ''), body === undefined ? {} : JSON.parse(body))
+      },
+    }
+    for (const [name, value] of Object.entries(stand))
+      Object.defineProperty(globalThis, name, { value, configurable: true, writable: true })
+    page = await ui()
+  })
+  after(() => {
+    for (const [name, descriptor] of kept) {
+      if (descriptor) Object.defineProperty(globalThis, name, descriptor)
+      else Reflect.deleteProperty(globalThis, name)
+    }
+  })
+  beforeEach(() => {
+    asked = []
+    mock.timers.enable({ apis: ['setTimeout'] })
+  })
+  afterEach(() => {
+    page.dismiss()
+    mock.timers.reset()
+  })
+
+  const phase = () => page.openAction.value?.phase
+  const lastToast = (): string | undefined => page.toasts.value.at(-1)?.text
+  const planned = (id: string): Response =>
+    told(operation(id, { dryRun: true, state: 'completed', result: { ...ENDS } }))
+
+  it('shows nothing of what was asked for before, and left while it was being started', async () => {
+    const answers: (() => void)[] = []
+    server = async (_path, { dryRun, target }) => {
+      if (dryRun) return planned('plan')
+      assert.deepEqual(target, { account: 'alice' })
+      await new Promise<void>((resolve) => answers.push(resolve))
+      return told(operation('of-alice', { cancelling: 'leaves' }))
+    }
+    page.askToEndAccount('alice', ['admin'], () => {})
+    await turns()
+    void page.act()
+    await turns()
+    assert.equal(phase()?.kind, 'starting')
+    page.dismiss()
+    assert.equal(lastToast(), 'It goes on: Terminations shows how far it is.')
+    page.askToEndAccount('bob', ['admin'], () => {})
+    await turns()
+    assert.equal(phase()?.kind, 'ready')
+    answers[0]?.()
+    await turns()
+    assert.equal(page.openAction.value?.action.title, 'End all sessions of bob')
+    assert.equal(phase()?.kind, 'ready')
+  })
+
+  it('tells what was left and did not work, beside what is asked for by now', async () => {
+    const answers: (() => void)[] = []
+    server = async (_path, { dryRun }) => {
+      if (dryRun) return planned('plan')
+      await new Promise<void>((resolve) => answers.push(resolve))
+      return json(429, { error: { code: 'TOO_MANY_OPERATIONS', message: 'too many' } })
+    }
+    page.askToEndAccount('alice', ['admin'], () => {})
+    await turns()
+    void page.act()
+    await turns()
+    page.dismiss()
+    page.askToEndAccount('bob', ['admin'], () => {})
+    await turns()
+    answers[0]?.()
+    await turns()
+    assert.equal(lastToast(), 'End all sessions of alice: too many')
+    assert.equal(phase()?.kind, 'ready')
+  })
+
+  it('closes nothing that was asked for since, where a change is done at once', async () => {
+    const answers: (() => void)[] = []
+    server = async (path, { dryRun }) => {
+      if (dryRun) return planned('plan')
+      assert.equal(path, '/clients/pause')
+      await new Promise<void>((resolve) => answers.push(resolve))
+      return json(200, {})
+    }
+    page.askToPause('shop', () => {})
+    void page.act()
+    await turns()
+    page.dismiss()
+    assert.equal(lastToast(), 'It goes on.')
+    page.askToEndAll(['admin'], () => {})
+    await turns()
+    answers[0]?.()
+    await turns()
+    assert.equal(lastToast(), 'shop is paused.')
+    assert.equal(phase()?.kind, 'ready')
+  })
+})
