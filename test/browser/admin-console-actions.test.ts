@@ -120,7 +120,7 @@ describe('the dialog of an action', () => {
     await turns()
     answers[0]?.()
     await turns()
-    assert.equal(lastToast(), 'End all sessions of alice: too many')
+    assert.equal(lastToast(), 'End all sessions of alice: too many. It did not work.')
     assert.equal(phase()?.kind, 'ready')
   })
 
@@ -143,5 +143,111 @@ describe('the dialog of an action', () => {
     await turns()
     assert.equal(lastToast(), 'shop is paused.')
     assert.equal(phase()?.kind, 'ready')
+  })
+
+  it('goes on looking where it cannot be asked how far something is: that says nothing of what runs', async () => {
+    const answers: (() => Response | Promise<Response>)[] = []
+    server = async (_path, { dryRun, target }) => {
+      if (dryRun) return planned('plan')
+      if (target) return told(operation('all', { cancelling: 'leaves', termination: 't' }))
+      return answers.shift()?.() ?? new Response('bad gateway', { status: 502 })
+    }
+    const over: true[] = []
+    page.askToEndAll(['admin'], () => over.push(true))
+    await turns()
+    void page.act()
+    await turns()
+    const running = () => {
+      const now = phase()
+      return now?.kind === 'running' ? now.isUnheard : now
+    }
+    assert.equal(running(), false)
+    await pass(1_000)
+    assert.equal(running(), true)
+    answers.push(() => Promise.reject(new TypeError('no network')))
+    await pass(2_000)
+    assert.equal(running(), true)
+    await pass(3_999)
+    assert.equal(asked.length, 4, 'the pauses get longer')
+    answers.push(() => told(operation('all', { cancelling: 'leaves', progress: { done: 4 } })))
+    await pass(1)
+    assert.equal(running(), false)
+    answers.push(() => told(operation('all', { state: 'completed', result: { ...ENDS } })))
+    await pass(1_000)
+    const end = phase()
+    assert.match(end?.kind === 'over' ? end.text : '', /^9 sessions ended/)
+    assert.deepEqual(over, [true])
+  })
+
+  it('asks every ten seconds at least, however long it does not work', async () => {
+    server = async (_path, { dryRun, target }) => {
+      if (dryRun) return planned('plan')
+      return target ? told(operation('long')) : new Response('', { status: 504 })
+    }
+    page.askToEndAll(['admin'], () => {})
+    await turns()
+    void page.act()
+    for (const ms of [1_000, 2_000, 4_000, 8_000, 10_000, 10_000]) await pass(ms)
+    assert.equal(asked.length, 2 + 6)
+    assert.equal(phase()?.kind, 'running')
+  })
+
+  it('finds the process that runs it behind a load balancer, and says where to look where none does', async () => {
+    let knows = 0
+    server = async (_path, { dryRun, target }) => {
+      if (dryRun) return planned('plan')
+      if (target) return told(operation('elsewhere'))
+      knows += 1
+      return knows % 2 === 0 && knows < 5 ? told(operation('elsewhere', { progress: { done: knows } })) : unknown()
+    }
+    page.askToEndAll(['admin'], () => {})
+    await turns()
+    void page.act()
+    for (let look = 0; look < 4; look++) await pass(1_000)
+    const now = phase()
+    assert.ok(now?.kind === 'running' && !now.isUnheard && now.operation.progress.done === 4)
+    for (let look = 0; look < 5; look++) await pass(1_000)
+    const end = phase()
+    assert.ok(end?.kind === 'over' && end.tone === 'quiet')
+    assert.match(end.text, /^Another process runs it, or did/)
+  })
+
+  it('lets the operator go on without a count that another process has', async () => {
+    server = async (_path, { dryRun }) => (dryRun ? told(operation('count', { dryRun: true })) : unknown())
+    page.askToEndAll(['admin'], () => {})
+    await turns()
+    for (let look = 0; look < 5; look++) await pass(1_000)
+    const now = phase()
+    assert.ok(now?.kind === 'ready' && !now.isNothing)
+    assert.match(now.lines[0] ?? '', /^It was not counted: another process/)
+  })
+
+  it('says that it may have been ordered where the answer was lost, and that it was not where the server says so', async () => {
+    const endings: [() => Response, string][] = [
+      [() => new Response('<html>', { status: 502 }), 'It may have been ordered: look under Terminations.'],
+      [
+        () => json(503, { error: { code: 'OUTCOME_UNKNOWN', message: 'no answer' } }),
+        'It may have been ordered: look under Terminations.',
+      ],
+      [() => json(429, { error: { code: 'TOO_MANY_OPERATIONS', message: 'too many' } }), 'It did not work.'],
+      [() => new Response('', { status: 413 }), 'It did not work.'],
+    ]
+    for (const [answer, text] of endings) {
+      server = async (_path, { dryRun }) => (dryRun ? planned('plan') : answer())
+      page.askToEndAll(['admin'], () => {})
+      await turns()
+      await page.act()
+      const { action, phase } = page.openAction.value ?? {}
+      assert.equal(phase?.kind === 'failing' && page.describeFailure(action, phase.failure), text)
+      page.dismiss()
+    }
+    server = () => Promise.reject(new TypeError('no network'))
+    page.askToPause('shop', () => {})
+    await page.act()
+    const { action, phase } = page.openAction.value ?? {}
+    assert.equal(
+      phase?.kind === 'failing' && page.describeFailure(action, phase.failure),
+      'It may have been done: look again.',
+    )
   })
 })

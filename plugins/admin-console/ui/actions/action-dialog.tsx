@@ -4,7 +4,18 @@ import { focusHeading } from '../browser/focus.ts'
 import { Icon } from '../parts/icon.tsx'
 import { sentence } from '../parts/states.tsx'
 import { counted, reasonText } from '../parts/words.ts'
-import { act, cancelRunning, chooseReason, dismiss, type OpenAction, openAction, type Phase, plan } from './action.ts'
+import {
+  type Action,
+  act,
+  cancelRunning,
+  chooseReason,
+  describeFailure,
+  dismiss,
+  type OpenAction,
+  openAction,
+  type Phase,
+  plan,
+} from './action.ts'
 import { OperationProgress } from './operation-progress.tsx'
 
 /** The one dialog in which changes are asked for, carried out and told of. */
@@ -78,7 +89,7 @@ function Content({ open, title }: { readonly open: OpenAction; readonly title: s
         </div>
       )}
       <div class="plan" aria-live="polite">
-        <PhaseText phase={phase} hasPlan={action.plan !== undefined} />
+        <PhaseText phase={phase} action={action} />
       </div>
       {isBefore && action.mustType !== undefined && (
         <div class="field">
@@ -101,10 +112,10 @@ function Content({ open, title }: { readonly open: OpenAction; readonly title: s
   )
 }
 
-function PhaseText({ phase, hasPlan }: { readonly phase: Phase; readonly hasPlan: boolean }) {
+function PhaseText({ phase, action }: { readonly phase: Phase; readonly action: Action }) {
   switch (phase.kind) {
     case 'planning':
-      if (!hasPlan) return null
+      if (!action.plan) return null
       return (
         <p class="working">
           <span class="spinner" aria-hidden="true" />
@@ -132,7 +143,7 @@ function PhaseText({ phase, hasPlan }: { readonly phase: Phase; readonly hasPlan
         </p>
       )
     case 'running':
-      return <OperationProgress operation={phase.operation} isCancelling={phase.isCancelling} />
+      return <OperationProgress {...phase} />
     case 'over':
       return (
         <p class={`outcome ${phase.tone}`}>
@@ -144,7 +155,7 @@ function PhaseText({ phase, hasPlan }: { readonly phase: Phase; readonly hasPlan
       return (
         <p class="outcome bad">
           <Icon name="warning" />
-          {phase.during === 'plan' ? 'What it comes to could not be counted. ' : 'It did not work. '}
+          {phase.during === 'plan' ? 'What it comes to could not be counted.' : describeFailure(action, phase.failure)}{' '}
           {sentence(phase.failure)}
         </p>
       )
@@ -181,7 +192,7 @@ function Buttons({ open, mayAct }: { readonly open: OpenAction; readonly mayAct:
         <Leave />
       ) : (
         <button type="button" data-first onClick={dismiss}>
-          Cancel
+          {phase.kind === 'failing' ? 'Close' : 'Cancel'}
         </button>
       )}
       {phase.kind === 'failing' ? (

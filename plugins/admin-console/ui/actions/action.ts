@@ -1,7 +1,7 @@
 import { type ReadonlySignal, signal } from '@preact/signals'
 import type { Operation } from '../../api/contract.ts'
 import { toast } from '../parts/toast.ts'
-import { asFailure, type Failure, isAborted } from '../server/failure.ts'
+import { asFailure, type Failure, isAborted, isOutcomeUnknown } from '../server/failure.ts'
 import { cancelOperation, followOperation } from '../server/operations.ts'
 
 /** Something that changes more than the page, and is asked for first. */
@@ -33,7 +33,13 @@ export type Phase =
   | { readonly kind: 'planning'; readonly operation?: Operation }
   | { readonly kind: 'ready'; readonly lines: readonly string[]; readonly isNothing: boolean }
   | { readonly kind: 'starting' }
-  | { readonly kind: 'running'; readonly operation: Operation; readonly isCancelling: boolean }
+  | {
+      readonly kind: 'running'
+      readonly operation: Operation
+      readonly isCancelling: boolean
+      /** How far it is cannot be asked now. */
+      readonly isUnheard: boolean
+    }
   | { readonly kind: 'over'; readonly text: string; readonly tone: 'good' | 'quiet' | 'bad' }
   | { readonly kind: 'failing'; readonly failure: Failure; readonly during: 'plan' | 'act' }
 
@@ -77,6 +83,10 @@ export async function plan(): Promise<void> {
     const started = await action.plan(reason, aborted)
     const hear = (operation: Operation) => show(aborted, { kind: 'planning', operation })
     const planned = await followOperation(started, hear, aborted)
+    if (!planned) {
+      show(aborted, { kind: 'ready', lines: [UNCOUNTED], isNothing: false })
+      return
+    }
     if (planned.state !== 'completed') throw new Error(planned.error?.message ?? `it was ${planned.state}`)
     show(aborted, { kind: 'ready', ...(action.describePlan?.(planned) ?? { lines: [], isNothing: false }) })
   } catch (error) {
@@ -100,7 +110,7 @@ export async function act(): Promise<void> {
   } catch (error) {
     if (isAborted(error)) return // it was left, and goes on
     const failure = asFailure(error)
-    if (aborted.aborted) toast(`${action.title}: ${failure.message}`, 'bad')
+    if (aborted.aborted) toast(`${action.title}: ${failure.message}. ${describeFailure(action, failure)}`, 'bad')
     show(aborted, { kind: 'failing', failure, during: 'act' })
   }
   action.whenOver?.()
@@ -134,13 +144,26 @@ export async function cancelRunning(): Promise<void> {
 }
 
 async function followToEnd(action: Action, started: Operation, aborted: AbortSignal): Promise<void> {
-  const hear = (operation: Operation) => {
+  const hear = (operation: Operation, isUnheard: boolean) => {
     const before = open.value?.phase
     const isCancelling = before?.kind === 'running' && before.isCancelling
-    show(aborted, { kind: 'running', operation, isCancelling })
+    show(aborted, { kind: 'running', operation, isCancelling, isUnheard })
   }
   const ended = await followOperation(started, hear, aborted)
-  show(aborted, { kind: 'over', ...describeEnd(action, ended) })
+  show(aborted, { kind: 'over', ...(ended ? describeEnd(action, ended) : UNHEARD) })
+}
+
+const UNCOUNTED = 'It was not counted: another process of the server was asked. You may go on without.'
+
+const UNHEARD = {
+  text: 'Another process runs it, or did: Terminations and Logouts say what became of it.',
+  tone: 'quiet',
+} as const
+
+/** What a failure means for what was asked for. */
+export function describeFailure({ describeResult }: Action, failure: Failure): string {
+  if (!isOutcomeUnknown(failure)) return 'It did not work.'
+  return describeResult ? 'It may have been ordered: look under Terminations.' : 'It may have been done: look again.'
 }
 
 function describeEnd(

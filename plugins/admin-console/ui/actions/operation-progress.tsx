@@ -5,9 +5,11 @@ import { counted, number } from '../parts/words.ts'
 export function OperationProgress({
   operation,
   isCancelling = false,
+  isUnheard = false,
 }: {
   readonly operation: Operation
   readonly isCancelling?: boolean
+  readonly isUnheard?: boolean
 }) {
   const { done, of } = operation.progress
   return (
@@ -23,6 +25,7 @@ export function OperationProgress({
         {of === undefined ? ' done' : ` of ${number(of)} done`}
         {tallyText(operation)}
       </p>
+      {isUnheard && <p class="hint">How far it is cannot be asked now. It goes on.</p>}
       {operation.cancelling === 'leaves' && (
         <p class="hint">
           It is ordered, and cannot be called back: some process carries it out, whatever becomes of this page.

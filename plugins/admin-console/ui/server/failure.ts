@@ -38,6 +38,11 @@ export function asFailure(error: unknown): Failure {
   return new Failure('failed', error instanceof Error ? error.message : String(error))
 }
 
+/** No server has said that nothing was done: the answer may have been lost on its way. */
+export function isOutcomeUnknown({ kind, code }: Failure): boolean {
+  return code === 'OUTCOME_UNKNOWN' || (code === undefined && (kind === 'offline' || kind === 'failed'))
+}
+
 export function isAborted(error: unknown): boolean {
   return error instanceof DOMException && error.name === 'AbortError'
 }

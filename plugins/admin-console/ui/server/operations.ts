@@ -1,11 +1,17 @@
 import { type ReadonlySignal, signal } from '@preact/signals'
 import type { Operation, OperationAnswer } from '../../api/contract.ts'
 import { pause } from '../browser/clock.ts'
-import { asFailure, Failure } from './failure.ts'
+import { asFailure } from './failure.ts'
 import { apiUrl, request } from './request.ts'
 
 /** How often an operation is asked after where the stream does not tell, in milliseconds. */
 const LOOK_MS = 1_000
+
+/** While that does not work, the pauses get longer, up to this. */
+const MOST_LOOK_MS = 10_000
+
+/** So many answers in a row that know nothing of it, and nobody does: each may be of another process. */
+const MOST_UNKNOWN = 5
 
 /** So many are kept, the newest. */
 const MOST = 100
@@ -34,25 +40,34 @@ export async function startOperation(route: string, body: object, signal?: Abort
 }
 
 /**
- * Waits until an operation is over.
+ * Waits until an operation is over. It goes on while nobody can be asked: so it is asked for again and again.
  *
- * @param hear told how far it is
- * @throws Failure where nobody knows any more how far it is; what the signal aborts with
+ * @param hear told how far it is, and whether that cannot be asked now
+ * @returns undefined: nobody knows of it, any more or among those who were asked
+ * @throws what the signal aborts with
  */
 export async function followOperation(
   started: Operation,
-  hear: (operation: Operation) => void,
+  hear: (operation: Operation, isUnheard: boolean) => void,
   signal: AbortSignal,
-): Promise<Operation> {
+): Promise<Operation | undefined> {
   let latest = started
-  for (;;) {
+  for (let failed = 0, unknown = 0; unknown < MOST_UNKNOWN; ) {
     signal.throwIfAborted()
-    hear(latest)
+    hear(latest, failed + unknown > 0)
     if (latest.state !== 'running') return latest
-    await pause(LOOK_MS, signal)
+    await pause(Math.min(LOOK_MS * 2 ** failed, MOST_LOOK_MS), signal)
     const heard = known.value.get(started.id)
-    latest = heard && heard !== latest ? heard : await lookUp(started.id, signal)
+    try {
+      latest = heard && heard !== latest ? heard : await lookUp(started.id, signal)
+      failed = unknown = 0
+    } catch (error) {
+      const isUnknown = asFailure(error).code === 'OPERATION_UNKNOWN'
+      failed = isUnknown ? 0 : failed + 1
+      unknown = isUnknown ? unknown + 1 : 0
+    }
   }
+  return undefined
 }
 
 export async function cancelOperation(id: string): Promise<void> {
@@ -61,14 +76,7 @@ export async function cancelOperation(id: string): Promise<void> {
 }
 
 async function lookUp(id: string, signal: AbortSignal): Promise<Operation> {
-  try {
-    const { operation } = await request<OperationAnswer>(apiUrl('/operations/one', { id }), { signal })
-    learnOperation(operation)
-    return operation
-  } catch (error) {
-    if (signal.aborted) throw error
-    const failure = asFailure(error)
-    if (failure.code !== 'OPERATION_UNKNOWN') throw failure
-    throw new Failure('failed', 'another process runs it: Terminations and Logouts say what became of it')
-  }
+  const { operation } = await request<OperationAnswer>(apiUrl('/operations/one', { id }), { signal })
+  learnOperation(operation)
+  return operation
 }
