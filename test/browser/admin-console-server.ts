@@ -54,6 +54,8 @@ export class FixtureServer {
   mostRows = 200
   /** Operations stand still. */
   isStalled = false
+  /** Operations are carried out by other processes. */
+  isOrdered = false
   readonly #options: FixtureOptions
   readonly #server: Server
   readonly #streams = new Set<ServerResponse>()
@@ -268,7 +270,7 @@ export class FixtureServer {
       actor: 'anna',
       startedAt: Date.now(),
       state: 'running',
-      cancelling: 'stops',
+      cancelling: this.isOrdered ? 'leaves' : 'stops',
       progress: { done: 0, of: total },
     }
     return this.#keep(dryRun ? completed(operation, total) : operation)

@@ -325,6 +325,19 @@ describe('the admin console in an operator’s hand', function () {
       await running.waitFor({ state: 'detached' })
     })
 
+    it('offers to wait no longer for what is ordered', async () => {
+      server.isStalled = true
+      server.isOrdered = true
+      await go('/parked')
+      await page.getByRole('button', { name: 'Plan all again' }).click()
+      await dialog().getByRole('button', { name: 'Plan again' }).click()
+      await dialog().getByRole('button', { name: 'Leave it running' }).click()
+      await go('/terminations')
+      const running = page.getByRole('region', { name: 'Running now' })
+      await running.getByRole('button', { name: 'Wait no longer: Planning parked commits' }).click()
+      await running.waitFor({ state: 'detached' })
+    })
+
     it('tells the server’s message beside the field of a client', async () => {
       await go('/clients/one?client=shop')
       await page.getByRole('button', { name: 'Edit' }).click()

@@ -130,6 +130,26 @@ describe('operations of a process', () => {
     assert.ok(operations.list().length <= 101)
   })
 
+  it('have their places beside orders that others carry out, of which the oldest are left where there are many', async () => {
+    const order = () =>
+      start((control) => {
+        control.ordered('termination')
+        return untilAborted(control)
+      })
+    const orders = Array.from({ length: 32 }, order)
+    const others = Array.from({ length: 8 }, () => start(untilAborted))
+    assert.throws(
+      () => order(),
+      (error) => error instanceof WebError && error.code === 'TOO_MANY_OPERATIONS',
+    )
+    operations.cancel(others[0]?.id ?? '')
+    await over(others[0]?.id ?? '')
+    assert.ok(orders.every(({ id }) => operations.find(id).state === 'running'))
+    order()
+    assert.equal((await over(orders[0]?.id ?? '')).state, 'left')
+    assert.ok(orders.slice(1).every(({ id }) => operations.find(id).state === 'running'))
+  })
+
   it('are unknown to another process, and to one that has started anew', () => {
     assert.throws(() => operations.find('x'), /OPERATION_UNKNOWN|does not know/)
   })

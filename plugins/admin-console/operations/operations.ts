@@ -30,6 +30,9 @@ export interface OperationsParts {
 const MOST_RUNNING = 8
 const MOST_OVER = 100
 
+/** So many that are ordered are waited for: others carry them out, so that the place of none is needed for new ones. */
+const MOST_ORDERED = 32
+
 interface Entry {
   operation: Operation
   readonly cancelling: AbortController
@@ -52,8 +55,7 @@ export class Operations {
   /** @throws WebError (`TOO_MANY_OPERATIONS`, `STOPPING`) */
   start({ run, ...about }: NewOperation): Operation {
     if (this.#closed) throw new WebError(503, 'STOPPING', 'the console stops here: try again elsewhere')
-    const running = [...this.#entries.values()].filter(({ operation }) => operation.state === 'running')
-    if (running.length >= MOST_RUNNING)
+    if (this.#running('stops').length >= MOST_RUNNING)
       throw new WebError(
         429,
         'TOO_MANY_OPERATIONS',
@@ -107,7 +109,10 @@ export class Operations {
       const result = await run({
         signal,
         progress: (progress) => this.#change(entry, { progress }),
-        ordered: (termination) => this.#change(entry, { termination, cancelling: 'leaves' }),
+        ordered: (termination) => {
+          this.#change(entry, { termination, cancelling: 'leaves' })
+          for (const { cancelling } of this.#running('leaves').slice(0, -MOST_ORDERED)) cancelling.abort()
+        },
       })
       this.#end(entry, { state: 'completed', result })
     } catch (error) {
@@ -143,6 +148,10 @@ export class Operations {
       'OPERATION_UNKNOWN',
       'this process does not know the operation: another one runs it, or it has started anew since; terminations go on all the same',
     )
+  }
+
+  #running(cancelling: Operation['cancelling']): Entry[] {
+    return [...this.#entries.values()].filter(({ operation }) => operation.cancelling === cancelling)
   }
 
   #forgetOldest(): void {

@@ -1,5 +1,5 @@
 import { useEffect } from 'preact/hooks'
-import type { OperationsAnswer } from '../../../api/contract.ts'
+import type { Operation, OperationsAnswer } from '../../../api/contract.ts'
 import { OperationProgress, titleOf } from '../../actions/operation-progress.tsx'
 import { AllowedButton } from '../../parts/allowed-button.tsx'
 import { toast } from '../../parts/toast.ts'
@@ -26,20 +26,23 @@ export function RunningOperations() {
             {titleOf(operation)} <span class="hint">by {operation.actor}</span>
           </h3>
           <OperationProgress operation={operation} />
-          {operation.cancelling === 'stops' && (
-            <AllowedButton
-              small
-              tone="danger"
-              label={`Cancel: ${titleOf(operation)}`}
-              onPress={() => void cancel(operation.id)}
-            >
-              Cancel it
-            </AllowedButton>
-          )}
+          <AllowedButton
+            small
+            tone="danger"
+            label={`${isLeft(operation) ? 'Wait no longer' : 'Cancel'}: ${titleOf(operation)}`}
+            onPress={() => void cancel(operation.id)}
+          >
+            {isLeft(operation) ? 'Wait no longer' : 'Cancel it'}
+          </AllowedButton>
         </div>
       ))}
     </section>
   )
+}
+
+/** It is ordered: others carry it out, and only the waiting ends. */
+function isLeft({ cancelling }: Operation): boolean {
+  return cancelling === 'leaves'
 }
 
 async function cancel(id: string): Promise<void> {
