@@ -93,13 +93,12 @@ async function pauseOf(logout: Call['logout'], clientId: string): Promise<Answer
 
 async function detail(call: Call, clientId: string): Promise<Answer> {
   const { logout } = call
-  const [settings, known, pending] = await Promise.all([
+  const [settings, row, pending] = await Promise.all([
     logout.clients.settings(clientId),
-    KnownClients.look(call),
+    KnownClients.rowOf(call, clientId),
     logout.pages.pending({ client: clientId }, { limit: LOOKED_AT }),
   ])
   if (!settings) throw unknown()
-  const row = await known.row(clientId)
   const oldest = pending.items.find(({ endedAt }) => endedAt === row.oldestPendingAt)
   const answer: ClientDetail = { ...row, settings, ...(oldest && { oldestPendingSession: oldest.sessionUid }) }
   return { body: answer }

@@ -132,9 +132,9 @@ export type ClientsPage = Page<ClientRow>
 /** An RP, and how it does. */
 export interface ClientRow {
   readonly clientId: string
-  /** How many logout tokens it is still to get. */
-  readonly pending: number
-  /** When the session ended that it has waited longest to be told of. Absent: nothing is pending. */
+  /** How many logout tokens it is still to get. Absent: it was not counted in time. */
+  readonly pending?: number
+  /** When the session ended that it has waited longest to be told of. Absent: nothing is pending, or it was not counted. */
   readonly oldestPendingAt?: number
   /** Whether it is known to this process to fail again and again, and is left alone. */
   readonly circuit: 'open' | 'closed'

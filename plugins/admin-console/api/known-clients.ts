@@ -1,5 +1,6 @@
 import type { ClientStatistics, PausedClient, PendingCount } from 'oidc-provider-eventstore/plugins/back-channel-logout'
 import type { ClientRow, ClientStatisticsRow } from './contract.ts'
+import { withoutLate } from './late-count.ts'
 import type { RouteParts } from './route.ts'
 
 /** So many clients with most pending deliveries are counted by one command. */
@@ -13,22 +14,30 @@ export function countPending(logout: RouteParts['logout']): Promise<readonly Pen
 /** What is known of RPs by their deliveries, at one moment. */
 export class KnownClients {
   readonly #logout: RouteParts['logout']
-  readonly #pending: ReadonlyMap<string, PendingCount>
+  /** Undefined: it could not be counted in time. */
+  readonly #pending: ReadonlyMap<string, PendingCount> | undefined
   readonly #paused: ReadonlyMap<string, PausedClient>
   readonly #statistics: ReadonlyMap<string, ClientStatistics>
   readonly #open: ReadonlySet<string>
 
-  static async look({
-    logout,
-    pendingByClient,
-  }: Pick<RouteParts, 'logout' | 'pendingByClient'>): Promise<KnownClients> {
+  static look({ logout, pendingByClient }: Pick<RouteParts, 'logout' | 'pendingByClient'>): Promise<KnownClients> {
+    return KnownClients.#look(logout, pendingByClient.look())
+  }
+
+  /** For its row alone: what others are still to get is not counted. */
+  static async rowOf({ logout }: Pick<RouteParts, 'logout'>, clientId: string): Promise<ClientRow> {
+    const known = await KnownClients.#look(logout, logout.pendingByClient({ clients: [clientId], limit: 1 }))
+    return known.#row(clientId, known.#pending)
+  }
+
+  static async #look(logout: RouteParts['logout'], counting: Promise<readonly PendingCount[]>): Promise<KnownClients> {
     const [pending, paused, { clients }] = await Promise.all([
-      pendingByClient.look(),
+      counting.catch(withoutLate),
       logout.paused(),
       logout.statistics(),
     ])
     return new KnownClients(logout, {
-      pending: byClientId(pending),
+      pending: pending && byClientId(pending),
       paused: byClientId(paused),
       statistics: byClientId(clients),
       open: new Set(logout.openCircuits()),
@@ -38,7 +47,7 @@ export class KnownClients {
   private constructor(
     logout: RouteParts['logout'],
     known: {
-      readonly pending: ReadonlyMap<string, PendingCount>
+      readonly pending: ReadonlyMap<string, PendingCount> | undefined
       readonly paused: ReadonlyMap<string, PausedClient>
       readonly statistics: ReadonlyMap<string, ClientStatistics>
       readonly open: ReadonlySet<string>
@@ -55,7 +64,7 @@ export class KnownClients {
   ids(): Set<string> {
     return new Set([
       ...this.#logout.clients.configured,
-      ...this.#pending.keys(),
+      ...(this.#pending?.keys() ?? []),
       ...this.#paused.keys(),
       ...this.#statistics.keys(),
       ...this.#open,
@@ -64,27 +73,28 @@ export class KnownClients {
 
   async rows(clientIds: readonly string[]): Promise<ClientRow[]> {
     const counts = await this.#counts(clientIds)
-    return clientIds.map((clientId) => this.#row(clientId, counts.get(clientId)))
-  }
-
-  async row(clientId: string): Promise<ClientRow> {
-    return this.#row(clientId, (await this.#counts([clientId])).get(clientId))
+    return clientIds.map((clientId) => this.#row(clientId, this.#pending?.has(clientId) ? this.#pending : counts))
   }
 
   /** What is pending for clients that are not among those with most, one command counts for all of them. */
-  async #counts(clientIds: readonly string[]): Promise<ReadonlyMap<string, PendingCount>> {
-    const uncounted = clientIds.filter((clientId) => !this.#pending.has(clientId))
-    if (this.#pending.size < MOST_COUNTED || uncounted.length === 0) return this.#pending
-    const counts = await this.#logout.pendingByClient({ clients: uncounted, limit: uncounted.length })
-    return new Map([...this.#pending, ...byClientId(counts)])
+  async #counts(clientIds: readonly string[]): Promise<ReadonlyMap<string, PendingCount> | undefined> {
+    const pending = this.#pending
+    const uncounted = clientIds.filter((clientId) => !pending?.has(clientId))
+    if (!pending || pending.size < MOST_COUNTED || uncounted.length === 0) return pending
+    const counts = await this.#logout
+      .pendingByClient({ clients: uncounted, limit: uncounted.length })
+      .catch(withoutLate)
+    return counts && byClientId(counts)
   }
 
-  #row(clientId: string, count: PendingCount | undefined): ClientRow {
+  /** @param counts - undefined: it was not counted */
+  #row(clientId: string, counts: ReadonlyMap<string, PendingCount> | undefined): ClientRow {
+    const count = counts?.get(clientId)
     const paused = this.#paused.get(clientId)
     const statistics = this.#statistics.get(clientId)
     return {
       clientId,
-      pending: count?.pending ?? 0,
+      ...(counts && { pending: count?.pending ?? 0 }),
       ...(count?.oldestEndedAt !== undefined && { oldestPendingAt: count.oldestEndedAt }),
       circuit: this.#open.has(clientId) ? 'open' : 'closed',
       ...(paused && { paused }),

@@ -1,8 +1,8 @@
 import type { PendingCount } from 'oidc-provider-eventstore/plugins/back-channel-logout'
-import { StoreUnavailableError } from '../../../lib/index.ts'
 import { assertKnown } from '../../../lib/web/fields.ts'
 import type { Me, OldestPending, Overview } from './contract.ts'
 import { MOST_COUNTED } from './known-clients.ts'
+import { withoutLate } from './late-count.ts'
 import { problemsOf } from './problems.ts'
 import { REASONS } from './reasons.ts'
 import type { Route, RouteParts } from './route.ts'
@@ -60,11 +60,6 @@ export async function lookAtAll({
     problems: problemsOf({ health, paused }),
     ...(oldestPending && { oldestPending }),
   }
-}
-
-/** A count over all that is pending may take longer than a look may: the rest is told without it. */
-function withoutLate(error: unknown): undefined {
-  if (!(error instanceof StoreUnavailableError)) throw error
 }
 
 /** The RP that has waited longest, of those with most pending deliveries. */

@@ -5,6 +5,7 @@ import { Chip } from '../../parts/chip.tsx'
 export function ClientStanding({ client }: { readonly client: Pick<ClientRow, 'paused' | 'circuit' | 'pending'> }) {
   if (client.paused) return <Chip tone="warn" icon="pause" text="paused" />
   if (client.circuit === 'open') return <Chip tone="bad" icon="plug" text="circuit open" />
-  if (client.pending !== 0) return <Chip tone="busy" text="being told" />
+  if (client.pending === undefined) return <Chip tone="quiet" text="not counted" isPlain />
+  if (client.pending > 0) return <Chip tone="busy" text="being told" />
   return <Chip tone="quiet" text="nothing pending" isPlain />
 }

@@ -104,10 +104,10 @@ function ClientFigures({ client }: { readonly client: ClientDetail }) {
   const lost = (statistics?.rejected ?? 0) + (statistics?.abandoned ?? 0)
   return (
     <dl class="tiles six">
-      <Tile label="Pending" value={number(pending)} to={pendingPath} />
+      <Tile label="Pending" value={pending === undefined ? '–' : number(pending)} to={pendingPath} />
       <Tile
         label="Oldest pending"
-        value={<Time at={oldestPendingAt} none="None" />}
+        value={<Time at={oldestPendingAt} none={pending === undefined ? '–' : 'None'} />}
         to={oldestPendingSession === undefined ? pendingPath : logoutPath(oldestPendingSession)}
       />
       <Tile

@@ -75,7 +75,8 @@ const COLUMNS: readonly Column<ClientRow>[] = [
 ]
 
 /** A zero is quiet, so that the others are seen. */
-function Count({ count }: { readonly count: number }) {
+function Count({ count }: { readonly count: number | undefined }) {
+  if (count === undefined) return <>–</>
   return count === 0 ? <span class="hint">0</span> : <strong>{number(count)}</strong>
 }
 
