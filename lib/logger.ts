@@ -32,6 +32,7 @@ export type Component =
   | 'receiver'
   | 'console'
   | 'account_sessions'
+  | 'site'
 
 /** The logger that a part was made from. */
 const ORIGINS = new WeakMap<Logger, Logger>()

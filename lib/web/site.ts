@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { sendResponse } from '@remix-run/node-fetch-server'
 import { OptionInvalidError } from '../errors.ts'
+import { componentLogger, consoleLogger } from '../logger.ts'
 import { type FrameworkRequest, type Received, webRequest } from './node-request.ts'
 import { DATA_HEADERS } from './page-headers.ts'
 import { errorResponse, WebError } from './web-error.ts'
@@ -10,11 +11,14 @@ export interface SiteParts<Context> {
   /** Where it is, as the browser sees it: `/admin`, or `/` for the whole server. */
   readonly basePath: string
   /**
-   * Answers a request under the base path. Rejects with what nobody foresaw.
+   * Answers a request under the base path. Rejects with what nobody foresaw: the browser is told that much and nothing of
+   * it, and the framework is told nothing.
    *
    * @param path what follows the base path, and begins with a slash; empty: the base path itself was asked for
    */
   answer(request: Request, path: string, context: Context): Promise<Response>
+  /** Told of what nobody foresaw. Default: it is printed to the console, as the event `site_failed`. */
+  readonly unforeseen?: (error: unknown, request: Request, path: string) => void
 }
 
 /** What is used of a context of Koa. */
@@ -46,20 +50,22 @@ export class Site<Context> {
   /** Without a slash at its end: `/admin`, or the empty text. */
   readonly basePath: string
   readonly #answer: SiteParts<Context>['answer']
+  readonly #unforeseen: NonNullable<SiteParts<Context>['unforeseen']>
 
   /** @throws OptionInvalidError */
-  constructor({ basePath, answer }: SiteParts<Context>) {
+  constructor({ basePath, answer, unforeseen = printed }: SiteParts<Context>) {
     if (typeof basePath !== 'string' || !/^(\/(?!\.{1,2}(\/|$))[\w.~-]+)*\/?$/.test(basePath))
       throw new OptionInvalidError('basePath', 'must be a path that begins with a slash, for example /admin')
     this.basePath = basePath.replace(/\/$/, '')
     this.#answer = answer
+    this.#unforeseen = unforeseen
   }
 
   /** For servers in the style of the Fetch standard (Hono, Bun, Deno). Undefined: it is not under the base path. */
   readonly fetch = async (request: Request, context: Context): Promise<Response | undefined> => {
     const path = this.#pathIn(new URL(request.url).pathname)
     if (path === undefined) return undefined
-    const response = await this.#answer(request, path, context)
+    const response = await this.#answered(request, path, context)
     if (request.method !== 'HEAD') return response
     await response.body?.cancel()
     return new Response(null, response)
@@ -106,6 +112,15 @@ export class Site<Context> {
     })
   }
 
+  async #answered(request: Request, path: string, context: Context): Promise<Response> {
+    try {
+      return await this.#answer(request, path, context)
+    } catch (error) {
+      this.#unforeseen(error, request, path)
+      return errorResponse(UNFORESEEN, DATA_HEADERS)
+    }
+  }
+
   async #respond(
     incoming: IncomingMessage,
     outgoing: ServerResponse,
@@ -138,6 +153,11 @@ export class Site<Context> {
 const NOT_FOUND = new WebError(404, 'NOT_FOUND', 'there is no such thing')
 
 const UNFORESEEN = new WebError(500, 'INTERNAL', 'the request failed in an unforeseen way')
+
+function printed(err: unknown, { method }: Request, path: string): void {
+  const logger = componentLogger(consoleLogger, 'site')
+  logger.error({ event: 'site_failed', err, method, path }, 'a page could not be answered')
+}
 
 /** What the browser asked for. Express keeps it on Node's request, Koa on its context; the outermost of them is right. */
 function targetOf({ originalUrl, url = '/' }: FrameworkRequest, ofContext?: string): string {

@@ -63,7 +63,7 @@ export function adminConsole<Context>(options: AdminConsoleOptions<Context>): Ad
     live,
     operations,
     process,
-    exports: new Exports(clock),
+    exports: new Exports(clock, { logger }),
     sessionCount,
     overview: new Shared(() => lookAtAll({ logout, clock, sessionCount, pendingByClient })),
     pendingByClient,
@@ -84,6 +84,7 @@ export function adminConsole<Context>(options: AdminConsoleOptions<Context>): Ad
   const site = new AdminConsole<Context>(
     {
       basePath,
+      unforeseen,
       async answer(request, path, context) {
         if (path.startsWith(ASSETS))
           return (

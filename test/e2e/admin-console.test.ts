@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import type { NewCommit } from '../../lib/index.ts'
-import { OptionInvalidError } from '../../lib/index.ts'
+import { OptionInvalidError, silent } from '../../lib/index.ts'
 import type {
   ApiErrorBody,
   ClientDetail,
@@ -530,6 +530,33 @@ describe('a console that is made', () => {
       assert.throws(make({ ...complete, assets: '/nowhere' }), /npm run build/)
     } finally {
       assets.remove()
+    }
+  })
+
+  it('logs what the application’s own answer to who this is throws, and shows nobody what it says', async () => {
+    const lines: object[] = []
+    const logger = { ...silent, error: (fields: object) => void lines.push(fields) }
+    const err = new Error('connect ECONNREFUSED db.internal')
+    const authorize = () => Promise.reject(err)
+    const scene = await ConsoleScene.start({}, { console: { authorize, logger } })
+    try {
+      const page = await scene.fetch('/admin/logouts', OLGA)
+      const message = 'the request failed in an unforeseen way'
+      assert.deepEqual([page.status, await page.json()], [500, { error: { code: 'INTERNAL', message } }])
+      const data = await scene.get('/me')
+      assert.deepEqual([data.status, data.text.includes('db.internal')], [500, false])
+      assert.deepEqual(
+        lines,
+        ['/logouts', '/api/me'].map((path) => ({
+          component: 'console',
+          event: 'console_failed',
+          err,
+          method: 'GET',
+          path,
+        })),
+      )
+    } finally {
+      await scene.stop()
     }
   })
 

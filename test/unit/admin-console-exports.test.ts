@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { silent } from '../../lib/index.ts'
 import { WebError } from '../../lib/web/web-error.ts'
 import { Exports } from '../../plugins/admin-console/api/exports.ts'
 import { FakeClock } from '../support/fake-clock.ts'
@@ -56,6 +57,21 @@ describe('a list as a file', () => {
       await turns(50)
       assert.ok(pages.asked <= asked + 1, `${pages.asked}`)
     }
+  })
+
+  it('is logged where it breaks off, and not where nobody wants it any more', async () => {
+    const lines: object[] = []
+    const logger = { ...silent, warn: (fields: object) => void lines.push(fields) }
+    const err = new Error('the store is away')
+    const broken = { name: 'a-list', columns: [], page: () => Promise.reject(err) }
+    const exports = new Exports(clock, { logger })
+    await assert.rejects(exports.answer(broken, 'json').text(), err)
+    assert.deepEqual(lines, [{ event: 'console_export_failed', err, list: 'a-list' }])
+    const left = exports.answer(new Pages(500, 0), 'csv').body?.getReader()
+    await left?.read()
+    await left?.cancel()
+    await turns(5)
+    assert.equal(lines.length, 1)
   })
 
   it('makes room for others when nobody reads it for two minutes', async () => {

@@ -39,7 +39,8 @@ describe('the documentation', () => {
     const guide = readFileSync(join(root, 'docs/guides/monitoring.md'), 'utf8')
     const rows = [...guide.matchAll(/^\| (`\w+`(?:, `\w+`)*) \| (error|warn) \|/gm)]
     const told = rows.flatMap(([, names = '', level]) => namesIn(names, '`').map((name) => `${name} ${level}`))
-    const sources = ['lib', 'adapters', 'plugins/back-channel-logout', 'plugins/account-sessions'].flatMap(sourcesIn)
+    const plugins = ['back-channel-logout', 'account-sessions', 'admin-console'].map((name) => `plugins/${name}`)
+    const sources = ['lib', 'adapters', ...plugins].flatMap(sourcesIn)
     const logged = sources.flatMap((source) => [
       ...[...source.matchAll(/\.(error|warn)\(\s*\{[^{}]*?\bevent: ([^,}]*)/g)].flatMap(([, level, event = '']) =>
         namesIn(event, "'").map((name) => `${name} ${level}`),

@@ -1,5 +1,5 @@
 import type { DeadLetter, Page, PendingDelivery } from 'oidc-provider-eventstore/plugins/back-channel-logout'
-import type { Clock, Timer } from '../../../lib/index.ts'
+import { type Clock, consoleLogger, type Logger, type Timer } from '../../../lib/index.ts'
 import { assertKnown, requiredOneOf, text } from '../../../lib/web/fields.ts'
 import { DATA_HEADERS } from '../../../lib/web/page-headers.ts'
 import { WebError } from '../../../lib/web/web-error.ts'
@@ -30,11 +30,16 @@ interface Sheet<T extends object> {
 /** Writes lists as files, some at a time. */
 export class Exports {
   readonly #clock: Clock
+  readonly #logger: Logger
   readonly #mostRows: number
   #writing = 0
 
-  constructor(clock: Clock, mostRows: number = MOST_ROWS) {
+  constructor(
+    clock: Clock,
+    { logger = consoleLogger, mostRows = MOST_ROWS }: { readonly logger?: Logger; readonly mostRows?: number } = {},
+  ) {
     this.#clock = clock
+    this.#logger = logger
     this.#mostRows = mostRows
   }
 
@@ -49,7 +54,11 @@ export class Exports {
     this.#writing += 1
     const parts = format === 'csv' ? this.#csv(sheet) : this.#json(sheet)
     return new Response(
-      bodyOf(parts, this.#clock, () => (this.#writing -= 1)),
+      bodyOf(parts, this.#clock, {
+        onEnd: () => (this.#writing -= 1),
+        onFailure: (err) =>
+          this.#logger.warn({ event: 'console_export_failed', err, list: sheet.name }, 'a file has broken off'),
+      }),
       {
         headers: {
           ...DATA_HEADERS,
@@ -192,7 +201,7 @@ function timeOf(at: number): Cell {
 function bodyOf(
   parts: AsyncGenerator<string, void>,
   clock: Pick<Clock, 'setTimeout'>,
-  onEnd: () => void,
+  { onEnd, onFailure }: { readonly onEnd: () => void; readonly onFailure: (error: unknown) => void },
 ): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder()
   let stalled: Timer | undefined
@@ -221,6 +230,7 @@ function bodyOf(
           return
         }
       } catch (error) {
+        if (!isOver) onFailure(error)
         over()
         throw error
       }
