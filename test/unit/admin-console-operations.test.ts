@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { silent, TerminationUnfinishedError } from '../../lib/index.ts'
 import { WebError } from '../../lib/web/web-error.ts'
-import type { Operation } from '../../plugins/admin-console/api/contract.ts'
+import type { Operation, OperationAnswer } from '../../plugins/admin-console/api/contract.ts'
+import { startTermination } from '../../plugins/admin-console/api/operations.ts'
+import type { Call } from '../../plugins/admin-console/api/route.ts'
 import {
   type NewOperation,
   type OperationControl,
@@ -14,11 +16,13 @@ import { FakeClock } from '../support/fake-clock.ts'
 describe('operations of a process', () => {
   let told: Operation[]
   let operations: Operations
+  let clock: FakeClock
 
   beforeEach(() => {
     told = []
+    clock = new FakeClock()
     operations = new Operations({
-      clock: new FakeClock(),
+      clock,
       logger: silent,
       onChange: (operation) => told.push(operation),
     })
@@ -148,6 +152,41 @@ describe('operations of a process', () => {
     order()
     assert.equal((await over(orders[0]?.id ?? '')).state, 'left')
     assert.ok(orders.slice(1).every(({ id }) => operations.find(id).state === 'running'))
+  })
+
+  const { signal: waiting } = new AbortController()
+
+  it('are answered when they are over, where a dry run is so within two seconds', async () => {
+    const ends: (() => void)[] = []
+    const report = { sessions: 3, logins: 2, grants: 1, failed: 0 }
+    const logout = {
+      terminateAll: ({ signal }: { readonly signal: AbortSignal }) =>
+        new Promise((resolve, reject) => {
+          ends.push(() => resolve(report))
+          signal.addEventListener('abort', () => reject(signal.reason))
+        }),
+    }
+    const ask = (dryRun: boolean, signal: AbortSignal = waiting) => {
+      const fields = { target: { all: true }, dryRun }
+      const call = { operations, logout, fields, operator: { name: 'olga', role: 'operator' }, process: 'p', signal }
+      return Promise.resolve(startTermination.handle(call as unknown as Call)) as Promise<{ body: OperationAnswer }>
+    }
+    const soon = ask(true)
+    await clock.advance(1_999)
+    ends.shift()?.()
+    const { operation } = (await soon).body
+    assert.deepEqual([operation.state, operation.result], ['completed', report])
+    assert.equal(clock.pending, 0, 'nothing waits any more')
+    const late = ask(true)
+    await clock.advance(2_000)
+    assert.equal((await late).body.operation.state, 'running')
+    assert.equal((await ask(false)).body.operation.state, 'running', 'what ends something is answered at once')
+    const left = new AbortController()
+    const nobodys = ask(true, left.signal)
+    left.abort()
+    const { id } = (await nobodys).body.operation
+    assert.equal((await over(id)).state, 'cancelled', 'nobody could cancel it later')
+    assert.equal(clock.pending, 0)
   })
 
   it('are unknown to another process, and to one that has started anew', () => {

@@ -316,8 +316,8 @@ export interface ExplainRequest {
 export type ExplainAnswer = Explanation
 
 /**
- * `POST /operations/terminate`: ends sessions. Answers 202 with `OperationAnswer` at once; follow it by `GET
- * /operations/one` or by the stream. Operators only, the dry run included.
+ * `POST /operations/terminate`: ends sessions. Answers 202 with `OperationAnswer` at once, a dry run after two
+ * seconds at most, over or not; follow it by `GET /operations/one` or by the stream. Operators only, the dry run included.
  */
 export interface TerminateRequest {
   /** Exactly one of these. `sessions`: 1 to 500 uids. */

@@ -11,6 +11,9 @@ import type { Answer, Call, Route } from './route.ts'
 const MOST_SESSIONS = 500
 const MOST_LETTERS = 100
 
+/** So long, in milliseconds, the answer to a dry run waits for its end: the next request may be another process's. */
+const WAIT_MS = 2_000
+
 export const listOperations: Route = {
   role: 'viewer',
   handle({ operations, process, fields }) {
@@ -41,7 +44,7 @@ export const startTermination: Route = {
     const { operations, logout, fields, operator } = call
     assertKnown(fields, ['target', 'reason', 'dryRun'])
     const request = terminationIn(fields)
-    return answer(call, operations.start(terminate(logout, request, operator.name)), 202)
+    return answerStarted(call, operations.start(terminate(logout, request, operator.name)))
   },
 }
 
@@ -52,7 +55,7 @@ export const startReplay: Route = {
     assertKnown(fields, ['target', 'dryRun'])
     const target = replayTargetIn(objectIn(fields, 'target'))
     const request = { target: fields['target'], ...dryRunIn(fields) } as ReplayRequest
-    return answer(call, operations.start(replay(logout, request, target, operator.name)), 202)
+    return answerStarted(call, operations.start(replay(logout, request, target, operator.name)))
   },
 }
 
@@ -93,6 +96,14 @@ export const startRetryParked: Route = {
 
 function answer({ process }: Call, operation: Operation, status = 200): Answer {
   return { status, body: { process, operation } satisfies OperationAnswer }
+}
+
+async function answerStarted(call: Call, started: Operation): Promise<Answer> {
+  const { operations, signal } = call
+  if (!started.dryRun) return answer(call, started, 202)
+  const operation = await operations.overWithin(started.id, WAIT_MS, signal)
+  if (signal.aborted) operations.cancel(started.id) // nobody knows its id
+  return answer(call, operation, 202)
 }
 
 function terminationIn(fields: Fields): TerminateRequest {

@@ -36,6 +36,8 @@ const MOST_ORDERED = 32
 interface Entry {
   operation: Operation
   readonly cancelling: AbortController
+  /** Resolves when it is over, however. */
+  over: Promise<void>
 }
 
 /**
@@ -69,10 +71,10 @@ export class Operations {
       cancelling: 'stops',
       progress: { done: 0 },
     }
-    const entry: Entry = { operation, cancelling: new AbortController() }
+    const entry: Entry = { operation, cancelling: new AbortController(), over: Promise.resolve() }
     this.#entries.set(operation.id, entry)
     this.#forgetOldest()
-    void this.#run(entry, run)
+    entry.over = this.#run(entry, run)
     return operation
   }
 
@@ -84,6 +86,20 @@ export class Operations {
   /** @throws WebError (`OPERATION_UNKNOWN`) */
   find(id: string): Operation {
     return this.#entry(id).operation
+  }
+
+  /**
+   * How it ended; or how far it is after so many milliseconds, or when nobody waits any more.
+   *
+   * @throws WebError (`OPERATION_UNKNOWN`)
+   */
+  async overWithin(id: string, ms: number, signal: AbortSignal): Promise<Operation> {
+    const entry = this.#entry(id)
+    const isOver = new AbortController()
+    const enough = this.#parts.clock.sleep(ms, AbortSignal.any([signal, isOver.signal]))
+    await Promise.race([entry.over, enough])
+    isOver.abort()
+    return entry.operation
   }
 
   /**
