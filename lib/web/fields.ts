@@ -18,16 +18,17 @@ export function assertKnown(fields: Fields, known: readonly string[]): void {
   }
 }
 
-export function text(fields: Fields, name: string): string | undefined {
+/** @param most - how many characters it has at most */
+export function text(fields: Fields, name: string, most: number = MOST_CHARS): string | undefined {
   const value = fields[name]
   if (value === undefined) return undefined
-  if (typeof value !== 'string' || value === '' || value.length > MOST_CHARS)
-    throw invalid(name, 'must be text, of 1,024 characters at most')
+  if (typeof value !== 'string' || value === '' || value.length > most)
+    throw invalid(name, `must be text, of ${most.toLocaleString('en')} characters at most`)
   return value
 }
 
-export function requiredText(fields: Fields, name: string): string {
-  const value = text(fields, name)
+export function requiredText(fields: Fields, name: string, most?: number): string {
+  const value = text(fields, name, most)
   if (value === undefined) throw invalid(name, 'is missing')
   return value
 }

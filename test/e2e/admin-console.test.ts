@@ -413,6 +413,13 @@ describe('the console', () => {
     assert.equal(explained.body.verdict, 'valid')
     assert.ok(!explained.text.includes(cookie))
     assert.equal((await scene.get('/explain', { thing: cookie })).status, 405)
+    const long = await scene.post<ExplainAnswer>('/explain', { thing: 'a'.repeat(16_000) }, VERA)
+    assert.deepEqual([long.status, long.body.verdict], [200, 'never_stored'])
+    const tooLong = await scene.post<ApiErrorBody>('/explain', { thing: 'a'.repeat(16_001) }, VERA)
+    assert.deepEqual(
+      [tooLong.status, tooLong.body.error.message],
+      [400, '"thing" must be text, of 16,000 characters at most'],
+    )
   })
 
   it('shows how it stands, with what happened within the last day', async () => {

@@ -15,12 +15,15 @@ export const showLog: Route = {
   },
 }
 
+/** Tokens may be long: as much as the body of a request holds. The page takes as much. */
+const MOST_CHARS = 16_000
+
 /** What became of a token or an id. It may be a credential: it is not answered, and nobody logs it. */
 export const explain: Route = {
   role: 'viewer',
   async handle({ op, fields }) {
     assertKnown(fields, ['thing'])
-    return { body: await op.explain(requiredText(fields, 'thing').trim()) }
+    return { body: await op.explain(requiredText(fields, 'thing', MOST_CHARS).trim()) }
   },
 }
 
