@@ -120,7 +120,7 @@ describe('the dialog of an action', () => {
     await turns()
     answers[0]?.()
     await turns()
-    assert.equal(lastToast(), 'End all sessions of alice: too many. It did not work.')
+    assert.equal(lastToast(), 'End all sessions of alice: It did not work. Too many. (TOO_MANY_OPERATIONS)')
     assert.equal(phase()?.kind, 'ready')
   })
 
@@ -249,5 +249,31 @@ describe('the dialog of an action', () => {
       phase?.kind === 'failing' && page.describeFailure(action, phase.failure),
       'It may have been done: look again.',
     )
+  })
+
+  it('counts one as one, and keeps the code of what failed', async () => {
+    const endings: [Partial<Operation>, string][] = [
+      [{ state: 'cancelled', progress: { done: 1 } }, 'Cancelled: 1 was done until then, and stays so.'],
+      [{ state: 'cancelled', progress: { done: 2 } }, 'Cancelled: 2 were done until then, and stay so.'],
+      [
+        { state: 'failed', error: { code: 'STORE_UNAVAILABLE', message: 'no answer' } },
+        'No answer. (STORE_UNAVAILABLE)',
+      ],
+    ]
+    for (const [end, text] of endings) {
+      server = async (_path, { dryRun }) => (dryRun ? planned('plan') : told(operation(text, end)))
+      page.askToEndAll(['admin'], () => {})
+      await turns()
+      await page.act()
+      const now = phase()
+      assert.equal(now?.kind === 'over' && now.text, text)
+      page.dismiss()
+    }
+    const error = { code: 'STORE_UNAVAILABLE', message: 'no answer' }
+    server = async () => told(operation('plan', { dryRun: true, state: 'failed', error }))
+    page.askToEndAll(['admin'], () => {})
+    await turns()
+    const now = phase()
+    assert.equal(now?.kind === 'failing' && now.failure.code, 'STORE_UNAVAILABLE')
   })
 })

@@ -40,7 +40,7 @@ function ofTheOp({ store, forged, isOn, planner, parked }: Health): Problem[] {
     add({
       code: 'COMMITS_FORGED',
       severity: 'error',
-      message: `${forged.commits} commits in the database were not stored by this OP; the first is at position ${forged.first}.`,
+      message: `${counted(forged.commits, 'commit')} in the database ${forged.commits === 1 ? 'was' : 'were'} not stored by this OP; the first is at position ${forged.first}.`,
       advice: 'Somebody else writes to the database: run `verify`, and find out who.',
     })
   if (planner?.stopped !== undefined)
@@ -54,7 +54,7 @@ function ofTheOp({ store, forged, isOn, planner, parked }: Health): Problem[] {
     add({
       code: 'PLANNER_BEHIND',
       severity: 'error',
-      message: `The planner is ${planner.behind} commits behind, the oldest of them for ${Math.round(planner.behindMs / 1_000)} s.`,
+      message: `The planner is ${counted(planner.behind, 'commit')} behind, the oldest of them for ${Math.round(planner.behindMs / 1_000)} s.`,
       advice: 'Look whether a process of the OP runs, and whether the store is slow.',
     })
   if (parked && parked.count > 0)
@@ -121,6 +121,9 @@ function ofRps({ health: { openCircuits = [], deadLetters, deliveries }, paused 
 }
 
 function countOf({ count, isExact }: { readonly count: number; readonly isExact: boolean }, what: string): string {
-  const counted = `${count} ${what}${count === 1 ? '' : 's'}`
-  return isExact ? counted : `At least ${counted}`
+  return `${isExact ? '' : 'At least '}${counted(count, what)}`
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`
 }

@@ -2,7 +2,7 @@ import { useSignal } from '@preact/signals'
 import { useEffect, useId, useRef } from 'preact/hooks'
 import { focusHeading } from '../browser/focus.ts'
 import { Icon } from '../parts/icon.tsx'
-import { sentence } from '../parts/states.tsx'
+import { sentence } from '../parts/sentence.ts'
 import { counted, reasonText } from '../parts/words.ts'
 import {
   type Action,

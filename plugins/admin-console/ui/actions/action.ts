@@ -1,7 +1,9 @@
 import { type ReadonlySignal, signal } from '@preact/signals'
 import type { Operation } from '../../api/contract.ts'
+import { sentence } from '../parts/sentence.ts'
 import { toast } from '../parts/toast.ts'
-import { asFailure, type Failure, isAborted, isOutcomeUnknown } from '../server/failure.ts'
+import { counted } from '../parts/words.ts'
+import { asFailure, Failure, isAborted, isOutcomeUnknown } from '../server/failure.ts'
 import { cancelOperation, followOperation } from '../server/operations.ts'
 
 /** Something that changes more than the page, and is asked for first. */
@@ -87,7 +89,7 @@ export async function plan(): Promise<void> {
       show(aborted, { kind: 'ready', lines: [UNCOUNTED], isNothing: false })
       return
     }
-    if (planned.state !== 'completed') throw new Error(planned.error?.message ?? `it was ${planned.state}`)
+    if (planned.state !== 'completed') throw failureOf(planned)
     show(aborted, { kind: 'ready', ...(action.describePlan?.(planned) ?? { lines: [], isNothing: false }) })
   } catch (error) {
     show(aborted, { kind: 'failing', failure: asFailure(error), during: 'plan' })
@@ -110,7 +112,7 @@ export async function act(): Promise<void> {
   } catch (error) {
     if (isAborted(error)) return // it was left, and goes on
     const failure = asFailure(error)
-    if (aborted.aborted) toast(`${action.title}: ${failure.message}. ${describeFailure(action, failure)}`, 'bad')
+    if (aborted.aborted) toast(`${action.title}: ${describeFailure(action, failure)} ${sentence(failure)}`, 'bad')
     show(aborted, { kind: 'failing', failure, during: 'act' })
   }
   action.whenOver?.()
@@ -175,12 +177,19 @@ function describeEnd(
     case 'completed':
       return { text: action.describeResult?.(operation) ?? 'Done.', tone: 'good' }
     case 'cancelled':
-      return { text: `Cancelled: ${done} were done until then, and stay so.`, tone: 'quiet' }
+      return {
+        text: `Cancelled: ${counted(done, 'was', 'were')} done until then, and ${done === 1 ? 'stays' : 'stay'} so.`,
+        tone: 'quiet',
+      }
     case 'left':
       return { text: 'It cannot be called back, and goes on: Terminations says how far it is.', tone: 'quiet' }
     default:
-      return { text: operation.error?.message ?? 'It failed, and did not say why.', tone: 'bad' }
+      return { text: sentence(failureOf(operation)), tone: 'bad' }
   }
+}
+
+function failureOf({ error, state }: Operation): Failure {
+  return new Failure('failed', error?.message ?? `it was ${state}`, error)
 }
 
 /** What was begun before is not shown any more. */

@@ -2,7 +2,7 @@ import type { ComponentChildren } from 'preact'
 import { useEffect, useRef } from 'preact/hooks'
 import type { LiveTopic, Page } from '../../api/contract.ts'
 import { Failing, Loading, Outdated } from '../parts/states.tsx'
-import { number } from '../parts/words.ts'
+import { counted } from '../parts/words.ts'
 import { navigate, place, withQuery } from '../routing/location.ts'
 import { apiUrl, type Query } from '../server/request.ts'
 import { useResource } from '../server/resource.ts'
@@ -78,7 +78,7 @@ function NoRows<T>({
   return (
     <div class="state empty" role="status">
       <p class="state-title">{isWalking ? 'Looking further…' : 'None found so far'}</p>
-      <p>{number(looked)} were looked at, and there are more. The newest come first.</p>
+      <p>{counted(looked, 'was', 'were')} looked at, and there are more. The newest come first.</p>
       {!isWalking && <p class="hint">Go on with “Next page”, or filter for something else.</p>}
     </div>
   )

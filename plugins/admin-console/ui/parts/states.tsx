@@ -1,6 +1,7 @@
 import type { ComponentChildren } from 'preact'
 import type { Failure } from '../server/failure.ts'
 import { Icon } from './icon.tsx'
+import { sentence } from './sentence.ts'
 
 /** While nothing is there yet: as tall as some rows, so that little moves when they come. */
 export function Loading({ what }: { readonly what: string }) {
@@ -65,14 +66,4 @@ export function Outdated({ failure, retry }: { readonly failure: Failure; readon
       </button>
     </p>
   )
-}
-
-/** The message of a failure as a sentence, with its code. */
-export function sentence({ message, code }: Failure): string {
-  return `${asSentence(message === '' ? 'it did not say why' : message)}${code === undefined ? '' : ` (${code})`}`
-}
-
-/** With a capital letter at its start and a stop at its end. */
-export function asSentence(text: string): string {
-  return `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? '' : '.'}`
 }
