@@ -371,7 +371,20 @@ describe('the page of devices and apps, as an application wants it', () => {
     assert.match(text, /Wissen, wer du bist/)
     assert.match(text, /Angemeldet am <time datetime="[^"]+">\d{2}\.\d{2}\.\d{4}, \d{2}:\d{2} UTC<\/time>/)
     const [, nonce = ''] = /<style nonce="([^"]+)">/.exec(text) ?? []
-    assert.ok(headers.get('Content-Security-Policy')?.includes(`style-src 'self' 'nonce-${nonce}'`))
+    const policy = String(headers.get('Content-Security-Policy')).split('; ')
+    assert.deepEqual(policy, [
+      "default-src 'none'",
+      `script-src 'self' 'nonce-${nonce}'`,
+      `style-src 'self' 'nonce-${nonce}'`,
+      "img-src 'self'",
+      "connect-src 'self'",
+      "form-action 'self'",
+      "frame-ancestors 'none'",
+      "base-uri 'none'",
+      "require-trusted-types-for 'script'",
+      "trusted-types 'none'",
+      "font-src 'self'",
+    ])
   })
 
   it('hides the application’s own clients, and does not revoke them', async () => {

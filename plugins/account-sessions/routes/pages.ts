@@ -185,10 +185,11 @@ async function page<Context>(
   return new Response(document, { status, headers })
 }
 
-/** The policy of all pages, that lets a layout have styles and scripts of its own. */
+/** The policy of all pages, that lets a layout have styles and scripts of its own, and fonts of its own origin. */
 function policyWith(nonce: string): Readonly<Record<string, string>> {
   const name = 'Content-Security-Policy'
-  return { [name]: String(PAGE_HEADERS[name]).replace(/(?:script|style)-src 'self'/g, `$& 'nonce-${nonce}'`) }
+  const policy = String(PAGE_HEADERS[name]).replace(/(?:script|style)-src 'self'/g, `$& 'nonce-${nonce}'`)
+  return { [name]: `${policy}; font-src 'self'` }
 }
 
 function assetOf(request: Request, { type, text }: { readonly type: string; readonly text: string }): Response {
