@@ -57,13 +57,13 @@ export class FollowedStreams {
 
   /** What is held of the thing, if that is enough: as it was when `read()` was called last. */
   get({ names, wanted }: LookUp): NewestCommits | undefined {
-    const held = this.#held.get(names, wanted)
+    const held = this.#held.get(names, wanted, this.#clock.monotonic())
     if (held) this.#answered++
     return held
   }
 
   has({ names, wanted }: LookUp): boolean {
-    return this.#held.has(names, wanted)
+    return this.#held.has(names, wanted, this.#clock.monotonic())
   }
 
   /** Call it before the thing is read. Undefined: it will not be held. End with `hold()` or `abandon()`. */
@@ -72,7 +72,7 @@ export class FollowedStreams {
   }
 
   hold(loading: Loading | undefined, found: NewestCommits): void {
-    if (loading) this.#held.hold(loading, found)
+    if (loading) this.#held.hold(loading, found, this.#clock.monotonic())
   }
 
   abandon(loading: Loading | undefined): void {

@@ -5,6 +5,12 @@ import type { NewestCommits } from './look-up.ts'
 /** A held thing with more commits than this loses its oldest ones: so many are kept then. */
 const COMMITS = { most: 32, kept: 16 }
 
+/**
+ * What was read is held for so long, in milliseconds, and read again then. Nobody is told of what retention removes: what is
+ * held goes by ends and counts that the log does not have any more, and others may have begun anew without them.
+ */
+const HELD_MS = 600_000
+
 /** What a commit, an event and a value take beside their text, about, in bytes. */
 const OVERHEAD_BYTES = 128
 
@@ -15,6 +21,8 @@ const OPENED = 2
 interface Held {
   readonly key: string
   readonly names: readonly string[]
+  /** When it was read, by the clock of whoever holds. */
+  readonly since: number
   /** Oldest first. Another array whenever something is added: who was given one keeps it as it was. */
   commits: readonly Commit[]
   /** Whether it has no others. */
@@ -56,16 +64,16 @@ export class HeldStreams {
   }
 
   /** The newest commits of the thing: `wanted` of them, or all. Undefined: not known. */
-  get(names: readonly string[], wanted: number): NewestCommits | undefined {
-    const held = this.#held.get(keyOf(names))
+  get(names: readonly string[], wanted: number, now: number): NewestCommits | undefined {
+    const held = this.#fresh(names, now)
     if (!held || !isEnough(held, wanted)) return undefined
     this.#held.delete(held.key)
     this.#held.set(held.key, held)
     return { commits: held.commits, complete: held.complete }
   }
 
-  has(names: readonly string[], wanted: number): boolean {
-    const held = this.#held.get(keyOf(names))
+  has(names: readonly string[], wanted: number, now: number): boolean {
+    const held = this.#fresh(names, now)
     return held !== undefined && isEnough(held, wanted)
   }
 
@@ -77,13 +85,13 @@ export class HeldStreams {
   }
 
   /** Holds what was read. It is the newest; `complete`: the thing has no other commits. */
-  hold(loading: Loading, { commits, complete }: NewestCommits): void {
+  hold(loading: Loading, { commits, complete }: NewestCommits, now: number): void {
     this.abandon(loading)
     const key = keyOf(loading.names)
-    const before = this.#held.get(key)
+    const before = this.#fresh(loading.names, now)
     if (loading.isSpoilt || (before && isMore(before, { commits, complete }))) return
     if (before) this.#drop(before)
-    const held: Held = { key, names: loading.names, commits: [], complete, bytes: OVERHEAD_BYTES }
+    const held: Held = { key, names: loading.names, since: now, commits: [], complete, bytes: OVERHEAD_BYTES }
     this.#held.set(key, held)
     this.#bytes += held.bytes
     this.#index(held)
@@ -125,6 +133,13 @@ export class HeldStreams {
     this.#byName.clear()
     this.#held.clear()
     this.#bytes = 0
+  }
+
+  #fresh(names: readonly string[], now: number): Held | undefined {
+    const held = this.#held.get(keyOf(names))
+    if (!held || now - held.since < HELD_MS) return held
+    this.#drop(held)
+    return undefined
   }
 
   #addTo(held: Held, commit: Commit): void {
