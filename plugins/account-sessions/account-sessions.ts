@@ -1,4 +1,11 @@
-import { componentLogger, type Host, type Plugin, type SessionObserver } from '../../lib/index.ts'
+import {
+  componentLogger,
+  consoleLogger,
+  type Host,
+  type Logger,
+  type Plugin,
+  type SessionObserver,
+} from '../../lib/index.ts'
 import { Site } from '../../lib/web/site.ts'
 import { errorResponse, WebError } from '../../lib/web/web-error.ts'
 import { type AccountSessionsOptions, assertOptions } from './options.ts'
@@ -10,6 +17,9 @@ import { answerPage } from './routes/pages.ts'
 
 /** Where the page is if the application does not say. */
 const BASE_PATH = '/account/sessions'
+
+/** What log lines name as their part. */
+const COMPONENT = 'account_sessions'
 
 /**
  * My devices and connected apps: a page and an API by which users see and end their own sessions, and take back what they
@@ -38,6 +48,7 @@ export class AccountSessions<Context> implements Plugin {
   readonly #gate: Gate<Context>
   readonly #wording: Wording
   readonly #hidden: ReadonlySet<string>
+  #logger: Logger = componentLogger(consoleLogger, COMPONENT)
   #host: Host | undefined
 
   constructor(options: AccountSessionsOptions<Context>) {
@@ -48,6 +59,11 @@ export class AccountSessions<Context> implements Plugin {
     this.site = new Site<Context>({
       basePath: options.basePath ?? BASE_PATH,
       answer: (request, path, context) => this.#answer(request, path, context),
+      unforeseen: (err, { method }, path) =>
+        this.#logger.error(
+          { event: 'account_sessions_failed', err, method, path },
+          'the page of devices and apps could not answer',
+        ),
     })
     this.#gate = new Gate(options, `${this.site.basePath}/`)
     this.#wording = new Wording(options)
@@ -55,7 +71,8 @@ export class AccountSessions<Context> implements Plugin {
   }
 
   async start(host: Host): Promise<void> {
-    this.#observer.attach(host.clock, componentLogger(host.logger, 'account_sessions'))
+    this.#logger = componentLogger(host.logger, COMPONENT)
+    this.#observer.attach(host.clock, this.#logger)
     this.#host = host
   }
 
