@@ -256,6 +256,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a mark goes before the state that it speaks of',
     simulation: 'retention',
+    firstSeed: 61,
     file: 'lib/retention/model-rule.ts',
     from: "if (own.some((other) => other.type === 'stored' && other.generation <= generationOf(event))) return false",
     to: '',
@@ -263,7 +264,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'the newest of a uid goes before what it keeps down',
     simulation: 'retention',
-    firstSeed: 201,
+    firstSeed: 61,
     file: 'lib/retention/model-rule.ts',
     from: 'if (!decidesNothing(fact, unit, context)) return false',
     to: '',
@@ -278,6 +279,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'the end of a grant goes before what was issued under it',
     simulation: 'retention',
+    firstSeed: 21,
     file: 'lib/retention/model-rule.ts',
     from: 'return end !== undefined && remaining.grantable >= end',
     to: 'return true',
