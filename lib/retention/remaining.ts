@@ -24,7 +24,7 @@ interface RemainingPage {
   readonly end: number
   /** Milliseconds since 1970. */
   readonly now: number
-  /** Positions of what could not be read. */
+  /** Positions of what could not be read, the lowest first. */
   readonly unread?: readonly number[]
 }
 
@@ -44,15 +44,13 @@ export function remainingAfter(
 ): Remaining {
   const mayLive = ({ type, data }: Event): boolean =>
     type === 'stored' && !(typeof data['exp'] === 'number' && data['exp'] * 1_000 + TOLERANCE_MS <= now)
-  const first = (concerns: (model: string) => boolean): number =>
-    Math.min(
-      ...unread, // it may be anything
-      ...kept.flatMap((commit) =>
-        commit.events
-          .filter((event) => mayLive(event) && concerns(modelOf(event.stream)))
-          .map((event) => beganAt({ commit, event })),
-      ),
-    )
+  const first = (concerns: (model: string) => boolean): number => {
+    let began = unread[0] ?? Number.POSITIVE_INFINITY // it may be anything
+    for (const commit of kept)
+      for (const event of commit.events)
+        if (mayLive(event) && concerns(modelOf(event.stream))) began = Math.min(began, beganAt({ commit, event }))
+    return began
+  }
   // What began below the page lowers what was reached before it.
   const next = (reached: number, found: number): number =>
     Math.min(reached < start ? reached : Math.max(reached, end), found - 1)

@@ -35,11 +35,19 @@ export async function statusOf(store: EventStore, name: string): Promise<LogStat
     store: name,
     end,
     retention,
-    consumers: consumers.map((consumer) => ({ ...consumer, behind: Math.max(0, end - consumer.position) })),
+    consumers: withBehind(consumers, end),
     work: Object.fromEntries(work),
     living: living.signs.length,
     ...(newest !== undefined && { lastCommitAt: newest }),
   }
+}
+
+/** How far each consumer is behind. It and the end are not read in one moment: one may be further by then. */
+export function withBehind(
+  consumers: readonly ConsumerRecord[],
+  end: number,
+): (ConsumerRecord & { readonly behind: number })[] {
+  return consumers.map((consumer) => ({ ...consumer, behind: Math.max(0, end - consumer.position) }))
 }
 
 async function countOf(store: EventStore, table: string): Promise<number> {

@@ -47,4 +47,10 @@ describe('up to where nothing is left that a mark may concern', () => {
     assert.equal(walked([kept(2, 'AccessToken:a')], [kept(14, 'DeviceCode:a', { began: 8 })]).grantable, 1)
     assert.equal(walked([kept(9, 'AccessToken:a')], [kept(14, 'DeviceCode:a', { began: 4 })]).grantable, 3)
   })
+
+  it('is found however many events a page has', () => {
+    const { events, ...commit } = kept(7, 'AccessToken:a', { began: 5 })
+    const many = { ...commit, events: Array.from({ length: 200_000 }, () => events[0] as Commit['events'][number]) }
+    assert.equal(walked([many]).grantable, 4)
+  })
 })

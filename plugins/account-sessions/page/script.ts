@@ -1,7 +1,8 @@
 /**
  * The page's script: it runs in the browser, and makes nothing possible that cannot be done without it. It shows times in the
- * user's own zone, and keeps asking which apps were told, less often as time goes by, until all is settled or the answer is that it cannot be. It is a text, and not a function whose
- * text is sent: bundlers of applications and instruments of coverage write functions anew, with names that no browser has.
+ * user's own zone. It keeps asking which apps were told, less often as time goes by, until all is settled or the server
+ * refuses the question (4xx). It is a text, and not a function whose text is sent: bundlers of applications and instruments of
+ * coverage write functions anew, with names that no browser has.
  */
 export const SCRIPT: string = `'use strict'
 {

@@ -2,6 +2,7 @@ import { type ConsumerRecord, type EventStore, type RemovedConsumer, removeConsu
 import { PLANNER } from '../../back-channel-logout/delivery/planner.ts'
 import type { Register } from '../command-context.ts'
 import { EXIT, UsageError } from '../exit-codes.ts'
+import { withBehind } from '../log-status.ts'
 import { counted } from '../terminal.ts'
 
 interface RemoveOptions {
@@ -53,12 +54,12 @@ export const checkpoints: Register = (program, context) => {
     })
 }
 
-/** The consumers, and how far each is behind. They and the end are not read in one moment: one may be further by then. */
+/** The consumers, and how far each is behind. */
 export async function checkpointsOf(
   store: Pick<EventStore, 'end'> & { readonly consumers: Pick<EventStore['consumers'], 'list'> },
 ): Promise<(ConsumerRecord & { readonly behind: number })[]> {
   const [consumers, end] = await Promise.all([store.consumers.list(), store.end()])
-  return consumers.map((consumer) => ({ ...consumer, behind: Math.max(0, end - consumer.position) }))
+  return withBehind(consumers, end)
 }
 
 export function checkpointLine({
