@@ -128,11 +128,11 @@ export class EventSourced {
       logger: this.#logger,
       ...pages,
     })
-    this.mover = new LogMover(
-      this.#log,
-      () => new UnitOfWork(this.#context(), { kind: 'moving' }),
-      () => this.#assertStarted(),
-    )
+    this.mover = new LogMover(this.#log, {
+      openUnit: () => new UnitOfWork(this.#context(), { kind: 'moving' }),
+      terminator: () => this.#terminatorOf(this.#provider as ProviderLike),
+      assertStarted: () => this.#assertStarted(),
+    })
     const units: UnitSource = {
       staging: () => this.#oneCommit.staging(),
       reading: () => this.#oneCommit.reading(),
@@ -230,7 +230,7 @@ export class EventSourced {
 
   #terminatorOf({ issuer }: ProviderLike): SessionTerminator {
     const context = { ...this.#context(), meta: { instance: issuer } }
-    return new UnitSessionTerminator(this.#log, issuer, (cause) => new UnitOfWork(context, { kind: 'ending', cause }))
+    return new UnitSessionTerminator(this.#log, (cause) => new UnitOfWork(context, { kind: 'ending', cause }))
   }
 
   async #endSession(uid: string, cause: Cause): Promise<void> {

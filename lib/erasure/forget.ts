@@ -93,7 +93,7 @@ export async function forgetAccount(
     ended += await end(false)
     // From here on the keys seal nothing more: who follows the log learns that by the sign-out.
     await store.accountKeys.retire(names)
-    const signOut = signOutEvent(store, issuer, accountId, { reason: 'account_deleted', actor })
+    const signOut = signOutEvent(store, issuer, accountId, { reason: 'account_deleted', actor }, true)
     await store.append({ events: [signOut], meta: { instance: issuer, actor } })
     if ((await end(true)) > 0) continue
     const keys = await store.accountKeys.retire(names)

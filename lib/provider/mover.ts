@@ -5,6 +5,8 @@ import { isMoved, isRevoked, ownNames } from './model-record.ts'
 import { idOf, type ModelState } from './model-state.ts'
 import { isModelName, isWrittenByRequests, type Payload } from './models.ts'
 import type { IsThere, TakenOver } from './moved-state.ts'
+import type { SessionTerminator } from './session-terminator.ts'
+import { type SignOut, signOutSince } from './sign-outs.ts'
 import { grantIdOf } from './staged-write.ts'
 import type { UnitOfWork } from './unit-of-work.ts'
 
@@ -56,28 +58,41 @@ export interface Mover {
   isInUse(signal?: AbortSignal): Promise<boolean>
 }
 
+export interface MoverParts {
+  /** Opens a unit of work whose origin is `moving`. */
+  openUnit(): UnitOfWork
+  /** What ends sessions and grants of this issuer. */
+  terminator(): SessionTerminator
+  assertStarted(): void
+}
+
 /** On a log. */
 export class LogMover implements Mover {
   readonly #log: ModelLog
   readonly #openUnit: () => UnitOfWork
+  readonly #terminator: () => SessionTerminator
   readonly #assertStarted: () => void
 
-  /** @param openUnit - opens a unit of work whose origin is `moving` */
-  constructor(log: ModelLog, openUnit: () => UnitOfWork, assertStarted: () => void) {
+  constructor(log: ModelLog, { openUnit, terminator, assertStarted }: MoverParts) {
     this.#log = log
     this.#openUnit = openUnit
+    this.#terminator = terminator
     this.#assertStarted = assertStarted
   }
 
-  take(model: string, id: string, payload: Payload, isThere?: IsThere): Promise<TakenOver> {
-    return this.#decide((unit) => unit.takeOver(model, id, payload, isThere))
+  async take(model: string, id: string, given: Payload, isThere?: IsThere): Promise<TakenOver> {
+    const payload = await this.#asSignedOut(model, given)
+    const decided = await this.#decide((unit) => unit.takeOver(model, id, payload, isThere))
+    if (decided !== 'stored' && decided !== 'same') return decided
+    return (await this.#endIfSignedOut(model, id, payload)) ? 'kept' : decided
   }
 
-  async preview(model: string, id: string, payload: Payload, isThere?: IsThere): Promise<TakenOver> {
+  async preview(model: string, id: string, given: Payload, isThere?: IsThere): Promise<TakenOver> {
     const unit = this.#open()
+    const payload = await this.#asSignedOut(model, given)
     const decided = await unit.takeOver(model, id, payload, isThere)
     unit.drop()
-    return decided
+    return decided === 'same' && payload !== given ? 'kept' : decided
   }
 
   async end(model: string, id: string): Promise<boolean> {
@@ -97,6 +112,32 @@ export class LogMover implements Mover {
       if (own.some(({ events }) => events.some(isOfRequest))) return true
     }
     return false
+  }
+
+  /** An interaction whose login was signed out here asks for it again. */
+  async #asSignedOut(model: string, payload: Payload): Promise<Payload> {
+    if (model !== 'Interaction') return payload
+    return (await this.#signOutOf(model, payload)) ? { ...payload, result: undefined } : payload
+  }
+
+  /**
+   * A sign-out ends what it finds here. What began before it and is taken over later is ended once it is stored: so its RPs
+   * are told, and a sign-out that was stored meanwhile is seen.
+   */
+  async #endIfSignedOut(model: string, id: string, payload: Payload): Promise<boolean> {
+    const signOut = await this.#signOutOf(model, payload)
+    if (!signOut) return false
+    const { cause } = signOut
+    if (model === 'Session') await this.#terminator().end(String(payload['uid']), { cause, grants: 'sessionBound' })
+    else if (model === 'Grant') await this.#terminator().revoke(id, cause, [])
+    else await this.#decide((unit) => unit.takeOver(model, id, { ...payload, result: undefined }))
+    return true
+  }
+
+  /** The sign-out here that ends what a state of the other adapter holds, if there is one. */
+  async #signOutOf(model: string, payload: Payload): Promise<SignOut | undefined> {
+    const login = loginIn(model, payload)
+    return login && signOutSince(this.#log, login.accountId, { ...login, ofGrants: model === 'Grant' })
   }
 
   #open(): UnitOfWork {
@@ -157,6 +198,24 @@ async function isRevokedIn(log: ModelLog, { model, payload, grantSeen }: ModelSt
 
 function consumedIn({ data }: Event): number | undefined {
   return typeof data['consumed'] === 'number' ? data['consumed'] : undefined
+}
+
+/** Whose login it holds, and when that began, in seconds since 1970. Undefined: nothing that a sign-out ends. */
+function loginIn(
+  model: string,
+  payload: Payload,
+): { readonly accountId: string; readonly began: number | undefined } | undefined {
+  const { accountId, iat, loginTs, result } = payload as {
+    accountId?: unknown
+    iat?: unknown
+    loginTs?: unknown
+    result?: { login?: { accountId?: unknown } }
+  }
+  const whose = model === 'Interaction' ? result?.login?.accountId : accountId
+  const isMeant = model === 'Session' || model === 'Grant' || model === 'Interaction'
+  if (!isMeant || typeof whose !== 'string') return undefined
+  const began = [loginTs, iat].find((one) => typeof one === 'number')
+  return { accountId: whose, began }
 }
 
 /** Whether it is what only a request of the provider writes. */

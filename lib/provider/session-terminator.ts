@@ -4,7 +4,6 @@ import type { ModelLog } from './model-log.ts'
 import type { ModelState } from './model-state.ts'
 import type { Payload } from './models.ts'
 import type { Cause } from './session-change.ts'
-import { signOutEvent } from './sign-outs.ts'
 import type { UnitOfWork } from './unit-of-work.ts'
 
 /** A session as the log has it. */
@@ -87,13 +86,6 @@ export interface SessionTerminator {
    * @param facts - what to record in the same commit
    */
   revoke(grantId: string, cause: Cause, facts: readonly NewEvent[]): Promise<Appended | undefined>
-  /**
-   * The event that ends every login which began before it, though it be resumed later. To be appended with what orders
-   * the end, before the sessions are looked up.
-   *
-   * @param accountId - undefined: all accounts
-   */
-  signOut(accountId: string | undefined, cause: Cause): NewEvent
   /** Undefined: there never was one. */
   status(session: SessionName): Promise<SessionStatus | undefined>
   /** The session that holds, or held last, the login with this `sid`. Undefined: none does. */
@@ -114,12 +106,10 @@ const MAX_TRIES = 64
 /** Ends each session and grant by a unit of work of its own, decided on what it has read. */
 export class UnitSessionTerminator implements SessionTerminator {
   readonly #log: ModelLog
-  readonly #issuer: string
   readonly #open: (cause: Cause) => UnitOfWork
 
-  constructor(log: ModelLog, issuer: string, open: (cause: Cause) => UnitOfWork) {
+  constructor(log: ModelLog, open: (cause: Cause) => UnitOfWork) {
     this.#log = log
-    this.#issuer = issuer
     this.#open = open
   }
 
@@ -170,10 +160,6 @@ export class UnitSessionTerminator implements SessionTerminator {
       if (error instanceof AlreadyClaimedError && marks.includes(error.mark)) return undefined
       throw error
     }
-  }
-
-  signOut(accountId: string | undefined, cause: Cause): NewEvent {
-    return signOutEvent(this.#log.store, this.#issuer, accountId, cause)
   }
 
   async status(name: SessionName): Promise<SessionStatus | undefined> {

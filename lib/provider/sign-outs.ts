@@ -1,6 +1,6 @@
 import type { Commit, NewEvent } from '../log/commit.ts'
 import { isIn } from '../log/commit.ts'
-import type { EventStore } from '../log/event-store.ts'
+import type { EventStore, ReadOptions } from '../log/event-store.ts'
 import { accountNames } from '../secrets/account-names.ts'
 import type { ModelLog } from './model-log.ts'
 import type { Cause } from './session-change.ts'
@@ -9,8 +9,15 @@ import type { Cause } from './session-change.ts'
 export interface SignOut {
   /** Its place in the log: a login that began below it has ended. */
   readonly position: number
+  /** When it was stored, in milliseconds since 1970. */
+  readonly at: number
+  /** Whether it also ends the grants that outlive a logout. */
+  readonly endsGrants: boolean
   readonly cause: Cause
 }
+
+/** So many sign-outs are read at once. */
+const PAGE = 16
 
 /**
  * An account's sign-outs. Ending its sessions is not enough: a login that was typed in before, and is resumed after, would
@@ -18,12 +25,14 @@ export interface SignOut {
  * one. An append that was acknowledged before another began has the lower position: no clock is asked.
  *
  * @param accountId - undefined: all accounts of the issuer
+ * @param endsGrants - whether grants that outlive a logout are revoked with it
  */
 export function signOutEvent(
   store: EventStore,
   issuer: string,
   accountId: string | undefined,
   { reason, actor }: Cause,
+  endsGrants: boolean,
 ): NewEvent {
   const names = accountId === undefined ? [allAccounts(issuer)] : accountNames(store.keys, { issuer, accountId })
   const [stream = '', ...also] = names
@@ -31,18 +40,43 @@ export function signOutEvent(
     stream,
     ...(also.length > 0 && { also }),
     type: 'account.signed_out',
-    data: { reason, ...(actor !== undefined && { actor }) },
+    data: { reason, ...(actor !== undefined && { actor }), ...(endsGrants && { grants: true }) },
   }
 }
 
 /** The newest sign-out of an account, whether of it alone or of all accounts, at this issuer or as it was called before. */
 export async function newestSignOut(log: ModelLog, accountId: string): Promise<SignOut | undefined> {
-  const names = log.issuers.flatMap((issuer) => [
-    ...accountNames(log.store.keys, { issuer, accountId }),
-    allAccounts(issuer),
-  ])
+  const names = namesOf(log, accountId)
   const commit = await log.newestIn(names)
   return commit && signOutIn(commit, names)
+}
+
+/**
+ * The newest sign-out here that ends what an account began elsewhere. The clocks of the two are compared, to the second:
+ * in case of doubt it began before.
+ *
+ * @param began - in seconds since 1970. Undefined: nobody knows
+ * @param ofGrants - whether only those count that end the grants that outlive a logout
+ */
+export async function signOutSince(
+  log: ModelLog,
+  accountId: string,
+  { began = 0, ofGrants }: { readonly began: number | undefined; readonly ofGrants: boolean },
+): Promise<SignOut | undefined> {
+  const names = namesOf(log, accountId)
+  let options: ReadOptions = { direction: 'backwards', limit: PAGE }
+  for (;;) {
+    const signOuts = (await log.store.readStreams(names, options)).map((commit) => signOutIn(commit, names))
+    const since = signOuts.filter(({ at }) => at >= began * 1_000)
+    const found = since.find(({ endsGrants }) => endsGrants || !ofGrants)
+    const last = since.at(-1)
+    if (found || !last || since.length < PAGE) return found
+    options = { ...options, from: last.position - 1 }
+  }
+}
+
+function namesOf(log: ModelLog, accountId: string): string[] {
+  return log.issuers.flatMap((issuer) => [...accountNames(log.store.keys, { issuer, accountId }), allAccounts(issuer)])
 }
 
 function signOutIn(commit: Commit, names: readonly string[]): SignOut {
@@ -50,6 +84,8 @@ function signOutIn(commit: Commit, names: readonly string[]): SignOut {
   const { reason, actor } = event?.data ?? {}
   return {
     position: commit.position,
+    at: commit.at,
+    endsGrants: event?.data['grants'] === true,
     cause: { reason: String(reason), ...(typeof actor === 'string' && { actor }) },
   }
 }

@@ -83,7 +83,7 @@ export class LogoutOperations {
     this.#parked = new ParkedCommits({ store, issuer, plan: refuse })
     const log = new ModelLog(store, clock, { issuers: () => [issuer, ...formerIssuers], heldBytes: 0 })
     this.#accountKeys = log.accountKeys
-    this.#terminator = new UnitSessionTerminator(log, issuer, refuse)
+    this.#terminator = new UnitSessionTerminator(log, refuse)
   }
 
   /** As `backChannelLogout().receipt()`. */

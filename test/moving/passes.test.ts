@@ -11,6 +11,7 @@ import {
 } from '../../adapters/mongodb/moving/index.ts'
 import { type EventSourced, type EventStore, eventSourced, silent } from '../../lib/index.ts'
 import type { ModelName, Payload } from '../../lib/provider/models.ts'
+import { signOutEvent } from '../../lib/provider/sign-outs.ts'
 import { inRequests } from '../contract/provider-adapter/adapter-under-test.ts'
 import { newId, sample } from '../contract/provider-adapter/samples.ts'
 import { type OpenedDatabase, openDatabase } from '../support/mongo-database.ts'
@@ -19,6 +20,7 @@ import { FIFTEEN } from './fifteen-layouts.ts'
 import { FormerAdapter } from './former-adapter.ts'
 
 const [{ style } = { style: undefined as never }] = FIFTEEN
+const ISSUER = 'https://op.example.com'
 const MODELS: readonly ModelName[] = ['Grant', 'Session', 'AccessToken', 'RefreshToken', 'AuthorizationCode', 'Client']
 
 describe('passes over a source that goes on', () => {
@@ -209,6 +211,73 @@ describe('passes over a source that goes on', () => {
     const { models } = await pass()
     assert.equal(models['AccessToken']?.kept, 2)
     for (const id of [before, after]) assert.equal(await found('AccessToken', id), undefined)
+  })
+
+  describe('after an account was signed out here', () => {
+    const [before, after] = [-3_600, 3_600].map((s) => Math.floor(Date.now() / 1_000) + s) as [number, number]
+    const signOut = (reason: 'admin' | 'password_changed', accountId?: string) =>
+      store.append({
+        events: [signOutEvent(store, ISSUER, accountId, { reason }, reason !== 'admin')],
+        meta: { instance: ISSUER },
+      })
+    const of = (accountId: string, iat: number) => ({ accountId, iat, loginTs: iat, uid: newId() })
+    const login = (accountId: string, iat: number) => ({ iat, result: { login: { accountId } } })
+
+    async function takenOf(ids: Readonly<Record<string, readonly [ModelName, string]>>): Promise<string[]> {
+      const taken = Object.entries(ids).map(async ([what, [model, id]]) => {
+        const state = await found(model, id)
+        return state && (model !== 'Interaction' || state['result']) ? [what] : []
+      })
+      return (await Promise.all(taken)).flat()
+    }
+
+    it('leaves none of what began elsewhere before that alive, in no pass', async () => {
+      await signOut('password_changed', 'ann')
+      await signOut('admin', 'bob')
+      for (let others = 0; others < 20; others++) await signOut('admin', 'ann')
+      const ids = {
+        session: ['Session', await put('Session', of('ann', before))],
+        grant: ['Grant', await put('Grant', of('ann', before))],
+        'login that was typed in': ['Interaction', await put('Interaction', login('ann', before))],
+        'session of a later login': ['Session', await put('Session', { ...of('ann', before), loginTs: after })],
+        'later session': ['Session', await put('Session', of('ann', after))],
+        'later grant': ['Grant', await put('Grant', of('ann', after))],
+        'login that was typed in later': ['Interaction', await put('Interaction', login('ann', after))],
+        'session of bob': ['Session', await put('Session', of('bob', before))],
+        'grant of bob, which outlives a logout': ['Grant', await put('Grant', of('bob', before))],
+        'session of carol': ['Session', await put('Session', of('carol', before))],
+      } as const
+      layout = await detectLayout(database.db)
+      const first = await pass()
+      assert.equal(first.models['Session']?.kept, 2)
+      assert.equal(first.models['Grant']?.kept, 1)
+      const expected = Object.keys(ids).filter((name) => /later|outlives|carol/.test(name))
+      assert.deepEqual(await takenOf(ids), expected)
+      const end = await store.end()
+      await pass({ stopped: true })
+      assert.equal(await store.end(), end, 'a second pass writes something')
+      assert.deepEqual(await takenOf(ids), expected)
+      assert.ok((await verify({ from: database.db, op, layout, sampleEvery: 1 })).agrees)
+    })
+
+    for (const model of ['Session', 'Grant', 'Interaction'] as const) {
+      it(`lets no ${model} live that is taken at the same moment`, async () => {
+        const id = await put(model, model === 'Interaction' ? login('ann', before) : of('ann', before))
+        layout = await detectLayout(database.db)
+        const append = store.append.bind(store)
+        let signedOut = false
+        store.append = async (commit) => {
+          if (!signedOut && commit.events.some(({ stream }) => store.keys.streams(model, id).includes(stream))) {
+            signedOut = true
+            await signOut('password_changed', 'ann')
+          }
+          return append(commit)
+        }
+        await pass()
+        assert.ok(signedOut)
+        assert.deepEqual(await takenOf({ [model]: [model, id] }), [])
+      })
+    }
   })
 
   for (const model of ['Grant', 'Session'] as const) {

@@ -359,7 +359,7 @@ class Side {
       }
       case 'sign-out':
         await this.store.append({
-          events: [signOutEvent(this.store, ISSUER, step.everybody ? undefined : 'alice', { reason: 'admin' })],
+          events: [signOutEvent(this.store, ISSUER, step.everybody ? undefined : 'alice', { reason: 'admin' }, false)],
           meta: { instance: ISSUER },
         })
         return ''

@@ -15,7 +15,7 @@ import { UnitSessionTerminator } from '../../lib/provider/session-terminator.ts'
 /** What a plugin is started with, for tests that start one without `eventSourced()`. Nothing is ended through it. */
 export function hostOf(store: EventStore, provider: ProviderLike, clock: Clock = systemClock): Host {
   const log = new ModelLog(store, clock)
-  const terminator = new UnitSessionTerminator(log, provider.issuer, () => {
+  const terminator = new UnitSessionTerminator(log, () => {
     throw new Error('this host ends nothing')
   })
   const heartbeat = new Heartbeat({ store, clock, logger: silent })

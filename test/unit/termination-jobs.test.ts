@@ -352,7 +352,6 @@ function boundTo(endings: Host['terminator']): Host['terminator'] {
     end: endings.end.bind(endings),
     preview: endings.preview.bind(endings),
     revoke: endings.revoke.bind(endings),
-    signOut: endings.signOut.bind(endings),
     status: endings.status.bind(endings),
     findBySid: endings.findBySid.bind(endings),
     sessionsStoredBy: endings.sessionsStoredBy.bind(endings),

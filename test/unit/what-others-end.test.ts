@@ -101,7 +101,6 @@ describe('what ends, beside keys that change, retention, and other issuers of th
     }
     const terminator = new UnitSessionTerminator(
       log,
-      A,
       (cause) => new UnitOfWork(context as never, { kind: 'ending', cause }),
     )
     for (const reason of ['admin', 'account_disabled']) {

@@ -8,6 +8,7 @@ import {
   terminationJobsStream,
   toTerminationEvent,
 } from './termination-events.ts'
+import { grantsWithSession } from './termination-job.ts'
 
 /** Whose sessions are to end, as the caller says it. */
 export type Whose =
@@ -48,7 +49,8 @@ export async function newOrder(
       : ''
   const accountId = whose.kind === 'account' ? whose.accountId : undefined
   const isWhole = whose.kind === 'all' || (whose.kind === 'account' && whose.clientId === undefined)
-  const signOut = isWhole ? [signOutEvent(store, issuer, accountId, { reason, actor })] : []
+  const endsGrants = grantsWithSession({ target, reason }) === 'all'
+  const signOut = isWhole ? [signOutEvent(store, issuer, accountId, { reason, actor }, endsGrants)] : []
   const ordered = toTerminationEvent(
     id,
     { type: 'termination.ordered', target: targetOf(whose, () => sealed), reason, actor },
