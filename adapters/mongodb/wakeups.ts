@@ -24,14 +24,16 @@ export class Wakeups {
   next(): Wakeup {
     const calls = this.#calls
     const isWoken = (): boolean => calls !== this.#calls
-    const happened = (signal: AbortSignal): Promise<void> =>
+    const wait = (signal: AbortSignal, limit?: { readonly mostMs: number; readonly clock: Clock }): Promise<void> =>
       new Promise((resolve) => {
         if (isWoken() || signal.aborted) return resolve()
         const done = (): void => {
           this.#waiting.delete(done)
           signal.removeEventListener('abort', done)
+          timer?.cancel()
           resolve()
         }
+        const timer = limit?.clock.setTimeout(done, limit.mostMs)
         this.#waiting.add(done)
         signal.addEventListener('abort', done, { once: true })
       })
@@ -39,17 +41,8 @@ export class Wakeups {
       get isWoken() {
         return isWoken()
       },
-      happened,
-      async within(mostMs, clock, signal) {
-        const over = new AbortController()
-        const end = (): void => over.abort()
-        const timer = clock.setTimeout(end, mostMs)
-        signal.addEventListener('abort', end, { once: true })
-        if (signal.aborted) end()
-        await happened(over.signal)
-        timer.cancel()
-        signal.removeEventListener('abort', end)
-      },
+      happened: (signal) => wait(signal),
+      within: (mostMs, clock, signal) => wait(signal, { mostMs, clock }),
     }
   }
 }

@@ -8,19 +8,37 @@ const OP_MSG = 2013
 
 /** Cuts a stream of bytes into whole messages, however the network has cut it. */
 export class MessageSplitter {
-  #rest: Buffer = Buffer.alloc(0)
+  /** What has come of a message that is not whole, and how much that is. */
+  #parts: Buffer[] = []
+  #length = 0
 
   push(chunk: Buffer): Buffer[] {
-    this.#rest = Buffer.concat([this.#rest, chunk])
+    this.#parts.push(chunk)
+    this.#length += chunk.length
     const messages: Buffer[] = []
-    while (this.#rest.length >= 4) {
-      const length = this.#rest.readInt32LE(0)
-      if (length < HEADER_LENGTH) throw new Error(`not a MongoDB message: it claims a length of ${length}`)
-      if (this.#rest.length < length) break
-      messages.push(this.#rest.subarray(0, length))
-      this.#rest = this.#rest.subarray(length)
+    for (let wanted = this.#wanted(); this.#length >= wanted; wanted = this.#wanted()) {
+      const rest = this.#joined()
+      messages.push(rest.subarray(0, wanted))
+      this.#parts = [rest.subarray(wanted)]
+      this.#length -= wanted
     }
     return messages
+  }
+
+  /** How long the next message says that it is. Infinity: its length has not come yet. */
+  #wanted(): number {
+    if (this.#length < 4) return Infinity
+    const length = ((this.#parts[0]?.length ?? 0) < 4 ? this.#joined() : (this.#parts[0] as Buffer)).readInt32LE(0)
+    if (length < HEADER_LENGTH) throw new Error(`not a MongoDB message: it claims a length of ${length}`)
+    return length
+  }
+
+  /** Joined once for each message: one of megabytes comes in hundreds of parts. */
+  #joined(): Buffer {
+    const [first = Buffer.alloc(0), ...others] = this.#parts
+    const joined = others.length === 0 ? first : Buffer.concat(this.#parts)
+    this.#parts = [joined]
+    return joined
   }
 }
 

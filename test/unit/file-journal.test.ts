@@ -8,6 +8,7 @@ import type { Entry } from '../../adapters/memory/journal.ts'
 import { JournalCorruptError, SchemaNewerError } from '../../lib/errors.ts'
 import type { JsonObject } from '../../lib/log/commit.ts'
 import { range } from '../contract/event-store/log-under-test.ts'
+import { anyCharacter } from '../support/any-character.ts'
 import { newJournal, readJournal } from '../support/journal-in-memory.ts'
 
 function commit(position: number, data: JsonObject = { n: position }): Entry {
@@ -49,7 +50,9 @@ function assertCorrupt(error: unknown, line: number, offset: number): void {
 
 const entriesOfAnyData = fc
   .array(
-    fc.dictionary(fc.string({ unit: 'binary' }), fc.jsonValue({ stringUnit: 'binary' }), { noNullPrototype: true }),
+    fc.dictionary(fc.string({ unit: anyCharacter }), fc.jsonValue({ stringUnit: anyCharacter }), {
+      noNullPrototype: true,
+    }),
     {
       maxLength: 8,
     },

@@ -6,11 +6,12 @@ import { documentOf, placed } from '../../adapters/mongodb/documents.ts'
 import type { NewCommit } from '../../lib/index.ts'
 import { copyJson } from '../../lib/log/json-copy.ts'
 import { prepare } from '../../lib/log/prepare.ts'
+import { anyCharacter } from '../support/any-character.ts'
 
 const refuse = (what: string): never => assert.fail(what)
 
 /** Text that every store can keep. */
-const text = fc.string({ unit: 'binary' }).filter((value) => value.isWellFormed())
+const text = fc.string({ unit: anyCharacter }).filter((value) => value.isWellFormed())
 const key = text.filter((value) => !value.includes('\0'))
 
 const json = fc.letrec((tie) => ({

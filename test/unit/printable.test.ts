@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import { systemClock } from '../../lib/index.ts'
 import { printable, printableJson } from '../../lib/printable.ts'
 import { Output, type Terminal } from '../../plugins/command-line/terminal.ts'
+import { anyCharacter } from '../support/any-character.ts'
 
 /** Clears the screen; sets the title by the one-byte form; turns text around. What an RP might answer. */
 const HOSTILE = 'ok\u001b[2Jgone \u009d0;title\u0007 \u202etxt.exe\u202c \u007f\r'
@@ -18,14 +19,14 @@ describe('text that others have chosen, where it is printed', () => {
   })
 
   it('has none whatever it is', () => {
-    fc.assert(fc.property(fc.string({ unit: 'binary' }), (text) => !DECEIVING.test(printable(text))))
+    fc.assert(fc.property(fc.string({ unit: anyCharacter }), (text) => !DECEIVING.test(printable(text))))
   })
 
   it('as JSON is the JSON of the same value', () => {
     const value = { answer: HOSTILE, [HOSTILE]: [HOSTILE] }
     assert.doesNotMatch(printableJson(JSON.stringify(value)), DECEIVING)
     assert.deepEqual(JSON.parse(printableJson(JSON.stringify(value))), value)
-    const anything = fc.json({ stringUnit: 'binary' })
+    const anything = fc.json({ stringUnit: anyCharacter })
     fc.assert(fc.property(anything, (json) => assert.deepEqual(JSON.parse(printableJson(json)), JSON.parse(json))))
   })
 

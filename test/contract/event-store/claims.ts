@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { AlreadyClaimedError, ConcurrencyError } from '../../../lib/errors.ts'
 import type { Claim, NewCommit } from '../../../lib/log/commit.ts'
+import { anyCharacter } from '../../support/any-character.ts'
 import { only, present, race, rejectsWith } from './expect.ts'
 import { wholeLog } from './invariants.ts'
 import { commitTo, event, fresh, type MakeLog, openedLog, range } from './log-under-test.ts'
@@ -41,7 +42,7 @@ export function claimsContract(makeLog: MakeLog): void {
     it('is exact, whatever is in it', async () => {
       const tried = new Set<string>()
       await fc.assert(
-        fc.asyncProperty(fc.string({ unit: 'binary' }), async (text) => {
+        fc.asyncProperty(fc.string({ unit: anyCharacter }), async (text) => {
           const claims = [once(text)]
           const append = (): Promise<unknown> => log.store.append({ ...commitTo(fresh()), claims })
           if (!tried.has(text)) await append()

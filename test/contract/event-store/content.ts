@@ -2,12 +2,13 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { EventStoreError } from '../../../lib/errors.ts'
 import type { JsonObject, NewCommit, NewEvent } from '../../../lib/log/commit.ts'
+import { anyCharacter } from '../../support/any-character.ts'
 import { present } from './expect.ts'
 import { type Capabilities, commitTo, event, fresh, type MakeLog, openedLog } from './log-under-test.ts'
 
 /** Any text that is well-formed Unicode, often with what databases find special. */
 const text = fc.oneof(
-  { weight: 3, arbitrary: fc.string({ unit: 'binary' }) },
+  { weight: 3, arbitrary: fc.string({ unit: anyCharacter }) },
   {
     weight: 1,
     arbitrary: fc.string({ unit: fc.constantFrom('.', '$', '\0', '\n', '"', '\\', '%', ':', '@', 'é', '😀', 'a') }),
