@@ -3,6 +3,7 @@ import { foldRecord, generationOf, isMoved, type LocatedEvent, ownNames, repeate
 import { openState } from '../provider/model-state.ts'
 import { isShared } from '../provider/models.ts'
 import type { AccountKeys } from '../secrets/account-keys.ts'
+import { dataKeyIn } from '../secrets/key-ring.ts'
 import { isUnreadable } from '../secrets/unreadable.ts'
 import { isOlder, type Judgements, type RetentionContext, type RetentionRule } from './retention-rule.ts'
 import { isModelEvent, readUnits, type Unit, type UnitEvent } from './units.ts'
@@ -36,7 +37,8 @@ export const modelRule: RetentionRule = {
     const groups = new Map(facts.map(({ event }) => [keyOf(event), groupOf(event)]))
     const units = await readUnits(context.store, [...groups.values()])
     const sids = await sidStreamsOf(units, context.accountKeys)
-    const found = units.map((unit, index): Found => ({ ...unit, sids: sids[index] }))
+    const destroyed = await destroyedKeysOf(facts, context)
+    const found = units.map((unit, index): Found => ({ ...unit, sids: sids[index], destroyed }))
     const unitOfKey = new Map([...groups.keys()].map((key, index) => [key, found[index] as Found]))
     return judgements(new Map(facts.map(({ event }) => [event, unitOfKey.get(keyOf(event)) as Found])), context)
   },
@@ -51,6 +53,8 @@ export function isTransient({ events }: Commit): boolean {
 interface Found extends Unit {
   /** The streams of the logins that it holds. Undefined: it cannot be opened, or is none. */
   readonly sids: ReadonlySet<string> | undefined
+  /** When keys were destroyed that have sealed states which never expire, milliseconds since 1970, by the key's id. */
+  readonly destroyed: ReadonlyMap<string, number>
 }
 
 function judgements(units: ReadonlyMap<Event, Found>, context: RetentionContext): Judgements {
@@ -153,7 +157,7 @@ function isPassedOver(
 }
 
 /** Whether nobody finds the state any more, and has not for as long as such things are kept. */
-function isDead({ event, commit }: LocatedEvent, unit: Unit, context: RetentionContext): boolean {
+function isDead({ event, commit }: LocatedEvent, unit: Found, context: RetentionContext): boolean {
   const keep = keepMs(event, context)
   const exp = typeof event.data['exp'] === 'number' ? event.data['exp'] : undefined
   if (exp !== undefined && exp * 1_000 + keep <= context.now)
@@ -161,8 +165,12 @@ function isDead({ event, commit }: LocatedEvent, unit: Unit, context: RetentionC
   const successor = successorOf({ event, commit }, unit)
   if (successor !== undefined) return isOlder(successor, keep, context)
   // As long as somebody may bring it back (a late save, or the adapter that it came from) the log has to say that it ended.
+  if (exp !== undefined || isMoved(event)) return false
   const end = endOf({ event, commit }, unit)
-  return end !== undefined && exp === undefined && !isMoved(event) && isOlder(end, keep, context)
+  if (end !== undefined && isOlder(end, keep, context)) return true
+  // What was an account's is nobody's once that was forgotten. It goes before the record of the key does.
+  const forgotten = unit.destroyed.get(sealedBy(event) ?? '')
+  return forgotten !== undefined && forgotten + keep <= context.now && modelOf(event) !== 'Grant'
 }
 
 /** Whether it ends the state: another issuer of the log has a thing of its own under the same id. */
@@ -233,6 +241,22 @@ function isFoundBy({ event, commit }: LocatedEvent, unit: Found, { now }: Retent
   const unnamed = sids.filter((sid) => !later.some(({ streams }) => streams.includes(sid)))
   if (unnamed.length === 0) return false
   return unit.sids === undefined || unnamed.some((sid) => unit.sids?.has(sid))
+}
+
+/** With one command at most for a page: next to nothing is an account's and never expires. */
+async function destroyedKeysOf(
+  facts: readonly LocatedEvent[],
+  { store }: RetentionContext,
+): Promise<ReadonlyMap<string, number>> {
+  const lasting = facts.filter(({ event }) => event.type === 'stored' && event.data['exp'] === undefined)
+  const ids = new Set(lasting.map(({ event }) => sealedBy(event)).filter((id) => id !== undefined))
+  const records = ids.size > 0 ? await store.accountKeys.find([...ids]) : []
+  return new Map(records.flatMap(({ id, destroyedAt }) => (destroyedAt === undefined ? [] : [[id, destroyedAt]])))
+}
+
+/** The id of the account's key that has sealed a state. */
+function sealedBy({ data }: Event): string | undefined {
+  return typeof data['sealed'] === 'string' ? dataKeyIn(data['sealed']) : undefined
 }
 
 function sidStreamsOf(

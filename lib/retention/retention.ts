@@ -29,6 +29,12 @@ const WALK_MS = 24 * 3_600_000
 /** What strangers write is looked at when it is so much older than it has to be, in milliseconds: interactions live for an hour. */
 const SLACK_MS = 2 * 3_600_000
 
+/**
+ * The record of a destroyed key stays so much longer than the states that it has sealed, in milliseconds: what is left of
+ * them could not be told from damage.
+ */
+const AFTER_STATES_MS = 30 * 86_400_000
+
 /** A holder that has written nothing between two looks of another process is taken for dead: so far they are apart at least. */
 const DEAD_MS = 60_000
 
@@ -275,7 +281,8 @@ export class LogRetention implements Retention {
   async #sweepAccountKeys(turn: Turn, signal: AbortSignal | undefined): Promise<void> {
     const { store, policy = RETENTION_DEFAULTS } = this.#parts
     const now = await this.#earlierTime()
-    while (!signal?.aborted && (await sweepAccountKeys(store, now - policy.sessionLogoutsMs, now))) {
+    const unusedMs = Math.max(policy.sessionLogoutsMs, policy.statesMs + AFTER_STATES_MS)
+    while (!signal?.aborted && (await sweepAccountKeys(store, now - unusedMs, now))) {
       await this.#save(turn)
     }
   }
