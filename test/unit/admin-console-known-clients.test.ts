@@ -40,6 +40,23 @@ describe('what the console knows of clients', () => {
     assert.equal(asked.length, 1)
   })
 
+  it('says of whom the statistics may say nothing since there are too many, and never so of the configuration’s own', async () => {
+    const told = { clientId: 'told', confirmed: 3, attemptsFailed: 0, rejected: 0, abandoned: 0 }
+    const leftOut = async (moreClients: number): Promise<string[]> => {
+      const logout = {
+        paused: async () => [],
+        statistics: async () => ({ clients: [told], moreClients }),
+        openCircuits: () => [],
+        clients: { configured: ['shop'] },
+      }
+      const parts = { logout, pendingByClient: { look: async () => [] } }
+      const known = await KnownClients.look(parts as unknown as Parameters<typeof KnownClients.look>[0])
+      const rows = await known.rows(['shop', 'told', 'stored'])
+      return rows.filter(({ statisticsLeftOut }) => statisticsLeftOut).map(({ clientId }) => clientId)
+    }
+    assert.deepEqual([await leftOut(0), await leftOut(1)], [[], ['stored']])
+  })
+
   const late = () => Promise.reject(new StoreUnavailableError('no answer within 10 s'))
   /** @param count - of these clients, or of all */
   const call = (count: (clients: readonly string[] | undefined) => Promise<object[]>, fields: object) =>

@@ -139,8 +139,10 @@ export interface ClientRow {
   /** Whether it is known to this process to fail again and again, and is left alone. */
   readonly circuit: 'open' | 'closed'
   readonly paused?: PausedClient
-  /** Its share of the statistics; absent: nothing was sent to it within the last 24 hours. */
+  /** Its share of the statistics; absent: nothing was sent to it within the last 24 hours, or it was left out. */
   readonly statistics?: ClientStatisticsRow
+  /** It may have been left out of the statistics: there are more clients than they hold. */
+  readonly statisticsLeftOut?: true
 }
 
 /** What an RP did within the last 24 hours. */

@@ -18,6 +18,8 @@ export class KnownClients {
   readonly #pending: ReadonlyMap<string, PendingCount> | undefined
   readonly #paused: ReadonlyMap<string, PausedClient>
   readonly #statistics: ReadonlyMap<string, ClientStatistics>
+  /** Whether the statistics left out clients, since there are more than they hold. */
+  readonly #isAnyLeftOut: boolean
   readonly #open: ReadonlySet<string>
 
   static look({ logout, pendingByClient }: Pick<RouteParts, 'logout' | 'pendingByClient'>): Promise<KnownClients> {
@@ -31,7 +33,7 @@ export class KnownClients {
   }
 
   static async #look(logout: RouteParts['logout'], counting: Promise<readonly PendingCount[]>): Promise<KnownClients> {
-    const [pending, paused, { clients }] = await Promise.all([
+    const [pending, paused, { clients, moreClients }] = await Promise.all([
       counting.catch(withoutLate),
       logout.paused(),
       logout.statistics(),
@@ -40,6 +42,7 @@ export class KnownClients {
       pending: pending && byClientId(pending),
       paused: byClientId(paused),
       statistics: byClientId(clients),
+      isAnyLeftOut: moreClients > 0,
       open: new Set(logout.openCircuits()),
     })
   }
@@ -50,6 +53,7 @@ export class KnownClients {
       readonly pending: ReadonlyMap<string, PendingCount> | undefined
       readonly paused: ReadonlyMap<string, PausedClient>
       readonly statistics: ReadonlyMap<string, ClientStatistics>
+      readonly isAnyLeftOut: boolean
       readonly open: ReadonlySet<string>
     },
   ) {
@@ -57,6 +61,7 @@ export class KnownClients {
     this.#pending = known.pending
     this.#paused = known.paused
     this.#statistics = known.statistics
+    this.#isAnyLeftOut = known.isAnyLeftOut
     this.#open = known.open
   }
 
@@ -92,6 +97,7 @@ export class KnownClients {
     const count = counts?.get(clientId)
     const paused = this.#paused.get(clientId)
     const statistics = this.#statistics.get(clientId)
+    const mayBeLeftOut = this.#isAnyLeftOut && !statistics && !this.#logout.clients.configured.includes(clientId)
     return {
       clientId,
       ...(counts && { pending: count?.pending ?? 0 }),
@@ -99,6 +105,7 @@ export class KnownClients {
       circuit: this.#open.has(clientId) ? 'open' : 'closed',
       ...(paused && { paused }),
       ...(statistics && { statistics: statisticsRow(statistics) }),
+      ...(mayBeLeftOut && { statisticsLeftOut: true }),
     }
   }
 }

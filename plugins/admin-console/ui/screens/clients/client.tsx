@@ -99,7 +99,7 @@ function Standing({ client }: { readonly client: ClientDetail }) {
 }
 
 function ClientFigures({ client }: { readonly client: ClientDetail }) {
-  const { clientId, pending, oldestPendingAt, oldestPendingSession, statistics } = client
+  const { clientId, pending, oldestPendingAt, oldestPendingSession, statistics, statisticsLeftOut } = client
   const pendingPath = pathWith('/pending', { client: clientId })
   const lost = (statistics?.rejected ?? 0) + (statistics?.abandoned ?? 0)
   return (
@@ -116,7 +116,9 @@ function ClientFigures({ client }: { readonly client: ClientDetail }) {
         hint={
           statistics
             ? `${number(statistics.confirmed)} confirmed, ${number(statistics.attemptsFailed)} failed`
-            : 'Nothing was sent'
+            : statisticsLeftOut
+              ? 'Not counted: too many RPs'
+              : 'Nothing was sent'
         }
         to={pathWith('/logouts', { client: clientId })}
       />
