@@ -14,12 +14,14 @@ const tsc = createRequire(import.meta.url)
   .resolve('typescript/package.json')
   .replace('package.json', 'bin/tsc')
 
+// It checks no types, which takes three quarters of the time: `npm run types` does. Syntax it does check, and with
+// `isolatedDeclarations` each declaration follows from its own module, so that what is written is the same.
+const parameters = ['-p', join(root, 'tsconfig.build.json'), '--noCheck']
+
 // One folder below the root, as `dist`: maps and declarations name the sources by relative paths.
 const built = await mkdtemp(join(root, 'dist.'))
 try {
-  const compiled = spawnSync(process.execPath, [tsc, '-p', join(root, 'tsconfig.build.json'), '--outDir', built], {
-    stdio: 'inherit',
-  })
+  const compiled = spawnSync(process.execPath, [tsc, ...parameters, '--outDir', built], { stdio: 'inherit' })
   if (compiled.status === 0) {
     await chmod(join(built, 'plugins/command-line/main.js'), 0o755)
     await writeConsole(join(built, 'plugins/admin-console/assets'))
