@@ -1,16 +1,13 @@
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readdir, readFile, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
 import { packedTarball } from '../support/packed-tarball.ts'
+import { ConsumerProject } from './consumer-project.ts'
+import { footprintOf, withInstallScripts } from './footprint.ts'
 
-const run = promisify(execFile)
 const root = fileURLToPath(new URL('../..', import.meta.url))
-const tsc = join(root, 'node_modules', '.bin', 'tsc')
 
 interface Manifest {
   readonly name: string
@@ -25,61 +22,6 @@ const NEED_A_PEER = [
   './plugins/back-channel-logout-receiver/mongodb',
   './plugins/telemetry',
 ]
-
-/** Somebody else's project: a folder outside the checkout, so that nothing resolves by accident. */
-class Consumer {
-  readonly #folder: string
-
-  static async create(name: string, parent: string): Promise<Consumer> {
-    const folder = join(parent, name)
-    await mkdir(folder)
-    const compilerOptions = {
-      ...{ module: 'nodenext', target: 'es2023', lib: ['es2023'], types: ['node'] },
-      ...{ strict: true, exactOptionalPropertyTypes: true, skipLibCheck: false },
-    }
-    await writeFile(join(folder, 'package.json'), JSON.stringify({ private: true, type: 'module' }))
-    await writeFile(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions }))
-    return new Consumer(folder)
-  }
-
-  private constructor(folder: string) {
-    this.#folder = folder
-  }
-
-  get installed(): string {
-    return join(this.#folder, 'node_modules')
-  }
-
-  async install(...packages: string[]): Promise<void> {
-    // The cache has most of it after the project's own install.
-    await this.#run('npm', 'install', '--prefer-offline', '--no-audit', '--no-fund', '--ignore-scripts', ...packages)
-  }
-
-  async write(file: string, text: string): Promise<void> {
-    await writeFile(join(this.#folder, file), text)
-  }
-
-  async copy(path: string, file: string): Promise<void> {
-    await copyFile(path, join(this.#folder, file))
-  }
-
-  async compile(): Promise<void> {
-    await this.#run(tsc, '-p', this.#folder)
-  }
-
-  async node(file: string): Promise<string> {
-    return await this.#run(process.execPath, '--no-warnings', file)
-  }
-
-  async #run(command: string, ...args: string[]): Promise<string> {
-    try {
-      return (await run(command, args, { cwd: this.#folder })).stdout
-    } catch (error) {
-      const { stdout, stderr } = error as { stdout: string; stderr: string }
-      throw new Error(`${command} ${args.join(' ')} failed:\n${stdout}${stderr}`)
-    }
-  }
-}
 
 /** The entries whose types are in terms of oidc-provider's: a project in TypeScript needs `@types/oidc-provider` for them. */
 const NEED_TYPES = ['.', './plugins/account-sessions', './plugins/back-channel-logout', './plugins/admin-console']
@@ -105,33 +47,44 @@ function assertExports(printed: string, specifiers: string[]): void {
 describe('the packed tarball', function () {
   this.timeout(300_000)
   let manifest: Manifest
-  let parent: string
   let tarball: string
+  /** One project for all: it installs the package alone, and then more and more beside it. */
+  let consumer: ConsumerProject
 
   const entries = (): string[] => {
     return Object.entries(manifest.exports).flatMap(([entry, target]) => (typeof target === 'string' ? [] : [entry]))
   }
   const specifier = (entry: string): string => `${manifest.name}${entry.slice(1)}`
-  const asDeveloped = (...names: string[]): string[] => {
-    return names.map((name) => `${name}@${manifest.devDependencies[name] ?? 'latest'}`)
-  }
+  const asDeveloped = (name: string): string => manifest.devDependencies[name] ?? 'latest'
+  const install = (...names: string[]): Promise<void> =>
+    consumer.install(...names.map((name) => `${name}@${asDeveloped(name)}`))
 
   before(async () => {
     manifest = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as Manifest
-    parent = await mkdtemp(join(tmpdir(), 'eventstore-packed-'))
-    tarball = await packedTarball(parent)
+    tarball = await packedTarball()
+    consumer = await ConsumerProject.create({ '@types/node': asDeveloped('@types/node') })
+    await consumer.install(tarball)
   })
 
-  after(async () => {
-    await rm(parent, { recursive: true, force: true })
+  after(() => consumer.remove())
+
+  it('is small to download', async () => {
+    const { size } = await stat(tarball)
+    console.log(`      the tarball: ${mb(size)}`)
+    assert.ok(size < 2_000_000, `${size} bytes`)
   })
 
   describe('installed alone, without any peer', () => {
-    let consumer: Consumer
-
-    before(async () => {
-      consumer = await Consumer.create('alone', parent)
-      await consumer.install(tarball, ...asDeveloped('@types/node'))
+    it('brings few packages and few bytes along, and runs no script', async () => {
+      const { others, own, all, development } = await footprintOf(consumer.installed, manifest.name)
+      console.log(
+        `      alone: ${others.length} packages beside it (${others.join(', ')}), ${mb(own)} + ${mb(all - own)}`,
+      )
+      assert.deepEqual(development, ['@types/node', 'undici-types'])
+      assert.ok(others.length <= 6, `${others.length} packages: ${others}`)
+      assert.ok(own < 8_000_000, `${own} bytes`)
+      assert.ok(all - own < 4_000_000, `${all - own} bytes`)
+      assert.deepEqual(await withInstallScripts(consumer.installed), [])
     })
 
     it('offers every entry that needs no peer, with types that hold: an RP needs the receiver alone', async () => {
@@ -184,26 +137,41 @@ describe('the packed tarball', function () {
     })
   })
 
-  describe('installed beside its peers', () => {
-    let consumer: Consumer
+  describe('installed beside oidc-provider and MongoDB’s driver', () => {
+    before(() => install('oidc-provider', 'mongodb'))
 
+    it('needs no script of any package to run', async () => {
+      const { others, all, development } = await footprintOf(consumer.installed, manifest.name)
+      console.log(`      with oidc-provider and mongodb: ${others.length} packages beside it, ${mb(all)}`)
+      assert.deepEqual(development, ['@types/node', 'undici-types'])
+      assert.ok(others.length <= 90, `${others.length} packages: ${others}`)
+      assert.ok(all < 25_000_000, `${all} bytes`)
+      assert.deepEqual(await withInstallScripts(consumer.installed), [])
+      const { name } = manifest
+      const program = `import('${name}').then(() => import('${name}/adapters/mongodb')).then((m) => console.log(typeof m.MongoEventStore))`
+      await consumer.write('with-mongodb.js', program)
+      assert.equal(await consumer.node('with-mongodb.js'), 'function\n')
+    })
+  })
+
+  describe('installed beside its peers', () => {
     before(async () => {
-      consumer = await Consumer.create('with-peers', parent)
-      const peers = asDeveloped('@opentelemetry/api', 'mongodb', 'oidc-provider', '@types/oidc-provider', '@types/node')
-      await consumer.install(tarball, ...peers)
+      await install('oidc-provider', 'mongodb', '@opentelemetry/api', '@types/oidc-provider')
+      await consumer.write('entries.ts', importing(entries().map(specifier)))
+      await consumer.copy(join(root, 'test/package/consumer/op-in-memory.ts'), 'op-in-memory.ts')
+      await consumer.compile()
     })
 
     it('offers every entry', async () => {
-      const specifiers = entries().map(specifier)
-      await consumer.write('entries.ts', importing(specifiers))
-      await consumer.compile()
-      assertExports(await consumer.node('entries.js'), specifiers)
+      assertExports(await consumer.node('entries.js'), entries().map(specifier))
     })
 
     it('puts an OP on the log', async () => {
-      await consumer.copy(join(root, 'test/package/consumer/op-in-memory.ts'), 'op-in-memory.ts')
-      await consumer.compile()
       assert.match(await consumer.node('op-in-memory.js'), /started and stopped/)
     })
   })
 })
+
+function mb(bytes: number): string {
+  return `${(bytes / 1_000_000).toFixed(2)} MB`
+}
