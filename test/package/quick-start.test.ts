@@ -11,6 +11,9 @@ import { Person } from '../support/op.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
+/** Between two looks at a program that is starting, in milliseconds: without a pause they would keep it from starting. */
+const LOOK_AGAIN_MS = 20
+
 describe("the README's quick start", () => {
   let folder: string
   let child: ChildProcessByStdio<null, Readable, null>
@@ -74,7 +77,7 @@ async function answering(url: string, process: ChildProcessByStdio<null, Readabl
     for (;;) {
       const answer = await fetch(url).catch(() => undefined)
       if (answer?.ok) return
-      await new Promise((resolve) => setImmediate(resolve))
+      await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS))
     }
   })()
   await Promise.race([up, ended])

@@ -6,6 +6,9 @@ import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
+/** Between two looks at a program that is starting, in milliseconds: without a pause they would keep it from starting. */
+const LOOK_AGAIN_MS = 20
+
 /** The programs of a page: each block whose paragraph before it names the file to save it as. They run as they stand. */
 export class GuidePrograms {
   readonly #page: string
@@ -104,7 +107,7 @@ export class RunningProgram {
       while (!hasEnded) {
         const answer = await fetch(url, { redirect: 'manual' }).catch(() => undefined)
         if (answer !== undefined && answer.status < 500) return
-        await new Promise((resolve) => setImmediate(resolve))
+        await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS))
       }
     }
     await Promise.race([up(), ended])
