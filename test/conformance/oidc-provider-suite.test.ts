@@ -79,8 +79,7 @@ server.close()
 console.log('the tests passed')
 `
 
-describe('oidc-provider’s own tests, run on the log', function () {
-  this.timeout(120_000)
+describe('oidc-provider’s own tests, run on the log', () => {
   const folder = temporaryFolder()
 
   /** A checkout with the real provider and tests of ours. */

@@ -37,9 +37,7 @@ function command(args: string[], program: string[] = [COMMAND]): Promise<Ended> 
   })
 }
 
-describe('the command that runs the conformance suite', function () {
-  this.timeout(300_000)
-
+describe('the command that runs the conformance suite', () => {
   for (const [args, says] of [
     [['no-such-plan'], /no plan is called no-such-plan: config, basic/],
     [['--module-seconds', 'soon'], /--module-seconds must be a number/],

@@ -6,8 +6,7 @@ import { DatabaseDump } from '../support/database-dump.ts'
 import { privateDatabase } from '../support/mongo-database.ts'
 import { accountSessionsContract } from './account-sessions.ts'
 
-describe('devices and apps', function () {
-  this.timeout(300_000)
+describe('devices and apps', () => {
   const mongo = privateDatabase()
 
   async function emptied(): Promise<MongoEventStore> {

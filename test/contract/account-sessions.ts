@@ -5,8 +5,7 @@ import { allThatOpens } from '../support/all-that-opens.ts'
 
 /** What users find and end of their own is the same on every store. */
 export function accountSessionsContract(name: string, open: () => Promise<EventStore>): void {
-  describe(`devices and apps on ${name}`, function () {
-    this.timeout(120_000)
+  describe(`devices and apps on ${name}`, () => {
     let at: AccountScene
 
     beforeEach(async () => {

@@ -11,9 +11,8 @@ export interface Processes {
 }
 
 /** What holds for consumers of the log on any store. Time is moved by hand, for each process alone. */
-export function consumerContract(name: string, make: () => Promise<Processes>, timeoutMs = 20_000): void {
-  describe(`consumers of the log on ${name}`, function () {
-    this.timeout(timeoutMs)
+export function consumerContract(name: string, make: () => Promise<Processes>): void {
+  describe(`consumers of the log on ${name}`, () => {
     let processes: Processes
     let one: EventStore
     let two: EventStore

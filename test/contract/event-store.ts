@@ -24,8 +24,7 @@ export type { Capabilities, LogUnderTest, MakeLog } from './event-store/log-unde
 
 /** What every event store keeps to. Registers a mocha suite; `makeLog` is asked for a fresh log several times. */
 export function eventStoreContract(name: string, makeLog: MakeLog, capabilities: Capabilities): void {
-  describe(`the event store contract on ${name}`, function () {
-    if (capabilities.timeoutMs !== undefined) this.timeout(capabilities.timeoutMs)
+  describe(`the event store contract on ${name}`, () => {
     appendContract(makeLog, capabilities)
     contentContract(makeLog, capabilities)
     badCommitsContract(makeLog)

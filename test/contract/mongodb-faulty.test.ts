@@ -66,7 +66,6 @@ for (const [index, { path, retries }] of networks.entries()) {
       shared: true,
       dense: false,
       asksAgain: true,
-      timeoutMs: 120_000,
       propertyRuns: 10,
     })
 

@@ -19,5 +19,5 @@ eventStoreContract(
       },
     }
   },
-  { kept: true, shared: true, dense: false, losesCommits: true, timeoutMs: 60_000, propertyRuns: 25 },
+  { kept: true, shared: true, dense: false, losesCommits: true, propertyRuns: 25 },
 )

@@ -8,5 +8,5 @@ providerAdapterContract(
     const database = await openDatabase('adapter')
     return { open: (keys) => MongoEventStore.open(database.db, { keys }), remove: () => database.drop() }
   },
-  { kept: true, timeoutMs: 60_000, propertyRuns: 20, thiefTries: Number(process.env['THIEF_TRIES'] ?? 300) },
+  { kept: true, propertyRuns: 20, thiefTries: Number(process.env['THIEF_TRIES'] ?? 300) },
 )

@@ -17,5 +17,5 @@ providerAdapterContract(
     const folder = await mkdtemp(join(tmpdir(), 'oidc-provider-eventstore-'))
     return { open: (keys) => FileEventStore.open(folder, { keys }), remove: () => rm(folder, { recursive: true }) }
   },
-  { kept: true, timeoutMs: 60_000, propertyRuns: 10, thiefTries: 1_000 },
+  { kept: true, propertyRuns: 10, thiefTries: 1_000 },
 )

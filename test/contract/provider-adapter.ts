@@ -16,8 +16,7 @@ export type { Capabilities, LogUnderTest, MakeLog } from './provider-adapter/ada
 
 /** What oidc-provider's adapter keeps to on every event store. Registers a mocha suite. */
 export function providerAdapterContract(name: string, makeLog: MakeLog, capabilities: Capabilities): void {
-  describe(`the contract of oidc-provider's adapter on ${name}`, function () {
-    this.timeout(capabilities.timeoutMs ?? 20_000)
+  describe(`the contract of oidc-provider's adapter on ${name}`, () => {
     modelsContract(makeLog)
     foundByContract(makeLog)
     sessionsContract(makeLog)

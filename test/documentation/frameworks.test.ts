@@ -13,8 +13,7 @@ const PAGES = {
 } as const
 
 for (const [page, { file, path, hasProbe }] of Object.entries(PAGES)) {
-  describe(`the program of ${page}, run as it stands`, function () {
-    this.timeout(120_000)
+  describe(`the program of ${page}, run as it stands`, () => {
     let programs: GuidePrograms
     let program: RunningProgram
     let origin: string
@@ -54,8 +53,7 @@ for (const [page, { file, path, hasProbe }] of Object.entries(PAGES)) {
   })
 }
 
-describe('the program of docs/op/proxy.md, run as it stands', function () {
-  this.timeout(120_000)
+describe('the program of docs/op/proxy.md, run as it stands', () => {
   let programs: GuidePrograms
   let program: RunningProgram
   let port: number

@@ -17,8 +17,7 @@ const MAY_FIND = /^(doctor|verify|logouts show|logouts parked|rekey)/
 describe('the runbook', () => {
   const folder = temporaryFolder()
 
-  it('has commands that do what they are there for, on a store with a session, a logout and a dead letter', async function () {
-    this.timeout(120_000)
+  it('has commands that do what they are there for, on a store with a session, a logout and a dead letter', async () => {
     const { uid, issuer } = await storeWithADeadLetter(folder.path)
     const env = { EVENTSTORE_STORE: join(folder.path, 'log'), EVENTSTORE_ISSUER: issuer }
     const runbook = await readFile(join(root, 'docs/runbook.md'), 'utf8')

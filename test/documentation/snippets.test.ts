@@ -25,8 +25,7 @@ describe('the code in the documentation', () => {
     }
   })
 
-  it('holds with the types of the built package', function () {
-    this.timeout(120_000)
+  it('holds with the types of the built package', () => {
     assert.ok(existsSync(join(root, 'dist/lib/index.d.ts')), 'build first: npm run build')
     const checked = snippets.filter(
       ({ marker, page }) => marker?.kind === 'types' || (marker?.kind === 'run' && page.startsWith('docs/op/')),
@@ -36,8 +35,7 @@ describe('the code in the documentation', () => {
     assert.equal(found, '')
   })
 
-  it('would not hold with a call that is not there', function () {
-    this.timeout(120_000)
+  it('would not hold with a call that is not there', () => {
     const wrong: Snippet = { page: 'x.md', line: 1, language: 'js', code: 'logout.recipt(uid)\n', marker: undefined }
     assert.match(compile([wrong]), /x\.md:2.*recipt/s)
   })

@@ -4,8 +4,7 @@ import { GuidePrograms } from '../support/guide-programs.ts'
 import { openDatabase } from '../support/mongo-database.ts'
 import { Person } from '../support/op.ts'
 
-describe('the first five minutes, by copy and paste', function () {
-  this.timeout(300_000)
+describe('the first five minutes, by copy and paste', () => {
   let programs: GuidePrograms
   let opPort: string
   let op: { readonly issuer: string }

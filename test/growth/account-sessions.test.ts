@@ -11,8 +11,7 @@ import { pastSessions } from '../support/past-sessions.ts'
 /** The most calls of the store that one request may cost. */
 const CALLS = 20
 
-describe('an account with one live session, and what it has ended before', function () {
-  this.timeout(300_000)
+describe('an account with one live session, and what it has ended before', () => {
   let clock: FakeClock
   let at: AccountScene
   let store: EventStore
@@ -70,9 +69,7 @@ describe('an account with one live session, and what it has ended before', funct
   }
 })
 
-describe('an account with more live sessions than anybody shows', function () {
-  this.timeout(300_000)
-
+describe('an account with more live sessions than anybody shows', () => {
   it('is told the first of them, with its own, at a cost that has a bound', async () => {
     const clock = new FakeClock(Date.now())
     const { store, calls } = callCountingStore(new MemoryEventStore({ clock }))

@@ -71,8 +71,7 @@ function counted(store: MemoryEventStore): { calls: number; commits: number } {
   return seen
 }
 
-describe('the console beside many sessions', function () {
-  this.timeout(300_000)
+describe('the console beside many sessions', () => {
   const costs: number[] = []
 
   for (const many of [1_000, MANY]) {

@@ -12,8 +12,7 @@ const HINT = new Set(['aggregate events', 'getMore events', 'killCursors events'
 /** How long they are watched, by their own clock: each looks two or three times whether retention has something to do. */
 const WATCHED_S = 1_320
 
-describe('processes that have nothing to do', function () {
-  this.timeout(300_000)
+describe('processes that have nothing to do', () => {
   const mongo = privateDatabase()
   const clock = new FakeClock(Date.now())
   const rp = testClient('rp', { backchannel_logout_uri: 'https://rp.example.com/logout' })

@@ -25,8 +25,7 @@ const COMMIT_BYTES = 8 * 1024 * 1024
 /** oidc-provider's models, whose constructors are not in their types. */
 type Saved = new (payload: object) => { readonly uid: string; save(ttl: number): Promise<unknown> }
 
-describe('what ends at once', function () {
-  this.timeout(240_000)
+describe('what ends at once', () => {
   let store: SteeredStore
   let op: Op
   let host: Host

@@ -16,8 +16,7 @@ const OPERATOR = { actor: 'an operator' }
 /** oidc-provider's `Session`, whose constructor is not in its types. */
 type SessionClass = new (payload: object) => { readonly uid: string; save(ttl: number): Promise<unknown> }
 
-describe('an account with one live session', function () {
-  this.timeout(300_000)
+describe('an account with one live session', () => {
   const mongo = privateDatabase()
   const rp = testClient('rp', { backchannel_logout_uri: 'https://rp.example.com/logout' })
   const keys = ephemeralKeys()

@@ -15,9 +15,7 @@ const DAY = 86_400_000
 const AT_ONCE = 200
 
 /** What a page of retention costs is bounded, whatever lies in the log. */
-describe('what retention costs on MongoDB', function () {
-  this.timeout(60_000)
-
+describe('what retention costs on MongoDB', () => {
   const kinds: Record<string, (n: number) => NewEvent> = {
     'expired interactions': (n) => stored('Interaction', `${n}`, { exp: 1 }),
     'tokens that live': (n) => stored('AccessToken', `${n}`, { exp: 4_000_000_000 }),

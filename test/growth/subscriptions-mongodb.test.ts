@@ -9,8 +9,7 @@ import { privateDatabase } from '../support/mongo-database.ts'
 /** Reads of the log itself: not of its end, nor of the counter. */
 const isRead = ({ name }: { readonly name: string }): boolean => name === 'find events'
 
-describe('subscriptions of one process', function () {
-  this.timeout(120_000)
+describe('subscriptions of one process', () => {
   const mongo = privateDatabase()
   let process: CountedStore
 

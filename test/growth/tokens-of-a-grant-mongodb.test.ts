@@ -15,8 +15,7 @@ const OFFLINE = { scope: 'openid offline_access', prompt: 'consent' }
 const MAX_BYTES = 4_096
 const MAX_COMMANDS = 12
 
-describe('what ends a grant, by how much was issued under it', function () {
-  this.timeout(120_000)
+describe('what ends a grant, by how much was issued under it', () => {
   const mongo = privateDatabase()
   let client: MongoClient
   let store: SteeredStore

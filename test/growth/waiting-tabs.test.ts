@@ -6,8 +6,7 @@ import { SteeredStore } from '../support/steered-store.ts'
 
 describe('requests of one session that wait for each other in a process', () => {
   for (const count of [1, 100, 10_000]) {
-    it(`cost a commit each, and no more reads: ${count} at once`, async function () {
-      this.timeout(60_000)
+    it(`cost a commit each, and no more reads: ${count} at once`, async () => {
       const store = new SteeredStore(new MemoryEventStore())
       const tabs = inRequests(store)
       const [id, uid] = [newId(), newId()]

@@ -19,8 +19,7 @@ class UnreliableCollections extends Collections {
   }
 }
 
-describe('a claim of work on MongoDB', function () {
-  this.timeout(240_000)
+describe('a claim of work on MongoDB', () => {
   const mongo = privateDatabase()
   let process: CountedStore
   let table: WorkTable

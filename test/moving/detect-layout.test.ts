@@ -9,8 +9,7 @@ import { startedOp } from '../support/started-op.ts'
 describe('a look at a database', () => {
   let database: OpenedDatabase
 
-  beforeEach(async function () {
-    this.timeout(300_000)
+  beforeEach(async () => {
     database = await openDatabase('detect')
   })
 

@@ -21,8 +21,7 @@ describe('an export in the classic layout', () => {
 
   const classic = (model: string): FormerAdapter => new FormerAdapter(database.db, model, style)
 
-  beforeEach(async function () {
-    this.timeout(300_000)
+  beforeEach(async () => {
     database = await openDatabase('export')
     store = new MemoryEventStore()
     op = await startedOp(store)
@@ -146,8 +145,7 @@ describe('an OP on the log that is replaced by one on the example adapter', () =
   let before: Op
   let after: Awaited<ReturnType<typeof startPlainOp>> | undefined
 
-  beforeEach(async function () {
-    this.timeout(300_000)
+  beforeEach(async () => {
     database = await openDatabase('leaving')
     store = new MemoryEventStore()
     before = await startOp(store, { configuration: { scopes: ['openid', 'offline_access'] } })

@@ -23,8 +23,7 @@ for (const known of FIFTEEN) {
     let population: Population
     let layout: Layout
 
-    before(async function () {
-      this.timeout(300_000) // the first of a run may start a server
+    before(async () => {
       database = await openDatabase('moving')
       await database.db.collection('users').insertOne({ name: 'alice', email: 'alice@example.com' })
       population = await populate(database.db, known)

@@ -30,8 +30,7 @@ describe('the code of the guides about moving in and leaving, run as it stands',
   const closed: string[] = []
   const { log, table } = console
 
-  before(async function () {
-    this.timeout(300_000)
+  before(async () => {
     former = await openDatabase('former')
     target = await openDatabase('classic')
     store = new MemoryEventStore()

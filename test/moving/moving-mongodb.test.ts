@@ -17,8 +17,7 @@ const PROGRAM = fileURLToPath(new URL('moving-process.ts', import.meta.url))
 const TYPES = new URL('../support/types.mjs', import.meta.url).href
 const [{ style } = { style: undefined as never }] = FIFTEEN
 
-describe('moving in to a log on MongoDB', function () {
-  this.timeout(300_000)
+describe('moving in to a log on MongoDB', () => {
   let database: OpenedDatabase
   let place: PrivatePlace
 

@@ -45,8 +45,7 @@ describe('passes over a source that goes on', () => {
 
   const found = (model: string, id: string) => op.adapter(model).find(id)
 
-  beforeEach(async function () {
-    this.timeout(300_000)
+  beforeEach(async () => {
     database = await openDatabase('passes')
     store = new MemoryEventStore()
     op = await startedOp(store)

@@ -21,8 +21,7 @@ interface Panel {
   readonly targets?: readonly { readonly expr: string; readonly refId: string }[]
 }
 
-describe('the dashboard and the alerts, with a Prometheus that reads the example under load', function () {
-  this.timeout(240_000)
+describe('the dashboard and the alerts, with a Prometheus that reads the example under load', () => {
   const folder = temporaryFolder()
   let panels: Panel[]
 

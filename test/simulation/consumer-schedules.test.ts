@@ -4,9 +4,7 @@ import { playSeeds } from './played.ts'
 
 const SEEDS = 400
 
-describe('schedules of consumers and work tables on MongoDB', function () {
-  this.timeout(300_000)
-
+describe('schedules of consumers and work tables on MongoDB', () => {
   it(`skip nothing, do nothing twice that is done, and leave nothing undone, ${SEEDS.toLocaleString('en')} of them`, async () => {
     const counts = await playSeeds(playConsumers, { from: 1, seeds: SEEDS })
     for (const [what, count] of Object.entries(counts)) assert.ok(count > SEEDS / 20, `hardly any ${what}: ${count}`)

@@ -4,8 +4,7 @@ import { simulateReads } from './followed-reads.ts'
 
 describe('reads of two processes that follow the log', () => {
   for (const seed of range(20)) {
-    it(`miss nothing that was known before, and show nothing that was undone (seed ${seed})`, async function () {
-      this.timeout(60_000)
+    it(`miss nothing that was known before, and show nothing that was undone (seed ${seed})`, async () => {
       const { read = 0, appended = 0 } = (await simulateReads(seed)).counts
       assert.ok(read > 500 && appended > 100)
     })

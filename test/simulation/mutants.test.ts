@@ -39,9 +39,7 @@ async function firstSeed(mutant: Mutant, program: string): Promise<Found | null>
   return found as Found | null
 }
 
-describe('the simulation of the log', function () {
-  this.timeout(120_000)
-
+describe('the simulation of the log', () => {
   for (const [index, mutant] of MUTANTS.entries()) {
     it(`finds it when ${mutant.name}`, async () => {
       const found = await firstSeed(mutant, await withFault(mutant, `mutant-${index}`))

@@ -2,9 +2,7 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { life, liveTwice, type Step } from './retained-answers.ts'
 
-describe('what is found, with retention and without', function () {
-  this.timeout(120_000)
-
+describe('what is found, with retention and without', () => {
   it('is the same, but for what has expired, also after keys were rotated', async () => {
     let removed = 0
     const property = fc.asyncProperty(life, async (steps) => {

@@ -3,9 +3,6 @@ import { basename } from 'node:path'
 import { type Db, MongoClient } from 'mongodb'
 import { type MongoServer, startServer } from './mongo-server.ts'
 
-/** Starting the shared server may include downloading or installing it. */
-const FIRST_START_TIMEOUT_MS = 300_000
-
 /** Tells the processes that a test starts which server its tests share. */
 const SHARED_URI = 'EVENTSTORE_TEST_MONGODB_URI'
 
@@ -61,7 +58,6 @@ export interface PrivateDatabase {
 export function privateDatabase(): PrivateDatabase {
   let opened: OpenedDatabase | undefined
   before(async function () {
-    this.timeout(FIRST_START_TIMEOUT_MS)
     opened = await openDatabase(basename(this.test?.file ?? 'test').split('.', 1)[0])
   })
   after(async () => {

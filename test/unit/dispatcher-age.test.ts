@@ -16,8 +16,7 @@ describe('a delivery that is too old', () => {
 
   afterEach(() => scene.stop())
 
-  it('is a dead letter after 48 hours, however many wait for an RP that is dead', async function () {
-    this.timeout(300_000)
+  it('is a dead letter after 48 hours, however many wait for an RP that is dead', async () => {
     scene.client('dead', () => ({ kind: 'failed', error: 'ECONNREFUSED' }))
     const uids = await scene.owe('dead', 200)
     await scene.dispatcher()
@@ -98,8 +97,7 @@ describe('a delivery that is too old', () => {
     assert.deepEqual(await scene.states(uids), { confirmed: 1 })
   })
 
-  it('lets the others pass, however many become too old at once', async function () {
-    this.timeout(60_000)
+  it('lets the others pass, however many become too old at once', async () => {
     scene.client('dead', () => ({ kind: 'failed', error: 'ECONNREFUSED' }))
     await scene.owe('dead', 2_000)
     await scene.clock.advance(48 * HOUR_MS)

@@ -49,8 +49,7 @@ const act: fc.Arbitrary<Act> = fc.oneof(
 )
 
 describe('dispatchers in turmoil: RPs that fail, processes that are killed, gates that shut, clocks that jump', () => {
-  it('lose no delivery, send none that is settled or not due, and keep to the policy', async function () {
-    this.timeout(60_000)
+  it('lose no delivery, send none that is settled or not due, and keep to the policy', async () => {
     const seen = new Map<string, number>()
     let early = 0
     await fc.assert(

@@ -109,9 +109,7 @@ async function live(lives: readonly Life[]): Promise<void> {
   await open()
 }
 
-describe('a journal whose processes are killed, lose their power and have syncs that fail', function () {
-  this.timeout(180_000)
-
+describe('a journal whose processes are killed, lose their power and have syncs that fail', () => {
   it('keeps all that was acknowledged, and each batch as a whole or not at all, however often', async () => {
     await fc.assert(fc.asyncProperty(fc.array(life, { minLength: 1, maxLength: 4 }), live), { numRuns: 600 })
   })

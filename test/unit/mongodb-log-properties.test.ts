@@ -29,8 +29,7 @@ const fate: fc.Arbitrary<Fate> = fc.oneof(
 
 describe('a log on MongoDB, whatever becomes of its commands', () => {
   for (const fastPath of [false, true]) {
-    it(`keeps its invariants (${fastPath ? 'with' : 'without'} the fast path)`, async function () {
-      this.timeout(60_000)
+    it(`keeps its invariants (${fastPath ? 'with' : 'without'} the fast path)`, async () => {
       await fc.assert(
         fc.asyncProperty(
           fc.array(fc.array(append, { minLength: 1, maxLength: 5 }), { minLength: 1, maxLength: 4 }),

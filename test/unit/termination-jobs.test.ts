@@ -67,8 +67,7 @@ describe('a termination of many sessions', () => {
     await store.close()
   })
 
-  it('ends each session once, whatever it is interrupted by, and counts exactly', async function () {
-    this.timeout(60_000)
+  it('ends each session once, whatever it is interrupted by, and counts exactly', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(given, { maxLength: 12 }),

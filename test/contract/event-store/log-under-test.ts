@@ -32,8 +32,6 @@ export interface Capabilities {
   readonly losesCommits?: boolean
   /** A call that failed is made again, unseen: what it tells of its progress is then less than what was done. */
   readonly asksAgain?: boolean
-  /** How long a test may take; default: mocha's. */
-  readonly timeoutMs?: number
   /** How often a property is tried with random values; default 100. */
   readonly propertyRuns?: number
   /** What it adds to the meta of each commit; default: nothing. */

@@ -24,7 +24,6 @@ export type MakeLog = () => Promise<LogUnderTest>
 export interface Capabilities {
   /** What was written is there after `close()` and `open()`, and so are the names of its keys. */
   readonly kept: boolean
-  readonly timeoutMs?: number
   /** How often a property is tried with random values. */
   readonly propertyRuns: number
   /** How often a thief tries to outrun a revocation. */
@@ -174,8 +173,7 @@ export function withKeys(store: EventStore, keys: Keys): SteeredStore {
 export function openedStore(makeLog: MakeLog): { readonly store: SteeredStore } {
   let log: LogUnderTest | undefined
   let store: SteeredStore | undefined
-  before('open a log', async function () {
-    this.timeout(300_000) // the first of a run may start a server
+  before('open a log', async () => {
     log = await makeLog()
     store = new SteeredStore(await log.open(KEYS))
   })
