@@ -94,6 +94,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'appends that write the same stream go side by side',
     simulation: 'schedules',
+    firstSeed: 241,
     file: 'adapters/mongodb/append-queue.ts',
     from: 'if (behind > 0) this.#behind.set(pending, behind)\n    else this.#ready.add(pending)\n  }\n\n  /** Takes',
     to: 'this.#ready.add(pending)\n  }\n\n  /** Takes',
@@ -101,6 +102,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'an insert at a position that was retired while its writer slept is acknowledged',
     simulation: 'schedules',
+    firstSeed: 231,
     file: 'adapters/mongodb/resolve-outcomes.ts',
     from: 'if (position <= floor)',
     to: 'if (position < 0)',
@@ -206,6 +208,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'finished work is removed by the clock of a process',
     simulation: 'consumers',
+    firstSeed: 91,
     file: 'plugins/back-channel-logout/work/work-loop.ts',
     from: '(await work.time()) - KEPT_MS',
     to: 'clock.now() - KEPT_MS',
@@ -220,7 +223,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a lane goes although work began to wait in it',
     simulation: 'consumers',
-    firstSeed: 100_801,
+    firstSeed: 100_861,
     file: 'adapters/mongodb/work-lanes.ts',
     from: 'deleteOne: { filter: { _id, touch } }',
     to: 'deleteOne: { filter: { _id } }',
@@ -256,7 +259,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a mark goes before the state that it speaks of',
     simulation: 'retention',
-    firstSeed: 61,
+    firstSeed: 67,
     file: 'lib/retention/model-rule.ts',
     from: "if (own.some((other) => other.type === 'stored' && other.generation <= generationOf(event))) return false",
     to: '',
@@ -264,7 +267,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'the newest of a uid goes before what it keeps down',
     simulation: 'retention',
-    firstSeed: 61,
+    firstSeed: 71,
     file: 'lib/retention/model-rule.ts',
     from: 'if (!decidesNothing(fact, unit, context)) return false',
     to: '',
@@ -279,7 +282,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'the end of a grant goes before what was issued under it',
     simulation: 'retention',
-    firstSeed: 21,
+    firstSeed: 29,
     file: 'lib/retention/model-rule.ts',
     from: 'return end !== undefined && remaining.grantable >= end',
     to: 'return true',
