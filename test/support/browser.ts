@@ -1,6 +1,6 @@
 import { accessSync, constants } from 'node:fs'
 import { delimiter, join } from 'node:path'
-import { type Browser, chromium } from 'playwright-core'
+import type { Browser } from 'playwright-core'
 
 /** The first one is the same engine without the browser's own window, which takes more time than the tests' pages do. */
 const NAMES = ['chromium-headless-shell', 'chromium', 'chromium-browser', 'google-chrome']
@@ -24,7 +24,9 @@ export function findBrowser(): string | undefined {
   return candidates.find(isExecutable)
 }
 
-export function launchBrowser(executablePath: string): Promise<Browser> {
+export async function launchBrowser(executablePath: string): Promise<Browser> {
+  // A second of CPU, which those who only look for a browser do without.
+  const { chromium } = await import('playwright-core')
   return chromium.launch({ executablePath, args: ARGUMENTS })
 }
 
