@@ -1,7 +1,7 @@
 import { consoleLogger, silent } from '../../lib/logger.ts'
+import { endRun } from './end-of-run.ts'
 import { checkedLogger, leaks } from './leak-check.ts'
 import { leftRunning } from './left-running.ts'
-import { stopSharedServer } from './mongo-database.ts'
 
 // mocha's command starts a second process that runs the tests, and leaves it alone when it is itself killed by anything
 // but Ctrl-C. Without its parent this process would go on, with all the servers that it started.
@@ -63,7 +63,8 @@ async function nothingLeft(hook: Mocha.Context): Promise<void> {
 
 /** The server of a run in one process. Where there are several, each one's own ends with it. */
 export async function mochaGlobalTeardown(): Promise<void> {
-  await stopSharedServer()
+  // Not by its module: that loads MongoDB's driver, in each process that runs tests.
+  await endRun()
 }
 
 class LeftRunning extends Error {

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { basename } from 'node:path'
 import { type Db, MongoClient } from 'mongodb'
+import { atEndOfRun } from './end-of-run.ts'
 import { type MongoServer, startServer } from './mongo-server.ts'
 
 /** Tells the processes that a test starts which server its tests share. */
@@ -27,6 +28,7 @@ async function findShared(): Promise<string> {
     return process.env.MONGODB_URI
   }
   sharedServer = await startServer({ port: 0, background: true })
+  atEndOfRun(stopSharedServer)
   say(sharedServer.kind)
   process.env[SHARED_URI] = sharedServer.uri
   return sharedServer.uri
