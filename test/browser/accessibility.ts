@@ -5,6 +5,12 @@ import type { Page } from 'playwright-core'
 /** How much something keeps people out, in axe's words. */
 type Impact = 'minor' | 'moderate' | 'serious' | 'critical'
 
+/** The rules that colours decide: what passes all others in one colour scheme does so in the other one. */
+export const BY_COLOURS: readonly string[] = ['color-contrast']
+
+/** And those that the size of the window decides. */
+export const BY_SIZE: readonly string[] = [...BY_COLOURS, 'target-size', 'scrollable-region-focusable']
+
 /** What axe finds on the page, of these impacts; by all its rules, or by some. */
 export async function violationsOn(
   page: Page,

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { findBrowser, launchBrowser } from '../support/browser.ts'
 import { type ExamplePlaces, ExampleProcess, examplePlaces } from '../support/example-process.ts'
-import { violationsOn } from './accessibility.ts'
+import { BY_COLOURS, BY_SIZE, violationsOn } from './accessibility.ts'
 
 /** How long anything on a page may take, in milliseconds. */
 const PATIENCE_MS = 25_000
@@ -84,10 +84,10 @@ describe('the page of devices and apps in a browser', function () {
 
   /** In light and dark, at a desk and on a phone; and nobody is kept out. */
   async function seen(name: string): Promise<void> {
-    for (const [look, colorScheme, viewport] of [
-      ['light', 'light', DESK],
-      ['dark', 'dark', DESK],
-      ['phone', 'light', PHONE],
+    for (const [look, colorScheme, viewport, rules] of [
+      ['light', 'light', DESK, undefined],
+      ['dark', 'dark', DESK, BY_COLOURS],
+      ['phone', 'light', PHONE, BY_SIZE],
     ] as const) {
       await page.emulateMedia({ colorScheme })
       await page.setViewportSize(viewport)
@@ -97,7 +97,7 @@ describe('the page of devices and apps in a browser', function () {
         fullPage: true,
       })
       assert.equal(await page.evaluate('document.documentElement.scrollWidth'), viewport.width, `${name} fits: ${look}`)
-      const violations = await violationsOn(page, ['minor', 'moderate', 'serious', 'critical'])
+      const violations = await violationsOn(page, ['minor', 'moderate', 'serious', 'critical'], rules)
       assert.deepEqual(violations, [], `${name} is accessible: ${look}`)
     }
     await page.emulateMedia({ colorScheme: 'light' })

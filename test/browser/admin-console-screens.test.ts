@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Page } from 'playwright-core'
 import type { Role } from '../../plugins/admin-console/api/contract.ts'
-import { violationsOn } from './accessibility.ts'
+import { BY_COLOURS, BY_SIZE, violationsOn } from './accessibility.ts'
 import { fixtureData } from './admin-console-data.ts'
 import { ConsoleScene, DESK, go, PHONE, settled } from './admin-console-scene.ts'
 import type { FixtureServer } from './admin-console-server.ts'
@@ -38,8 +38,8 @@ const ROWS = 12
 /** How a screen is looked at, and by which of axe's rules: by those that colours and sizes decide, once it has passed all. */
 const LOOKS = [
   ['light', 'light', DESK, undefined],
-  ['dark', 'dark', DESK, ['color-contrast']],
-  ['phone', 'light', PHONE, ['color-contrast', 'target-size', 'scrollable-region-focusable']],
+  ['dark', 'dark', DESK, BY_COLOURS],
+  ['phone', 'light', PHONE, BY_SIZE],
 ] as const
 
 /**
