@@ -17,7 +17,7 @@ const UNSETTLED = 13
 module.exports = function start(file, hash, require) {
   const kept = read(`${file}.compiled`)
   const isOfThisText = kept?.subarray(0, hash.length).toString('latin1') === hash
-  const script = new Script(readFileSync(`${file}.js`, 'latin1'), {
+  const script = new Script(readFileSync(`${file}.js`, 'utf8'), {
     filename: `${file}.js`,
     importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
     ...(isOfThisText && { cachedData: kept.subarray(hash.length) }),
