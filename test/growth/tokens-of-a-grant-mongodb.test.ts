@@ -97,9 +97,12 @@ describe('what ends a grant, by how much was issued under it', () => {
     })
   }
 
-  it('a logout that takes offline grants along is one commit under 4 KB for 1 and 10,000 tokens', async () => {
+  it('a logout that takes offline grants along is one commit under 4 KB, and a look at a token reads as much as ever, for 1 and 10,000 tokens', async () => {
     for (const times of [1, 10_000]) {
       const { person, newest } = await refreshed(times)
+      const looked = store.reads.length
+      assert.equal((await new Client(op, RP).introspect(newest)).body['active'], true)
+      assert.ok(store.reads.length - looked <= 3, `${store.reads.length - looked} reads`)
       const session = await op.provider.Session.find(String(person.agent.cookie('_session')))
       assert.ok(session)
       const authorization: { persistsLogout?: boolean | undefined } = session.authorizationFor('rp')
@@ -110,15 +113,6 @@ describe('what ends a grant, by how much was issued under it', () => {
       const [ending] = store.commits.slice(before).filter((commit) => eventNames(commit).includes('Grant destroyed'))
       assert.ok(ending && JSON.stringify(ending).length < MAX_BYTES)
       assert.equal((await new Client(op, RP).refresh(newest)).body['error'], 'invalid_grant')
-    }
-  })
-
-  it('a look at a token reads as much after 10,000 others as after one', async () => {
-    for (const times of [1, 10_000]) {
-      const { newest } = await refreshed(times)
-      const before = store.reads.length
-      assert.equal((await new Client(op, RP).introspect(newest)).body['active'], true)
-      assert.ok(store.reads.length - before <= 3, `${store.reads.length - before} reads`)
     }
   })
 })
