@@ -11,13 +11,13 @@ const UNSETTLED = 13
 
 /**
  * @param {string} file - of the program, without its ending
- * @param {string} hash - of its text
+ * @param {{ hash: string, isAscii: boolean }} about - its text: what is ASCII is read, and kept, in half the space
  * @param {NodeJS.Require} require - what it requires lies where this one looks
  */
-module.exports = function start(file, hash, require) {
+module.exports = function start(file, { hash, isAscii }, require) {
   const kept = read(`${file}.compiled`)
   const isOfThisText = kept?.subarray(0, hash.length).toString('latin1') === hash
-  const script = new Script(readFileSync(`${file}.js`, 'utf8'), {
+  const script = new Script(readFileSync(`${file}.js`, isAscii ? 'latin1' : 'utf8'), {
     filename: `${file}.js`,
     importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
     ...(isOfThisText && { cachedData: kept.subarray(hash.length) }),
