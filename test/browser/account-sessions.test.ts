@@ -16,8 +16,7 @@ const artefacts = fileURLToPath(new URL('../../artefacts', import.meta.url))
 const DESK = { width: 1280, height: 900 }
 const PHONE = { width: 390, height: 844 }
 
-describe('the page of devices and apps in a browser', function () {
-  this.timeout(300_000)
+describe('the page of devices and apps in a browser', () => {
   let browser: Browser
   let folder: string
   let places: ExamplePlaces

@@ -11,8 +11,7 @@ import { ConsoleScene } from './admin-console-scene.ts'
 /** How long anything on a page may take, in milliseconds. */
 const PATIENCE_MS = 90_000
 
-describe('the admin console of the example in a browser', function () {
-  this.timeout(300_000)
+describe('the admin console of the example in a browser', () => {
   let scene: ConsoleScene
   let folder: string
   let places: ExamplePlaces

@@ -54,8 +54,7 @@ function looksOf(role: Role, { name }: { readonly name: string }): readonly (typ
 
 const artefacts = fileURLToPath(new URL('../../artefacts', import.meta.url))
 
-describe('the screens of the admin console', function () {
-  this.timeout(300_000)
+describe('the screens of the admin console', () => {
   let scene: ConsoleScene
 
   before(async function () {

@@ -9,8 +9,7 @@ import type { FixtureServer } from './admin-console-server.ts'
 /** So many rows are on a page of a list. */
 const ROWS = 100
 
-describe('the admin console in an operator’s hand', function () {
-  this.timeout(300_000)
+describe('the admin console in an operator’s hand', () => {
   let scene: ConsoleScene
   let server: FixtureServer
   let page: Page

@@ -13,8 +13,7 @@ const PATIENCE_MS = 90_000
 
 const artefacts = fileURLToPath(new URL('../../artefacts', import.meta.url))
 
-describe('the example in a browser', function () {
-  this.timeout(300_000)
+describe('the example in a browser', () => {
   let browser: Browser
   let folder: string
   let places: ExamplePlaces

@@ -21,8 +21,7 @@ type App = RequestListener & {
   fetch: unknown
 }
 
-describe('the code of the guide for devices and apps, run as it stands', function () {
-  this.timeout(120_000)
+describe('the code of the guide for devices and apps, run as it stands', () => {
   let guide: GuideCode
   let provider: Provider
   let op: EventSourced

@@ -15,8 +15,7 @@ const LOGIN = 'alice.of.the.dump@example.com'
 const CIBA = 'urn:openid:params:grant-type:ciba'
 const DEVICE_CODE = 'urn:ietf:params:oauth:grant-type:device_code'
 
-describe('a dump of the database', function () {
-  this.timeout(300_000)
+describe('a dump of the database', () => {
   const mongo = privateDatabase()
   const rp = testClient('rp', {
     grant_types: ['authorization_code', 'refresh_token', 'client_credentials', DEVICE_CODE, CIBA],

@@ -8,8 +8,7 @@ import { UserAgent } from '../support/user-agent.ts'
 
 const OTHER_SITE = { origin: 'https://evil.example.com', 'sec-fetch-site': 'cross-site' }
 
-describe('the operators’ console of the example', function () {
-  this.timeout(300_000)
+describe('the operators’ console of the example', () => {
   let folder: string
   let places: ExamplePlaces
   let example: ExampleProcess

@@ -13,8 +13,7 @@ const DEVICE_CODE = 'urn:ietf:params:oauth:grant-type:device_code'
 const CALLBACK = 'https://rp.example.com/cb'
 const LOGIN = 'alice'
 
-describe('oidc-provider on MongoDB, one commit for each request, as openid-client sees it:', function () {
-  this.timeout(300_000)
+describe('oidc-provider on MongoDB, one commit for each request, as openid-client sees it:', () => {
   const mongo = privateDatabase()
   const rp = testClient('rp', {
     grant_types: ['authorization_code', 'refresh_token', 'client_credentials', DEVICE_CODE, CIBA],

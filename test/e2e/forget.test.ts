@@ -14,8 +14,7 @@ const ALICE = 'alice.to.be.forgotten@example.com'
 const BOB = 'bob.who.stays@example.com'
 const FORGET = { actor: 'anna', settleMs: 0 }
 
-describe('forgetting an account', function () {
-  this.timeout(120_000)
+describe('forgetting an account', () => {
   for (const kind of ['memory', 'file', 'mongodb'] as const) {
     describe(`on ${kind}`, () => {
       let stores: { readonly store: EventStore; close(): Promise<void> }[]

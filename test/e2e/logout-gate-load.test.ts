@@ -18,8 +18,7 @@ interface Login {
   readonly sid: string
 }
 
-describe('the gate of back-channel logout, switched by two processes while people log in and out', function () {
-  this.timeout(300_000)
+describe('the gate of back-channel logout, switched by two processes while people log in and out', () => {
   let front: Front
   let scene: LogoutScene<(typeof RPS)[number]>
   let second: Op

@@ -13,8 +13,7 @@ import { countReads } from '../support/reads.ts'
 const SESSIONS = 60
 const PAGE = 7
 
-describe('a long history on MongoDB', function () {
-  this.timeout(300_000)
+describe('a long history on MongoDB', () => {
   const mongo = privateDatabase()
   const uids = Array.from({ length: SESSIONS }, (_, n) => `session ${n}`)
   /** What each reading of streams that hold many sessions has brought. */

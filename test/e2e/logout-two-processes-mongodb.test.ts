@@ -8,8 +8,7 @@ import { newPlace, type PrivatePlace } from '../support/store-place.ts'
 
 const USERS = 12
 
-describe('an OP of two processes on one MongoDB', function () {
-  this.timeout(300_000)
+describe('an OP of two processes on one MongoDB', () => {
   let place: PrivatePlace
   let front: Front
   let rps: RelyingParty[]

@@ -7,8 +7,7 @@ import { newPlace, type PrivatePlace } from '../support/store-place.ts'
 const TABS = 100
 const CLIENTS = ['spa', 'spa-two', 'spa-three']
 
-describe('many tabs of one browser that renew silently at once, at two processes on one MongoDB', function () {
-  this.timeout(60_000)
+describe('many tabs of one browser that renew silently at once, at two processes on one MongoDB', () => {
   let place: PrivatePlace
   let front: Front
   let processes: OpProcess[]

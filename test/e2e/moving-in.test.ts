@@ -20,8 +20,7 @@ describe('an OP on a CRUD adapter that is replaced by one on the log while peopl
   let before: Awaited<ReturnType<typeof startPlainOp>>
   let scene: LogoutScene<'rp-one' | 'rp-two'> | undefined
 
-  beforeEach(async function () {
-    this.timeout(300_000)
+  beforeEach(async () => {
     database = await openDatabase('moving_in')
     store = new MemoryEventStore()
     const clients = ['rp-one', 'rp-two'].map((id) => testClient(id))

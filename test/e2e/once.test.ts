@@ -8,8 +8,7 @@ import { newPlace, type PrivatePlace } from '../support/store-place.ts'
 
 const ATTEMPTS = 32
 
-describe('an OP of two processes on one MongoDB database, asked 32 times at once', function () {
-  this.timeout(300_000)
+describe('an OP of two processes on one MongoDB database, asked 32 times at once', () => {
   const rp = testClient('rp')
   let key: ProofKey
   let place: PrivatePlace
@@ -20,8 +19,7 @@ describe('an OP of two processes on one MongoDB database, asked 32 times at once
   /** Each of its processes. */
   let each: { readonly issuer: string }[]
 
-  before(async function () {
-    this.timeout(300_000)
+  before(async () => {
     key = await newProofKey()
     place = await newPlace('mongodb')
     front = await Front.start()

@@ -13,9 +13,7 @@ const TRACEPARENT = `00-${TRACE_ID}-b7ad6b7169203331-01`
 const APPEND = 'oidc_provider_eventstore append'
 const ATTEMPT = 'send logout token'
 
-describe('the trace of a logout', function () {
-  this.timeout(120_000)
-
+describe('the trace of a logout', () => {
   it('leads from the user’s request over its commit to the plan and each attempt, in other processes, hours later', async () => {
     const [front, place, rpPort] = [await Front.start(), await newPlace('file'), await portOutsideEphemeralRange()]
     const dead = await startRp('rp', {}, rpPort)

@@ -3,9 +3,7 @@ import { faultRun } from '../fault-run/fault-run.ts'
 
 const SEED = Number(process.env['SEED'] ?? 1)
 
-describe('processes of an OP, killed and stopped at random while people log out, and their database killed once', function () {
-  this.timeout(300_000)
-
+describe('processes of an OP, killed and stopped at random while people log out, and their database killed once', () => {
   it(`tell each live RP, and make dead letters for the dead ones (SEED=${SEED}; more: npm run fault-run)`, async () => {
     const options = { logouts: 24, processes: 3, seed: SEED, everyMs: 1_000, people: 8, tell: () => {} }
     const { figures, violations } = await faultRun(options)

@@ -17,8 +17,7 @@ const FULL = /the disk is full \(ENOSPC: no space left on device, write\)/
 /** So many commits, of which all but 500 are removed, are worth writing the journal anew. */
 const COMMITS = 3_000
 
-describe('an embedded store whose disk is full', function () {
-  this.timeout(120_000)
+describe('an embedded store whose disk is full', () => {
   const folder = temporaryFolder()
   let disk: SmallDisk
   let clock: FakeClock

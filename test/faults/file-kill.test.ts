@@ -17,8 +17,7 @@ const FILE_WRITER = await bundledProgram(new URL('file-writer.ts', import.meta.u
 
 const KILLS = 12
 
-describe('a process with a file event store that is killed with SIGKILL', function () {
-  this.timeout(300_000)
+describe('a process with a file event store that is killed with SIGKILL', () => {
   const folder = temporaryFolder()
   const seed = Number(process.env['SEED'] ?? Date.now() % 2 ** 31)
 
@@ -61,8 +60,7 @@ describe('a process with a file event store that is killed with SIGKILL', functi
   })
 })
 
-describe('a folder that another process holds', function () {
-  this.timeout(300_000)
+describe('a folder that another process holds', () => {
   const folder = temporaryFolder()
 
   it('is refused with FOLDER_HELD until that process is gone, also while it is stopped', async () => {

@@ -22,8 +22,7 @@ interface Written {
 const batchSizes = fc.array(fc.integer({ min: 1, max: 12 }), { minLength: 1, maxLength: 4 })
 const textBytes = fc.integer({ min: 0, max: 1500 })
 
-describe('a file event store whose machine loses power while a batch is written', function () {
-  this.timeout(300_000)
+describe('a file event store whose machine loses power while a batch is written', () => {
   const folder = temporaryFolder()
   let methods: Pick<FileHandle, 'datasync'>
   let genuine: FileHandle['datasync']

@@ -132,8 +132,7 @@ describe('the lock of a folder', () => {
     await assert.rejects(FolderLock.take(file), { code: 'ENOTDIR', syscall: 'listen' })
   })
 
-  it('is never had by two of five processes that fight for it', async function () {
-    this.timeout(300_000)
+  it('is never had by two of five processes that fight for it', async () => {
     const [contested, inside] = [join(folder.path, 'contested'), join(folder.path, 'inside')]
     await Promise.all([mkdir(contested), mkdir(inside)])
     const fighters = range(5).map(() => new StoreProcess(LOCK_CONTENDER, [contested, inside, '100']))

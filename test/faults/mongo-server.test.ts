@@ -6,9 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { MongoClient } from 'mongodb'
 import { type MongoServer, startServer } from '../support/mongo-server.ts'
 
-describe('a MongoDB server of the tests', function () {
-  this.timeout(300_000)
-
+describe('a MongoDB server of the tests', () => {
   it('keeps what it acknowledged when it is killed, and takes connections on the same port afterwards', async () => {
     const server = await startServer({ durable: true })
     const client = new MongoClient(server.uri)

@@ -34,8 +34,7 @@ interface Network {
   readonly failOvers: FailOvers
 }
 
-describe('a replica set whose primary is deposed again and again', function () {
-  this.timeout(180_000)
+describe('a replica set whose primary is deposed again and again', () => {
   const seed = Number(process.env['SEED'] ?? Date.now() % 2 ** 31)
   const keys = ephemeralKeys()
   let database: OpenedDatabase

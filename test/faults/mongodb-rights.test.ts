@@ -40,8 +40,7 @@ async function runGuide(admin: MongoClient, database: string, without?: Without)
   }
 }
 
-describe('the users of MongoDB with the roles of the guide', function () {
-  this.timeout(60_000)
+describe('the users of MongoDB with the roles of the guide', () => {
   const keys = ephemeralKeys()
   let server: MongoServer
   let admin: MongoClient

@@ -21,8 +21,7 @@ const UNTIL_TOLD = 1_000_000
 /** An append of a killed process has no answer, and nobody can say what should have become of it. */
 const OPEN_ENDED: ReadonlySet<string | undefined> = new Set(['OUTCOME_UNKNOWN'])
 
-describe('a MongoDB server that is killed with SIGKILL and restarted', function () {
-  this.timeout(300_000)
+describe('a MongoDB server that is killed with SIGKILL and restarted', () => {
   const seed = Number(process.env['SEED'] ?? Date.now() % 2 ** 31)
   const keys = ephemeralKeys()
   let server: MongoServer

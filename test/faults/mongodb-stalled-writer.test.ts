@@ -18,8 +18,7 @@ const MONGODB_WRITER = await bundledProgram(new URL('mongodb-writer.ts', import.
 
 const STALL_MS = 3_000
 
-describe('a writer that is stopped for three seconds while another process follows the log', function () {
-  this.timeout(300_000)
+describe('a writer that is stopped for three seconds while another process follows the log', () => {
   let log: ProxiedLog
   let proxy: TcpProxy
   let writer: StoreProcess | undefined

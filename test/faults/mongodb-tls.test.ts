@@ -19,8 +19,7 @@ interface Brings {
   readonly client?: string
 }
 
-describe('a MongoDB server that takes TLS alone, and clients with certificates alone', function () {
-  this.timeout(60_000)
+describe('a MongoDB server that takes TLS alone, and clients with certificates alone', () => {
   const keys = ephemeralKeys()
   const servers: MongoServer[] = []
   const clients: MongoClient[] = []

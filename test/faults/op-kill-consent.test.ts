@@ -26,8 +26,7 @@ const SUBMISSION: Record<string, KillPoint> = {
 }
 
 for (const [sequel, where] of SEQUELS) {
-  describe(`an OP killed in a consent, ${sequel}`, function () {
-    this.timeout(300_000)
+  describe(`an OP killed in a consent, ${sequel}`, () => {
     let rp: RelyingParty
     before(async () => {
       rp = await startRp('rp')

@@ -9,8 +9,7 @@ import { eventNames } from '../support/steered-store.ts'
 const WHOLE = ['AccessToken stored', 'AuthorizationCode consumed', 'RefreshToken stored']
 
 for (const [sequel, where] of SEQUELS) {
-  describe(`an OP killed in a code exchange, ${sequel}`, function () {
-    this.timeout(300_000)
+  describe(`an OP killed in a code exchange, ${sequel}`, () => {
     const rp = testClient('rp')
     const deployed = deployment(async () => ({ ...where, clients: [rp] }))
 

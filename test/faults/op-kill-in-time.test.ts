@@ -23,8 +23,7 @@ const SCENES: readonly Scene[] = [
   { processes: 1, point: (post) => ({ when: 'after', step: { post } }), told: 2 },
 ]
 
-describe('an OP on MongoDB killed in a logout, with leases as they are', function () {
-  this.timeout(300_000)
+describe('an OP on MongoDB killed in a logout, with leases as they are', () => {
   let played: readonly { readonly op: Deployment; readonly rp: RelyingParty }[] = []
   after('end the OPs', () => Promise.all(played.flatMap(({ op, rp }) => [op.stop(), rp.stop()])))
 

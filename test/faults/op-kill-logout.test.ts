@@ -30,8 +30,7 @@ const DEATHS: Record<string, Death> = {
 }
 
 for (const [sequel, where] of SEQUELS) {
-  describe(`an OP killed in a logout, ${sequel}`, function () {
-    this.timeout(300_000)
+  describe(`an OP killed in a logout, ${sequel}`, () => {
     let one: RelyingParty
     let two: RelyingParty
     before('start the RPs', async () => {

@@ -3,9 +3,7 @@ import { scaleRun } from '../scale-run/scale-run.ts'
 
 const SESSIONS = 400
 
-describe('all sessions of an OP, ended by one call while one of three RPs hangs', function () {
-  this.timeout(300_000)
-
+describe('all sessions of an OP, ended by one call while one of three RPs hangs', () => {
   for (const store of ['mongodb', 'file'] as const) {
     it(`have ended once each, and the others know, though the process that does it is killed: ${store}`, async () => {
       const run = { sessions: SESSIONS, store, alg: 'ES256', kill: true, tell: () => {} } as const

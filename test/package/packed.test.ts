@@ -44,8 +44,7 @@ function assertExports(printed: string, specifiers: string[]): void {
   for (const line of lines) assert.ok(Number(line.split(' ')[1]) > 0, `an entry that exports nothing: ${line}`)
 }
 
-describe('the packed tarball', function () {
-  this.timeout(300_000)
+describe('the packed tarball', () => {
   let manifest: Manifest
   let tarball: string
   /** One project for all: it installs the package alone, and then more and more beside it. */

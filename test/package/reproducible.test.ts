@@ -15,8 +15,7 @@ interface Manifest {
   readonly files: readonly string[]
 }
 
-describe('the tarball', function () {
-  this.timeout(300_000)
+describe('the tarball', () => {
   let parent: string
 
   before(async () => {
