@@ -41,7 +41,19 @@ describe('the threat model', () => {
   it('has threats, each with an id of its own, numbered without gaps within its part', () => {
     assert.ok(threats.length > 50, `${threats.length} threats`)
     const parts = [...new Set(threats.map(partOf))]
-    assert.deepEqual(parts, ['T-REQ', 'T-LOG', 'T-FILE', 'T-KEY', 'T-BAK', 'T-RP', 'T-TOK', 'T-OPS', 'T-TEN', 'T-SUP'])
+    assert.deepEqual(parts, [
+      'T-REQ',
+      'T-LOG',
+      'T-FILE',
+      'T-KEY',
+      'T-BAK',
+      'T-RP',
+      'T-TOK',
+      'T-OPS',
+      'T-TEN',
+      'T-MOV',
+      'T-SUP',
+    ])
     for (const part of parts) {
       const ids = threats.filter((threat) => partOf(threat) === part).map(({ id }) => id)
       assert.deepEqual(
