@@ -3,8 +3,9 @@ import type { Commit, Event } from '../log/commit.ts'
 import type { ModelLog } from './model-log.ts'
 import { isMoved, isRevoked, ownNames } from './model-record.ts'
 import { idOf, type ModelState } from './model-state.ts'
-import { isModelName, isWrittenByRequests, type Payload } from './models.ts'
+import { accountIn, isModelName, isWrittenByRequests, type Payload } from './models.ts'
 import type { IsThere, TakenOver } from './moved-state.ts'
+import { loginOf } from './resumed-login.ts'
 import type { SessionTerminator } from './session-terminator.ts'
 import { type SignOut, signOutSince } from './sign-outs.ts'
 import { grantIdOf } from './staged-write.ts'
@@ -35,7 +36,8 @@ const MAX_TRIES = 8
  */
 export interface Mover {
   /**
-   * Stores a state of another adapter, unless it is there already or the OP itself has written the instance.
+   * Stores a state of another adapter, unless it is there already or the OP itself has written the instance. A login that
+   * began before its account was signed out here is ended at once.
    *
    * @param isThere - whether the other adapter still has the session of this id. It is asked when a session with the same
    *   uid was taken that expires later. Default: it has
@@ -58,6 +60,7 @@ export interface Mover {
   isInUse(signal?: AbortSignal): Promise<boolean>
 }
 
+/** What a mover works with. */
 export interface MoverParts {
   /** Opens a unit of work whose origin is `moving`. */
   openUnit(): UnitOfWork
@@ -122,15 +125,23 @@ export class LogMover implements Mover {
 
   /**
    * A sign-out ends what it finds here. What began before it and is taken over later is ended once it is stored: so its RPs
-   * are told, and a sign-out that was stored meanwhile is seen.
+   * are told, and a sign-out that was stored meanwhile is seen. What was there before the sign-out is the matter of whoever
+   * ordered that, who may have excepted it.
    */
   async #endIfSignedOut(model: string, id: string, payload: Payload): Promise<boolean> {
     const signOut = await this.#signOutOf(model, payload)
     if (!signOut) return false
-    const { cause } = signOut
-    if (model === 'Session') await this.#terminator().end(String(payload['uid']), { cause, grants: 'sessionBound' })
-    else if (model === 'Grant') await this.#terminator().revoke(id, cause, [])
-    else await this.#decide((unit) => unit.takeOver(model, id, { ...payload, result: undefined }))
+    const { cause, position } = signOut
+    if (model === 'Session') {
+      const uid = String(payload['uid'])
+      const head = await this.#log.findSession(uid)
+      if (head && 'state' in head && head.state.position < position) return false
+      await this.#terminator().end(uid, { cause, grants: 'sessionBound' })
+    } else if (model === 'Grant') {
+      const grant = await this.#log.find('Grant', id)
+      if (grant && grant.position < position) return false
+      await this.#terminator().revoke(id, cause, [])
+    } else await this.#decide((unit) => unit.takeOver(model, id, { ...payload, result: undefined }))
     return true
   }
 
@@ -205,17 +216,10 @@ function loginIn(
   model: string,
   payload: Payload,
 ): { readonly accountId: string; readonly began: number | undefined } | undefined {
-  const { accountId, iat, loginTs, result } = payload as {
-    accountId?: unknown
-    iat?: unknown
-    loginTs?: unknown
-    result?: { login?: { accountId?: unknown } }
-  }
-  const whose = model === 'Interaction' ? result?.login?.accountId : accountId
-  const isMeant = model === 'Session' || model === 'Grant' || model === 'Interaction'
-  if (!isMeant || typeof whose !== 'string') return undefined
-  const began = [loginTs, iat].find((one) => typeof one === 'number')
-  return { accountId: whose, began }
+  if (model !== 'Session' && model !== 'Grant' && model !== 'Interaction') return undefined
+  const accountId = model === 'Interaction' ? loginOf(payload) : accountIn(model, payload)
+  const began = [payload['loginTs'], payload['iat']].find((one) => typeof one === 'number')
+  return accountId === undefined ? undefined : { accountId, began }
 }
 
 /** Whether it is what only a request of the provider writes. */

@@ -50,7 +50,7 @@ export class ResumedLogin {
 }
 
 /** The account of a login whose result an interaction holds. */
-function loginOf({ result }: Payload): string | undefined {
+export function loginOf({ result }: Payload): string | undefined {
   const { login } = (result ?? {}) as { login?: { accountId?: unknown } }
   return typeof login?.accountId === 'string' ? login.accountId : undefined
 }

@@ -1,7 +1,8 @@
 import type { Commit, NewEvent } from '../log/commit.ts'
 import { isIn } from '../log/commit.ts'
-import type { EventStore, ReadOptions } from '../log/event-store.ts'
+import type { EventStore } from '../log/event-store.ts'
 import { accountNames } from '../secrets/account-names.ts'
+import type { KeyRing } from '../secrets/key-ring.ts'
 import type { ModelLog } from './model-log.ts'
 import type { Cause } from './session-change.ts'
 
@@ -11,13 +12,8 @@ export interface SignOut {
   readonly position: number
   /** When it was stored, in milliseconds since 1970. */
   readonly at: number
-  /** Whether it also ends the grants that outlive a logout. */
-  readonly endsGrants: boolean
   readonly cause: Cause
 }
-
-/** So many sign-outs are read at once. */
-const PAGE = 16
 
 /**
  * An account's sign-outs. Ending its sessions is not enough: a login that was typed in before, and is resumed after, would
@@ -34,8 +30,10 @@ export function signOutEvent(
   { reason, actor }: Cause,
   endsGrants: boolean,
 ): NewEvent {
-  const names = accountId === undefined ? [allAccounts(issuer)] : accountNames(store.keys, { issuer, accountId })
-  const [stream = '', ...also] = names
+  const { keys } = store
+  const names = accountId === undefined ? [allAccounts(issuer)] : accountNames(keys, { issuer, accountId })
+  const [stream = '', ...others] = names
+  const also = [...others, ...(endsGrants ? grantStreams(keys, issuer, accountId) : [])]
   return {
     stream,
     ...(also.length > 0 && { also }),
@@ -63,20 +61,27 @@ export async function signOutSince(
   accountId: string,
   { began = 0, ofGrants }: { readonly began: number | undefined; readonly ofGrants: boolean },
 ): Promise<SignOut | undefined> {
-  const names = namesOf(log, accountId)
-  let options: ReadOptions = { direction: 'backwards', limit: PAGE }
-  for (;;) {
-    const signOuts = (await log.store.readStreams(names, options)).map((commit) => signOutIn(commit, names))
-    const since = signOuts.filter(({ at }) => at >= began * 1_000)
-    const found = since.find(({ endsGrants }) => endsGrants || !ofGrants)
-    const last = since.at(-1)
-    if (found || !last || since.length < PAGE) return found
-    options = { ...options, from: last.position - 1 }
-  }
+  const { keys } = log.store
+  const names = ofGrants
+    ? log.issuers.flatMap((issuer) => [
+        ...grantStreams(keys, issuer, accountId),
+        ...grantStreams(keys, issuer, undefined),
+      ])
+    : namesOf(log, accountId)
+  // Not what is held: it may have been stored a moment ago.
+  const [commit] = await log.store.readStreams(names, { direction: 'backwards', limit: 1 })
+  return commit && commit.at >= began * 1_000 ? signOutIn(commit, names) : undefined
 }
 
 function namesOf(log: ModelLog, accountId: string): string[] {
   return log.issuers.flatMap((issuer) => [...accountNames(log.store.keys, { issuer, accountId }), allAccounts(issuer)])
+}
+
+/** Those of its sign-outs that end grants too. Others may come after them, however many. */
+function grantStreams(keys: KeyRing, issuer: string, accountId: string | undefined): readonly string[] {
+  return accountId === undefined
+    ? [`grants_signed_out:all ${issuer}`]
+    : keys.streams('grants_signed_out', `${issuer} ${accountId}`)
 }
 
 function signOutIn(commit: Commit, names: readonly string[]): SignOut {
@@ -85,7 +90,6 @@ function signOutIn(commit: Commit, names: readonly string[]): SignOut {
   return {
     position: commit.position,
     at: commit.at,
-    endsGrants: event?.data['grants'] === true,
     cause: { reason: String(reason), ...(typeof actor === 'string' && { actor }) },
   }
 }

@@ -22,6 +22,9 @@ const TYPES: ReadonlySet<string> = new Set(['stored', 'consumed', 'destroyed', '
 /** Who issues under a grant, or goes on with an interaction, has done so within this time of having read it, in milliseconds. */
 const RACE_MS = 24 * 3_600_000
 
+/** So many keys of accounts are looked up with one command. */
+const KEYS_AT_ONCE = 500
+
 /** Streams in which the newest event decides: without it an older one would. */
 const isDeciding = (stream: string): boolean => /^(uid|user_code|sid):/.test(stream)
 
@@ -243,15 +246,18 @@ function isFoundBy({ event, commit }: LocatedEvent, unit: Found, { now }: Retent
   return unit.sids === undefined || unnamed.some((sid) => unit.sids?.has(sid))
 }
 
-/** With one command at most for a page: next to nothing is an account's and never expires. */
+/** Mostly without a command: next to nothing is an account's and never expires. */
 async function destroyedKeysOf(
   facts: readonly LocatedEvent[],
   { store }: RetentionContext,
 ): Promise<ReadonlyMap<string, number>> {
   const lasting = facts.filter(({ event }) => event.type === 'stored' && event.data['exp'] === undefined)
-  const ids = new Set(lasting.map(({ event }) => sealedBy(event)).filter((id) => id !== undefined))
-  const records = ids.size > 0 ? await store.accountKeys.find([...ids]) : []
-  return new Map(records.flatMap(({ id, destroyedAt }) => (destroyedAt === undefined ? [] : [[id, destroyedAt]])))
+  const ids = [...new Set(lasting.map(({ event }) => sealedBy(event)))].filter((id) => id !== undefined)
+  const destroyed = new Map<string, number>()
+  for (let from = 0; from < ids.length; from += KEYS_AT_ONCE)
+    for (const { id, destroyedAt } of await store.accountKeys.find(ids.slice(from, from + KEYS_AT_ONCE)))
+      if (destroyedAt !== undefined) destroyed.set(id, destroyedAt)
+  return destroyed
 }
 
 /** The id of the account's key that has sealed a state. */

@@ -259,6 +259,36 @@ describe('passes over a source that goes on', () => {
       assert.ok((await verify({ from: database.db, op, layout, sampleEvery: 1 })).agrees)
     })
 
+    it('leaves what was taken before it to whoever ordered it: a session may have been excepted', async () => {
+      const ids = {
+        session: ['Session', await put('Session', of('ann', before))],
+        grant: ['Grant', await put('Grant', of('ann', before))],
+      } as const
+      await pass()
+      await signOut('password_changed', 'ann')
+      await pass()
+      assert.deepEqual(await takenOf(ids), Object.keys(ids))
+    })
+
+    it('asks for it with one read, however often the account was signed out', async () => {
+      const reads = async (): Promise<number> => {
+        const id = await put('Grant', of('ann', before))
+        let count = 0
+        const readStreams = store.readStreams.bind(store)
+        store.readStreams = (...args) => {
+          count += 1
+          return readStreams(...args)
+        }
+        await op.mover.take('Grant', id, (await former('Grant').find(id)) as Payload)
+        store.readStreams = readStreams
+        return count
+      }
+      await signOut('admin', 'ann')
+      const afterOne = await reads()
+      for (let others = 0; others < 100; others++) await signOut('admin', 'ann')
+      assert.equal(await reads(), afterOne)
+    })
+
     for (const model of ['Session', 'Grant', 'Interaction'] as const) {
       it(`lets no ${model} live that is taken at the same moment`, async () => {
         const id = await put(model, model === 'Interaction' ? login('ann', before) : of('ann', before))

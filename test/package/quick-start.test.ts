@@ -1,18 +1,15 @@
 import assert from 'node:assert/strict'
 import { type ChildProcessByStdio, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { portOutsideEphemeralRange } from '../support/free-port.ts'
+import { RunningProgram } from '../support/guide-programs.ts'
 import { Person } from '../support/op.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
-
-/** Between two looks at a program that is starting, in milliseconds: without a pause they would keep it from starting. */
-const LOOK_AGAIN_MS = 20
 
 describe("the README's quick start", () => {
   let folder: string
@@ -40,7 +37,7 @@ describe("the README's quick start", () => {
     child = spawn(process.execPath, ['quick-start.mjs'], { cwd: folder, stdio: ['ignore', 'pipe', 'ignore'] })
     const printed = lines(child.stdout, output.length)
     const origin = `http://localhost:${port}`
-    await answering(`${origin}/jwks`, child)
+    await new RunningProgram(child).answering(`${origin}/jwks`)
 
     const person = new Person({ issuer: origin })
     const url = `${origin}/auth?client_id=rp&response_type=code&scope=openid`
@@ -65,19 +62,4 @@ async function lines(stream: Readable, count: number): Promise<string[]> {
     if (found.length === count) break
   }
   return found
-}
-
-/** Resolves once the OP answers; fails when its process ends before. */
-async function answering(url: string, process: ChildProcessByStdio<null, Readable, null>): Promise<void> {
-  const ended = once(process, 'exit').then(([code]) => {
-    throw new Error(`the quick start ended with ${code}`)
-  })
-  const up = (async () => {
-    for (;;) {
-      const answer = await fetch(url).catch(() => undefined)
-      if (answer?.ok) return
-      await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS))
-    }
-  })()
-  await Promise.race([up, ended])
 }

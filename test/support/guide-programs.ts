@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
-/** Between two looks at a program that is starting, in milliseconds: without a pause they would keep it from starting. */
+/** A program of a page says nothing when it listens: it is asked until it answers, with so many milliseconds in between. */
 const LOOK_AGAIN_MS = 20
 
 /** The programs of a page: each block whose paragraph before it names the file to save it as. They run as they stand. */
@@ -97,6 +97,7 @@ export class RunningProgram {
     return this.#output
   }
 
+  /** Resolves once it answers. Rejects when it ends before that. */
   async answering(url: string): Promise<void> {
     let hasEnded = false
     const ended = this.#ended.then((code) => {

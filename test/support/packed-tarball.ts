@@ -12,6 +12,9 @@ const root = fileURLToPath(new URL('../..', import.meta.url))
 /** A folder for each state of the checkout that was packed. */
 const KEPT = join(root, 'artefacts', 'packed')
 
+/** One makes it, one finds it; builds may come in between. */
+const MOST_TRIES = 5
+
 /** Somebody may still install from those of other states for so long. */
 const KEPT_FOR_MS = 86_400_000
 
@@ -29,7 +32,7 @@ export async function packedTarball(): Promise<string> {
  * until anything of it changes.
  */
 export async function packedCheckout(): Promise<string> {
-  for (;;) {
+  for (let tries = 1; tries <= MOST_TRIES; tries++) {
     const state = await stateOf(root)
     const folder = join(KEPT, state)
     if (!existsSync(folder)) {
@@ -44,6 +47,7 @@ export async function packedCheckout(): Promise<string> {
     if (tarball === undefined) throw new Error(`${folder} is empty`)
     return join(folder, tarball)
   }
+  throw new Error('what is packed changes all the time: does a build run beside the tests?')
 }
 
 /** Packs what is in a checkout, which has been built, into a new folder below the given one. */

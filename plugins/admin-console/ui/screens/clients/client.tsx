@@ -101,6 +101,7 @@ function Standing({ client }: { readonly client: ClientDetail }) {
 function ClientFigures({ client }: { readonly client: ClientDetail }) {
   const { clientId, pending, oldestPendingAt, oldestPendingSession, statistics, statisticsLeftOut } = client
   const pendingPath = pathWith('/pending', { client: clientId })
+  const notCounted = statisticsLeftOut && 'Not counted: too many RPs'
   const lost = (statistics?.rejected ?? 0) + (statistics?.abandoned ?? 0)
   return (
     <dl class="tiles six">
@@ -116,28 +117,32 @@ function ClientFigures({ client }: { readonly client: ClientDetail }) {
         hint={
           statistics
             ? `${number(statistics.confirmed)} confirmed, ${number(statistics.attemptsFailed)} failed`
-            : statisticsLeftOut
-              ? 'Not counted: too many RPs'
-              : 'Nothing was sent'
+            : (notCounted ?? 'Nothing was sent')
         }
         to={pathWith('/logouts', { client: clientId })}
       />
       <Tile
         label="Latency"
         value={statistics?.latencyMs ? duration(statistics.latencyMs.p50) : '–'}
-        hint={statistics?.latencyMs ? `p50; p95 ${duration(statistics.latencyMs.p95)}` : 'No attempt confirmed'}
+        hint={
+          statistics?.latencyMs
+            ? `p50; p95 ${duration(statistics.latencyMs.p95)}`
+            : (notCounted ?? 'No attempt confirmed')
+        }
       />
       <Tile
         label="Time to logout"
         value={statistics?.timeToLogoutMs ? duration(statistics.timeToLogoutMs.p50) : '–'}
         hint={
-          statistics?.timeToLogoutMs ? `p50; p95 ${duration(statistics.timeToLogoutMs.p95)}` : 'No logout confirmed'
+          statistics?.timeToLogoutMs
+            ? `p50; p95 ${duration(statistics.timeToLogoutMs.p95)}`
+            : (notCounted ?? 'No logout confirmed')
         }
       />
       <Tile
         label="New dead letters"
-        hint="Last 24 hours"
-        value={number(lost)}
+        hint={notCounted ?? 'Last 24 hours'}
+        value={notCounted ? '–' : number(lost)}
         tone={lost > 0 ? 'warn' : undefined}
         to={pathWith('/dead-letters', { client: clientId })}
       />

@@ -70,7 +70,9 @@ const COLUMNS: readonly Column<ClientRow>[] = [
   {
     head: 'Given up',
     kind: 'number',
-    cell: ({ statistics }) => <Count count={(statistics?.rejected ?? 0) + (statistics?.abandoned ?? 0)} />,
+    cell: ({ statistics, statisticsLeftOut }) => (
+      <Count count={statisticsLeftOut ? undefined : (statistics?.rejected ?? 0) + (statistics?.abandoned ?? 0)} />
+    ),
   },
 ]
 
