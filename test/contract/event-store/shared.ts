@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import type { Appended } from '../../../lib/log/commit.ts'
 import { only, present, race, rejectsWith } from './expect.ts'
 import { Follower } from './follower.ts'
 import { assertHoldsOnce, assertInvariants, wholeLog } from './invariants.ts'
@@ -33,9 +34,15 @@ export function sharedContract(makeLog: MakeLog): void {
         const [one, two] = [await open(), await open()]
         const followers = [new Follower(one, 0), new Follower(two, 0)]
         const stream = fresh()
-        const all = await Promise.all(
-          range(1000).map((n) => (n % 2 === 0 ? one : two).append(commitTo(n % 5 === 0 ? stream : fresh()))),
-        )
+        // Each writer appends one after the other: an append that waited for hundreds of others could come too late.
+        const writer = async (n: number): Promise<Appended[]> => {
+          const appended: Appended[] = []
+          for (const _ of range(20)) {
+            appended.push(await (n % 2 === 0 ? one : two).append(commitTo(n % 5 === 0 ? stream : fresh())))
+          }
+          return appended
+        }
+        const all = (await Promise.all(range(50).map(writer))).flat()
         await Promise.all(followers.map((follower) => follower.saw(all.map(({ id }) => id))))
         await Promise.all(followers.map((follower) => follower.stop()))
         const commits = await wholeLog(one)
