@@ -112,7 +112,10 @@ export interface WorkTable {
    * many rows changed.
    */
   hasten(lane: string, dueAt: number, options?: HastenOptions): Promise<number>
-  /** Lists work that is not done, in hand or not, by lane, due time and id. */
+  /**
+   * Lists work that is not done, in hand or not, by lane, due time and id. What is put back between two pages, due later,
+   * may be on both: who counts pages counts ids.
+   */
   open(options: OpenWorkOptions): Promise<Work[]>
   /** Gives it back, due again later. False: somebody else has it by now. */
   putBack(work: Work, change: { readonly dueAt: number; readonly body: JsonObject }): Promise<boolean>

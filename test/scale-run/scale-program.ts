@@ -130,16 +130,20 @@ function tally(): Promise<Tallied> {
 }
 
 async function open(): Promise<Record<string, number>> {
-  const counts: Record<string, number> = {}
+  /** By id: what is tried meanwhile is due later, and may be on two pages. */
+  const lanes = new Map<string, string>()
   for (let after: Work | undefined; ; ) {
     const rows = await store.work('deliveries').open({ limit: 1_000, ...(after && { after }) })
-    for (const { lane } of rows) {
-      const client = lane.slice(lane.lastIndexOf(' ') + 1)
-      counts[client] = (counts[client] ?? 0) + 1
-    }
+    for (const { id, lane } of rows) lanes.set(id, lane)
     after = rows.at(-1)
-    if (!after) return counts
+    if (!after) break
   }
+  const counts: Record<string, number> = {}
+  for (const lane of lanes.values()) {
+    const client = lane.slice(lane.lastIndexOf(' ') + 1)
+    counts[client] = (counts[client] ?? 0) + 1
+  }
+  return counts
 }
 
 async function openStore(place: ScaleSetup['place']): Promise<EventStore> {
