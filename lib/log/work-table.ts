@@ -113,8 +113,8 @@ export interface WorkTable {
    */
   hasten(lane: string, dueAt: number, options?: HastenOptions): Promise<number>
   /**
-   * Lists work that is not done, in hand or not, by lane, due time and id. What is put back between two pages, due later,
-   * may be on both: who counts pages counts ids.
+   * Lists work that is not done, in hand or not, by lane, due time and id. What is put back between two pages is
+   * due later, and may be on both: count by id.
    */
   open(options: OpenWorkOptions): Promise<Work[]>
   /** Gives it back, due again later. False: somebody else has it by now. */

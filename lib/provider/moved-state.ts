@@ -4,7 +4,8 @@ import type { Payload } from './models.ts'
 
 /**
  * What became of a state of another adapter: it was stored; it was there already, as it is; it is not taken, since the OP
- * itself has written the instance since (or ended it, or its grant, or signed its account out); it is an older state of a session that was taken.
+ * itself has written the instance since (or ended it, or its grant, or signed its account out); it is an older state of a
+ * session that was taken.
  */
 export type TakenOver = 'stored' | 'same' | 'kept' | 'older'
 

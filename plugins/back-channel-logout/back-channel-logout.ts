@@ -370,7 +370,7 @@ export class BackChannelLogout implements Plugin {
 
   /**
    * What RPs are still to be told of, by client, those due first. Reads the work table alone, a page at a time; what is
-   * settled meanwhile may be told or not, and what is tried meanwhile also twice, with each time at which it was due.
+   * settled meanwhile may be told or not; what is tried meanwhile may be told twice.
    *
    * @throws OptionInvalidError (`OPTION_INVALID`)
    */

@@ -130,7 +130,7 @@ function tally(): Promise<Tallied> {
 }
 
 async function open(): Promise<Record<string, number>> {
-  /** By id: what is tried meanwhile is due later, and may be on two pages. */
+  // By id: what is tried meanwhile may be on two pages.
   const lanes = new Map<string, string>()
   for (let after: Work | undefined; ; ) {
     const rows = await store.work('deliveries').open({ limit: 1_000, ...(after && { after }) })

@@ -34,15 +34,15 @@ export function sharedContract(makeLog: MakeLog): void {
         const [one, two] = [await open(), await open()]
         const followers = [new Follower(one, 0), new Follower(two, 0)]
         const stream = fresh()
-        // Each writer appends one after the other: an append that waited for hundreds of others could come too late.
+        // A hundred at a time in each process. On a slow server all at once would take longer than an append may wait.
         const writer = async (n: number): Promise<Appended[]> => {
           const appended: Appended[] = []
-          for (const _ of range(20)) {
+          for (const _ of range(5)) {
             appended.push(await (n % 2 === 0 ? one : two).append(commitTo(n % 5 === 0 ? stream : fresh())))
           }
           return appended
         }
-        const all = (await Promise.all(range(50).map(writer))).flat()
+        const all = (await Promise.all(range(200).map(writer))).flat()
         await Promise.all(followers.map((follower) => follower.saw(all.map(({ id }) => id))))
         await Promise.all(followers.map((follower) => follower.stop()))
         const commits = await wholeLog(one)
