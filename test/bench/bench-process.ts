@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
+import { endOf } from '../support/end-of-child.ts'
 
 /** Another process of a benchmark. It sends a message when it is ready, and then one for each question. */
 export class BenchProcess {
@@ -13,7 +14,7 @@ export class BenchProcess {
   /** Starts a script, and waits until it is ready. */
   static async start(script: string, relativeTo: string, ...args: string[]): Promise<BenchProcess> {
     const child = fork(fileURLToPath(new URL(script, relativeTo)), args)
-    const ended = once(child, 'exit').then(([code, signal]): never => {
+    const ended = endOf(child).then(({ code, signal }): never => {
       throw new Error(`${script} ended with ${signal ?? code}`)
     })
     ended.catch(() => {}) // whoever waits for a message is told

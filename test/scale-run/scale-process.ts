@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
-import { once } from 'node:events'
 import type { EventStore } from '../../lib/index.ts'
 import { bundledProgram } from '../support/bundled-program.ts'
+import { endOf } from '../support/end-of-child.ts'
 import { answerFor, type StoreCall } from './remote-store.ts'
 import type { News, Question, ScaleSetup, Terminated, Usage } from './scale-program.ts'
 import type { Tallied } from './tally.ts'
@@ -51,7 +51,7 @@ export class ScaleProcess {
     child.stderr?.on('data', (chunk: Buffer) => {
       complaints += chunk.toString()
     })
-    const ended = once(child, 'exit').then(([code, signal]): never => {
+    const ended = endOf(child).then(({ code, signal }): never => {
       throw new Error(`the OP's process ended with ${signal ?? code}:\n${complaints}`)
     })
     const ready = new Promise<void>((resolve) => {

@@ -2,6 +2,7 @@ import { consoleLogger, silent } from '../../lib/logger.ts'
 import { endRun } from './end-of-run.ts'
 import { checkedLogger, leaks } from './leak-check.ts'
 import { leftRunning } from './left-running.ts'
+import { throwUnhandled } from './unhandled-rejections.ts'
 
 // mocha's command starts a second process that runs the tests, and leaves it alone when it is itself killed by anything
 // but Ctrl-C. Without its parent this process would go on, with all the servers that it started.
@@ -27,6 +28,12 @@ const GRACE_MS = Number(process.env['EVENTSTORE_TEST_GRACE_MS'] ?? 10_000)
 
 /** After each file where files run side by side, each in one of several processes; else after all of them. */
 export const mochaHooks = {
+  /** mocha takes all listeners away at the end of each file where files run side by side. */
+  beforeAll(): void {
+    process.off('unhandledRejection', throwUnhandled)
+    process.on('unhandledRejection', throwUnhandled)
+  },
+
   beforeEach(this: Mocha.Context): void {
     leaks.during = this.currentTest?.fullTitle() ?? 'no test'
   },

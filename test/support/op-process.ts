@@ -3,6 +3,7 @@ import { EventEmitter, once } from 'node:events'
 import type { Commit } from '../../lib/index.ts'
 import type { Receipt, TerminationReport } from '../../plugins/back-channel-logout/index.ts'
 import { bundledProgram } from './bundled-program.ts'
+import { endOf } from './end-of-child.ts'
 import { type Guardian, startGuardian } from './guardian.ts'
 import type { KillPoint } from './kill-point.ts'
 import { leaks } from './leak-check.ts'
@@ -62,8 +63,8 @@ export class OpProcess {
     child.stderr?.on('data', (chunk: Buffer) => {
       complaints += chunk.toString()
     })
-    const failed = once(child, 'exit').then(([code]) => {
-      throw new Error(`the OP's process ended with ${code} before it was there:\n${complaints}`)
+    const failed = endOf(child).then(({ code, signal }) => {
+      throw new Error(`the OP's process ended with ${signal ?? code} before it was there:\n${complaints}`)
     })
     const port = await Promise.race([portOf(child), failed])
     failed.catch(() => {}) // from now on its end is expected
@@ -73,7 +74,7 @@ export class OpProcess {
   private constructor(child: ChildProcess, port: number) {
     this.#child = child
     this.port = port
-    this.died = once(child, 'exit').then(() => undefined)
+    this.died = endOf(child).then(() => undefined)
     const complaints: Complaint[] = []
     this.complaints = complaints
     const spans: ToldSpan[] = []

@@ -102,6 +102,26 @@ describe('a run of the tests', () => {
     })
   }
 
+  for (const options of [[], ['--parallel', '--jobs', '2']]) {
+    it(`fails when a promise is rejected and nobody handles it ${options[0] ?? ''}`, async () => {
+      const { code, lastLine, output } = await runOf(
+        `
+        it('forgets a promise', async () => {
+          void Promise.reject(new Error('no answer'))
+          await new Promise((resolve) => setTimeout(resolve, 1))
+        })
+        it('is told of one in time', async () => {
+          const late = Promise.reject(new Error('handled'))
+          await late.catch(() => {})
+        })`,
+        options,
+      )
+      assert.match(lastLine, /^1 passed, [12] failed, 0 skipped$/) // mocha counts the end of such a test, too
+      assert.notEqual(code, 0)
+      assert.match(output, /1\) forgets a promise[\s\S]*nobody handled it: Error: no answer/)
+    })
+  }
+
   it('fails when its process ends before its tests do', async () => {
     const { code, lastLine } = await runOf(`
       it('passes', () => {})
