@@ -7,13 +7,13 @@ describe('an OP in a process of the tests', () => {
   let place: PrivatePlace
   let op: OpProcess
 
-  before(async () => {
+  beforeEach(async () => {
     place = await newPlace('file')
     const jwks = { keys: [await testSigningKey()] }
     op = await OpProcess.start({ place: place.place, issuer: 'http://127.0.0.1', clients: [], jwks, quicker: 1 })
   })
 
-  after(async () => {
+  afterEach(async () => {
     await op.kill()
     await place.drop()
   })
@@ -27,5 +27,16 @@ describe('an OP in a process of the tests', () => {
     await killed
     await op.died
     await assert.rejects(op.end(), /died before it answered/)
+    assert.deepEqual(op.complaints, [], 'it was killed')
+  })
+
+  it('complains of its end where a promise was rejected and nobody handled it', async () => {
+    await op.rejectUnhandled()
+    await op.died
+    assert.deepEqual(
+      op.complaints.map(({ message }) => message),
+      ['it ended by itself, with 1'],
+    )
+    while (!op.complaints[0]?.stack.includes('nobody handles this')) await new Promise(setImmediate)
   })
 })

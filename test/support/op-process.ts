@@ -44,7 +44,7 @@ export class OpProcess {
   readonly port: number
   /** Resolves when it is gone. */
   readonly died: Promise<void>
-  /** Errors that it met, in their order. */
+  /** Errors that it met, in their order; the last one may be its end. */
   readonly complaints: readonly Complaint[]
   /** Spans that have ended there, where it is traced. */
   readonly spans: readonly ToldSpan[]
@@ -59,24 +59,33 @@ export class OpProcess {
       execArgv: [],
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     })
-    let complaints = ''
+    let printed = ''
     child.stderr?.on('data', (chunk: Buffer) => {
-      complaints += chunk.toString()
+      printed += chunk.toString()
     })
     const failed = endOf(child).then(({ code, signal }) => {
-      throw new Error(`the OP's process ended with ${signal ?? code} before it was there:\n${complaints}`)
+      throw new Error(`the OP's process ended with ${signal ?? code} before it was there:\n${printed}`)
     })
     const port = await Promise.race([portOf(child), failed])
     failed.catch(() => {}) // from now on its end is expected
-    return new OpProcess(child, port)
+    return new OpProcess(child, port, () => printed)
   }
 
-  private constructor(child: ChildProcess, port: number) {
+  private constructor(child: ChildProcess, port: number, printed: () => string) {
     this.#child = child
     this.port = port
-    this.died = endOf(child).then(() => undefined)
     const complaints: Complaint[] = []
     this.complaints = complaints
+    this.died = endOf(child).then(({ code }) => {
+      if (code === null) return // by a signal: it was killed
+      const message = `it ended by itself, with ${code}`
+      complaints.push({
+        message,
+        get stack() {
+          return printed()
+        },
+      }) // what it has printed comes later
+    })
     const spans: ToldSpan[] = []
     this.spans = spans
     child.on('message', ({ complaint, span, line }: Told) => {
@@ -163,6 +172,11 @@ export class OpProcess {
     this.#guardian?.forget()
     await this.#guardian?.dismiss()
     this.#guardian = undefined
+  }
+
+  /** Has it meet a rejected promise that nobody handles. */
+  async rejectUnhandled(): Promise<void> {
+    await this.#ask({ rejectUnhandled: true }).catch(() => this.died)
   }
 
   #ask(question: Question): Promise<unknown> {

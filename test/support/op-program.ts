@@ -69,6 +69,8 @@ export type Question =
   | { readonly log: true }
   /** What it holds of the machine, once its garbage was collected. */
   | { readonly memory: true }
+  /** Meet a rejected promise that nobody handles. */
+  | { readonly rejectUnhandled: true }
 
 // Secrets are known to who started it: that looks at the lines.
 leaks.line = (line) => process.send?.({ line })
@@ -123,7 +125,8 @@ async function answer(question: Question): Promise<unknown> {
   if ('end' in question) return store.end()
   if ('log' in question) return wholeLog(store)
   if ('memory' in question) return held()
-  if ('arm' in question) armed = question.arm ?? undefined
+  if ('rejectUnhandled' in question) void Promise.reject(new Error('nobody handles this'))
+  else if ('arm' in question) armed = question.arm ?? undefined
   else network.dieIfPosting(question.dieIfPosting)
   return null
 }
