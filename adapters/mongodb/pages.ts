@@ -34,7 +34,8 @@ export class Pages {
 
   /**
    * The commits that name any of the streams, in the order of the log; all commits without `streams`. Each page begins
-   * behind the last document of the one before. Tombstones count for the pages, and are left out.
+   * behind the last document of the one before. Tombstones count for the pages, and are left out; where there are many of
+   * them, pages grow.
    */
   async commits(
     { from, direction = 'forwards', limit = Number.POSITIVE_INFINITY }: ReadOptions,
@@ -44,11 +45,12 @@ export class Pages {
     const order = direction === 'forwards' ? 1 : -1
     const filter = streams ? inStreams(streams) : {}
     let start = from
-    while (found.length < limit) {
+    for (let pages = 0; found.length < limit; pages++) {
       const range = start === undefined ? {} : { _id: { [order === 1 ? '$gte' : '$lte']: BigInt(start) } }
-      const most = Math.min(limit - found.length, DOCUMENTS_AT_ONCE)
+      const left = limit - found.length
+      const most = Math.min(left * 2 ** pages, DOCUMENTS_AT_ONCE)
       const page = await this.documents({ ...filter, ...range }, order, most)
-      const documents = page.documents.filter((document) => !isTombstone(document))
+      const documents = page.documents.filter((document) => !isTombstone(document)).slice(0, left)
       found.push(...documents.map((document) => commitOf(document, this.#collections.macs)))
       const last = page.documents.at(-1)
       if (!last || (page.isComplete && page.documents.length < most)) return found

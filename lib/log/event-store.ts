@@ -64,7 +64,10 @@ export interface EventStore {
    */
   entries(options: { readonly after: number; readonly limit: number }): Promise<LogEntry[]>
 
-  /** The position that a subscription started now would have reached when everything acknowledged so far was delivered. */
+  /**
+   * The last position of the log. It may be that of a tombstone, which is delivered to nobody: a subscription that was given
+   * everything has reached the last commit at or below it.
+   */
   end(): Promise<number>
 
   /**

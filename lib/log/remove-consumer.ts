@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts'
 import { ConsumerLivesError, OptionInvalidError } from '../errors.ts'
+import { behind } from './behind.ts'
 import { PARKED } from './consumer.ts'
 import type { EventStore } from './event-store.ts'
 import { watchSignsOfLife } from './signs-of-life.ts'
@@ -58,7 +59,7 @@ export async function removeConsumer(
     await giveUpParked(store, name)
   }
   const position = consumer?.position ?? end
-  return { name, dryRun, position, behind: Math.max(0, end - position), parked }
+  return { name, dryRun, position, behind: await behind(store, position, end), parked }
 }
 
 /** Nobody will come back to them. */

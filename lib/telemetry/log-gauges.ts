@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts'
+import { withBehind } from '../log/behind.ts'
 import type { EventStore } from '../log/event-store.ts'
 import type { LogRetention } from '../retention/retention.ts'
 import { GoneSeries } from './gone-series.ts'
@@ -8,12 +9,13 @@ import type { Reading } from './telemetry.ts'
 const CONSUMERS = 100
 
 /**
- * How the log stands: its end, how far its consumers are behind, and when retention was last at its end. Three reads.
+ * How the log stands: its end, how far its consumers are behind, and when retention was last at its end. Three reads, and
+ * one where a consumer is not at the end.
  *
  * @param gone - consumers that were told of before, and are no more
  */
 export async function logGauges(
-  store: Pick<EventStore, 'end' | 'consumers'>,
+  store: Pick<EventStore, 'end' | 'consumers' | 'readAll'>,
   retention: Pick<LogRetention, 'walkedAt'>,
   clock: Clock,
   gone: GoneSeries = new GoneSeries(),
@@ -21,13 +23,14 @@ export async function logGauges(
   // Consumers first: they are never ahead of an end that is read after them.
   const consumers = await store.consumers.list()
   const [end, walkedAt] = await Promise.all([store.end(), retention.walkedAt()])
+  const told = await withBehind(store, consumers.slice(0, CONSUMERS), end)
   return [
     { instrument: 'oidc_provider_eventstore.log.end', value: end },
     ...gone.withGone(
-      consumers.slice(0, CONSUMERS).map(
-        ({ name, position }): Reading => ({
+      told.map(
+        ({ name, behind }): Reading => ({
           instrument: 'oidc_provider_eventstore.consumer.lag',
-          value: Math.max(0, end - position),
+          value: behind,
           attributes: { 'oidc_provider_eventstore.consumer': name },
         }),
       ),

@@ -125,7 +125,7 @@ async function plannerOf({ store, clock, plannerFailure }: HealthParts): Promise
   const [end, [oldest]] = await Promise.all([store.end(), store.readAll({ after: position, limit: 1 })])
   const failure = plannerFailure()
   return {
-    behind: end - position,
+    behind: oldest ? Math.max(0, end - position) : 0, // what lost a race leaves a position without a commit
     behindMs: oldest ? Math.max(0, clock.now() - oldest.at) : 0,
     ...(failure && { stopped: failure.message }),
   }

@@ -1,4 +1,5 @@
 import type { ConsumerRecord, EventStore, RetentionStatus } from '../../lib/index.ts'
+import { withBehind } from '../../lib/log/behind.ts'
 import { retentionOf } from './commands/retention.ts'
 
 /** Work tables of this package. */
@@ -35,19 +36,11 @@ export async function statusOf(store: EventStore, name: string): Promise<LogStat
     store: name,
     end,
     retention,
-    consumers: withBehind(consumers, end),
+    consumers: await withBehind(store, consumers, end),
     work: Object.fromEntries(work),
     living: living.signs.length,
     ...(newest !== undefined && { lastCommitAt: newest }),
   }
-}
-
-/** How far each consumer is behind. It and the end are not read in one moment: one may be further by then. */
-export function withBehind(
-  consumers: readonly ConsumerRecord[],
-  end: number,
-): (ConsumerRecord & { readonly behind: number })[] {
-  return consumers.map((consumer) => ({ ...consumer, behind: Math.max(0, end - consumer.position) }))
 }
 
 async function countOf(store: EventStore, table: string): Promise<number> {

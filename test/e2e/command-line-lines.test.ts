@@ -197,7 +197,11 @@ describe('the lines of the command line', () => {
   describe('on consumers', () => {
     it('say of none that it is less than nothing behind, though it goes on while they are read', async () => {
       const record = { name: 'reports', position: 5 } as ConsumerRecord
-      const [found] = await checkpointsOf({ end: async () => 3, consumers: { list: async () => [record] } })
+      const [found] = await checkpointsOf({
+        end: async () => 3,
+        readAll: async () => [],
+        consumers: { list: async () => [record] },
+      })
       assert.ok(found)
       assert.deepEqual([found.behind, checkpointLine(found)], [0, 'reports  #5  at the end  nobody holds it'])
     })

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { EventStore } from '../../lib/index.ts'
+import { behind } from '../../lib/log/behind.ts'
 import { PLANNER } from '../../plugins/back-channel-logout/delivery/planner.ts'
 import type { Receipt } from '../../plugins/back-channel-logout/index.ts'
 import { assertInvariants, wholeLog } from '../contract/event-store/invariants.ts'
@@ -76,7 +77,7 @@ async function run(options: FaultRunOptions, stage: Stage): Promise<FaultRunRepo
       'duration, until all was settled': `${Math.round((performance.now() - visited) / 1000)} s`,
     },
     violations: [
-      ...(open > 0 ? [`${open} deliveries were still open after ${SETTLED_WITHIN_MS / 1000} s`] : []),
+      ...open.map((what) => `after ${SETTLED_WITHIN_MS / 1000} s ${what}`),
       ...violationsOf(evidence),
       ...rps.refused.map((refused) => `a bad token: ${refused}`),
       ...people.gaveUp.map((who) => `gave up: ${who}`),
@@ -110,20 +111,33 @@ async function visit(
   return visits
 }
 
-/** Waits until the planner has read everything and nothing is left to do. Returns how many deliveries are open. */
-export async function settled(store: EventStore, tell: (line: string) => void): Promise<number> {
+/** Waits until the planner has read everything and nothing is left to do. Returns what is, after all that time. */
+export async function settled(store: EventStore, tell: (line: string) => void): Promise<readonly string[]> {
   const until = performance.now() + SETTLED_WITHIN_MS
   for (let looks = 1; ; looks++) {
     const end = await store.end()
-    const planned = (await store.consumers.get(PLANNER))?.position ?? 0
+    const planner = await store.consumers.get(PLANNER)
+    const planned = planner?.position ?? 0
+    const unplanned = await behind(store, planned, end)
     const open = await store.work('deliveries').countOpen()
-    if (open === 0 && planned >= end) return 0
-    if (performance.now() > until) return Math.max(1, open)
-    if (looks % 20 === 0) {
-      const some = await store.work('deliveries').open({ limit: 100 })
-      tell(`open: ${open}, at ${[...new Set(some.map(({ lane }) => lane.split(' ')[1]))].join(', ')}`)
+    if (open === 0 && unplanned === 0) return []
+    const isOver = performance.now() > until
+    if (!isOver && looks % 20 !== 0) {
+      await sleep(500)
+      continue
     }
-    await sleep(500)
+    const some = await store.work('deliveries').open({ limit: 100 })
+    const { signs } = await store.liveness.beat([])
+    const told = [
+      ...(unplanned > 0 ? [`the log was planned to ${planned} of ${end}, by ${planner?.holder ?? 'nobody'}`] : []),
+      ...(open > 0 ? [`${open} deliveries were open`] : []),
+      ...some.map(
+        ({ id, lane, holder, fence, dueAt }) => `${id} of ${lane}, with ${holder}, ${fence}, due at ${dueAt}`,
+      ),
+      `there live ${signs.map(({ holder, beat }) => `${holder} (${beat})`).join(', ')}`,
+    ]
+    if (isOver) return told
+    tell(told.join('; '))
   }
 }
 

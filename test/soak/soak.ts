@@ -71,7 +71,7 @@ async function run(options: SoakOptions, { issuer, rps, store, fleet }: Stage): 
       ...holdings.figures,
     },
     violations: [
-      ...(open > 0 ? [`${open} deliveries are still open`] : []),
+      ...open.map((what) => `at the end ${what}`),
       ...violationsOf(evidence),
       ...rps.refused.map((refused) => `a bad token: ${refused}`),
       ...people.gaveUp.map((who) => `gave up: ${who}`),

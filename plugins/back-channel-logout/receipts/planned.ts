@@ -1,4 +1,5 @@
 import { type Clock, ErasureUnfinishedError, type EventStore } from '../../../lib/index.ts'
+import { behind } from '../../../lib/log/behind.ts'
 import { isIn } from '../../../lib/log/commit.ts'
 import { parkedPositions } from '../delivery/parked-commits.ts'
 import { PLANNER } from '../delivery/planner.ts'
@@ -30,7 +31,7 @@ export async function untilPlanned(
 ): Promise<void> {
   const end = await store.end()
   const began = clock.monotonic()
-  while ((await plannedUpTo(store)) < end) {
+  while ((await behind(store, await plannedUpTo(store), end)) > 0) {
     signal?.throwIfAborted()
     if (clock.monotonic() - began >= MOST_MS)
       throw new ErasureUnfinishedError(

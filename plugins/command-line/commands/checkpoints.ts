@@ -1,8 +1,8 @@
 import { type ConsumerRecord, type EventStore, type RemovedConsumer, removeConsumer } from '../../../lib/index.ts'
+import { withBehind } from '../../../lib/log/behind.ts'
 import { PLANNER } from '../../back-channel-logout/delivery/planner.ts'
 import type { Register } from '../command-context.ts'
 import { EXIT, UsageError } from '../exit-codes.ts'
-import { withBehind } from '../log-status.ts'
 import { counted } from '../terminal.ts'
 
 interface RemoveOptions {
@@ -56,10 +56,10 @@ export const checkpoints: Register = (program, context) => {
 
 /** The consumers, and how far each is behind. */
 export async function checkpointsOf(
-  store: Pick<EventStore, 'end'> & { readonly consumers: Pick<EventStore['consumers'], 'list'> },
+  store: Pick<EventStore, 'end' | 'readAll'> & { readonly consumers: Pick<EventStore['consumers'], 'list'> },
 ): Promise<(ConsumerRecord & { readonly behind: number })[]> {
   const [consumers, end] = await Promise.all([store.consumers.list(), store.end()])
-  return withBehind(consumers, end)
+  return withBehind(store, consumers, end)
 }
 
 export function checkpointLine({

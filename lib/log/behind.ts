@@ -1,0 +1,43 @@
+import { LogForgedError, SchemaNewerError } from '../errors.ts'
+import type { EventStore } from './event-store.ts'
+
+type Readable = Pick<EventStore, 'readAll'>
+
+/**
+ * By how many positions somebody who has followed the log up to `position` is behind its end. 0 where no commit lies
+ * between the two: a lost race leaves a tombstone, which is delivered to nobody, so that no checkpoint passes it before the
+ * next commit.
+ *
+ * @param end - `EventStore.end()`, of the moment that counts
+ */
+export async function behind(store: Readable, position: number, end: number): Promise<number> {
+  if (position >= end) return 0
+  try {
+    const [next] = await store.readAll({ after: position, limit: 1 })
+    return next !== undefined && next.position <= end ? end - position : 0
+  } catch (error) {
+    // There is something, whatever it is.
+    if (error instanceof LogForgedError || error instanceof SchemaNewerError) return end - position
+    throw error
+  }
+}
+
+/**
+ * The same for many consumers, each with what it is behind. Whoever stands below one that is behind is behind as well: one
+ * read for most logs.
+ */
+export async function withBehind<T extends { readonly position: number }>(
+  store: Readable,
+  consumers: readonly T[],
+  end: number,
+): Promise<(T & { readonly behind: number })[]> {
+  const byPosition = new Map<number, number>()
+  let isBehind = false
+  for (const { position } of consumers.toSorted((a, b) => b.position - a.position)) {
+    if (byPosition.has(position)) continue
+    const by: number = isBehind ? end - position : await behind(store, position, end)
+    isBehind = by > 0
+    byPosition.set(position, by)
+  }
+  return consumers.map((consumer) => ({ ...consumer, behind: byPosition.get(consumer.position) ?? 0 }))
+}
