@@ -13,11 +13,24 @@ type Readable = Pick<EventStore, 'readAll'>
 export async function behind(store: Readable, position: number, end: number): Promise<number> {
   if (position >= end) return 0
   try {
-    const [next] = await store.readAll({ after: position, limit: 1 })
+    const next = await firstAfter(store, position)
     return next !== undefined && next.position <= end ? end - position : 0
   } catch (error) {
-    // There is something, whatever it is.
-    if (error instanceof LogForgedError || error instanceof SchemaNewerError) return end - position
+    if (error instanceof SchemaNewerError) return end - position // there is something, whatever it is
+    throw error
+  }
+}
+
+/** The first commit after a position, and when it was appended; of one that was forged that is not known. */
+export async function firstAfter(
+  store: Readable,
+  position: number,
+): Promise<{ readonly position: number; readonly at?: number } | undefined> {
+  try {
+    const [next] = await store.readAll({ after: position, limit: 1 })
+    return next
+  } catch (error) {
+    if (error instanceof LogForgedError) return { position: position + 1 }
     throw error
   }
 }

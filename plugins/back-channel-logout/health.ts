@@ -1,5 +1,6 @@
 import { inTime } from '../../lib/in-time.ts'
 import type { Clock, EventStore, WorkTable } from '../../lib/index.ts'
+import { firstAfter } from '../../lib/log/behind.ts'
 import { countDeadLetters } from './dead-letters/listing.ts'
 import { AT_ONCE } from './delivery/delivery-worker.ts'
 import type { ParkedCommits } from './delivery/parked-commits.ts'
@@ -122,11 +123,11 @@ async function readHealth(parts: HealthParts) {
 
 async function plannerOf({ store, clock, plannerFailure }: HealthParts): Promise<NonNullable<Health['planner']>> {
   const position = (await store.consumers.get(PLANNER))?.position ?? 0 // before the end is read, which only grows
-  const [end, [oldest]] = await Promise.all([store.end(), store.readAll({ after: position, limit: 1 })])
+  const [end, oldest] = await Promise.all([store.end(), firstAfter(store, position)])
   const failure = plannerFailure()
   return {
-    behind: oldest ? Math.max(0, end - position) : 0, // what lost a race leaves a position without a commit
-    behindMs: oldest ? Math.max(0, clock.now() - oldest.at) : 0,
+    behind: oldest ? Math.max(0, end - position) : 0, // whatever lost a race leaves a position without a commit
+    behindMs: oldest?.at === undefined ? 0 : Math.max(0, clock.now() - oldest.at),
     ...(failure && { stopped: failure.message }),
   }
 }

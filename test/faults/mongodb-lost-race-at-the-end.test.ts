@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import type { Document } from 'mongodb'
 import { AlreadyClaimedError, type EventStore, ephemeralKeys, removeConsumer, systemClock } from '../../lib/index.ts'
 import { logGauges } from '../../lib/telemetry/log-gauges.ts'
 import { ParkedCommits } from '../../plugins/back-channel-logout/delivery/parked-commits.ts'
@@ -42,9 +43,8 @@ describe('a log on MongoDB that ends with a lost race', () => {
   }
   const commit = () => store.append({ events: [{ stream: 'other', type: 'happened', data: {} }] })
 
-  /** What says how far the planner is behind says this. */
-  async function told(): Promise<Record<string, number | undefined>> {
-    const health = await healthOf({
+  const health = () =>
+    healthOf({
       store,
       clock: systemClock,
       issuer: OP,
@@ -55,11 +55,15 @@ describe('a log on MongoDB that ends with a lost race', () => {
       openCircuits: () => [],
       plannerFailure: () => undefined,
     })
+
+  /** What says how far the planner is behind says this. */
+  async function told(): Promise<Record<string, number | undefined>> {
+    const { planner } = await health()
     const gauges = await logGauges(store, { walkedAt: async () => undefined }, systemClock)
     const [checkpoint] = await checkpointsOf(store)
     const removed = await removeConsumer({ store, clock: systemClock }, PLANNER, { dryRun: true })
     return {
-      health: health.planner?.behind,
+      health: planner?.behind,
       gauge: gauges.find(({ instrument }) => instrument === LAG)?.value,
       checkpoints: checkpoint?.behind,
       removal: removed.behind,
@@ -83,6 +87,17 @@ describe('a log on MongoDB that ends with a lost race', () => {
     assert.ok(await store.consumers.checkpoint(PLANNER, token, await store.end()))
     await clock.advance(1_000)
     await planned
+  })
+
+  it('and then with a forged commit: that is what health says, and not that the store is away', async () => {
+    const events = database.db.collection<Document & { _id: number }>('events')
+    const genuine = await events.findOne({ s: 'code' })
+    const forged = (await store.end()) + 1
+    await events.insertOne({ ...genuine, _id: forged, c: 'forged', k: ['forged'] })
+    const { isWell, store: away, forged: found, planner } = await health()
+    assert.deepEqual([isWell, away, found], [false, { isReachable: true }, { commits: 1, first: forged }])
+    assert.deepEqual(planner, { behind: 2, behindMs: 0 })
+    assert.deepEqual(await told(), { health: 2, gauge: 2, checkpoints: 2, removal: 2 })
   })
 
   it('is read past many of them with few commands', async () => {
