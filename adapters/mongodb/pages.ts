@@ -34,8 +34,8 @@ export class Pages {
 
   /**
    * The commits that name any of the streams, in the order of the log; all commits without `streams`. Each page begins
-   * behind the last document of the one before. Tombstones count for the pages, and are left out; where there are many of
-   * them, pages grow.
+   * behind the last document of the one before. Tombstones count for the pages, and are left out: a page has room for as
+   * many of them as were met before.
    */
   async commits(
     { from, direction = 'forwards', limit = Number.POSITIVE_INFINITY }: ReadOptions,
@@ -45,13 +45,14 @@ export class Pages {
     const order = direction === 'forwards' ? 1 : -1
     const filter = streams ? inStreams(streams) : {}
     let start = from
-    for (let pages = 0; found.length < limit; pages++) {
+    for (let tombstones = 0; found.length < limit; ) {
       const range = start === undefined ? {} : { _id: { [order === 1 ? '$gte' : '$lte']: BigInt(start) } }
       const left = limit - found.length
-      const most = Math.min(left * 2 ** pages, DOCUMENTS_AT_ONCE)
+      const most = Math.min(left + tombstones, DOCUMENTS_AT_ONCE)
       const page = await this.documents({ ...filter, ...range }, order, most)
-      const documents = page.documents.filter((document) => !isTombstone(document)).slice(0, left)
-      found.push(...documents.map((document) => commitOf(document, this.#collections.macs)))
+      const documents = page.documents.filter((document) => !isTombstone(document))
+      tombstones += page.documents.length - documents.length
+      found.push(...documents.slice(0, left).map((document) => commitOf(document, this.#collections.macs)))
       const last = page.documents.at(-1)
       if (!last || (page.isComplete && page.documents.length < most)) return found
       start = Number(last._id) + order

@@ -65,8 +65,8 @@ export interface EventStore {
   entries(options: { readonly after: number; readonly limit: number }): Promise<LogEntry[]>
 
   /**
-   * The last position of the log. It may be that of a tombstone, which is delivered to nobody: a subscription that was given
-   * everything has reached the last commit at or below it.
+   * The last position of the log. It may be that of a tombstone, which is delivered to nobody: a subscription that was
+   * given everything has reached the last commit at or below it.
    */
   end(): Promise<number>
 
