@@ -5,8 +5,8 @@ type Readable = Pick<EventStore, 'readAll'>
 
 /**
  * By how many positions somebody who has followed the log up to `position` is behind its end. 0 where no commit lies
- * between the two: a lost race leaves a tombstone, which is delivered to nobody, so that no checkpoint passes it before the
- * next commit.
+ * between the two: a lost race leaves a tombstone, which is delivered to nobody, so that no checkpoint passes it before
+ * the next commit. 0 also for whoever has got beyond that end meanwhile.
  *
  * @param end - `EventStore.end()`, of the moment that counts
  */
@@ -21,23 +21,9 @@ export async function behind(store: Readable, position: number, end: number): Pr
   }
 }
 
-/** The first commit after a position, and when it was appended; of one that was forged that is not known. */
-export async function firstAfter(
-  store: Readable,
-  position: number,
-): Promise<{ readonly position: number; readonly at?: number } | undefined> {
-  try {
-    const [next] = await store.readAll({ after: position, limit: 1 })
-    return next
-  } catch (error) {
-    if (error instanceof LogForgedError) return { position: position + 1 }
-    throw error
-  }
-}
-
 /**
- * The same for many consumers, each with what it is behind. Whoever stands below one that is behind is behind as well: one
- * read for most logs.
+ * Consumers, each with how far it is behind. Whoever stands below one that is behind is behind as well: mostly one read
+ * for all of them.
  */
 export async function withBehind<T extends { readonly position: number }>(
   store: Readable,
@@ -53,4 +39,18 @@ export async function withBehind<T extends { readonly position: number }>(
     byPosition.set(position, by)
   }
   return consumers.map((consumer) => ({ ...consumer, behind: byPosition.get(consumer.position) ?? 0 }))
+}
+
+/** The first commit after a position, and when it was appended. When a forged one was is not known. */
+export async function firstAfter(
+  store: Readable,
+  position: number,
+): Promise<{ readonly position: number; readonly at?: number } | undefined> {
+  try {
+    const [next] = await store.readAll({ after: position, limit: 1 })
+    return next
+  } catch (error) {
+    if (error instanceof LogForgedError) return { position: position + 1 }
+    throw error
+  }
 }

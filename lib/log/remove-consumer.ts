@@ -46,6 +46,8 @@ export async function removeConsumer(
     await store.end(),
     await work.countOpen({ lane: name }),
   ]
+  const position = consumer?.position ?? end
+  const missed = await behind(store, position, end)
   // Without a consumer: a removal that was interrupted.
   if (!consumer && parked === 0)
     throw new OptionInvalidError('name', `must be that of a consumer: ${name} is none of this log`)
@@ -58,8 +60,7 @@ export async function removeConsumer(
     if (consumer && !(await store.consumers.remove(consumer))) throw new ConsumerLivesError(name)
     await giveUpParked(store, name)
   }
-  const position = consumer?.position ?? end
-  return { name, dryRun, position, behind: await behind(store, position, end), parked }
+  return { name, dryRun, position, behind: missed, parked }
 }
 
 /** Nobody will come back to them. */
