@@ -3,6 +3,7 @@ import type { EventStore } from '../../lib/index.ts'
 import { behind } from '../../lib/log/behind.ts'
 import { PLANNER } from '../../plugins/back-channel-logout/delivery/planner.ts'
 import type { Receipt } from '../../plugins/back-channel-logout/index.ts'
+import { plannedUpTo } from '../../plugins/back-channel-logout/receipts/planned.ts'
 import { assertInvariants, wholeLog } from '../contract/event-store/invariants.ts'
 import { seededRandom } from '../support/seeded-random.ts'
 import { Disturbances } from './disturbances.ts'
@@ -77,7 +78,7 @@ async function run(options: FaultRunOptions, stage: Stage): Promise<FaultRunRepo
       'duration, until all was settled': `${Math.round((performance.now() - visited) / 1000)} s`,
     },
     violations: [
-      ...open.map((what) => `after ${SETTLED_WITHIN_MS / 1000} s ${what}`),
+      ...(open === undefined ? [] : [`not settled after ${SETTLED_WITHIN_MS / 1000} s: ${open}`]),
       ...violationsOf(evidence),
       ...rps.refused.map((refused) => `a bad token: ${refused}`),
       ...people.gaveUp.map((who) => `gave up: ${who}`),
@@ -111,34 +112,37 @@ async function visit(
   return visits
 }
 
-/** Waits until the planner has read everything and nothing is left to do. Returns what is, after all that time. */
-export async function settled(store: EventStore, tell: (line: string) => void): Promise<readonly string[]> {
+/** How often it is looked whether all is settled, in milliseconds: nothing else tells, since other processes settle it. */
+const LOOK_MS = 500
+
+/** Waits until everything is planned and nothing is left to do. Returns what is left when that has taken too long. */
+export async function settled(store: EventStore, tell: (line: string) => void): Promise<string | undefined> {
   const until = performance.now() + SETTLED_WITHIN_MS
   for (let looks = 1; ; looks++) {
-    const end = await store.end()
-    const planner = await store.consumers.get(PLANNER)
-    const planned = planner?.position ?? 0
-    const unplanned = await behind(store, planned, end)
-    const open = await store.work('deliveries').countOpen()
-    if (open === 0 && unplanned === 0) return []
     const isOver = performance.now() > until
-    if (!isOver && looks % 20 !== 0) {
-      await sleep(500)
-      continue
-    }
-    const some = await store.work('deliveries').open({ limit: 100 })
-    const { signs } = await store.liveness.beat([])
-    const told = [
-      ...(unplanned > 0 ? [`the log was planned to ${planned} of ${end}, by ${planner?.holder ?? 'nobody'}`] : []),
-      ...(open > 0 ? [`${open} deliveries were open`] : []),
-      ...some.map(
-        ({ id, lane, holder, fence, dueAt }) => `${id} of ${lane}, with ${holder}, ${fence}, due at ${dueAt}`,
-      ),
-      `there live ${signs.map(({ holder, beat }) => `${holder} (${beat})`).join(', ')}`,
-    ]
-    if (isOver) return told
-    tell(told.join('; '))
+    const left = await leftToDo(store)
+    if (left === undefined || isOver) return left
+    if (looks % 20 === 0) tell(left)
+    await sleep(LOOK_MS)
   }
+}
+
+/** What is neither planned nor done, in whose hands it is, and who lives. Undefined: there is nothing. */
+async function leftToDo(store: EventStore): Promise<string | undefined> {
+  const end = await store.end()
+  const planned = await plannedUpTo(store)
+  const unplanned = await behind(store, planned, end)
+  const open = await store.work('deliveries').countOpen()
+  if (open === 0 && unplanned === 0) return undefined
+  const planner = await store.consumers.get(PLANNER)
+  const some = await store.work('deliveries').open({ limit: 100 })
+  const { signs } = await store.liveness.beat([])
+  return [
+    ...(unplanned > 0 ? [`planned to ${planned} of ${end}, by ${planner?.holder ?? 'nobody'}`] : []),
+    ...(open > 0 ? [`${open} deliveries are open`] : []),
+    ...some.map(({ id, lane, holder = 'nobody', dueAt }) => `${id} of ${lane}, with ${holder}, due at ${dueAt}`),
+    `alive are ${signs.map(({ holder, beat }) => `${holder} (${beat})`).join(', ')}`,
+  ].join('; ')
 }
 
 export async function receiptsOf(fleet: OpFleet, uids: ReadonlySet<string>): Promise<Receipt[]> {

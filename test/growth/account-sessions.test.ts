@@ -3,7 +3,7 @@ import { MemoryEventStore } from '../../adapters/memory/index.ts'
 import type { EventStore, NewEvent } from '../../lib/index.ts'
 import { behind } from '../../lib/log/behind.ts'
 import type { SignedIn } from '../../plugins/account-sessions/index.ts'
-import { PLANNER } from '../../plugins/back-channel-logout/delivery/planner.ts'
+import { plannedUpTo } from '../../plugins/back-channel-logout/receipts/planned.ts'
 import { AccountScene } from '../support/account-scene.ts'
 import { callCountingStore } from '../support/call-counting-store.ts'
 import { FakeClock } from '../support/fake-clock.ts'
@@ -31,7 +31,7 @@ describe('an account with one live session, and what it has ended before', () =>
 
   async function planned(): Promise<void> {
     const end = await store.end()
-    while ((await behind(store, (await store.consumers.get(PLANNER))?.position ?? 0, end)) > 0) {
+    while ((await behind(store, await plannedUpTo(store), end)) > 0) {
       await clock.advance(1)
       await new Promise((resolve) => setImmediate(resolve))
     }

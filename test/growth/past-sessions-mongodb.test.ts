@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import type { EventStore } from '../../lib/index.ts'
 import { ephemeralKeys, systemClock } from '../../lib/index.ts'
 import { behind } from '../../lib/log/behind.ts'
-import { PLANNER } from '../../plugins/back-channel-logout/delivery/planner.ts'
 import { type BackChannelLogout, backChannelLogout } from '../../plugins/back-channel-logout/index.ts'
+import { plannedUpTo } from '../../plugins/back-channel-logout/receipts/planned.ts'
 import { CountedStore, counted } from '../support/counted-store.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { all } from '../support/logout-log.ts'
@@ -61,7 +61,7 @@ describe('an account with one live session', () => {
 
   async function planned(store: EventStore): Promise<void> {
     const end = await store.end()
-    while ((await behind(store, (await store.consumers.get(PLANNER))?.position ?? 0, end)) > 0)
+    while ((await behind(store, await plannedUpTo(store), end)) > 0)
       await new Promise((resolve) => setImmediate(resolve))
   }
 

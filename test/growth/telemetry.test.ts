@@ -54,7 +54,7 @@ function of(readings: readonly Reading[], name: string): Reading[] {
 
 describe('what gauges cost, and show', () => {
   describe('of the log', () => {
-    it('are four reads, whatever is in it: its end, consumers, the commit after the first of them, and what retention remembers', async () => {
+    it('are four reads, whatever is in it: its end, consumers, a commit that the first of them lacks, and what retention remembers', async () => {
       const database = await openDatabase('gauges')
       const store = await CountedStore.open(database, ephemeralKeys())
       try {

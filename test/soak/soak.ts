@@ -71,7 +71,7 @@ async function run(options: SoakOptions, { issuer, rps, store, fleet }: Stage): 
       ...holdings.figures,
     },
     violations: [
-      ...open.map((what) => `at the end ${what}`),
+      ...(open === undefined ? [] : [`not settled: ${open}`]),
       ...violationsOf(evidence),
       ...rps.refused.map((refused) => `a bad token: ${refused}`),
       ...people.gaveUp.map((who) => `gave up: ${who}`),

@@ -78,13 +78,13 @@ export class OpProcess {
     this.complaints = complaints
     this.died = endOf(child).then(({ code }) => {
       if (code === null) return // by a signal: it was killed
-      const message = `it ended by itself, with ${code}`
       complaints.push({
-        message,
+        message: `it ended by itself, with ${code}`,
+        // What it has printed may come after its end.
         get stack() {
           return printed()
         },
-      }) // what it has printed comes later
+      })
     })
     const spans: ToldSpan[] = []
     this.spans = spans

@@ -108,7 +108,7 @@ describe('a run of the tests', () => {
         `
         it('forgets a promise', async () => {
           void Promise.reject(new Error('no answer'))
-          await new Promise((resolve) => setTimeout(resolve, 1))
+          await new Promise(setImmediate)
         })
         it('is told of one in time', async () => {
           const late = Promise.reject(new Error('handled'))
