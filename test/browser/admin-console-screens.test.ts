@@ -148,6 +148,16 @@ describe('the screens of the admin console', () => {
     }
   })
 
+  it('is no wider for a plot that was drawn for a wider window', async () => {
+    const page = await scene.newPage()
+    await go(page, await scene.serve(fixtureData(100)), '/')
+    await page.locator('.uplot canvas').waitFor()
+    const width = await page.evaluate<number>(
+      "document.querySelector('.uplot').style.width = '5000px', document.documentElement.scrollWidth",
+    )
+    assert.equal(width, DESK.width)
+  })
+
   it('says on every screen that the server cannot be reached', async () => {
     const page = await scene.newPage()
     const server = await scene.serve(fixtureData(100))
