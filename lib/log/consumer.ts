@@ -226,7 +226,8 @@ export class Consumer {
   }
 
   #stoodStillMs(holder: string, since: number): number {
-    return this.#options.clock.monotonic() - Math.max(since, this.#heartbeat.stillSince(holder) ?? since)
+    const readMs = this.#options.clock.monotonic() - since
+    return Math.min(readMs, this.#heartbeat.stoodStillMs(holder) ?? readMs)
   }
 
   async #hold(lease: ConsumerRecord, signal: AbortSignal): Promise<void> {

@@ -9,7 +9,7 @@ const BEAT_MS = 2_000
 /** A lease is shown to be held so many times within its length. */
 const BEATS_PER_LEASE = 5
 
-/** A holder whose sign of life stood still for so long, by this process's clock, is forgotten, in milliseconds. */
+/** A holder whose sign of life was seen to stand still for so long is forgotten, in milliseconds of this process's clock. */
 export const DEAD_MS: number = 10_000
 
 /** Somebody in this process who holds leases or work. */
@@ -33,13 +33,15 @@ export interface HeartbeatParts {
 /**
  * Shows that this process lives, once for all that hold leases or work in it, and watches the other processes: one
  * command each time. It beats while somebody has joined, and for those only who make progress: a handler that hangs loses
- * what it holds although its process is alive. No clock is compared with another's.
+ * what it holds although its process is alive. No clock is compared with another's. Time in which nothing was heard does
+ * not count: a store that is away for all leaves nobody for dead.
  */
 export class Heartbeat {
   readonly #parts: HeartbeatParts
   readonly #members = new Set<Member>()
   readonly #listeners = new Set<() => void>()
-  readonly #seen = new Map<string, { readonly sign: Sign; readonly since: number }>()
+  /** Each sign of life, and how long it was seen to stand still. */
+  readonly #seen = new Map<string, { readonly sign: Sign; readonly stillMs: number }>()
   #present: ReadonlySet<string> = new Set()
   #notices: number | undefined
   /** When it saw the others last, by the monotonic clock. */
@@ -105,20 +107,21 @@ export class Heartbeat {
     return this.#heardAt !== undefined && this.#parts.clock.monotonic() - this.#heardAt < DEAD_MS
   }
 
-  /** Since when the holder's sign of life stands still, by the monotonic clock; undefined: it was never seen. */
-  stillSince(holder: string): number | undefined {
-    return this.#seen.get(holder)?.since
+  /** How long the holder's sign of life was seen to stand still, in milliseconds; undefined: it was never seen. */
+  stoodStillMs(holder: string): number | undefined {
+    return this.#seen.get(holder)?.stillMs
   }
 
   #schedule(): void {
     if (this.#timer !== undefined || (this.#members.size === 0 && this.#listeners.size === 0)) return
+    this.#timer = this.#parts.clock.setTimeout(() => {
+      this.#beating = this.#beat()
+    }, this.#intervalMs)
+  }
+
+  get #intervalMs(): number {
     const leases = [...this.#members].map(({ leaseMs = DEAD_MS }) => leaseMs / BEATS_PER_LEASE)
-    this.#timer = this.#parts.clock.setTimeout(
-      () => {
-        this.#beating = this.#beat()
-      },
-      Math.min(BEAT_MS, ...leases),
-    )
+    return Math.min(BEAT_MS, ...leases)
   }
 
   async #beat(): Promise<void> {
@@ -146,20 +149,22 @@ export class Heartbeat {
     const { liveness } = this.#parts.store
     const living = await liveness.beat([...this.#members].filter((one) => one.isWell()).map(({ holder }) => holder))
     this.#hear(living)
-    const now = this.#parts.clock.monotonic()
     const gone = [...this.#seen].filter(([holder]) => !this.#present.has(holder)).map(([holder]) => holder)
-    for (const { sign, since } of this.#seen.values()) {
-      if (!this.#present.has(sign.holder) || now - since < DEAD_MS) continue
+    for (const { sign, stillMs } of this.#seen.values()) {
+      if (!this.#present.has(sign.holder) || stillMs < DEAD_MS) continue
       if (await liveness.forget(sign)) gone.push(sign.holder)
     }
-    for (const holder of gone) this.#forget(holder, now)
+    for (const holder of gone) this.#forget(holder)
   }
 
   #hear({ signs, notices }: Living): void {
     const now = this.#parts.clock.monotonic()
+    // One interval at most, however long nothing was heard: nobody could show anything where the store was away.
+    const heardMs = Math.min(now - (this.#heardAt ?? now), this.#intervalMs)
     this.#heardAt = now
+    for (const [holder, { sign, stillMs }] of this.#seen) this.#seen.set(holder, { sign, stillMs: stillMs + heardMs })
     for (const sign of signs) {
-      if (this.#seen.get(sign.holder)?.sign.beat !== sign.beat) this.#seen.set(sign.holder, { sign, since: now })
+      if (this.#seen.get(sign.holder)?.sign.beat !== sign.beat) this.#seen.set(sign.holder, { sign, stillMs: 0 })
     }
     this.#present = new Set(signs.map(({ holder }) => holder))
     const changed = this.#notices !== notices // the first one as well: it may have come since the state was read
@@ -168,9 +173,9 @@ export class Heartbeat {
   }
 
   /** What is remembered of a holder that is gone is dropped once no lease can still be waited for. */
-  #forget(holder: string, now: number): void {
+  #forget(holder: string): void {
     const seen = this.#seen.get(holder)
-    if (seen && now - seen.since >= DEAD_MS) this.#seen.delete(holder)
+    if (seen && seen.stillMs >= DEAD_MS) this.#seen.delete(holder)
     for (const member of this.#members) if (member.holder !== holder) member.onGone?.(holder)
   }
 }

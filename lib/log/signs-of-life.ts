@@ -14,20 +14,20 @@ export interface SignsOfLife {
 }
 
 /**
- * Watches the signs of life of all who have left one, and of these holders, until each has shown another one: for 10 s at
- * most. Who has shown none by then is dead, as far as processes judge each other. Aborted, it takes nobody for dead.
+ * Watches the signs of life of all who have left one, and of these holders, until each has shown another one: for as many
+ * looks as make 10 s. Who has shown none by then is dead, as far as processes judge each other. Aborted, it takes nobody
+ * for dead. A look counts the same however long its answer takes: nobody could show anything where the store was away.
  */
 export async function watchSignsOfLife(
   { store, clock }: { readonly store: Pick<EventStore, 'liveness'>; readonly clock: Clock },
   holders: Iterable<string> = [],
   signal?: AbortSignal,
 ): Promise<SignsOfLife> {
-  const began = clock.monotonic()
   const { signs: first } = await store.liveness.beat([])
   const waiting = new Map<string, Sign | undefined>([...holders].map((holder) => [holder, undefined]))
   for (const sign of first) waiting.set(sign.holder, sign)
   const living = new Set<string>()
-  while (waiting.size > 0 && clock.monotonic() - began < DEAD_MS) {
+  for (let looks = 0; waiting.size > 0 && looks < DEAD_MS / LOOK_MS; looks++) {
     await clock.sleep(LOOK_MS, signal)
     if (signal?.aborted) return { living: new Set([...living, ...waiting.keys()]), dead: new Map() }
     for (const { holder, beat } of (await store.liveness.beat([])).signs) {

@@ -188,8 +188,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'a holder is dead as soon as it is seen',
     simulation: 'consumers',
     file: 'lib/log/heartbeat.ts',
-    from: 'now - since < DEAD_MS) continue',
-    to: 'now - since < 0) continue',
+    from: 'stillMs < DEAD_MS) continue',
+    to: 'stillMs < 0) continue',
   },
   {
     name: 'signs of life are heard in any order',

@@ -186,6 +186,24 @@ describe('a consumer of the log', () => {
     await heir.consumer.stop()
   })
 
+  it('waits on for a lease whose holder was as silent as the store, which was away for all', async () => {
+    const a = await start(async () => {})
+    const heir = follower(store, 'c')
+    await heir.consumer.start(0)
+    for (let n = 0; n < 6; n++) for (const one of [a, heir]) await one.clock.advance(1_000)
+    const holder = (await store.consumers.get('c'))?.holder
+    const { beat } = store.liveness
+    store.liveness.beat = () => Promise.reject(new StoreUnavailableError('away'))
+    for (const one of [a, heir]) await one.clock.advance(60_000)
+    store.liveness.beat = beat
+    await heir.clock.advance(8_000)
+    assert.equal((await store.consumers.get('c'))?.holder, holder)
+    await a.clock.advance(2_000)
+    for (let n = 0; n < 60; n++) for (const one of [a, heir]) await one.clock.advance(1_000)
+    assert.equal((await store.consumers.get('c'))?.holder, holder)
+    await heir.consumer.stop()
+  })
+
   it('gives its lease up while its handler hangs, so that another takes it at once', async () => {
     const obstacle = new Obstacle()
     const a = await start(() => obstacle.pass())

@@ -173,6 +173,28 @@ describe('the heartbeat of a process', () => {
     assert.notEqual(await beatOf('a'), before)
   })
 
+  it('takes nobody for dead since the store was away for all, whoever is back first', async () => {
+    const [me, other] = [member('me'), member('other')]
+    const late = new FakeClock()
+    const another = new Heartbeat({ store, clock: late, logger: silent })
+    await heartbeat.join(me)
+    await another.join(other)
+    await clock.advance(2_000)
+    const { beat } = store.liveness
+    store.liveness.beat = () => Promise.reject(new StoreUnavailableError('away'))
+    for (const one of [clock, late]) await one.advance(60_000)
+    store.liveness.beat = beat
+    await clock.advance(8_000)
+    assert.equal(heartbeat.stoodStillMs('other'), 8_000)
+    await late.advance(2_000)
+    await clock.advance(2_000)
+    assert.equal(heartbeat.stoodStillMs('other'), 0)
+    assert.deepEqual([me.gone, other.gone], [[], []])
+    another.drop(other)
+    await clock.advance(12_000)
+    assert.deepEqual(me.gone, ['other'], 'and for dead who does not come back')
+  })
+
   it('brings word that something has changed, once for each time, and no more when nobody listens', async () => {
     let told = 0
     const end = heartbeat.onNotice(() => {
