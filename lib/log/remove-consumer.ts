@@ -32,8 +32,8 @@ const AT_ONCE = 100
  * ever be removed from the log. Whoever starts a consumer of this name later makes a new one.
  *
  * @throws OptionInvalidError (`OPTION_INVALID`): there is none of this name
- * @throws ConsumerLivesError (`CONSUMER_LIVES`): its holder shows that it lives, which is watched for up to 10 s, or it has
- *   changed meanwhile
+ * @throws ConsumerLivesError (`CONSUMER_LIVES`): its holder shows that it lives, which is watched for 10 s, or longer where the
+ *   database answers slowly; or it has changed meanwhile
  */
 export async function removeConsumer(
   { store, clock }: { readonly store: EventStore; readonly clock: Clock },

@@ -21,7 +21,7 @@ export interface Holders {
   readonly gone: readonly GoneHolder[]
 }
 
-/** Watches them for as long as it takes: up to 10 s where one is gone. */
+/** Watches them for as long as it takes: 10 s where one is gone, longer where the database answers slowly. */
 export async function holdersOf(store: EventStore, clock: Clock, signal: AbortSignal): Promise<Holders> {
   const consumers = await store.consumers.list()
   const tables = [...TABLES, PARKED]

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { StoreUnavailableError } from '../../lib/index.ts'
 import type { Answer } from '../../plugins/back-channel-logout/network/answer.ts'
 import { type SessionLogoutEvent, toEvent } from '../../plugins/back-channel-logout/recording/session-logout-events.ts'
 import { type Behaviour, DispatchScene, hangs, says } from '../support/dispatch-scene.ts'
@@ -48,6 +49,33 @@ describe('dispatchers of several processes', () => {
     assert.equal(scene.posts.length, 8)
     assert.deepEqual(await scene.states(uids), { confirmed: 4 })
     assert.equal(scene.log.of(/^the deliveries of logout tokens of a process that is gone are taken over$/).length, 1)
+  })
+
+  it('leave each other what they have in hand when the database is back that was away for all', async () => {
+    let answer = (_: Answer): void => {}
+    scene.client('rp', () => new Promise((resolve) => (answer = resolve)))
+    const [uid = ''] = await scene.owe('rp')
+    const others = new FakeClock()
+    await scene.dispatcher({ timeoutMs: 300_000 })
+    await scene.dispatcher({ timeoutMs: 300_000 }, others)
+    for (const clock of [scene.clock, others]) await clock.advance(2_000) // the others have seen its last sign of life
+    assert.equal(scene.posts.length, 1)
+    const { liveness } = scene.store
+    const work = scene.store.work('deliveries')
+    const away = () => Promise.reject(new StoreUnavailableError('away'))
+    const asItWas = { beat: liveness.beat, time: work.time }
+    liveness.beat = away
+    work.time = away
+    for (const clock of [scene.clock, others]) await clock.advance(60_000)
+    liveness.beat = asItWas.beat
+    work.time = asItWas.time
+    await others.advance(8_000) // it is back before the one that has the delivery in hand
+    for (let second = 0; second < 30; second++) for (const clock of [scene.clock, others]) await clock.advance(1_000)
+    assert.equal(scene.posts.length, 1, 'nobody else sends it')
+    answer(says(200))
+    await scene.clock.advance(0)
+    assert.equal((await scene.entry(uid)).state, 'confirmed')
+    assert.equal(scene.log.of(/are taken over/).length, 0)
   })
 
   it('take over at whatever moment of its beat the process was killed', async () => {
